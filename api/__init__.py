@@ -1,0 +1,1 @@
+"""GraphQL, sessions, read model and dashboard."""

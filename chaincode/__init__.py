@@ -1,0 +1,1 @@
+"""The contract: deterministic, integers only, no input or output, no clock."""

@@ -1,0 +1,1 @@
+"""The command `commonwatt` and the wiring of all parts."""

@@ -1,0 +1,1 @@
+"""The port `Ledger` and its engines."""

@@ -1,0 +1,1 @@
+"""Meters, validation, consensus of oracle nodes, reports."""

@@ -1,0 +1,1 @@
+"""Market mechanisms as pure functions: book in, trades and prices out."""

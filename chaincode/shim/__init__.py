@@ -1,0 +1,1 @@
+"""Chaincode as a service for Fabric peers; knows nothing of energy."""

@@ -1,0 +1,38 @@
+# Every target prepares .venv by itself (.ci/venv); a second run finds it ready.
+# make up SPEED=3600 HOUSEHOLDS=20 DATA=some/folder; a Python of your own: make PYTHON=python3.12 test
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help up test test-exhaustive bench lint clean venv
+
+BIN := .venv/bin
+WORKERS ?= 2
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+help: ## what can be made
+	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1\t\2/p' Makefile | expand -t 24
+
+venv: ## the environment in .venv, from the locked requirements
+	@PYTHON="$(PYTHON)" sh .ci/venv
+
+up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA= as `commonwatt up --help` says
+	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)")
+
+test: lint ## every check: style, types, floors, tests
+	$(PYTEST)
+
+test-exhaustive: venv ## the spaces too large for every run (many minutes)
+	$(PYTEST) -m exhaustive
+
+lint: venv ## the checks that run nothing: ruff, import-linter, pyright
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright
+
+bench: venv ## the numbers that the project promises, measured here
+	@$(BIN)/commonwatt bench
+
+clean: ## remove what the checks and builds leave; .venv and the market's data stay
+	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

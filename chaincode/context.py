@@ -1,0 +1,326 @@
+"""What a handler gets: one transaction's view of the ledger, with its writes buffered.
+
+An engine lends a `StateView` (reads, private reads, signature checks); `Context` puts the rules
+on top that hold on every engine alike: own writes are seen by gets and ranges, limits per
+transaction, no private range, no write after a page, one event. When the handler is done the
+engine takes the `Effects` as one batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from heapq import merge
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from chaincode.errors import (
+    BYTES_TOO_MANY,
+    PRIVATE_RANGE,
+    READ_ONLY,
+    READS_TOO_MANY,
+    WRITE_AFTER_PAGE,
+    WRITES_TOO_MANY,
+    Broken,
+)
+from identity.keys import SignatureCheck
+
+BYTES_MAX = 4 * 1024 * 1024  # arguments, transient data and writes of one transaction
+WRITES_MAX = 5_000  # keys; a Fabric peer takes some 165-260 ms for 2,000
+READS_MAX = 20_000  # rows; Fabric's own bound is 100,000 a query
+KEY_BYTES_MAX = 1_024
+
+Role = Literal["admin", "client"]
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """Who submitted: the member organisation, the role in it, SHA-256 of its certificate."""
+
+    member: str
+    role: Role
+    certificate_hash: str
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One thing that happened in a transaction: a name and its data as canonical JSON."""
+
+    name: str
+    data: msgspec.Raw
+
+
+class PrivateKey(NamedTuple):
+    """The place of a private value."""
+
+    collection: str
+    key: str
+
+
+class Effects(msgspec.Struct, frozen=True):
+    """What a transaction does when it commits; None deletes.
+
+    `private` holds values for the members of a collection; `purged` erases a value and its
+    history. `events` is what happened, in order.
+    """
+
+    writes: dict[str, bytes | None]
+    private: dict[PrivateKey, bytes | None]
+    purged: list[PrivateKey]
+    events: list[Event]
+
+
+class StateView(Protocol):
+    """What an engine lends to one simulation. Every read enters the read set of the engine."""
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The committed values of `keys`, None where absent, in the order asked."""
+        ...
+
+    def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        """Committed rows with start <= key < end by code point, read lazily; phantoms up to
+        where the reader stopped are found at commit.
+        """
+        ...
+
+    def private_get_many(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
+        """Committed private values, None where absent or purged."""
+        ...
+
+    def private_hashes(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
+        """SHA-256 of committed private values, known to every member of the channel."""
+        ...
+
+    def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
+        """Whether each signature holds; pure, the engine may spread it over cores."""
+        ...
+
+
+class Page(NamedTuple):
+    """Rows of one page of a range and the key to go on from, None at the end."""
+
+    rows: list[tuple[str, bytes]]
+    next_key: str | None
+
+
+class Collection:
+    """Private values of one collection, read by exact key only."""
+
+    def __init__(self, context: Context, name: str) -> None:
+        self._context = context
+        self._name = name
+
+    def get(self, key: str) -> bytes | None:
+        """The value, None where absent or purged."""
+        return self.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values in the order asked, own writes included."""
+        return self._context.private_read(self._name, keys)
+
+    def hash(self, key: str) -> bytes | None:
+        """SHA-256 of the committed value; known to non-members too."""
+        return self._context.private_hash(self._name, key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write a value when the transaction commits."""
+        self._context.private_write(self._name, key, value)
+
+    def delete(self, key: str) -> None:
+        """Remove the value from the state; its history stays with the members."""
+        self._context.private_write(self._name, key, None)
+
+    def purge(self, key: str) -> None:
+        """Erase the value and its history everywhere; the hash stays on the ledger."""
+        self._context.private_purge(self._name, key)
+
+    def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        """Always refused: Fabric cannot check a private range for phantoms with writes."""
+        raise PRIVATE_RANGE(collection=self._name, start=start, end=end)
+
+
+class Context:
+    """One transaction's view. Handlers are plain synchronous functions of it.
+
+    `channel` and `contract` name where the transaction runs; `time_s` is transaction time in
+    seconds UTC (the client's word, bounded by the engine); `transient` is data that never
+    enters a block.
+    """
+
+    def __init__(
+        self,
+        view: StateView,
+        *,
+        channel: str,
+        contract: str,
+        caller: Caller,
+        transaction: str,
+        time_s: int,
+        transient: Mapping[str, bytes],
+        arguments_bytes: int,
+        writes: bool,
+    ) -> None:
+        self._view = view
+        self.channel = channel
+        self.contract = contract
+        self.caller = caller
+        self.transaction = transaction
+        self.time_s = time_s
+        self.transient = transient
+        self._bytes = arguments_bytes + sum(len(value) for value in transient.values())
+        self._may_write = writes
+        self._paged = False
+        self._reads = 0
+        self._writes: dict[str, bytes | None] = {}
+        self._private: dict[PrivateKey, bytes | None] = {}
+        self._purged: dict[PrivateKey, None] = {}
+        self._events: list[Event] = []
+        self._check_bytes()
+
+    @property
+    def reads(self) -> int:
+        """Rows read so far; a run stops before the limit."""
+        return self._reads
+
+    @property
+    def writes(self) -> int:
+        """Keys written so far; a run stops before the limit."""
+        return len(self._writes) + len(self._private) + len(self._purged)
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes of arguments, transient data and writes so far."""
+        return self._bytes
+
+    def get(self, key: str) -> bytes | None:
+        """The value of `key`, own writes included; None where absent."""
+        if key in self._writes:
+            return self._writes[key]
+        self._count_reads(1)
+        return self._view.get_many([key])[0]
+
+    def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
+        """The values of `keys` in the order asked, own writes included."""
+        written = self._writes
+        missing = [key for key in keys if key not in written]
+        self._count_reads(len(missing))
+        found = dict(zip(missing, self._view.get_many(missing), strict=True))
+        return [written[key] if key in written else found[key] for key in keys]
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write `value` when the transaction commits; neither may be empty."""
+        if not value:
+            raise Broken(f"empty value for {key!r}")
+        self._write(key, value)
+
+    def delete(self, key: str) -> None:
+        """Remove `key` when the transaction commits."""
+        self._write(key, None)
+
+    def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        """Rows with start <= key < end in order, own writes included.
+
+        Reading may stop early; only what was read can conflict. Writes made while iterating
+        are not seen by the iteration.
+        """
+        own = sorted((k, v) for k, v in self._writes.items() if start <= k < end)
+        if not own:
+            yield from self._counted(start, end)
+            return
+        hidden = {key for key, _ in own}
+        below = ((k, v) for k, v in self._counted(start, end) if k not in hidden)
+        live = ((k, v) for k, v in own if v is not None)
+        yield from merge(below, live)
+
+    def page(self, start: str, end: str, *, rows_max: int) -> Page:
+        """Up to `rows_max` rows of a range for a query; writing afterwards is refused.
+
+        A page is not checked for phantoms, so nothing may be decided on it.
+        """
+        if self._writes or self._private or self._purged:
+            raise WRITE_AFTER_PAGE()
+        self._paged = True
+        rows: list[tuple[str, bytes]] = []
+        for key, value in self._counted(start, end):
+            if len(rows) == rows_max:
+                return Page(rows, key)
+            rows.append((key, value))
+        return Page(rows, None)
+
+    def private(self, collection: str) -> Collection:
+        """The private values of `collection`."""
+        return Collection(self, collection)
+
+    def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
+        """Whether each signature holds, in the order given."""
+        return self._view.verify_many(checks)
+
+    def emit(self, name: str, data: bytes) -> None:
+        """Add to the one event of this transaction."""
+        self._events.append(Event(name, msgspec.Raw(data)))
+
+    def effects(self) -> Effects:
+        """What the engine is to commit, for the engine alone."""
+        return Effects(self._writes, self._private, list(self._purged), self._events)
+
+    def private_read(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
+        """Private values, own writes included; for `Collection`."""
+        places = [PrivateKey(collection, key) for key in keys]
+        missing = [p.key for p in places if p not in self._private and p not in self._purged]
+        self._count_reads(len(missing))
+        found = dict(zip(missing, self._view.private_get_many(collection, missing), strict=True))
+        return [
+            None if p in self._purged else self._private[p] if p in self._private else found[p.key]
+            for p in places
+        ]
+
+    def private_hash(self, collection: str, key: str) -> bytes | None:
+        """SHA-256 of a committed private value; for `Collection`."""
+        self._count_reads(1)
+        return self._view.private_hashes(collection, [key])[0]
+
+    def private_write(self, collection: str, key: str, value: bytes | None) -> None:
+        """Buffer a private write; for `Collection`."""
+        if value is not None and not value:
+            raise Broken(f"empty private value for {key!r}")
+        place = PrivateKey(collection, key)
+        self._claim(key, value, new=place not in self._private and place not in self._purged)
+        self._purged.pop(place, None)
+        self._private[place] = value
+
+    def private_purge(self, collection: str, key: str) -> None:
+        """Buffer a purge; for `Collection`."""
+        place = PrivateKey(collection, key)
+        self._claim(key, None, new=place not in self._private and place not in self._purged)
+        self._private.pop(place, None)
+        self._purged[place] = None
+
+    def _write(self, key: str, value: bytes | None) -> None:
+        old = self._writes.get(key)
+        self._claim(key, value, new=key not in self._writes)
+        self._bytes -= len(old) if old else 0
+        self._writes[key] = value
+
+    def _claim(self, key: str, value: bytes | None, *, new: bool) -> None:
+        if not self._may_write:
+            raise READ_ONLY(transaction=self.transaction)
+        if self._paged:
+            raise WRITE_AFTER_PAGE()
+        if not key or len(key) > KEY_BYTES_MAX:
+            raise Broken(f"a key of {len(key)} characters")
+        if new and self.writes >= WRITES_MAX:
+            raise WRITES_TOO_MANY(count=self.writes + 1, limit=WRITES_MAX)
+        self._bytes += len(key) + (len(value) if value else 0)
+        self._check_bytes()
+
+    def _counted(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        for row in self._view.range(start, end):
+            self._count_reads(1)
+            yield row
+
+    def _count_reads(self, count: int) -> None:
+        self._reads += count
+        if self._reads > READS_MAX:
+            raise READS_TOO_MANY(count=self._reads, limit=READS_MAX)
+
+    def _check_bytes(self) -> None:
+        if self._bytes > BYTES_MAX:
+            raise BYTES_TOO_MANY(count=self._bytes, limit=BYTES_MAX)

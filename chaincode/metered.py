@@ -1,0 +1,140 @@
+"""What the meters of a slot measured, and what is left of it as trades are settled.
+
+Readings come from the private collection and never enter the public state: between two
+transactions of a run only what trades have used of each meter is carried on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from chaincode.book import page_part
+from chaincode.context import Context
+from chaincode.meters import METERS, MeterVersion, meter_at
+from chaincode.postings import Party
+from chaincode.readings import get_readings
+from chaincode.runs import PAGE_ROWS
+from chaincode.state import Id, Row, Table, slot_part
+from chaincode.tariffs import Tariffs
+
+
+class Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+    """What trades have used of a meter so far in this run, Wh."""
+
+    meter: Id
+    export_wh: int
+    import_wh: int
+    certificates_wh: int
+
+
+class CarryPage(Row, frozen=True):
+    """A page of what an unfinished run carries to its next transaction."""
+
+    used: list[Used]
+
+
+CARRIES = Table(45, "carry pages", CarryPage, ("area", "slot", "page"))
+
+
+class MeteredSlot:
+    """Readings and parties of the meters that a transaction of a settlement run works on.
+
+    `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
+    so far; `estimated` the meters without a reading.
+    """
+
+    def __init__(self, context: Context, area: str, slot: int, tariffs: Tariffs) -> None:
+        self._context = context
+        self._area = area
+        self._slot = slot
+        self._tariffs = tariffs
+        self._used: dict[str, Used] = {}
+        self._measured: dict[str, tuple[int, int]] = {}
+        self._sources: dict[str, str] = {}
+        self.parties: dict[str, Party] = {}
+        self.export_wh: dict[str, int] = {}
+        self.import_wh: dict[str, int] = {}
+        self.live_wh: dict[str, int] = {}
+        self.minted_wh: dict[str, int] = {}
+        self.estimated: list[str] = []
+        self.zones: dict[str, str] = {}
+
+    def load(self, meters: Iterable[str]) -> None:
+        """Read what is not known yet of `meters`: version, reading, party."""
+        wanted = [name for name in dict.fromkeys(meters) if name not in self.parties]
+        if not wanted:
+            return
+        rows = METERS.get_many(self._context, [(name,) for name in wanted])
+        leaves = get_readings(self._context, self._slot, wanted)
+        for name, row, leaf in zip(wanted, rows, leaves, strict=True):
+            version = meter_at(row, name, self._slot)
+            self.parties[name] = self._party(version)
+            self.zones[name] = version.zone
+            self._sources[name] = version.source
+            if leaf is None:
+                self.estimated.append(name)
+            taken = (0, 0) if leaf is None else (leaf.export_wh, leaf.import_wh)
+            self._measured[name] = taken
+            used = self._used.get(name, Used(name, 0, 0, 0))
+            minted_wh = taken[0] if version.source else 0
+            self.export_wh[name] = taken[0] - used.export_wh
+            self.import_wh[name] = taken[1] - used.import_wh
+            self.minted_wh[name] = minted_wh
+            self.live_wh[name] = minted_wh - used.certificates_wh
+        accounts = (self.parties[name].account for name in wanted)
+        self._tariffs.load_vats(accounts)
+
+    def source(self, meter: str) -> str:
+        """What generates behind a loaded meter."""
+        return self._sources[meter]
+
+    def read_carry(self, pages: int) -> None:
+        """Take over what the run's last transaction carried on."""
+        names = [self._names(page) for page in range(pages)]
+        for page in CARRIES.get_many(self._context, names):
+            if page is not None:
+                self._used.update((used.meter, used) for used in page.used)
+
+    def write_carry(self, pages_before: int) -> int:
+        """Carry on what trades have used of every meter; the number of pages."""
+        for name, (export_wh, import_wh) in self._measured.items():
+            self._used[name] = Used(
+                name,
+                export_wh - self.export_wh[name],
+                import_wh - self.import_wh[name],
+                self.minted_wh[name] - self.live_wh[name],
+            )
+        rows = [self._used[name] for name in sorted(self._used)]
+        starts = range(0, len(rows), PAGE_ROWS)
+        for page, start in enumerate(starts):
+            carry = CarryPage(used=rows[start : start + PAGE_ROWS])
+            CARRIES.put(self._context, carry, *self._names(page))
+        self.drop_carry(pages_before, kept=len(starts))
+        return len(starts)
+
+    def drop_carry(self, pages: int, *, kept: int = 0) -> None:
+        """Delete carry pages from `kept` on."""
+        for page in range(kept, pages):
+            CARRIES.delete(self._context, *self._names(page))
+
+    def _names(self, page: int) -> tuple[str, str, str]:
+        return self._area, slot_part(self._slot), page_part(page)
+
+    def _party(self, version: MeterVersion) -> Party:
+        self._tariffs.load_vats([version.retailer])
+        return Party(
+            account=version.holder,
+            retailer=version.retailer,
+            offtaker=version.offtaker,
+            residual_import=self._tariffs.residual(version.retailer).import_price,
+            residual_export=self._tariffs.residual(version.offtaker).export_price,
+            grid_level=version.grid_level,
+        )
+
+
+def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
+    """Those of `meters` without a reading for `slot`."""
+    leaves = get_readings(context, slot, meters)
+    return [name for name, leaf in zip(meters, leaves, strict=True) if leaf is None]

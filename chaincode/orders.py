@@ -1,0 +1,372 @@
+"""Order sheets: place, amend, cancel, expire.
+
+One row per (slot, participant) holds that participant's orders over all its meters: capacity,
+own crossing and used ids are checked there, and nothing is scanned while placing but the gate
+key of the slot. Cover is not checked here; clearing takes it.
+
+The answer is per sheet: a bad sheet is refused as a whole and stops no other. A sheet seen
+before answers `EXISTS` whatever has happened since, so a lost batch is simply sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from chaincode.context import Context
+from chaincode.desk import Desk, RowKey, StoredOrder
+from chaincode.errors import (
+    AMENDED_ALREADY,
+    BATCH_STEPS,
+    CAPACITY_EXCEEDED,
+    GATE_CLOSED,
+    ID_REPEATED,
+    ID_USED,
+    METER_NOT_HELD,
+    METER_UNKNOWN,
+    ORDER_EXPIRED,
+    ORDER_NOT_OPEN,
+    ORDER_UNKNOWN,
+    ORDERS_COUNT,
+    ORDERS_TOO_MANY,
+    PRICE_BAND,
+    QUANTITY_BOUNDS,
+    REVISION_WRONG,
+    SELF_CROSSING,
+    SLOT_INVALID,
+    SLOT_NOT_OPEN,
+    STEPS_COUNT,
+    TRADER_LOCKED,
+    TRADER_UNKNOWN,
+    ZONE_PAUSED,
+    ZONE_WRONG,
+    Refused,
+)
+from chaincode.meters import meter_at
+from chaincode.sheets import (
+    AMEND_TYP,
+    CANCEL_TYP,
+    SHEET_BYTES_MAX,
+    SHEET_TYP,
+    TOKEN_BYTES_MAX,
+    Amend,
+    Cancel,
+    Payload,
+    Sheet,
+    SheetOrder,
+    Token,
+    TokensArguments,
+    read_tokens,
+)
+from chaincode.state import encode
+from chaincode.units import Energy, Power, Price, is_slot_start
+
+STEPS_MAX = 20  # steps of one order
+BATCH_STEPS_MAX = 2_000  # steps of all sheets of a batch
+ORDERS_PER_ROW_MAX = 50  # orders of one participant in one slot, cancelled ones too
+ORDERS_PER_SHEET_MAX = 200  # two days of quarter hours
+
+P = TypeVar("P", bound=Payload)
+
+_sheets = msgspec.json.Decoder(Sheet)
+_amends = msgspec.json.Decoder(Amend)
+_cancels = msgspec.json.Decoder(Cancel)
+
+
+class TokenAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one token: PLACED, AMENDED, CANCELLED, EXISTS, or a refusal."""
+
+    code: str
+    sentence: str = ""
+
+
+class TokensAnswer(msgspec.Struct, frozen=True):
+    """One answer per token, in the order given."""
+
+    answers: list[TokenAnswer]
+
+
+class OrdersChanged(msgspec.Struct, frozen=True):
+    """The event of a batch: how many sheets did what, per (area, slot) touched."""
+
+    act: str
+    slots: list[tuple[str, int]]
+    count: int
+
+
+def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
+    """Place the orders of up to 500 signed sheets; the answer is per sheet."""
+    read = read_tokens(
+        context,
+        arguments.tokens,
+        typ=SHEET_TYP,
+        bytes_max=SHEET_BYTES_MAX,
+        decoder=_sheets,
+    )
+    sheets = [token for token in read if not isinstance(token, Refused)]
+    steps = sum(len(order.steps) for token in sheets for order in token.payload.orders)
+    if steps > BATCH_STEPS_MAX:
+        raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
+    desk = Desk(context)
+    desk.load_traders({token.did: None for token in sheets})
+    desk.load_meters({token.payload.meter: None for token in sheets})
+    desk.load_rows(_sheet_rows(desk, sheets))
+    return _answer(context, desk, read, "PLACED", _place)
+
+
+def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
+    """Replace the steps of open orders; Wh given up cost the cancellation fee."""
+    read = read_tokens(
+        context,
+        arguments.tokens,
+        typ=AMEND_TYP,
+        bytes_max=TOKEN_BYTES_MAX,
+        decoder=_amends,
+    )
+    amends = [token for token in read if not isinstance(token, Refused)]
+    steps = sum(len(token.payload.steps) for token in amends)
+    if steps > BATCH_STEPS_MAX:
+        raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
+    desk = Desk(context)
+    desk.load_traders({token.did: None for token in amends})
+    desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
+    desk.load_meters({order.meter: None for order in desk.all_orders()})
+    return _answer(context, desk, read, "AMENDED", _amend)
+
+
+def cancel_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
+    """Withdraw open orders; their Wh cost the cancellation fee."""
+    read = read_tokens(
+        context,
+        arguments.tokens,
+        typ=CANCEL_TYP,
+        bytes_max=TOKEN_BYTES_MAX,
+        decoder=_cancels,
+    )
+    cancels = [token for token in read if not isinstance(token, Refused)]
+    desk = Desk(context)
+    desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels)
+    return _answer(context, desk, read, "CANCELLED", _cancel)
+
+
+def _sheet_rows(desk: Desk, sheets: Sequence[Token[Sheet]]) -> Iterator[RowKey]:
+    for token in sheets:
+        area = desk.area_of(token.payload.meter)
+        if area is not None:
+            for order in token.payload.orders:
+                yield RowKey(area, order.slot, token.did)
+
+
+def _answer(
+    context: Context,
+    desk: Desk,
+    read: Sequence[Token[P] | Refused],
+    done: str,
+    act: Callable[[Desk, Token[P]], bool],
+) -> TokensAnswer:
+    """Let each token act on the desk; `act` says whether it was new, or refuses."""
+    answers: list[TokenAnswer] = []
+    for token in read:
+        if isinstance(token, Refused):
+            answers.append(TokenAnswer(token.code, token.sentence))
+            continue
+        try:
+            answers.append(TokenAnswer(done if act(desk, token) else "EXISTS"))
+        except Refused as refused:
+            answers.append(TokenAnswer(refused.code, refused.sentence))
+    changed = desk.write()
+    if changed:
+        slots = list(dict.fromkeys((key.area, key.slot) for key in changed))
+        count = sum(1 for answer in answers if answer.code == done)
+        context.emit("orders_changed", encode(OrdersChanged(done, slots, count)))
+    return TokensAnswer(answers)
+
+
+def _place(desk: Desk, token: Token[Sheet]) -> bool:
+    sheet = token.payload
+    if not 1 <= len(sheet.orders) <= ORDERS_PER_SHEET_MAX:
+        raise ORDERS_COUNT(count=len(sheet.orders), limit=ORDERS_PER_SHEET_MAX)
+    area_name = desk.area_of(sheet.meter)
+    if area_name is None:
+        raise METER_UNKNOWN(meter=sheet.meter, slot=sheet.orders[0].slot)
+    if _is_known(desk, token, area_name):
+        return False
+    if not desk.is_participant(token.did):
+        raise TRADER_UNKNOWN(did=token.did)
+    if desk.is_locked(token.did):
+        raise TRADER_LOCKED(did=token.did)
+    rows: dict[RowKey, list[StoredOrder]] = {}
+    for order in sheet.orders:
+        key = RowKey(area_name, order.slot, token.did)
+        row = rows.get(key)
+        if row is None:
+            row = rows[key] = list(desk.orders(key))
+        _check_place(desk, token, area_name, order)
+        _add(desk, sheet, area_name, order, row)
+    for key, row in rows.items():
+        desk.replace(key, row)
+    return True
+
+
+def _is_known(desk: Desk, token: Token[Sheet], area: str) -> bool:
+    """Whether every order of the sheet stands in its row already, as it was placed."""
+    seen: set[tuple[int, str]] = set()
+    known = 0
+    for order in token.payload.orders:
+        if (order.slot, order.id) in seen:
+            raise ID_REPEATED(id=order.id, slot=order.slot)
+        seen.add((order.slot, order.id))
+        for stored in desk.orders(RowKey(area, order.slot, token.did)):
+            if stored.id != order.id:
+                continue
+            same = stored.meter == token.payload.meter and stored.side == order.side
+            if not same or (stored.revision == 0 and stored.steps != order.steps):
+                raise ID_USED(id=order.id, slot=order.slot)
+            known += 1
+    if 0 < known < len(token.payload.orders):
+        raise ID_USED(id=token.payload.orders[0].id, slot=token.payload.orders[0].slot)
+    return known > 0
+
+
+def _check_place(desk: Desk, token: Token[Sheet], area_name: str, order: SheetOrder) -> None:
+    """Refuse a wrong meter, zone or slot and a gate that is not open to it."""
+    sheet = token.payload
+    area = desk.area(area_name)
+    if area is None or not is_slot_start(order.slot, area.slot_s):
+        raise SLOT_INVALID(slot=order.slot, slot_s=0 if area is None else area.slot_s)
+    meter = meter_at(desk.meter(sheet.meter), sheet.meter, order.slot)
+    if meter.holder != token.did:
+        raise METER_NOT_HELD(meter=sheet.meter, did=token.did)
+    if meter.zone != sheet.zone:
+        raise ZONE_WRONG(zone=sheet.zone, meter=sheet.meter, right=meter.zone)
+    _check_gate(desk, area_name, order.slot)
+    rules = desk.rules(area_name, order.slot)
+    opening_s = rules.opening_s(order.slot)
+    if desk.now_s(area_name) < opening_s:
+        raise SLOT_NOT_OPEN(slot=order.slot, opening_s=opening_s)
+    if desk.is_paused(area_name, sheet.zone):
+        raise ZONE_PAUSED(zone=sheet.zone)
+    if order.expires_s is not None and order.expires_s <= desk.now_s(area_name):
+        raise ORDER_EXPIRED(id=order.id, expires_s=order.expires_s)
+
+
+def _check_gate(desk: Desk, area: str, slot: int) -> None:
+    gate_s = desk.rules(area, slot).gate_s(slot)
+    if desk.is_closed(area, slot) or desk.now_s(area) >= gate_s:
+        raise GATE_CLOSED(area=area, slot=slot, gate_s=gate_s)
+
+
+def _add(
+    desk: Desk, sheet: Sheet, area_name: str, order: SheetOrder, row: list[StoredOrder]
+) -> None:
+    """Append the order to its row if its steps, the meter and the own orders allow it."""
+    if len(row) >= ORDERS_PER_ROW_MAX:
+        raise ORDERS_TOO_MANY(slot=order.slot, limit=ORDERS_PER_ROW_MAX)
+    stored = StoredOrder(
+        id=order.id,
+        meter=sheet.meter,
+        zone=sheet.zone,
+        side=order.side,
+        steps=order.steps,
+        expires_s=order.expires_s,
+    )
+    _check_steps(desk, area_name, order.slot, stored, row)
+    row.append(stored)
+
+
+def _check_steps(
+    desk: Desk, area_name: str, slot: int, order: StoredOrder, others: Sequence[StoredOrder]
+) -> None:
+    """Hold an order's steps against the band, the meter's capacity and the own other orders."""
+    if not 1 <= len(order.steps) <= STEPS_MAX:
+        raise STEPS_COUNT(count=len(order.steps), limit=STEPS_MAX)
+    low, high = desk.rules(area_name, slot).price_band
+    for price, quantity_wh in order.steps:
+        if quantity_wh < 1:
+            raise QUANTITY_BOUNDS(quantity_wh=quantity_wh)
+        if not low <= price <= high:
+            raise PRICE_BAND(price=price, low=low, high=high)
+    area = desk.area(area_name)
+    meter = meter_at(desk.meter(order.meter), order.meter, slot)
+    power = Power(meter.export_w if order.side == "sell" else meter.import_w)
+    capacity_wh = power.over(0 if area is None else area.slot_s).wh
+    wanted_wh = order.quantity_wh + sum(
+        other.quantity_wh
+        for other in others
+        if other.open and other.meter == order.meter and other.side == order.side
+    )
+    if wanted_wh > capacity_wh:
+        raise CAPACITY_EXCEEDED(
+            meter=order.meter, side=order.side, wanted_wh=wanted_wh, capacity_wh=capacity_wh
+        )
+    _check_crossing(order, others)
+
+
+def _check_crossing(order: StoredOrder, others: Sequence[StoredOrder]) -> None:
+    across = [price for o in others if o.open and o.side != order.side for price, _ in o.steps]
+    if not across:
+        return
+    own = [price for price, _ in order.steps]
+    bid, ask = (max(own), min(across)) if order.side == "buy" else (max(across), min(own))
+    if bid >= ask:
+        raise SELF_CROSSING(bid=bid, ask=ask)
+
+
+def _amend(desk: Desk, token: Token[Amend]) -> bool:
+    amend = token.payload
+    key = RowKey(amend.area, amend.slot, token.did)
+    place, order = _find(desk, key, amend.id)
+    if amend.revision <= order.revision:
+        if amend.revision == order.revision and amend.steps == order.steps:
+            return False
+        raise AMENDED_ALREADY(id=amend.id, revision=order.revision)
+    if not order.open:
+        raise ORDER_NOT_OPEN(id=amend.id)
+    if amend.revision != order.revision + 1:
+        raise REVISION_WRONG(id=amend.id, revision=amend.revision, due=order.revision + 1)
+    if desk.is_locked(token.did):
+        raise TRADER_LOCKED(did=token.did)
+    _check_gate(desk, amend.area, amend.slot)
+    if desk.is_paused(amend.area, order.zone):
+        raise ZONE_PAUSED(zone=order.zone)
+    row = list(desk.orders(key))
+    others = row[:place] + row[place + 1 :]
+    changed = msgspec.structs.replace(order, steps=amend.steps, revision=amend.revision)
+    _check_steps(desk, amend.area, amend.slot, changed, others)
+    given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
+    row[place] = _with_fee(desk, key, changed, given_up_wh)
+    desk.replace(key, row)
+    return True
+
+
+def _cancel(desk: Desk, token: Token[Cancel]) -> bool:
+    cancel = token.payload
+    key = RowKey(cancel.area, cancel.slot, token.did)
+    place, order = _find(desk, key, cancel.id)
+    if not order.open:
+        return False
+    _check_gate(desk, cancel.area, cancel.slot)
+    row = list(desk.orders(key))
+    closed = msgspec.structs.replace(order, open=False)
+    row[place] = _with_fee(desk, key, closed, order.quantity_wh)
+    desk.replace(key, row)
+    return True
+
+
+def _with_fee(desk: Desk, key: RowKey, order: StoredOrder, given_up_wh: int) -> StoredOrder:
+    """The order with the area's fee on the Wh given up; amending down is no way round it."""
+    fee = Energy(given_up_wh) * Price(desk.rules(key.area, key.slot).cancel_fee)
+    return msgspec.structs.replace(
+        order,
+        withdrawn_wh=order.withdrawn_wh + given_up_wh,
+        fee_nano=order.fee_nano + fee.nano,
+    )
+
+
+def _find(desk: Desk, key: RowKey, name: str) -> tuple[int, StoredOrder]:
+    for place, order in enumerate(desk.orders(key)):
+        if order.id == name:
+            return place, order
+    raise ORDER_UNKNOWN(id=name, slot=key.slot)

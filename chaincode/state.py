@@ -1,0 +1,129 @@
+"""Typed tables over an engine's state; the key layout in one place.
+
+A key is `<table number>/<part>/<part>…`: two digits, then parts that never contain `/`. Slots
+stand as 12 digits so that text order is time order. Table numbers are never reused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+
+from chaincode.context import Context
+from chaincode.errors import Broken
+from identity.canonical import encode
+
+SLOT_DIGITS = 12
+SECOND_MAX = 253_402_300_799  # end of the year 9999
+INTEGER_MAX = 2**53 - 1  # what every JSON reader holds exactly
+
+Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
+"""A name of ours: zone, area, meter, member, order of a client."""
+Did = Annotated[str, msgspec.Meta(pattern=r"^did:key:z[1-9A-HJ-NP-Za-km-z]{40,64}\Z")]
+"""The pseudonymous name of a trader, an oracle node or the regulator."""
+AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
+"""The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
+Second = Annotated[int, msgspec.Meta(ge=0, le=SECOND_MAX)]
+"""Seconds UTC since 1970."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
+"""A quantity that is not negative."""
+Signed = Annotated[int, msgspec.Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)]
+"""A price or a rate that may be negative."""
+Rate = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+"""Parts per million of one."""
+GridLevel = Annotated[int, msgspec.Meta(ge=3, le=7)]
+"""Grid level as the field counts it: 7 low voltage … 3 high voltage."""
+Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+"""32 bytes in lower-case hex."""
+Side = Literal["buy", "sell"]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every stored struct has: the version of its layout."""
+
+    v: int = 1
+
+
+R = TypeVar("R", bound=Row)
+D = TypeVar("D")
+
+
+def slot_part(slot: int) -> str:
+    """A slot's start as part of a key."""
+    return f"{slot:0{SLOT_DIGITS}d}"
+
+
+class Table(Generic[R]):
+    """Rows of one struct under one table number."""
+
+    def __init__(self, number: int, name: str, struct: type[R], parts: Sequence[str]) -> None:
+        self.number = number
+        self.name = name
+        self.struct = struct
+        self.parts = tuple(parts)
+        self._prefix = f"{number:02d}/"
+        self._decoder = msgspec.json.Decoder(struct)
+
+    def key(self, *parts: str) -> str:
+        """The key of the row named by `parts`."""
+        return self._prefix + "/".join(parts)
+
+    def get(self, context: Context, *parts: str) -> R | None:
+        """The row, None where absent."""
+        value = context.get(self.key(*parts))
+        return None if value is None else self.decode(value)
+
+    def get_many(self, context: Context, names: Sequence[Sequence[str]]) -> list[R | None]:
+        """The rows in the order asked, None where absent."""
+        values = context.get_many([self.key(*parts) for parts in names])
+        return [None if value is None else self.decode(value) for value in values]
+
+    def put(self, context: Context, row: R, *parts: str) -> None:
+        """Write the row when the transaction commits."""
+        if type(row) is not self.struct or len(parts) != len(self.parts):
+            raise Broken(f"{self.name} takes {self.struct.__name__} by {self.parts}")
+        context.put(self.key(*parts), encode(row))
+
+    def delete(self, context: Context, *parts: str) -> None:
+        """Remove the row when the transaction commits."""
+        context.delete(self.key(*parts))
+
+    def range(self, context: Context, *parts: str, after: str = "") -> Iterator[tuple[str, R]]:
+        """Rows whose first parts are `parts`, in key order, from beyond the next part `after`.
+
+        Yields the rest of the key (its last parts joined by `/`) with the row.
+        """
+        prefix = self.key(*parts) + "/" if parts else self._prefix
+        start = prefix + after + "\x00" if after else prefix
+        for key, value in context.range(start, prefix[:-1] + "0"):
+            yield key[len(prefix) :], self.decode(value)
+
+    def decode(self, value: bytes) -> R:
+        """The row from its stored bytes."""
+        try:
+            return self._decoder.decode(value)
+        except msgspec.ValidationError as error:
+            raise Broken(f"{self.name}: {error}") from None
+
+
+class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
+    """One value and the first slot it holds for."""
+
+    from_slot: Second
+    value: D
+
+
+def at_slot(versions: Sequence[Dated[D]], slot: int) -> D | None:
+    """The value that holds for `slot`: the last one that begins at or before it."""
+    for version in reversed(versions):
+        if version.from_slot <= slot:
+            return version.value
+    return None
+
+
+def with_version(versions: Sequence[Dated[D]], from_slot: int, value: D) -> list[Dated[D]]:
+    """`versions` with `value` from `from_slot` on; one that began there is replaced."""
+    kept = [version for version in versions if version.from_slot != from_slot]
+    return sorted([*kept, Dated(from_slot, value)], key=lambda version: version.from_slot)

@@ -1,0 +1,190 @@
+"""Energy, price, money and power as exact integers that keep their kind.
+
+| operation                         | result   |
+|-----------------------------------|----------|
+| Energy + Energy, Energy - Energy  | Energy   |
+| Energy x Price                    | Money    |
+| Price + Price, Price - Price      | Price    |
+| Money + Money, Money - Money      | Money    |
+| -Money                            | Money    |
+| Power over seconds                | Energy   |
+| compare, min, max of one kind     | the kind |
+
+Everything else raises `TypeError`: a price is never added to an energy by mistake. Division and
+rounding happen in this module alone, by functions whose names say the direction.
+
+State and messages hold plain integers whose names end with the unit; they become these values
+where something is computed with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Self
+
+PPM = 1_000_000
+SECONDS_PER_HOUR = 3600
+INT64_SAFE = 2**62  # totals of a clearing stay below this, so int64 never overflows
+
+
+class _Quantity:
+    """One integer of one kind; two kinds never mix."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: int) -> None:
+        if type(value) is not int:
+            raise TypeError(f"{type(self).__name__} takes an int, not {type(value).__name__}")
+        self._value = value
+
+    def __add__(self, other: Self) -> Self:
+        if type(other) is not type(self):
+            return NotImplemented
+        return type(self)(self._value + other._value)
+
+    def __sub__(self, other: Self) -> Self:
+        if type(other) is not type(self):
+            return NotImplemented
+        return type(self)(self._value - other._value)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._value == self._value
+
+    def __lt__(self, other: Self) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._value < other._value
+
+    def __le__(self, other: Self) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return self._value <= other._value
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._value))
+
+    def __bool__(self) -> bool:
+        return self._value != 0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._value})"
+
+
+class Energy(_Quantity):
+    """Watt-hours."""
+
+    __slots__ = ()
+
+    @property
+    def wh(self) -> int:
+        """The energy in Wh."""
+        return self._value
+
+    def __mul__(self, price: Price) -> Money:
+        if type(price) is not Price:
+            return NotImplemented
+        return Money(self._value * price.micro_per_kwh)
+
+
+class Price(_Quantity):
+    """Micro-currency per kWh; may be negative."""
+
+    __slots__ = ()
+
+    @property
+    def micro_per_kwh(self) -> int:
+        """The price in micro-currency per kWh."""
+        return self._value
+
+
+class Money(_Quantity):
+    """Nano-currency; Wh x micro-currency per kWh is nano-currency exactly."""
+
+    __slots__ = ()
+
+    @property
+    def nano(self) -> int:
+        """The amount in nano-currency."""
+        return self._value
+
+    def __neg__(self) -> Money:
+        return Money(-self._value)
+
+
+class Power(_Quantity):
+    """Watts."""
+
+    __slots__ = ()
+
+    def over(self, seconds: int) -> Energy:
+        """The energy of this power held for `seconds`, rounded down to whole Wh."""
+        return Energy(self._value * seconds // SECONDS_PER_HOUR)
+
+
+def rate_half_away(amount: Money, rate_ppm: int) -> Money:
+    """`amount` x `rate_ppm` / 10^6 rounded half away from zero, as VAT on the ledger is."""
+    scaled = abs(amount.nano) * rate_ppm
+    rounded = (2 * scaled + PPM) // (2 * PPM)
+    return Money(rounded if amount.nano >= 0 else -rounded)
+
+
+def rate_up(amount: Money, rate_ppm: int) -> Money:
+    """`amount` x `rate_ppm` / 10^6 rounded up, for a cover that must not be too small."""
+    return Money(-(-amount.nano * rate_ppm // PPM))
+
+
+def price_rate_up(price: Price, rate_ppm: int) -> Price:
+    """`price` x `rate_ppm` / 10^6 rounded up to whole micro/kWh, for a cover.
+
+    Over any split of an energy into whole Wh this is at least the sum of what `rate_half_away`
+    gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds them all.
+    """
+    return Price(-(-price.micro_per_kwh * rate_ppm // PPM))
+
+
+def times_exceeded(value: int, limit: int, tolerance_ppm: int) -> bool:
+    """Whether `value` is above `limit` x (1 + tolerance), exactly."""
+    return value * PPM > limit * (PPM + tolerance_ppm)
+
+
+class Share(NamedTuple):
+    """One claimant of a total: its id and its weight (not negative)."""
+
+    id: str
+    weight: int
+
+
+def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
+    """`total` split over `shares` by weight into integers that sum to `total`.
+
+    Every share gets the whole part of its quota; what is left goes, one each, to the largest
+    remainders, ties by id. A negative total is split by magnitude. Weights that sum to nothing
+    take nothing: then `total` must be 0.
+    """
+    weight_sum = sum(share.weight for share in shares)
+    if weight_sum == 0:
+        if total:
+            raise ValueError(f"nobody to take {total}")
+        return [0] * len(shares)
+    magnitude = abs(total)
+    quotas = [divmod(magnitude * share.weight, weight_sum) for share in shares]
+    left = magnitude - sum(whole for whole, _ in quotas)
+    order = sorted(range(len(shares)), key=lambda i: (-quotas[i][1], shares[i].id))
+    extra = dict.fromkeys(order[:left], 1)
+    parts = [whole + extra.get(i, 0) for i, (whole, _) in enumerate(quotas)]
+    return parts if total >= 0 else [-part for part in parts]
+
+
+def slot_of(second: int, slot_s: int) -> int:
+    """The start of the slot of `slot_s` seconds that `second` (UTC) lies in."""
+    return second - second % slot_s
+
+
+def is_slot_start(second: int, slot_s: int) -> bool:
+    """Whether `second` (UTC) is the start of a slot of `slot_s` seconds."""
+    return second % slot_s == 0
+
+
+def local_hour(second: int, offset_s: int) -> int:
+    """The hour of the local day (0 to 23) at `second` (UTC), `offset_s` east of UTC."""
+    return (second + offset_s) % 86_400 // SECONDS_PER_HOUR

@@ -1,0 +1,197 @@
+"""Every refusal of identity: its code and its sentence, worded here alone.
+
+Input of strangers that cannot be taken raises one of four exceptions, by what was refused: a key,
+a DID, a token, a wallet file. All are `IdentityError`s with a `code` for programs and a `sentence`
+for people, and can be pickled. A code once retired stays reserved.
+
+Within each block the rows stand in the order in which they are looked for: of two faults the
+first is named.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+
+class IdentityError(Exception):
+    """Something given by a stranger that identity does not take."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(code, sentence)
+        self.code = code
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.sentence}"
+
+
+class KeyRefused(IdentityError):
+    """A public or private key that is not taken."""
+
+
+class DidRefused(IdentityError):
+    """A DID that is not a did:key in its one canonical form."""
+
+
+class TokenRefused(IdentityError):
+    """A compact JWS that is not taken, before or after its signature is checked."""
+
+
+class WalletRefused(IdentityError):
+    """A wallet file, passphrase or entry that is not taken."""
+
+
+E = TypeVar("E", bound=IdentityError)
+
+
+class Refusal(NamedTuple, Generic[E]):
+    """A row of the table; calling it with the values of its places gives the exception."""
+
+    kind: type[E]
+    code: str
+    sentence: str
+
+    def __call__(self, **places: object) -> E:
+        """The exception of this row, its sentence filled with `places`."""
+        return self.kind(self.code, self.sentence.format(**places))
+
+
+# Keys
+KEY_ALGORITHM = Refusal(
+    KeyRefused,
+    "KEY_ALGORITHM",
+    "{algorithm!r} is no kind of key known here; Ed25519 and P-256 are.",
+)
+KEY_LENGTH = Refusal(
+    KeyRefused, "KEY_LENGTH", "The {algorithm} key has {count} bytes; it must have {expected}."
+)
+KEY_ENCODING = Refusal(
+    KeyRefused, "KEY_ENCODING", "The {algorithm} key {key} is not written in its canonical form."
+)
+KEY_OFF_CURVE = Refusal(
+    KeyRefused, "KEY_OFF_CURVE", "The {algorithm} key {key} is no point of the curve."
+)
+KEY_SMALL_ORDER = Refusal(
+    KeyRefused,
+    "KEY_SMALL_ORDER",
+    "The {algorithm} key {key} is of small order: one signature would hold for many messages.",
+)
+KEY_ROUNDS = Refusal(
+    KeyRefused,
+    "KEY_ROUNDS",
+    "{rounds} rounds of PBKDF2 are not taken; between {least} and {most} are.",
+)
+KEY_UNREADABLE = Refusal(
+    KeyRefused,
+    "KEY_UNREADABLE",
+    "The private key cannot be read: it is damaged, or the passphrase is not the right one.",
+)
+
+# DIDs
+DID_LENGTH = Refusal(
+    DidRefused, "DID_LENGTH", "The DID has {count} characters; at most {limit} are taken."
+)
+DID_METHOD = Refusal(
+    DidRefused, "DID_METHOD", "{did!r} does not begin with did:key:z, the only form known here."
+)
+DID_BASE58 = Refusal(DidRefused, "DID_BASE58", "{did!r} has characters that base58 does not have.")
+DID_CODEC = Refusal(
+    DidRefused,
+    "DID_CODEC",
+    "{did!r} holds a key of the kind 0x{kind}; Ed25519 (0xed01) and P-256 (0x8024) are taken.",
+)
+
+# Tokens
+TOKEN_SIZE = Refusal(
+    TokenRefused, "TOKEN_SIZE", "The token has {count} bytes; at most {limit} are taken."
+)
+TOKEN_SEGMENTS = Refusal(
+    TokenRefused, "TOKEN_SEGMENTS", "The token has {count} parts between full stops instead of 3."
+)
+TOKEN_TYP_FORM = Refusal(
+    TokenRefused,
+    "TOKEN_TYP_FORM",
+    "The typ {typ!r} is not 1 to 64 characters of a-z, 0-9, full stop, plus and hyphen.",
+)
+TOKEN_HEADER_SIZE = Refusal(
+    TokenRefused,
+    "TOKEN_HEADER_SIZE",
+    "The header of the token has {count} characters; at most {limit} are taken.",
+)
+TOKEN_BASE64 = Refusal(
+    TokenRefused,
+    "TOKEN_BASE64",
+    "The {part} of the token is not base64url without padding in its canonical form.",
+)
+TOKEN_HEADER = Refusal(
+    TokenRefused,
+    "TOKEN_HEADER",
+    "The header of the token is no JSON object of the strings alg, kid and typ: {reason}.",
+)
+TOKEN_HEADER_NOT_CANONICAL = Refusal(
+    TokenRefused,
+    "TOKEN_HEADER_NOT_CANONICAL",
+    "The header of the token is not canonical JSON: each member once, sorted, without white space.",
+)
+TOKEN_TYP = Refusal(TokenRefused, "TOKEN_TYP", "The typ of the token is {typ!r}, not {expected!r}.")
+TOKEN_KID = Refusal(
+    TokenRefused, "TOKEN_KID", "The kid of the token is not a did:key and its fragment: {reason}"
+)
+TOKEN_ALG = Refusal(
+    TokenRefused, "TOKEN_ALG", "The alg of the token is {alg!r}, which its {algorithm} key forbids."
+)
+TOKEN_SIGNATURE_LENGTH = Refusal(
+    TokenRefused, "TOKEN_SIGNATURE_LENGTH", "The signature has {count} bytes instead of 64."
+)
+TOKEN_SIGNATURE_HIGH_S = Refusal(
+    TokenRefused,
+    "TOKEN_SIGNATURE_HIGH_S",
+    "The P-256 signature has the larger of its two values of s; only the smaller is taken.",
+)
+TOKEN_SIGNATURE = Refusal(
+    TokenRefused, "TOKEN_SIGNATURE", "The signature of the token is not one by {did}."
+)
+TOKEN_PAYLOAD = Refusal(
+    TokenRefused, "TOKEN_PAYLOAD", "The payload of the token cannot be read: {reason}."
+)
+TOKEN_PAYLOAD_NOT_CANONICAL = Refusal(
+    TokenRefused,
+    "TOKEN_PAYLOAD_NOT_CANONICAL",
+    "The payload of the token is not canonical JSON: each member once, sorted, without white space "
+    "and without members that say what their absence says.",
+)
+
+# Wallets
+WALLET_PASSPHRASE = Refusal(
+    WalletRefused,
+    "WALLET_PASSPHRASE",
+    "The passphrase has {count} characters; between {least} and {most} are taken.",
+)
+WALLET_EXISTS = Refusal(
+    WalletRefused, "WALLET_EXISTS", "{path} exists already and is not written over."
+)
+WALLET_MISSING = Refusal(WalletRefused, "WALLET_MISSING", "There is no wallet at {path}.")
+WALLET_DAMAGED = Refusal(WalletRefused, "WALLET_DAMAGED", "The wallet {path} is damaged: {reason}.")
+WALLET_LOCKED = Refusal(
+    WalletRefused,
+    "WALLET_LOCKED",
+    "The key {did} in the wallet {path} does not open: "
+    "the passphrase is not the right one, or the key is damaged.",
+)
+WALLET_DID_UNKNOWN = Refusal(
+    WalletRefused, "WALLET_DID_UNKNOWN", "The wallet {path} has no key for {did!r}."
+)
+WALLET_DID_TWICE = Refusal(
+    WalletRefused, "WALLET_DID_TWICE", "The wallet {path} has the key of {did} already."
+)
+WALLET_LABEL = Refusal(
+    WalletRefused, "WALLET_LABEL", "The label has {count} characters; at most {limit} are taken."
+)
+WALLET_FULL = Refusal(
+    WalletRefused, "WALLET_FULL", "The wallet {path} has {limit} keys and takes no more."
+)
+WALLET_CHANGED = Refusal(
+    WalletRefused,
+    "WALLET_CHANGED",
+    "Somebody else has changed, moved or locked {path} since it was opened; open it again.",
+)

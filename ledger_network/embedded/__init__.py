@@ -1,0 +1,1 @@
+"""The embedded ledger: one process, one folder, one trust domain."""
