@@ -3,10 +3,13 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test test-exhaustive bench lint clean venv
+.PHONY: help up test test-exhaustive bench lint clean venv lock
 
 BIN := .venv/bin
 WORKERS ?= 2
+UV ?= uv
+LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(UPGRADE) pyproject.toml
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 help: ## what can be made
@@ -32,6 +35,10 @@ lint: venv ## the checks that run nothing: ruff, import-linter, pyright
 
 bench: venv ## the numbers that the project promises, measured here
 	@$(BIN)/commonwatt bench
+
+lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade for newer versions
+	$(LOCK) -o requirements.txt
+	$(LOCK) --group dev -o requirements-dev.txt
 
 clean: ## remove what the checks and builds leave; .venv and the market's data stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -113,6 +113,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
     _read(queries.describe_area, zones.AreaName),
     _read(queries.get_market_rules, slots.SlotArguments),
+    _read(queries.get_seed_chain, slots.SlotArguments),
     _read(queries.describe_slot, slots.SlotArguments),
     _read(queries.list_open_orders, slots.SlotArguments),
     _read(queries.get_book, queries.BookArguments),

@@ -12,6 +12,7 @@ import msgspec
 
 from chaincode.book import page_part
 from chaincode.context import Context
+from chaincode.delivery import Generation, certify
 from chaincode.meters import METERS, MeterVersion, meter_at
 from chaincode.postings import Party
 from chaincode.readings import get_readings
@@ -78,7 +79,8 @@ class MeteredSlot:
             taken = (0, 0) if leaf is None else (leaf.export_wh, leaf.import_wh)
             self._measured[name] = taken
             used = self._used.get(name, Used(name, 0, 0, 0))
-            minted_wh = taken[0] if version.source else 0
+            plant = Generation(name, taken[0], certified=bool(version.source))
+            minted_wh = certify([plant]).get(name, 0)
             self.export_wh[name] = taken[0] - used.export_wh
             self.import_wh[name] = taken[1] - used.import_wh
             self.minted_wh[name] = minted_wh

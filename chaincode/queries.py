@@ -17,12 +17,12 @@ from chaincode.clock import CLOCKS, Clock, market_time_s
 from chaincode.context import Context
 from chaincode.desk import ORDERS, OrderRow, StoredOrder
 from chaincode.disputes import disputed_trades
-from chaincode.errors import BOOK_OPEN, PAGE_UNKNOWN
-from chaincode.market_rules import RULES, MarketRules, rules_at
+from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN
+from chaincode.market_rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.postings import Posting
 from chaincode.settlement import POSTINGS, SETTLEMENTS, SlotSettlement
 from chaincode.slots import SLOTS, Slot, SlotArguments
-from chaincode.state import Count, Did, Id, Second, slot_part
+from chaincode.state import Count, Did, Id, Second, at_slot, slot_part
 from chaincode.zones import Area, AreaName, Lane, get_area, get_lane
 from identity.canonical import canonical_json
 
@@ -62,6 +62,12 @@ class AreaAnswer(msgspec.Struct, frozen=True):
     lane: Lane
     clock: Clock | None
     market_s: int | None
+
+
+class SeedChainView(msgspec.Struct, frozen=True):
+    """The seed chain that holds for a slot."""
+
+    chain: SeedChain
 
 
 class SlotView(msgspec.Struct, frozen=True):
@@ -140,6 +146,15 @@ def describe_area(context: Context, arguments: AreaName) -> AreaAnswer:
 def get_market_rules(context: Context, arguments: SlotArguments) -> MarketRules:
     """The rules that hold for a slot."""
     return rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+
+
+def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
+    """The anchor of the tie seeds for a slot, and what was revealed last."""
+    row = SEEDS.get(context, arguments.area)
+    chain = None if row is None else at_slot(row.versions, arguments.slot)
+    if chain is None:
+        raise NO_SEED_CHAIN(area=arguments.area, slot=arguments.slot)
+    return SeedChainView(chain)
 
 
 def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
     SECP256R1,
@@ -62,7 +62,7 @@ Algorithm = Literal["Ed25519", "P-256"]
 ED25519_KEY_BYTES = 32
 P256_KEY_BYTES = 33  # a compressed point: 2 or 3 for the parity of y, then x
 SIGNATURE_BYTES = 64  # of both algorithms
-KEYS_CACHED_MAX = 16_384  # about 1 KB each; a local market has fewer traders
+KEYS_CACHED_MAX = 16_384  # 2 KB each at most; a local market has fewer traders
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, 2.4.2
 P256_FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -166,8 +166,9 @@ class PrivateKey:
         """
         try:
             secret = load_pem_private_key(pem, passphrase)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            # TypeError: a passphrase for a plain key, or none for an encrypted one. The library's
+        except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
+            # TypeError: a passphrase for a plain key, or none for an encrypted one. InternalError:
+            # OpenSSL's answer to a key inside the frame that has the wrong length. The library's
             # sentence is dropped: it differs between versions and tells nothing of use.
             raise KEY_UNREADABLE() from None
         if isinstance(secret, Ed25519PrivateKey | EllipticCurvePrivateKey):

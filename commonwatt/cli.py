@@ -1,0 +1,183 @@
+"""The command `commonwatt`: arguments, output and exit codes; the work is done elsewhere.
+
+Exit codes: 0 done, 1 what was asked for does not hold (a damaged log, a missed number), 2 the
+input cannot be taken; then one line on standard error says which and why.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from chaincode.queries import SlotView
+from commonwatt import ledger_command, wallet_command
+from commonwatt.auction import AuctionInputError, run_auction
+from commonwatt.formats import kwh, money
+from commonwatt.simulate import (
+    DAYS_MAX,
+    SimulationResult,
+    simulate,
+)
+from commonwatt.simulate import HOUSEHOLDS_MAX as SIMULATED_MAX
+from commonwatt.up import (
+    HOUSEHOLDS_DEFAULT,
+    HOUSEHOLDS_MAX,
+    SPEED_DEFAULT,
+    SPEED_MAX,
+    UpRefused,
+    run_up,
+)
+
+app = typer.Typer(
+    name="commonwatt",
+    help="A permissioned market for local energy: run it, simulate it, check it.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode="markdown",
+)
+app.add_typer(wallet_command.app, name="wallet")
+app.add_typer(ledger_command.app, name="ledger")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+
+def refuse(sentence: str, code: int = 2) -> typer.Exit:
+    """Say in one line why not, and end with `code`."""
+    sys.stderr.write(sentence.replace("\n", " ") + "\n")
+    return typer.Exit(code)
+
+
+@app.command(
+    epilog="Examples: `commonwatt up` · `commonwatt up --speed 3600 --households 50` · "
+    "`commonwatt up --speed 1 --data /srv/market`"
+)
+def up(
+    speed: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=SPEED_MAX,
+            help="How much faster than real time; 90 runs a slot in 10 seconds, 1 is real time.",
+        ),
+    ] = SPEED_DEFAULT,
+    data: Annotated[
+        Path, typer.Option(help="Where the market lives; it goes on there when started again.")
+    ] = Path(".commonwatt"),
+    households: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=HOUSEHOLDS_MAX,
+            help=f"How many households a new market has (default {HOUSEHOLDS_DEFAULT}).",
+        ),
+    ] = None,
+) -> None:
+    """Run the whole market on this machine and watch it in the terminal.
+
+    Ctrl-C (or SIGTERM) stops it cleanly; started again it goes on where it stopped.
+    """
+    console = Console()
+    work = run_up(
+        data=data,
+        households=households,
+        speed=speed,
+        console=console,
+        terminal=console.is_terminal,
+    )
+    try:
+        asyncio.run(work)
+    except (UpRefused, *ledger_command.REFUSALS) as error:
+        raise refuse(str(error)) from None
+
+
+@app.command(
+    name="simulate",
+    epilog="Example: `commonwatt simulate --days 1 --households 20 --seed 7 --json`",
+)
+def simulate_command(
+    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="Days of 96 slots.")] = 1,
+    households: Annotated[
+        int, typer.Option(min=2, max=SIMULATED_MAX, help="How many households trade.")
+    ] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same state hash.")] = 1,
+    data: Annotated[
+        Path | None, typer.Option(help="Keep the ledger in this new folder (default: dropped).")
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Trade and settle days of a seeded market in one process.
+
+    Real contract, real signatures, real embedded ledger; only time and households are made up.
+    """
+    if data is not None and data.exists():
+        raise refuse(f"--data: {data} exists already; name a new folder.")
+    progress = Progress(
+        TextColumn("simulating"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} slots"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+    with progress:
+        task = progress.add_task("slots", total=days * 96)
+
+        def settled(_: SlotView) -> None:
+            progress.advance(task)
+
+        result = asyncio.run(
+            simulate(days=days, households=households, seed=seed, data=data, settled=settled)
+        )
+    if as_json:
+        typer.echo(msgspec.json.encode(result).decode())
+    else:
+        _print_simulation(result)
+
+
+def _print_simulation(result: SimulationResult) -> None:
+    table = Table(title=f"{result.days} days, {result.households} households, seed {result.seed}")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    for name, value in (
+        ("slots settled", str(result.slots)),
+        ("orders placed", str(result.orders)),
+        ("trades", str(result.trades)),
+        ("traded kWh", kwh(result.volume_wh)),
+        ("delivered kWh", kwh(result.settled_wh)),
+        ("all money sums to", money(result.money_sum)),
+        ("certificates minted kWh", kwh(result.certificates_minted_wh)),
+        ("certificates retired kWh", kwh(result.certificates_retired_wh)),
+        ("certificates live kWh", kwh(result.certificates_live_wh)),
+        ("blocks", str(result.blocks)),
+        ("seconds", f"{result.seconds:.1f}"),
+        ("state hash", result.state_hash),
+    ):
+        table.add_row(name, value)
+    Console().print(table)
+
+
+@app.command(
+    name="auction",
+    epilog="Example: `commonwatt auction < book.json > result.json`",
+)
+def auction_command() -> None:
+    """Clear one book: JSON on standard input, the outcome with its digest on standard output.
+
+    An input that cannot be taken ends with exit code 2 and one line that names the field.
+    """
+    try:
+        outcome = run_auction(sys.stdin.buffer.read())
+    except AuctionInputError as error:
+        raise refuse(str(error)) from None
+    sys.stdout.buffer.write(outcome)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,230 @@
+"""`commonwatt up`: the whole market on this machine, going on where it stopped.
+
+The data folder holds the ledger and `market.json` (the seed of the demonstration and its first
+slot). Market time stands still while the market is off: on start the clock is anchored where the
+last block left it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import time
+from collections import deque
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+from ledger_network.embedded.engine import EmbeddedLedger
+from rich.console import Console
+from rich.live import Live
+
+from chaincode.clock import ClockArguments
+from chaincode.contract import Contract
+from chaincode.queries import AreaAnswer, SlotView
+from chaincode.zones import AreaName
+from commonwatt.demonstration import (
+    AREA,
+    DSO,
+    ORGANISATIONS,
+    SLOT_S,
+    TIME_ZONE,
+    Cast,
+    found,
+    make_cast,
+)
+from commonwatt.formats import moment
+from commonwatt.operation import Operation
+from commonwatt.snapshot import take_snapshot
+from commonwatt.terminal import live_page, slot_line
+from ledger_network.port import Member
+
+CHANNEL = "lindenhof-market"
+SPEED_DEFAULT = 90  # a slot of 15 minutes in 10 seconds
+SPEED_MAX = 3_600
+HOUSEHOLDS_DEFAULT = 24
+HOUSEHOLDS_MAX = 1_000  # one report carries them all
+MORNING_HOUR = 10  # a demonstration begins when the sun is up
+HISTORY_SLOTS = 96
+
+
+class UpRefused(Exception):
+    """The market cannot be brought up as asked; the sentence says why and what to do."""
+
+
+class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a data folder's market was drawn from."""
+
+    seed: int
+    households: int
+    first_slot: int
+    founded: bool
+    v: int = 1
+
+
+def read_plan(data: Path) -> MarketPlan | None:
+    """The plan of a data folder, None for a new one."""
+    path = data / "market.json"
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=MarketPlan)
+    except msgspec.DecodeError as error:
+        raise UpRefused(f"{path} is damaged ({error}); restore it or use another --data.") from None
+
+
+def write_plan(data: Path, plan: MarketPlan) -> None:
+    """Store the plan, whole or not at all."""
+    data.mkdir(parents=True, exist_ok=True)
+    fresh = data / "market.json.new"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
+    with fresh.open("rb") as file:
+        os.fsync(file.fileno())
+    fresh.replace(data / "market.json")
+
+
+def choose_plan(data: Path, households: int | None, speed: int, now_s: int) -> MarketPlan:
+    """The folder's plan, or a new one that begins now (in real time) or in the morning."""
+    plan = read_plan(data)
+    if plan is None:
+        begin_s = now_s if speed == 1 else _morning_s(now_s)
+        first_slot = begin_s - begin_s % SLOT_S + 2 * SLOT_S
+        count = HOUSEHOLDS_DEFAULT if households is None else households
+        plan = MarketPlan(secrets.randbits(32), count, first_slot, founded=False)
+        write_plan(data, plan)
+    elif households is not None and households != plan.households:
+        raise UpRefused(
+            f"The market in {data} has {plan.households} households, not {households}; "
+            "leave --households out or choose another --data."
+        )
+    return plan
+
+
+def _morning_s(now_s: int) -> int:
+    today = datetime.fromtimestamp(now_s, ZoneInfo(TIME_ZONE))
+    morning = today.replace(hour=MORNING_HOUR, minute=0, second=0, microsecond=0)
+    return int(morning.timestamp())
+
+
+class Market:
+    """A running market: ledger, cast, operation, and what has been seen of its slots."""
+
+    def __init__(self, data: Path, plan: MarketPlan, speed: int) -> None:
+        self._data = data
+        self._plan = plan
+        self.speed = speed
+        self.history: deque[SlotView] = deque(maxlen=HISTORY_SLOTS)
+        self.cast: Cast = make_cast(plan.seed, plan.households)
+        self.ledger = EmbeddedLedger.open(
+            data / "ledger",
+            contract=Contract(),
+            channel=CHANNEL,
+            members=[organisation.name for organisation in ORGANISATIONS],
+        )
+        self.operation = Operation(
+            self.ledger, self.cast, plan.first_slot, settled=self.history.append
+        )
+
+    async def start(self) -> int:
+        """Found or resume the market and let its clock run; the market time it begins at."""
+        now_s = int(time.time())
+        if not self._plan.founded:
+            begin_s = self._plan.first_slot - SLOT_S
+            rule = ClockArguments(AREA, now_s, begin_s, self.speed)
+            first_slot = self._plan.first_slot
+            await found(self.ledger, self.cast, first_slot=first_slot, clock=rule)
+            self._plan = msgspec.structs.replace(self._plan, founded=True)
+            write_plan(self._data, self._plan)
+        market_s = await self._last_market_s()
+        if self.speed == 1:
+            market_s = max(market_s, now_s)  # real time does not wait
+        rule = ClockArguments(AREA, now_s, market_s, self.speed)
+        await self.operation.submit("set_clock", rule, Member(DSO, "admin"))
+        await self.operation.resume()
+        return market_s
+
+    async def work(self) -> None:
+        """Do what is due now."""
+        area = await self._area()
+        lookahead_s = max(SLOT_S, 2 * self.speed)
+        await self.operation.tick(area.market_s or 0, lookahead_s=lookahead_s)
+
+    async def _area(self) -> AreaAnswer:
+        answer = await self.ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
+        return msgspec.json.decode(answer, type=AreaAnswer)
+
+    async def _last_market_s(self) -> int:
+        """Market time when the last block was made."""
+        height = (await self.ledger.health()).height
+        block = await self.ledger.block(height - 1)
+        clock = (await self._area()).clock
+        if block is None or clock is None:
+            return self._plan.first_slot - SLOT_S
+        return clock.market_s(block.time_s)
+
+
+async def run_up(
+    *, data: Path, households: int | None, speed: int, console: Console, terminal: bool
+) -> None:
+    """Bring the market up and keep it running until SIGINT or SIGTERM."""
+    plan = choose_plan(data, households, speed, int(time.time()))
+    verb = "Going on with" if plan.founded else "Founding"
+    console.print(f"{verb} a market of {plan.households} households in {data} …")
+    market = Market(data, plan, speed)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with market.ledger:
+        market_s = await market.start()
+        console.print(f"Market time is {moment(market_s, ZoneInfo(TIME_ZONE))}. Ctrl-C stops.")
+        if terminal:
+            await _run_live(market, stop, console)
+        else:
+            await _run_lines(market, stop, console)
+    tally = market.operation.tally
+    console.print(
+        f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "
+        "The same command goes on from here."
+    )
+
+
+async def _run_live(market: Market, stop: asyncio.Event, console: Console) -> None:
+    """Redraw the page with every second of transaction time."""
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        while not stop.is_set():
+            await market.work()
+            snapshot = await take_snapshot(
+                market.ledger,
+                market.cast,
+                open_slot=market.operation.open_slot,
+                history=list(market.history),
+                orders=market.operation.tally.orders,
+                slots=market.operation.tally.slots,
+            )
+            live.update(live_page(snapshot, market.cast, speed=market.speed), refresh=True)
+            await _next_second(stop)
+
+
+async def _run_lines(market: Market, stop: asyncio.Event, console: Console) -> None:
+    """Print a line per settled slot, for logs and pipes."""
+    shown = 0
+    while not stop.is_set():
+        await market.work()
+        fresh = market.operation.tally.slots - shown
+        for view in list(market.history)[max(0, len(market.history) - fresh) :]:
+            console.print(slot_line(view), highlight=False)
+        shown += fresh
+        await _next_second(stop)
+
+
+async def _next_second(stop: asyncio.Event) -> None:
+    """Wait until transaction time moves on, or for `stop`."""
+    now = time.time()
+    try:
+        await asyncio.wait_for(stop.wait(), timeout=int(now) + 1.01 - now)
+    except TimeoutError:
+        return

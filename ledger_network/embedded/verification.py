@@ -1,0 +1,67 @@
+"""Many signatures at once: a few are checked here, many by processes, one per core.
+
+Threads would not help, each check comes back to the interpreter's lock. The processes are started
+when they are first needed and hold nothing but `identity.keys`; if they die, the checks are done
+here and new ones are started next time. The answer is the same either way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+
+from identity.keys import SignatureCheck, verify_many
+
+INLINE_MAX = 48  # some 4 ms of checks; less is not worth the way to a process and back
+CHUNK_MIN = 24
+
+
+class Verification:
+    """Checks signatures for simulations; safe to use from several threads."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        """`workers`: processes, None for one per core that this process may use."""
+        self._workers = workers or len(os.sched_getaffinity(0))
+        self._lock = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._closed = False
+
+    def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
+        """Whether each signature holds, in the order given."""
+        if len(checks) <= INLINE_MAX or self._workers < 2:
+            return verify_many(checks)
+        pool = self._started()
+        if pool is None:
+            return verify_many(checks)
+        size = max(CHUNK_MIN, -(-len(checks) // (2 * self._workers)))
+        chunks = [checks[at : at + size] for at in range(0, len(checks), size)]
+        try:
+            return [held for part in pool.map(verify_many, chunks) for held in part]
+        except BrokenProcessPool:
+            self._forget(pool)
+            return verify_many(checks)
+
+    def close(self) -> None:
+        """Stop the processes; checks are done in the calling thread from now on."""
+        with self._lock:
+            pool, self._pool, self._closed = self._pool, None, True
+        if pool is not None:
+            pool.shutdown()
+
+    def _started(self) -> ProcessPoolExecutor | None:
+        with self._lock:
+            if self._pool is None and not self._closed:
+                context = get_context("forkserver")
+                context.set_forkserver_preload(["identity.keys"])
+                self._pool = ProcessPoolExecutor(self._workers, mp_context=context)
+            return self._pool
+
+    def _forget(self, pool: ProcessPoolExecutor) -> None:
+        with self._lock:
+            if self._pool is pool:
+                self._pool = None
+        pool.shutdown(wait=False)
