@@ -6,6 +6,7 @@ very large states, and is the model that the real engines are held against.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 
@@ -52,8 +53,6 @@ class SortedView(DictView):
         self._sorted: list[str] | None = None
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
-        from bisect import bisect_left
-
         if self._sorted is None:
             self._sorted = sorted(self.rows)
         keys = self._sorted
