@@ -134,7 +134,7 @@ async def _simulate(
             certificates_minted_wh=totals.minted_wh,
             certificates_retired_wh=totals.retired_wh,
             certificates_live_wh=totals.live_wh,
-            state_hash=ledger.state_hash(),
+            state_hash=await ledger.state_hash(),
             blocks=(await ledger.health()).height,
             seconds=round(time.perf_counter() - began, 3),
         )

@@ -107,9 +107,7 @@ def decode_body(body: bytes) -> list[Entry]:
     return _body.decode(body)
 
 
-def encode_effects(
-    effects: Effects, hashes: Sequence[PrivateHash], result: bytes
-) -> msgspec.Raw:
+def encode_effects(effects: Effects, hashes: Sequence[PrivateHash], result: bytes) -> msgspec.Raw:
     """A transaction's write set; `hashes` stands for the private values."""
     events = [(event.name, bytes(event.data)) for event in effects.events]
     purged = [(place.collection, place.key) for place in effects.purged]

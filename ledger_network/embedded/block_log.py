@@ -63,7 +63,7 @@ class StoredBlock(NamedTuple):
 class SegmentHeader(NamedTuple):
     """The head of a segment: what it continues."""
 
-    index: int
+    segment: int
     first_block: int
     previous_block: bytes
     sealed_sha256: bytes
@@ -83,9 +83,7 @@ class Misplaced(Unverifiable):
     """A record that is whole and signed and does not belong where it is; never a torn write."""
 
 
-def encode_block(
-    number: int, previous: bytes, body: bytes, key: PrivateKey
-) -> tuple[bytes, bytes]:
+def encode_block(number: int, previous: bytes, body: bytes, key: PrivateKey) -> tuple[bytes, bytes]:
     """The block as it is stored, and its hash."""
     header = _BLOCK.pack(_BLOCK_MAGIC, len(body), number, previous, sha256(body).digest())
     return header + key.sign(_BLOCK_DOMAIN + header) + body, sha256(header).digest()
@@ -142,12 +140,10 @@ def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> Stored
     return StoredBlock(number, sha256(header).digest(), previous, body, place, end)
 
 
-def read_blocks(
-    path: Path, head: SegmentHeader, ledger_key: bytes
-) -> Iterator[StoredBlock]:
+def read_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[StoredBlock]:
     """The blocks of a segment, every signature, number and link checked; `Unverifiable` else."""
     number, previous = head.first_block, head.previous_block
-    for block in frames(path, head.index, offset=SEGMENT_HEADER_BYTES, ledger_key=ledger_key):
+    for block in frames(path, head.segment, offset=SEGMENT_HEADER_BYTES, ledger_key=ledger_key):
         if block.number != number:
             raise Misplaced(block.place.offset, f"block {block.number} where {number} belongs")
         if block.previous != previous:
@@ -205,6 +201,7 @@ class BlockLog:
         self.height = height
         self.hash = hash_
         self.segment = segment
+        self.size: int = 0
         self._disk = disk
         self._key = key
         self._open_segment()
@@ -246,10 +243,10 @@ class BlockLog:
         sealed = SegmentHeader(
             self.segment + 1, self.height + 1, self.hash, self._digest.digest(), self.size
         )
-        path = self.path_of(sealed.index)
+        path = self.path_of(sealed.segment)
         self._disk.write_whole(path, encode_segment_header(sealed, self._key))
         os.close(self._handle)
-        self.segment = sealed.index
+        self.segment = sealed.segment
         self._open_segment()
 
     def read(self, place: Place) -> StoredBlock:

@@ -60,14 +60,14 @@ def check_chain(folder: DataFolder, *, held: int, durable: int) -> Chain:
     """
     heads, genesis = check_segments(folder)
     head = heads[-1]
-    path = folder.blocks / segment_name(head.index)
+    path = folder.blocks / segment_name(head.segment)
     number, hash_, end = head.first_block - 1, head.previous_block, SEGMENT_HEADER_BYTES
-    tail, torn = Place(head.index, SEGMENT_HEADER_BYTES), None
+    tail, torn = Place(head.segment, SEGMENT_HEADER_BYTES), None
     try:
         for block in read_blocks(path, head, genesis.ledger_key):
             number, hash_, end = block.number, block.hash, block.end
             if number <= held:
-                tail = Place(head.index, end)
+                tail = Place(head.segment, end)
     except Unverifiable as fault:
         torn = _torn_or_damaged(path, fault, number + 1, genesis.ledger_key, durable)
     if number < durable:
@@ -90,8 +90,8 @@ def check_segments(folder: DataFolder) -> tuple[list[SegmentHeader], Genesis]:
     for index in indexes:
         path = folder.blocks / segment_name(index)
         head = read_segment_header(path, genesis.ledger_key)
-        if head.index != index:
-            sentence = f"the head is that of segment {head.index}"
+        if head.segment != index:
+            sentence = f"the head is that of segment {head.segment}"
             raise DamagedLog(path, block=None, offset=0, sentence=sentence)
         if index:
             _check_sealed(folder, heads[-1], head)
@@ -106,16 +106,14 @@ def read_genesis(folder: DataFolder) -> Genesis:
         with path.open("rb") as file:
             file.seek(SEGMENT_HEADER_BYTES)
             block = read_frame(file, 0, None)
-            if block is None or block.number != 0:
-                raise Unverifiable(SEGMENT_HEADER_BYTES, "block 0 is missing")
-            genesis = decode_genesis(block.body)
+            genesis = decode_genesis(b"" if block is None else block.body)
             file.seek(SEGMENT_HEADER_BYTES)
             read_frame(file, 0, genesis.ledger_key)
     except FileNotFoundError:
         raise DamagedLog(path, block=0, offset=0, sentence="is missing") from None
     except (Unverifiable, msgspec.DecodeError) as fault:
         raise DamagedLog(
-            path, block=0, offset=SEGMENT_HEADER_BYTES, sentence=str(fault)
+            path, block=0, offset=SEGMENT_HEADER_BYTES, sentence=f"no first block: {fault}"
         ) from None
     if genesis.format != FORMAT:
         sentence = f"the log has format {genesis.format}, this version reads {FORMAT}"
@@ -126,7 +124,7 @@ def read_genesis(folder: DataFolder) -> Genesis:
 def blocks_above(folder: DataFolder, chain: Chain, height: int) -> Iterator[StoredBlock]:
     """The blocks of a checked log above `height`, in order, up to the last good one."""
     for head, after in zip(chain.heads, [*chain.heads[1:], None], strict=True):
-        path = folder.blocks / segment_name(head.index)
+        path = folder.blocks / segment_name(head.segment)
         if after is None:
             yield from (block for block in _open_blocks(path, chain) if block.number > height)
         elif after.first_block - 1 > height:
@@ -143,9 +141,7 @@ def verified_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Itera
             yield block
             number = block.number + 1
     except Unverifiable as fault:
-        raise DamagedLog(
-            path, block=number, offset=fault.offset, sentence=fault.sentence
-        ) from None
+        raise DamagedLog(path, block=number, offset=fault.offset, sentence=fault.sentence) from None
 
 
 def _open_blocks(path: Path, chain: Chain) -> Iterator[StoredBlock]:
@@ -157,7 +153,7 @@ def _open_blocks(path: Path, chain: Chain) -> Iterator[StoredBlock]:
 
 
 def _check_sealed(folder: DataFolder, sealed: SegmentHeader, after: SegmentHeader) -> None:
-    path = folder.blocks / segment_name(sealed.index)
+    path = folder.blocks / segment_name(sealed.segment)
     if digest_of(path) == (after.sealed_sha256, after.sealed_bytes):
         return
     # Name the record: walk the segment, which says where it stops making sense.

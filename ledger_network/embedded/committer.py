@@ -19,10 +19,7 @@ import sqlite3
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-
-import msgspec
+from dataclasses import dataclass
 
 from ledger_network.embedded.block import (
     NO_EFFECT,
@@ -33,8 +30,8 @@ from ledger_network.embedded.block import (
 )
 from ledger_network.embedded.block_log import StoredBlock
 from ledger_network.embedded.hot_rows import HotRows
-from ledger_network.embedded.private_log import PrivateValue, Spot
-from ledger_network.embedded.simulation import ReadSet
+from ledger_network.embedded.private_log import PrivateValue
+from ledger_network.embedded.proposal import Proposal
 from ledger_network.embedded.start import Parts
 from ledger_network.embedded.state_store import Changes, PrivateRow, Version
 from ledger_network.embedded.validation import RecentWrites
@@ -57,28 +54,6 @@ class Cut:
     waiting_bytes_max: int = 32 * 1024 * 1024
     segment_bytes: int = 64 * 1024 * 1024
     segment_blocks: int = 16_384
-
-
-@dataclass(slots=True)
-class Proposal:
-    """A simulated transaction on its way into a block."""
-
-    transaction: str
-    envelope: bytes
-    signature: bytes
-    effects: msgspec.Raw
-    writes: dict[str, bytes | None]
-    private: dict[Spot, tuple[bytes, bytes] | None]  # value and its hash, None deletes
-    purged: list[Spot]
-    reads: ReadSet
-    result: bytes
-    receipt: Future[Receipt] = field(default_factory=Future[Receipt])
-
-    @property
-    def size(self) -> int:
-        """About how many bytes it takes in the logs."""
-        held = sum(len(found[0]) for found in self.private.values() if found)
-        return len(self.envelope) + len(memoryview(self.effects)) + held
 
 
 class Committer:
@@ -109,7 +84,7 @@ class Committer:
         self._unscrubbed = False
         self.height = parts.store.tip.height
         self.fault: str | None = None
-        self._thread = threading.Thread(target=self._run, name="committer")
+        self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
     def enter(self) -> int:
@@ -156,14 +131,12 @@ class Committer:
             while batch := self._take():
                 self._commit(batch)
         finally:
-            # Only a broken invariant of ours ends the loop with a batch in hand.
-            if batch:
-                self._stop("the committer has failed")
-                for proposal in batch:
-                    if not proposal.receipt.done():
-                        proposal.receipt.set_exception(
-                            Unknown(proposal.transaction, "the committer has failed")
-                        )
+            # Only a broken invariant of ours ends the loop with transactions in hand.
+            left = [*batch, *self._waiting]
+            if left:
+                sentence = "the committer has failed"
+                self._stop(sentence)
+                _answer_unknown([each for each in left if not each.receipt.done()], sentence)
 
     def _take(self) -> list[Proposal]:
         """What the next block takes, waiting for it; empty once closed."""
@@ -194,7 +167,7 @@ class Committer:
 
     def _commit(self, batch: Sequence[Proposal]) -> None:
         if self.fault:
-            self._answer_all(batch, Invalid(f"the ledger takes no writes: {self.fault}"))
+            _answer_invalid(batch, f"the ledger takes no writes: {self.fault}")
             return
         number = self._parts.log.height + 1
         outcomes = self._validate(number, batch)
@@ -269,11 +242,9 @@ class Committer:
                     log.undo()
             except OSError as second:
                 if began:
-                    sentence = f"neither written nor undone for certain: {second}"
-                    for proposal in batch:
-                        proposal.receipt.set_exception(Unknown(proposal.transaction, sentence))
+                    _answer_unknown(batch, f"neither written nor undone for certain: {second}")
                     return None, False
-            self._answer_all(batch, Invalid(f"nothing was committed: {self.fault}"))
+            _answer_invalid(batch, f"nothing was committed: {self.fault}")
             return None, False
         self._blocks_in_open += 1
         return block, seals
@@ -300,8 +271,7 @@ class Committer:
         except (OSError, sqlite3.Error) as fault:
             sentence = f"block {block.number} is stored, the state could not follow: {fault}"
             self._stop(sentence)
-            for proposal in batch:
-                proposal.receipt.set_exception(Unknown(proposal.transaction, sentence))
+            _answer_unknown(batch, sentence)
             return False
         with self._change:
             self.height = block.number
@@ -313,14 +283,8 @@ class Committer:
             self.fault = sentence
             self._change.notify_all()
 
-    def _answer_all(self, batch: Sequence[Proposal], answer: Invalid) -> None:
-        for proposal in batch:
-            proposal.receipt.set_exception(answer)
 
-
-def _changes(
-    block: StoredBlock, batch: Sequence[Proposal], outcomes: Sequence[Outcome]
-) -> Changes:
+def _changes(block: StoredBlock, batch: Sequence[Proposal], outcomes: Sequence[Outcome]) -> Changes:
     changes = Changes(block.number, block.hash, block.place)
     for index, (proposal, outcome) in enumerate(zip(batch, outcomes, strict=True)):
         version = version_at(block.number, index)
@@ -350,3 +314,13 @@ def _answer(proposal: Proposal, outcome: Outcome, block: int, index: int) -> Non
         receipt.set_exception(Invalid(f"{id_}: a transaction with this id stands in a block"))
     else:
         receipt.set_exception(Conflict(f"{id_}: what it read has changed ({outcome})"))
+
+
+def _answer_invalid(batch: Sequence[Proposal], sentence: str) -> None:
+    for proposal in batch:
+        proposal.receipt.set_exception(Invalid(sentence))
+
+
+def _answer_unknown(batch: Sequence[Proposal], sentence: str) -> None:
+    for proposal in batch:
+        proposal.receipt.set_exception(Unknown(proposal.transaction, sentence))

@@ -108,6 +108,10 @@ def changes_of(block: StoredBlock, entries: Iterable[Entry], values: PrivateValu
     )
     for index, write_set in write_sets(listed):
         _add(changes, write_set, index, held, values)
+    if held:
+        index, collection, key = next(iter(held))
+        sentence = f"the value of {key!r} in {collection} is named by no transaction"
+        raise values.damage(block.number, sentence)
     if changes.has_private and record is None:
         raise values.damage(block.number, values.fault or "the block's private values are missing")
     values.forgive(changes.purged)
@@ -130,7 +134,7 @@ def _add(
             changes.private[spot] = None
             continue
         changes.has_private = True
-        value = held.get((index, *spot))
+        value = held.pop((index, *spot), None)
         if value is None:
             values.miss(*spot, version)
         elif sha256(value).digest() != private.hash:

@@ -64,9 +64,7 @@ def make_ledger(
     begin_log(folder.blocks, encode_genesis(genesis), key=key, disk=disk)
 
 
-def open_folder(
-    folder: DataFolder, disk: Disk, check_genesis: Callable[[Genesis], None]
-) -> Parts:
+def open_folder(folder: DataFolder, disk: Disk, check_genesis: Callable[[Genesis], None]) -> Parts:
     """Check the logs of a locked folder and bring its state up to them."""
     notices: list[str] = []
     _remove_unfinished(folder, disk)
@@ -82,14 +80,14 @@ def open_folder(
         members = Members(folder, chain.genesis.members)
         if chain.torn is not None:
             notices.append(f"dropped a last block that was not written whole: {chain.torn}")
-            path = folder.blocks / segment_name(chain.heads[-1].index)
+            path = folder.blocks / segment_name(chain.heads[-1].segment)
             _cut(path, length=chain.end, disk=disk)
         if store is None:
             store = _restored_state(folder, chain, disk, notices)
             undo.callback(store.close)
         log = BlockLog(
             folder.blocks,
-            segment=chain.heads[-1].index,
+            segment=chain.heads[-1].segment,
             height=chain.height,
             hash_=chain.hash,
             disk=disk,
@@ -150,9 +148,7 @@ def _readable_state(folder: DataFolder, disk: Disk, notices: list[str]) -> State
         return None
 
 
-def _restored_state(
-    folder: DataFolder, chain: Chain, disk: Disk, notices: list[str]
-) -> StateStore:
+def _restored_state(folder: DataFolder, chain: Chain, disk: Disk, notices: list[str]) -> StateStore:
     for height in heights(folder.snapshots):
         path = good_snapshot(folder.snapshots, height, chain.genesis.ledger_key)
         if path is None:
@@ -191,7 +187,9 @@ def _cut_private_log(
     try:
         for record in read_records(path):
             if record.block > height:
-                fault = Unverifiable(record.offset, f"values of block {record.block}, never written")
+                fault = Unverifiable(
+                    record.offset, f"values of block {record.block}, never written"
+                )
                 break
             end, last = record.end, record.block
     except Unverifiable as found:

@@ -132,9 +132,7 @@ class StateReader:
                 "SELECT key, hash, value, version FROM private "  # noqa: S608 marks only
                 f"WHERE collection = ? AND key IN ({marks})"
             )
-            for key, hash_, value, version in self._connection.execute(
-                query, (collection, *batch)
-            ):
+            for key, hash_, value, version in self._connection.execute(query, (collection, *batch)):
                 found[key] = PrivateRow(hash_, value, version)
         return found
 
@@ -154,12 +152,15 @@ class StateReader:
             "SELECT id, version, outcome FROM transactions ORDER BY id"
         )
 
+    def all_places(self) -> Iterator[tuple[int, int, int]]:
+        """Every block with its place, in order."""
+        yield from self._connection.execute(
+            "SELECT number, segment, place FROM blocks ORDER BY number"
+        )
+
     def place_of(self, number: int) -> Place | None:
         """Where block `number` lies, None if it is not applied."""
-        row = self._connection.execute(
-            "SELECT segment, place FROM blocks WHERE number = ?", (number,)
-        ).fetchone()
-        return None if row is None else Place(*row)
+        return _place(self._connection, number)
 
     def transaction(self, transaction: str) -> tuple[int, int, Outcome] | None:
         """Block, index and outcome of a transaction, None if no block holds it."""
@@ -272,7 +273,10 @@ class StateStore:
             connection.execute("INSERT INTO blocks VALUES (?, ?, ?)", (tip.height, *changes.place))
             connection.executemany(
                 "INSERT OR IGNORE INTO transactions VALUES (?, ?, ?)",
-                [(bytes.fromhex(id_), version, code) for id_, version, code in changes.transactions],
+                [
+                    (bytes.fromhex(id_), version, code)
+                    for id_, version, code in changes.transactions
+                ],
             )
             connection.execute("UPDATE meta SET height = ?, hash = ?, private_block = ?", tip)
             self._disk.commit(connection)
@@ -299,7 +303,7 @@ class StateStore:
             if row is None:
                 gone.append(spot)
             else:
-                kept.append((*spot, *row))
+                kept.append((*spot, row.hash, row.value, row.version))
         self._connection.executemany("INSERT OR REPLACE INTO private VALUES (?, ?, ?, ?, ?)", kept)
         self._connection.executemany("DELETE FROM private WHERE collection = ? AND key = ?", gone)
 
@@ -311,6 +315,10 @@ class StateStore:
             query = f"SELECT id FROM transactions WHERE id IN ({marks})"  # noqa: S608 marks only
             known.update(row[0].hex() for row in self._connection.execute(query, batch))
         return known
+
+    def place_of(self, number: int) -> Place | None:
+        """Where block `number` lies, None if it is not applied."""
+        return _place(self._connection, number)
 
     def fill_private(self, values: Sequence[tuple[bytes, str, str, int]]) -> None:
         """Put private values (value, collection, key, version) to the hashes of their version."""
@@ -368,3 +376,9 @@ def _batches(items: Sequence[_Bound]) -> Iterator[list[_Bound]]:
         at += len(batch)
         batch += [batch[-1]] * (size - len(batch))
         yield batch
+
+
+def _place(connection: sqlite3.Connection, number: int) -> Place | None:
+    query = "SELECT segment, place FROM blocks WHERE number = ?"
+    row = connection.execute(query, (number,)).fetchone()
+    return None if row is None else Place(*row)

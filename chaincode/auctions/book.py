@@ -1,0 +1,153 @@
+"""The book: what a market mechanism is given, and the form in which anybody can clear it again.
+
+A mechanism is a pure function from a `Book` to an `Outcome`. It sees the steps of orders, the tree
+of zones with what their edges can carry and cost, and the rules of the area; it knows nothing of
+meters, accounts, funds or the ledger. Checks of who may trade what are made before.
+
+Units: prices and tariffs in micro-currency per kWh, quantities and capacities in Wh, losses in
+parts per million of the energy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Side = Literal["buy", "sell"]
+PriceRule = Literal["seller", "buyer", "midpoint"]
+ZoneState = Literal["open", "paused", "islanded"]
+
+STEPS_MAX = 20  # steps of one order; a longer curve is another order
+PRICE_BAND_DEFAULT = (-(10**9), 10**9)  # a thousand currency units per kWh either way
+
+
+class Order(msgspec.Struct, frozen=True, gc=False):
+    """One step of an order: to a mechanism every step is an order of its own.
+
+    `id` is the order's, `step` counts from 1. `plain` says that the order was given by a price and
+    a quantity, so that it is listed by its bare id. `time` breaks ties, smaller is first; what it
+    means is a rule of the area. `participant` is whose order it is, empty if nobody asked.
+    """
+
+    id: str
+    step: int
+    plain: bool
+    zone: str
+    side: Side
+    price: int
+    quantity_wh: int
+    time: int = 0
+    participant: str = ""
+
+    @property
+    def name(self) -> str:
+        """How answers name the step: the order's id, with `#` and the step where it has steps."""
+        return self.id if self.plain else f"{self.id}#{self.step}"
+
+
+class Zone(msgspec.Struct, frozen=True):
+    """A zone and the edge that joins it to its parent; the root has no parent and no edge.
+
+    Import is from the parent into the zone. A capacity of None is unlimited.
+    """
+
+    id: str
+    parent: str | None = None
+    import_wh: int | None = None
+    export_wh: int | None = None
+    import_tariff: int = 0
+    export_tariff: int = 0
+    import_loss_ppm: int = 0
+    export_loss_ppm: int = 0
+    state: ZoneState = "open"
+
+
+class AuctionRules(msgspec.Struct, frozen=True):
+    """The rules of an area that a mechanism reads.
+
+    `price_rule` picks a price out of the range that clears, `price_band` is [lowest, highest]
+    limit, `loss_price` is what a kWh of losses costs, `lots` makes a sealed auction one of lots.
+    """
+
+    price_rule: PriceRule = "midpoint"
+    price_band: tuple[int, int] = PRICE_BAND_DEFAULT
+    loss_price: int | None = None
+    lots: bool = False
+
+
+class Book(msgspec.Struct, frozen=True):
+    """Everything that one clearing of one slot depends on."""
+
+    mechanism: str
+    rules: AuctionRules
+    zones: list[Zone]
+    orders: list[Order]
+
+
+def priority(order: Order) -> tuple[int, int, str, int]:
+    """The sort key of price, time, id and step among orders of one side; smaller is first."""
+    price = -order.price if order.side == "buy" else order.price
+    return price, order.time, order.id, order.step
+
+
+def book_json(book: Book) -> dict[str, object]:
+    """The book as `commonwatt auction` reads it: plain lists and dicts of str, int, bool, None.
+
+    The SHA-256 of its canonical JSON is the digest of the book. Orders stay in the book's order;
+    the steps of one id are gathered where the first of them stands.
+    """
+    rules: dict[str, object] = {
+        "price_rule": book.rules.price_rule,
+        "price_band": list(book.rules.price_band),
+        "loss_price": book.rules.loss_price,
+    }
+    if book.rules.lots:
+        rules["lots"] = True
+    return {
+        "mechanism": book.mechanism,
+        "rules": rules,
+        "zones": [_zone_json(zone) for zone in book.zones],
+        "orders": _orders_json(book.orders),
+    }
+
+
+def _zone_json(zone: Zone) -> dict[str, object]:
+    members: dict[str, object] = {"id": zone.id, "parent": zone.parent}
+    if zone.parent is not None:
+        members |= {
+            "import_wh": zone.import_wh,
+            "export_wh": zone.export_wh,
+            "import_tariff": zone.import_tariff,
+            "export_tariff": zone.export_tariff,
+            "import_loss_ppm": zone.import_loss_ppm,
+            "export_loss_ppm": zone.export_loss_ppm,
+        }
+    members["state"] = zone.state
+    return members
+
+
+def _orders_json(orders: list[Order]) -> list[dict[str, object]]:
+    listed: list[dict[str, object]] = []
+    gathered: dict[str, list[Order]] = {}
+    for order in orders:
+        if order.plain:
+            listed.append(_head(order) | {"price": order.price, "quantity": order.quantity_wh})
+        elif order.id in gathered:
+            gathered[order.id].append(order)
+        else:
+            gathered[order.id] = [order]
+            listed.append(_head(order))
+    for members in listed:
+        if "price" not in members:
+            steps = sorted(gathered[str(members["id"])], key=lambda order: order.step)
+            members["steps"] = [[step.price, step.quantity_wh] for step in steps]
+    return listed
+
+
+def _head(order: Order) -> dict[str, object]:
+    head: dict[str, object] = {"id": order.id, "zone": order.zone, "side": order.side}
+    if order.participant:
+        head["participant"] = order.participant
+    head["time"] = order.time
+    return head

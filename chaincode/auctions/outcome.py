@@ -1,0 +1,146 @@
+"""The outcome of a clearing, the same for every mechanism, and its published form.
+
+Quantities in Wh, prices in micro-currency per kWh, money in nano-currency. What a mechanism does
+not have (flows, where there is one zone) is empty or 0, never absent.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+# house: auction imports, the digest of an answer is defined over canonical JSON
+from identity.canonical import INTEGER_MAX, canonical_json
+
+Reason = Literal["PRICE", "PRIORITY", "ZONE_PAUSED"]
+
+
+class Fill(msgspec.Struct, frozen=True, gc=False):
+    """A step that traded: how much of it, and at which price of its own side."""
+
+    order: str
+    quantity: int
+    price: int
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A buying and a selling step paired: `path` is the zones from seller to buyer, both in it."""
+
+    buy: str
+    sell: str
+    quantity: int
+    buy_price: int
+    sell_price: int
+    path: list[str]
+
+
+class Unfilled(msgspec.Struct, frozen=True, gc=False):
+    """A step with quantity left, that quantity, and why it was left."""
+
+    order: str
+    quantity: int
+    reason: Reason
+
+
+class LossAccount(msgspec.Struct, frozen=True):
+    """What an edge collected for losses, the energy lost (Wh), and what buying that cost."""
+
+    collected: int
+    energy: int
+    spent: int
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a mechanism decided.
+
+    `prices` and `price_range` have every zone, None where it has no price; the dicts from `flows`
+    to `loss_account` have every zone with an edge. `fills` and `unfilled` are sorted by order id
+    and step number; `trades` stand in match sequence: zones from the deepest level up, then by
+    zone id, then in the order of pairing.
+    """
+
+    volume: int
+    welfare: int
+    prices: dict[str, int | None]
+    price_range: dict[str, tuple[int, int] | None]
+    flows: dict[str, int]
+    congestion_rent: dict[str, int]
+    edge_income: dict[str, int]
+    loss_account: dict[str, LossAccount]
+    area_income: int
+    fills: list[Fill]
+    trades: list[Trade]
+    unfilled: list[Unfilled]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the published form without this digest, in canonical JSON; hex."""
+        return _digest(_members(self))
+
+
+def outcome_json(outcome: Outcome) -> dict[str, object]:
+    """The outcome as `commonwatt auction` prints it; integers beyond 2^53 - 1 as strings."""
+    members = _members(outcome)
+    return members | {"digest": _digest(members)}
+
+
+def _digest(members: dict[str, object]) -> str:
+    return sha256(canonical_json(members)).hexdigest()
+
+
+def _members(outcome: Outcome) -> dict[str, object]:
+    ranges = outcome.price_range.items()
+    losses = outcome.loss_account.items()
+    return {
+        "volume": _plain(outcome.volume),
+        "welfare": _plain(outcome.welfare),
+        "prices": {
+            zone: None if price is None else _plain(price) for zone, price in outcome.prices.items()
+        },
+        "price_range": {
+            zone: None if ends is None else [_plain(end) for end in ends] for zone, ends in ranges
+        },
+        "flows": _plain_values(outcome.flows),
+        "congestion_rent": _plain_values(outcome.congestion_rent),
+        "edge_income": _plain_values(outcome.edge_income),
+        "loss_account": {
+            zone: {
+                "collected": _plain(account.collected),
+                "energy": _plain(account.energy),
+                "spent": _plain(account.spent),
+            }
+            for zone, account in losses
+        },
+        "area_income": _plain(outcome.area_income),
+        "fills": [
+            {"order": fill.order, "quantity": _plain(fill.quantity), "price": _plain(fill.price)}
+            for fill in outcome.fills
+        ],
+        "trades": [_trade(trade) for trade in outcome.trades],
+        "unfilled": [
+            {"order": left.order, "quantity": _plain(left.quantity), "reason": left.reason}
+            for left in outcome.unfilled
+        ],
+    }
+
+
+def _trade(trade: Trade) -> dict[str, object]:
+    return {
+        "buy": trade.buy,
+        "sell": trade.sell,
+        "quantity": _plain(trade.quantity),
+        "buy_price": _plain(trade.buy_price),
+        "sell_price": _plain(trade.sell_price),
+        "path": trade.path,
+    }
+
+
+def _plain_values(amounts: dict[str, int]) -> dict[str, int | str]:
+    return {zone: _plain(amount) for zone, amount in amounts.items()}
+
+
+def _plain(number: int) -> int | str:
+    """An integer as JSON holds it for every reader: beyond 2^53 - 1 as decimal digits."""
+    return number if -INTEGER_MAX <= number <= INTEGER_MAX else str(number)
