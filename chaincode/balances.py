@@ -33,7 +33,7 @@ AMOUNT_NANO_MAX = 10**18  # a thousand million currency units in one payment
 Amount = Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_NANO_MAX)]
 
 
-class Account(Row, frozen=True):
+class Account(Row, frozen=True, gc=False):
     """What an owner has in an area.
 
     `reserved_nano` is cover for matched trades that are not settled, and pay-outs that are not
@@ -55,7 +55,7 @@ class Epoch(Row, frozen=True):
     open: int
 
 
-class Entry(Row, frozen=True):
+class Entry(Row, frozen=True, gc=False):
     """A credit (or debit) that is not folded into its balance yet.
 
     `reserved_nano` is what the account reserved for a debit; folding releases it.

@@ -29,7 +29,7 @@ from chaincode.units import INT64_SAFE, Energy, Price, local_hour
 LeftOutReason = Literal["EXPIRED", "LOCKED", "ZONE_PAUSED", "BOUND", "NO_COVER"]
 
 
-class BookStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
     """A step in the book: limit and cover in micro/kWh, quantity in Wh."""
 
     price: int
@@ -42,7 +42,7 @@ class BookStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_li
         return (Energy(self.quantity_wh) * Price(self.cover_price)).nano
 
 
-class BookEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An order in the book under its full name `<trader DID>/<client id>`."""
 
     order: str
@@ -63,14 +63,14 @@ class BookEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return sum(step.cover_nano for step in self.steps)
 
 
-class LeftOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LeftOut(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An open order that is not in the book, and why."""
 
     order: str
     reason: LeftOutReason
 
 
-class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Wh that a trader gave up before the gate, and the fee that settlement posts."""
 
     order: str
@@ -112,11 +112,9 @@ def draw_time(seed: bytes, did: str, client_id: str) -> int:
 
     SHA-256 over the gate seed, the trader's DID and its id, each with its length before it.
     """
-    digest = sha256()
-    for part in (seed, did.encode(), client_id.encode()):
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return int.from_bytes(digest.digest()[:8], "big") >> 1
+    parts = (seed, did.encode(), client_id.encode())
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return int.from_bytes(sha256(framed).digest()[:8], "big") >> 1
 
 
 class Covering:
@@ -138,7 +136,7 @@ class Covering:
         self._area = area
         self._slot = slot
         self._seed = bytes.fromhex(seed)
-        self._rules = rules
+        self._gate_s = rules.gate_s(slot)
         self._paused = paused
         self._books = books
         self._quantity_wh = quantity_wh
@@ -197,37 +195,46 @@ class Covering:
             BookStep(price, quantity_wh, self._cover_price(order.side, price, meter))
             for price, quantity_wh in order.steps
         ]
-        entry = BookEntry(
-            order=name, meter=order.meter, side=order.side, steps=steps, time=time, zone=order.zone
-        )
-        reason = self._left_out(order, entry, locked=locked)
+        cover_nano = sum(step.cover_nano for step in steps)
+        wanted_wh = order.quantity_wh
+        reason = "LOCKED" if locked else self._left_out(did, order, wanted_wh, cover_nano)
         if reason is not None:
             page.left_out.append(LeftOut(name, reason))
             return
-        self._books.change(did, reserved_nano=entry.cover_nano)
-        total_wh = self._quantity_wh.get(order.zone, 0) + order.quantity_wh
-        self._quantity_wh[order.zone] = total_wh
-        page.entries.append(entry)
+        if cover_nano:
+            self._books.change(did, reserved_nano=cover_nano)
+        self._quantity_wh[order.zone] = self._quantity_wh.get(order.zone, 0) + wanted_wh
+        page.entries.append(
+            BookEntry(
+                order=name,
+                meter=order.meter,
+                side=order.side,
+                steps=steps,
+                time=time,
+                zone=order.zone,
+            )
+        )
 
     def _left_out(
-        self, order: StoredOrder, entry: BookEntry, *, locked: bool
+        self, did: str, order: StoredOrder, wanted_wh: int, cover_nano: int
     ) -> LeftOutReason | None:
-        if order.expires_s is not None and order.expires_s <= self._rules.gate_s(self._slot):
+        if order.expires_s is not None and order.expires_s <= self._gate_s:
             return "EXPIRED"
-        if locked:
-            return "LOCKED"
         if order.zone in self._paused:
             return "ZONE_PAUSED"
-        total_wh = self._quantity_wh.get(order.zone, 0) + order.quantity_wh
+        total_wh = self._quantity_wh.get(order.zone, 0) + wanted_wh
         if total_wh * self._band_width >= INT64_SAFE:
             return "BOUND"
-        account = self._books.account(entry.trader)
-        if entry.cover_nano > max(0, account.balance_nano - account.reserved_nano):
-            return "NO_COVER"
+        if cover_nano:
+            account = self._books.account(did)
+            if cover_nano > max(0, account.balance_nano - account.reserved_nano):
+                return "NO_COVER"
         return None
 
     def _cover_price(self, side: Side, limit: int, meter: MeterVersion) -> int:
         """Cover per Wh, which is nano per Wh and so micro per kWh."""
+        if side == "sell" and limit >= 0:
+            return 0
         if meter.grid_level not in self._fees:
             self._fees[meter.grid_level] = highest_cover(
                 self._tariffs.fee_rows, grid_level=meter.grid_level, local_hour=self._hour

@@ -50,7 +50,9 @@ class ZoneClearing(Row, frozen=True):
     outcome_digest: str
 
 
-class MatchedTrade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class MatchedTrade(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
     """A trade of a slot, by its number in match sequence.
 
     `buy` and `sell` are order names, with `#k` where the order has several steps. Covers are

@@ -23,7 +23,9 @@ from chaincode.state import Did, Id, Row, Second, Side, Table, slot_part
 from chaincode.zones import AREAS, Area, paused_zones
 
 
-class StoredOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class StoredOrder(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
     """An order as it stands: steps are (price micro/kWh, quantity Wh).
 
     `open` is False once cancelled. `withdrawn_wh` were given up by cancelling or amending, for
@@ -47,7 +49,7 @@ class StoredOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
         return sum(quantity for _, quantity in self.steps)
 
 
-class OrderRow(Row, frozen=True):
+class OrderRow(Row, frozen=True, gc=False):
     """All orders of one participant in one slot, cancelled ones too, in the order placed."""
 
     orders: list[StoredOrder]

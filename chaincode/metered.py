@@ -21,7 +21,7 @@ from chaincode.state import Id, Row, Table, slot_part
 from chaincode.tariffs import Tariffs
 
 
-class Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True, array_like=True):
+class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
     """What trades have used of a meter so far in this run, Wh."""
 
     meter: Id

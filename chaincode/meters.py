@@ -38,7 +38,7 @@ from chaincode.zones import VERSIONS_MAX, ZONES, Accepted, require_open
 POWER_W_MAX = 100_000_000  # 100 MW: beyond any meter of a distribution grid
 
 
-class MeterVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A certified meter from some slot on.
 
     `import_w` and `export_w` are certified powers, 0 closes the direction. `source` names what
@@ -57,7 +57,7 @@ class MeterVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
-class Meter(Row, frozen=True):
+class Meter(Row, frozen=True, gc=False):
     """A meter's dated versions, oldest first."""
 
     meter: Id

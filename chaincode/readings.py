@@ -104,7 +104,7 @@ class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faulty_max: Count
 
 
-class Leaf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One meter's registers at both ends of the slot, Wh; the salt hides it in the root."""
 
     export_from_wh: Count
@@ -149,7 +149,7 @@ class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
 
 
-class Reading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Reading(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A stored reading: the leaf, the root it was under, who vouches for it."""
 
     leaf: Leaf

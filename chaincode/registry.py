@@ -45,14 +45,14 @@ class Organisation(Row, frozen=True):
     role: OrganisationRole
 
 
-class Participant(Row, frozen=True):
+class Participant(Row, frozen=True, gc=False):
     """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
 
     did: Did
     retailer: Id
 
 
-class ParticipantStatus(Row, frozen=True):
+class ParticipantStatus(Row, frozen=True, gc=False):
     """What the regulator's acts say of a participant; absent while none was recorded."""
 
     locked: bool

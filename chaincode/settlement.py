@@ -55,7 +55,7 @@ class PostingPage(Row, frozen=True):
     postings: list[Posting]
 
 
-class MeterSettled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
     `minted_wh` - `retired_wh` stays live with the holder.

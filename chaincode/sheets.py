@@ -50,7 +50,9 @@ class Payload(Protocol):
         ...
 
 
-class SheetOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class SheetOrder(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
     """One order of a sheet; `id` is the client's, unique per trader and slot.
 
     `expires_s` is a second of market time: an order that has expired when the gate closes is
@@ -64,7 +66,7 @@ class SheetOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     expires_s: Second | None = None
 
 
-class Sheet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Sheet(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Orders of one trader at one meter."""
 
     channel: str
@@ -108,7 +110,7 @@ class TokensArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 P = TypeVar("P", bound=Payload)
 
 
-class Token(msgspec.Struct, Generic[P], frozen=True):
+class Token(msgspec.Struct, Generic[P], frozen=True, gc=False):
     """A payload and the DID whose key signed it."""
 
     did: str

@@ -20,6 +20,8 @@ from rich.table import Table
 from chaincode.queries import SlotView
 from commonwatt import ledger_command, wallet_command
 from commonwatt.auction import AuctionInputError, run_auction
+from commonwatt.bench.benches import BENCHES
+from commonwatt.bench.figure import Figure
 from commonwatt.formats import kwh, money
 from commonwatt.simulate import (
     DAYS_MAX,
@@ -181,3 +183,53 @@ def auction_command() -> None:
         raise refuse(str(error)) from None
     sys.stdout.buffer.write(outcome)
     sys.stdout.buffer.flush()
+
+
+@app.command(
+    name="bench",
+    epilog="Examples: `commonwatt bench` · `commonwatt bench clearing gate --json`",
+)
+def bench_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Which benches (default: all).", show_default=False)
+    ] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Measure the numbers that the project promises, here and now.
+
+    Ratios are taken within one run, so that a busy machine slows both sides.
+    """
+    wanted = names or list(BENCHES)
+    for name in wanted:
+        if name not in BENCHES:
+            raise refuse(f"NAME: there is no bench {name!r}; there are {', '.join(BENCHES)}.")
+    figures: list[Figure] = []
+    with Console(stderr=True).status("measuring …") as status:
+        for name in wanted:
+            status.update(f"measuring {name} …")
+            figures.extend(BENCHES[name]())
+    if as_json:
+        typer.echo(msgspec.json.encode(figures).decode())
+    else:
+        _print_figures(figures)
+
+
+def _print_figures(figures: list[Figure]) -> None:
+    table = Table()
+    table.add_column("name")
+    table.add_column("value", justify="right")
+    for column in ("unit", "spread", "reach", "met", "against"):
+        table.add_column(column)
+    for figure in figures:
+        low, high = figure.spread
+        table.add_row(
+            figure.name,
+            f"{figure.value:.3g}",
+            figure.unit,
+            f"{low:.3g} to {high:.3g}",
+            figure.reach,
+            "yes" if figure.met else "NO",
+            figure.against,
+        )
+    Console().print(table)

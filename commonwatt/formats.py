@@ -19,7 +19,7 @@ def kwh(energy_wh: int) -> str:
 
 def cents(price: int | None) -> str:
     """Micro/kWh as ct/kWh with two decimals; a dash where there is no price."""
-    return "–" if price is None else f"{Decimal(price) / 10_000:.2f}"
+    return "-" if price is None else f"{Decimal(price) / 10_000:.2f}"
 
 
 def money(amount_nano: int) -> str:

@@ -59,7 +59,11 @@ def _print_report(report: Report) -> None:
         )
         return
     fault = report.fault
-    place = f"byte {fault.offset}" if fault.block is None else f"block {fault.block}, byte {fault.offset}"
+    place = (
+        f"byte {fault.offset}"
+        if fault.block is None
+        else f"block {fault.block}, byte {fault.offset}"
+    )
     typer.echo(f"DAMAGED: {fault.file}, {place}: {fault.sentence}")
 
 

@@ -75,6 +75,7 @@ class Operation:
         self._meters = Meters(cast, self._week, first_slot)
         self._chains = [seed_chain(cast, 0)]
         self._settled = settled
+        self._first_slot = first_slot
         self._place_next = first_slot
         self._close_next = first_slot
         self._settle_next = first_slot
@@ -85,10 +86,9 @@ class Operation:
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
             return
-        first_slot = self._settle_next
         self._close_next = self._place_next = area.lane.closed_slot + SLOT_S
         slot = area.lane.closed_slot
-        while slot >= first_slot and (await self.slot(slot)).phase != "SETTLED":
+        while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
             slot -= SLOT_S
         self._settle_next = slot + SLOT_S
 
@@ -110,6 +110,11 @@ class Operation:
         while self._settle_next < self._close_next and self._settle_next + SLOT_S <= now_s:
             await self._settle(self._settle_next)
             self._settle_next += SLOT_S
+
+    async def settled_before(self, count: int) -> list[SlotView]:
+        """Up to `count` slots that settled before this operation began, oldest first."""
+        first = max(self._first_slot, self._settle_next - count * SLOT_S)
+        return [await self.slot(slot) for slot in range(first, self._settle_next, SLOT_S)]
 
     def is_settled(self, last_slot: int) -> bool:
         """Whether every slot up to `last_slot` has settled."""

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from ledger_network.embedded.engine import EmbeddedLedger
 
 from chaincode.balances import Totals
 from chaincode.clock import ClockArguments
@@ -30,6 +29,7 @@ from commonwatt.demonstration import (
 )
 from commonwatt.operation import SLOTS_PER_DAY, Operation
 from commonwatt.seeded import Draw
+from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
 CHANNEL = "lindenhof-market"
@@ -67,6 +67,7 @@ class VirtualClock:
         self.now_s = now_s
 
     def __call__(self) -> int:
+        """The second it is now."""
         return self.now_s
 
 
@@ -78,6 +79,7 @@ class _Entropy:
         self._count = 0
 
     def __call__(self, size: int) -> bytes:
+        """The next `size` bytes, up to 32."""
         self._count += 1
         return self._draw.bytes32("entropy", self._count)[:size]
 

@@ -71,9 +71,9 @@ def _header(snapshot: Snapshot, speed: int) -> RenderableType:
 
 def _prices(snapshot: Snapshot) -> RenderableType:
     table = Table(expand=True, box=None, header_style=QUIET)
-    table.add_column("slot")
+    table.add_column("slot", no_wrap=True, min_width=11)
     for zone in ZONES:
-        table.add_column(f"{zone.rpartition('-')[2]} ct/kWh", justify="right")
+        table.add_column(f"{zone.rpartition('-')[2]} ct", justify="right")
     for name in ("trades", "traded kWh", "residual kWh", "surplus kWh"):
         table.add_column(name, justify="right")
     for view in reversed(snapshot.history[-HISTORY_SHOWN:]):
@@ -162,7 +162,7 @@ def _trade_cells(view: TradeView, names: dict[str, str]) -> list[str]:
         names.get(trader_of(trade.sell), "?"),
         names.get(trader_of(trade.buy), "?"),
         kwh(trade.quantity_wh),
-        "–" if settled_wh is None else kwh(settled_wh),
+        "-" if settled_wh is None else kwh(settled_wh),
         cents(trade.buy_price),
         view.state.lower(),
     ]
@@ -192,10 +192,10 @@ def _holder_cells(holder: Holder) -> list[str]:
 def _footer(snapshot: Snapshot) -> RenderableType:
     totals = snapshot.totals
     return Text.assemble(
-        (f" block {snapshot.height - 1} ", QUIET),
-        f"  {snapshot.orders} orders, {snapshot.slots} slots settled",
-        f"   all money sums to {money(totals.money_nano)}",
-        f"   certificates: {kwh(totals.minted_wh)} = {kwh(totals.live_wh)} live",
+        (f" block {snapshot.height - 1} · ", QUIET),
+        f"{snapshot.orders} orders, {snapshot.slots} slots",
+        f" · all money sums to {money(totals.money_nano)}",
+        f" · certificates {kwh(totals.minted_wh)} = {kwh(totals.live_wh)} live",
         f" + {kwh(totals.retired_wh)} retired kWh",
-        ("   Ctrl-C stops", QUIET),
+        (" · Ctrl-C stops", QUIET),
     )

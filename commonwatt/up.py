@@ -18,7 +18,6 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
-from ledger_network.embedded.engine import EmbeddedLedger
 from rich.console import Console
 from rich.live import Live
 
@@ -40,6 +39,7 @@ from commonwatt.formats import moment
 from commonwatt.operation import Operation
 from commonwatt.snapshot import take_snapshot
 from commonwatt.terminal import live_page, slot_line
+from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
 CHANNEL = "lindenhof-market"
@@ -144,6 +144,7 @@ class Market:
         rule = ClockArguments(AREA, now_s, market_s, self.speed)
         await self.operation.submit("set_clock", rule, Member(DSO, "admin"))
         await self.operation.resume()
+        self.history.extend(await self.operation.settled_before(HISTORY_SLOTS))
         return market_s
 
     async def work(self) -> None:
@@ -172,7 +173,7 @@ async def run_up(
     """Bring the market up and keep it running until SIGINT or SIGTERM."""
     plan = choose_plan(data, households, speed, int(time.time()))
     verb = "Going on with" if plan.founded else "Founding"
-    console.print(f"{verb} a market of {plan.households} households in {data} …")
+    console.print(f"{verb} a market of {plan.households} households in {data} …", soft_wrap=True)
     market = Market(data, plan, speed)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -180,7 +181,10 @@ async def run_up(
         loop.add_signal_handler(name, stop.set)
     async with market.ledger:
         market_s = await market.start()
-        console.print(f"Market time is {moment(market_s, ZoneInfo(TIME_ZONE))}. Ctrl-C stops.")
+        for notice in market.ledger.notices:
+            console.print(f"Note: {notice}", soft_wrap=True)
+        time_text = moment(market_s, ZoneInfo(TIME_ZONE))
+        console.print(f"Market time is {time_text}. Ctrl-C stops.", soft_wrap=True)
         if terminal:
             await _run_live(market, stop, console)
         else:
@@ -188,7 +192,8 @@ async def run_up(
     tally = market.operation.tally
     console.print(
         f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "
-        "The same command goes on from here."
+        "The same command goes on from here.",
+        soft_wrap=True,
     )
 
 
@@ -215,8 +220,8 @@ async def _run_lines(market: Market, stop: asyncio.Event, console: Console) -> N
     while not stop.is_set():
         await market.work()
         fresh = market.operation.tally.slots - shown
-        for view in list(market.history)[max(0, len(market.history) - fresh) :]:
-            console.print(slot_line(view), highlight=False)
+        for view in list(market.history)[-fresh:] if fresh else []:
+            console.print(slot_line(view), highlight=False, soft_wrap=True)
         shown += fresh
         await _next_second(stop)
 

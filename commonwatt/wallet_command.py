@@ -29,7 +29,7 @@ app = typer.Typer(
     help="Make, show, use and rotate the keys of a wallet file.", no_args_is_help=True
 )
 
-PASSPHRASE_VARIABLE = "COMMONWATT_PASSPHRASE"
+VARIABLE = "COMMONWATT_PASSPHRASE"
 
 Kind = Literal["sheet", "amend", "cancel", "dispute", "act"]
 KINDS: dict[str, tuple[str, type[msgspec.Struct]]] = {
@@ -148,7 +148,7 @@ def _passphrase(file: Path | None, *, confirm: bool) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise _refused(error) from None
         return lines[0] if lines else ""
-    variable = os.environ.get(PASSPHRASE_VARIABLE)
+    variable = os.environ.get(VARIABLE)
     if variable is not None:
         return variable
     return typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)

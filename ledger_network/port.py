@@ -57,11 +57,15 @@ class Happened(msgspec.Struct, frozen=True):
 
 
 class Block(msgspec.Struct, frozen=True):
-    """A block's header and the transactions in it, in order (ids with their outcome)."""
+    """A block's header and the transactions in it, in order (ids with their outcome).
+
+    `time_s` is the time of its last transaction, 0 where there is none.
+    """
 
     number: int
     hash: str
     previous: str
+    time_s: int
     transactions: list[tuple[str, str]]
 
 

@@ -7,12 +7,12 @@ not have (flows, where there is one zone) is empty or 0, never absent.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 # house: auction imports, the digest of an answer is defined over canonical JSON
-from identity.canonical import INTEGER_MAX, canonical_json
+from identity.canonical import INTEGER_MAX, canonical_json, encode
 
 Reason = Literal["PRICE", "PRIORITY", "ZONE_PAUSED"]
 
@@ -87,7 +87,10 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
 
 
 def _digest(members: dict[str, object]) -> str:
-    return sha256(canonical_json(members)).hexdigest()
+    # Zone ids are keys. While these are ASCII the fast writer gives the same bytes, for larger
+    # integers have become strings already.
+    ascii_keys = all(zone.isascii() for zone in cast("dict[str, object]", members["prices"]))
+    return sha256((encode if ascii_keys else canonical_json)(members)).hexdigest()
 
 
 def _members(outcome: Outcome) -> dict[str, object]:

@@ -26,10 +26,12 @@ def block_of(reader: StateReader, log: BlockLog, number: int) -> Block | None:
         return None
     stored = _stored(reader, log, number)
     listed: list[tuple[str, str]] = []
+    time_s = 0
     for entry in decode_body(stored.body) if number else []:
         envelope = open_envelope(entry.envelope)
         listed.append((transaction_id(envelope.nonce, envelope.creator), entry.outcome))
-    return Block(number, stored.hash.hex(), stored.previous.hex(), listed)
+        time_s = envelope.time_s
+    return Block(number, stored.hash.hex(), stored.previous.hex(), time_s, listed)
 
 
 def happened_in(reader: StateReader, log: BlockLog, number: int) -> list[Happened]:

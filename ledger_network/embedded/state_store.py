@@ -8,7 +8,7 @@ lie behind the log and never ahead of it. Keys compare by UTF-8 bytes, which is 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -136,23 +136,23 @@ class StateReader:
                 found[key] = PrivateRow(hash_, value, version)
         return found
 
-    def all_rows(self) -> Iterator[tuple[str, bytes, int]]:
+    def all_rows(self) -> Generator[tuple[str, bytes, int]]:
         """Every public row in key order."""
         yield from self._connection.execute("SELECT key, value, version FROM state ORDER BY key")
 
-    def all_private(self) -> Iterator[tuple[str, str, bytes, bytes | None, int]]:
+    def all_private(self) -> Generator[tuple[str, str, bytes, bytes | None, int]]:
         """Every private row in order of collection and key."""
         yield from self._connection.execute(
             "SELECT collection, key, hash, value, version FROM private ORDER BY collection, key"
         )
 
-    def all_transactions(self) -> Iterator[tuple[bytes, int, str]]:
+    def all_transactions(self) -> Generator[tuple[bytes, int, str]]:
         """Every transaction that stands in a block, by id."""
         yield from self._connection.execute(
             "SELECT id, version, outcome FROM transactions ORDER BY id"
         )
 
-    def all_places(self) -> Iterator[tuple[int, int, int]]:
+    def all_places(self) -> Generator[tuple[int, int, int]]:
         """Every block with its place, in order."""
         yield from self._connection.execute(
             "SELECT number, segment, place FROM blocks ORDER BY number"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from itertools import zip_longest
 from pathlib import Path
@@ -169,29 +169,32 @@ class _Check:
             closing(StateReader(self._folder.state)) as held,
             closing(StateReader(replayed.path)) as expected,
         ):
-            for table, left, right in (
-                ("state", held.all_rows(), expected.all_rows()),
-                ("private", held.all_private(), expected.all_private()),
-                ("transactions", held.all_transactions(), expected.all_transactions()),
-                ("blocks", held.all_places(), expected.all_places()),
-                ("tip", iter([held.tip()]), iter([expected.tip()])),
-            ):
-                self._compare(table, left, right, replayed.tip)
+            if held.tip() != expected.tip():
+                self._state_differs("the tip", held.tip(), expected.tip())
+            self._compare("state", held.all_rows(), expected.all_rows())
+            self._compare("private", held.all_private(), expected.all_private())
+            self._compare("transactions", held.all_transactions(), expected.all_transactions())
+            self._compare("blocks", held.all_places(), expected.all_places())
 
     def _compare(
-        self, table: str, held: Iterator[object], expected: Iterator[object], tip: Tip
+        self,
+        table: str,
+        held: Generator[tuple[object, ...]],
+        expected: Generator[tuple[object, ...]],
     ) -> None:
-        try:
-            for found, wanted in zip_longest(held, expected):
-                if found != wanted:
-                    sentence = f"{table} holds {_short(found)}, the log gives {_short(wanted)}"
-                    raise DamagedLog(
-                        self._folder.state, block=tip.height, offset=0, sentence=sentence
-                    )
-        except sqlite3.DatabaseError as fault:
-            raise DamagedLog(
-                self._folder.state, block=None, offset=0, sentence=f"{table}: {fault}"
-            ) from None
+        with closing(held), closing(expected):
+            try:
+                for found, wanted in zip_longest(held, expected):
+                    if found != wanted:
+                        self._state_differs(table, found, wanted)
+            except sqlite3.DatabaseError as fault:
+                raise DamagedLog(
+                    self._folder.state, block=None, offset=0, sentence=f"{table}: {fault}"
+                ) from None
+
+    def _state_differs(self, table: str, found: object, wanted: object) -> None:
+        sentence = f"{table} holds {_short(found)}, the log gives {_short(wanted)}"
+        raise DamagedLog(self._folder.state, block=None, offset=0, sentence=sentence)
 
     def _check_private_log(self, chain: Chain, held: int) -> None:
         """No value that a block known to the state has purged is still there."""

@@ -1,7 +1,7 @@
 """A small market for scenarios: members, zones and traders by name, driven through `Ledger`.
 
-Scenarios never learn which engine is under them. Time is set by hand; every trader's key is
-drawn from its name, so a scenario is the same every time.
+Scenarios never learn which engine is under them. What the scenario pays in and out is kept in mind,
+so that at the end every account can be held against its payments, postings and open trades.
 """
 
 from __future__ import annotations
@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from chaincode.acts import ACT_TYP, Act, ActAnswer, ActArguments
 from chaincode.balances import AccountAnswer, OwnerArguments, PaymentArguments, Totals
 from chaincode.clock import ClockArguments
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules, RulesArguments
+from chaincode.disputes import DISPUTE_TYP, DisputeAct, DisputeAnswer, DisputeArguments
+from chaincode.market_rules import RulesArguments
 from chaincode.meters import MeterArguments
 from chaincode.orders import TokenAnswer, TokensAnswer
+from chaincode.postings import Posting
 from chaincode.queries import (
     OrdersAnswer,
+    OrderView,
     PageArguments,
     PostingsAnswer,
     SlotView,
@@ -42,91 +44,80 @@ from chaincode.sheets import (
     TokensArguments,
 )
 from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
-from chaincode.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
+from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import AreaArguments, AreaName, ZoneArguments
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from ledger_network.port import Ledger, Member, Receipt
+from ledger_network.port import Contract, Member, Receipt
 from meter_oracle.reports import SignedReport, make_report, sign_report
+from tests.contract.cast import (
+    AREA,
+    DEPOSIT_NANO,
+    DSO,
+    EAST,
+    ORACLE,
+    OTHER_DSO,
+    R1,
+    R2,
+    REGULATOR,
+    ROOT,
+    SLOT,
+    SLOT_S,
+    START_S,
+    WEST,
+    Clock,
+    Engine,
+    HashedLedger,
+    Rules,
+    did_of,
+    key_of,
+    rows_of,
+    seeds,
+)
 
 T = TypeVar("T")
 
-AREA, ROOT, EAST, WEST = "area", "root", "east", "west"
-DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR = "Dso", "OtherDso", "R1", "R2", "Oracle", "Reg"
-MEMBERS = (DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR)
-SLOT_S = 900
-SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
-START_S = SLOT - 7_200
-CHAIN = 50
-MILLION = 1_000_000
-DEPOSIT_NANO = 10_000 * MILLION
+
+class Opener(Protocol):
+    """Opens a market; the fixture checks and closes it."""
+
+    def __call__(self, rules: Rules | None = None, contract: Contract | None = None) -> Market: ...
 
 
-class Clock:
-    """Seconds UTC, set by hand."""
+class PaidOut(NamedTuple):
+    """A pay-out, and how many gates had closed when it was made."""
 
-    def __init__(self, now_s: int) -> None:
-        self.now_s = now_s
-
-    def __call__(self) -> int:
-        return self.now_s
-
-
-class Engine(Protocol):
-    """How a fixture opens a ledger for a market."""
-
-    def __call__(self, clock: Clock, members: Sequence[str]) -> Ledger: ...
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """What a scenario sets of the market; everything else is the default."""
-
-    market: MarketRules = MarketRules(time_zone="UTC", offsets=[(0, 0)])
-    fees: Sequence[FeeRow] = ()
-    prices: ResidualPrices = ResidualPrices(import_price=250_000, export_price=60_000)
-    retailer_vat_ppm: int = 0
-
-
-def key_of(name: str) -> PrivateKey:
-    """The key that belongs to a name."""
-    return PrivateKey.from_seed(sha256(name.encode()).digest())
-
-
-def did_of(name: str) -> str:
-    """The DID that belongs to a name."""
-    return did_key(key_of(name).public)
-
-
-def seeds() -> list[str]:
-    """A hash chain in the order of its revealing; the first is the anchor's pre-image."""
-    links = [sha256(b"seed").digest()]
-    for _ in range(CHAIN):
-        links.append(sha256(links[-1]).digest())
-    return [link.hex() for link in reversed(links)]
+    name: str
+    amount_nano: int
+    gates: int
 
 
 class Market:
     """The market of a scenario."""
 
-    def __init__(self, engine: Engine, rules: Rules | None = None) -> None:
-        self.rules = rules or Rules()
+    def __init__(self, engine: Engine, rules: Rules, contract: Contract) -> None:
+        self.rules = rules
         self.clock = Clock(START_S)
         self._runner = asyncio.Runner()
-        self.ledger = self.run(self._open(engine))
+        self.ledger = self.run(self._open(engine, contract))
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
         nodes = [did_key(key.public) for key in self.oracle_keys]
         self.oracle = OracleSet(nodes=nodes, faulty_max=1)
         self._seeds = seeds()
         self._revealed = 0
-        self._payments = 0
+        self._paid_in: dict[tuple[str, str], tuple[str, int]] = {}
+        self._paid_out: dict[tuple[str, str], PaidOut] = {}
+        self._gates: list[int] = []
+        self._folded_gates = 0
+        self._names: dict[str, str] = {}
         self._zones: dict[str, str] = {}
         self._registers: dict[str, tuple[int, int]] = {}
         self._found()
 
-    async def _open(self, engine: Engine) -> Ledger:
-        return engine(self.clock, MEMBERS)
+    async def _open(self, engine: Engine, contract: Contract) -> HashedLedger:
+        return engine(self.clock, contract)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of asynchronous work."""
@@ -167,9 +158,9 @@ class Market:
         organisations = [OrganisationArguments(name, role) for name, role in roles]
         regulator = did_of("regulator")
         self.submit("initialise", InitialiseArguments(regulator, organisations), admin=True)
-        self.submit("register_area", AreaArguments(AREA, ROOT, 5), admin=True)
+        self.submit("register_area", AreaArguments(AREA, ROOT, self.rules.root_level), admin=True)
         for zone in (EAST, WEST):
-            self.submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7), admin=True)
+            self.zone(zone, ROOT)
         clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
         self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self._seeds[0]))
@@ -185,6 +176,15 @@ class Market:
                 self.submit("set_vat", vat, retailer)
         nodes = OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max)
         self.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
+
+    def zone(self, zone: str, parent: str) -> None:
+        """Add a zone below another."""
+        arguments = ZoneArguments(AREA, zone, parent, self.rules.zone_level)
+        self.submit("register_zone", arguments, admin=True)
+
+    def state_hash(self) -> str:
+        """The digest of the public state."""
+        return self.run(self.ledger.state_hash())
 
     # People
 

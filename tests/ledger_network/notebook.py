@@ -48,11 +48,11 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Many(msgspec.Struct, frozen=True):
-    """`count` keys with a prefix, each with a value of `size` characters."""
+    """`count` keys with a prefix, each with a text of `size` characters, or 1 for size 0."""
 
     prefix: str
     count: int
-    size: int = 8
+    size: int = 0
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -153,7 +153,7 @@ def page_then_put(context: Context, raw: bytes) -> object:
 
 def put_many(context: Context, raw: bytes) -> object:
     args = _args(Many, raw)
-    value = _json("v" * args.size)
+    value = _json("v" * args.size if args.size else 1)
     for index in range(args.count):
         context.put(f"{args.prefix}{index:06d}", value)
     return args.count

@@ -1,0 +1,19 @@
+"""Every bench by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from commonwatt.bench import clearing, ledger, memory
+from commonwatt.bench.figure import Figure
+
+BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
+    "clearing": clearing.clearing,
+    "clearing-columns": clearing.clearing_columns,
+    "clearing-growth": clearing.clearing_growth,
+    "ledger-orders": ledger.ledger_orders,
+    "gate": ledger.gate,
+    "report": ledger.report,
+    "memory": memory.memory,
+}
+"""Every bench by its name, in the order they are measured."""

@@ -1,0 +1,70 @@
+"""A large market on a durable embedded ledger, for the benches that need one."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from chaincode.clock import ClockArguments
+from chaincode.contract import Contract
+from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from commonwatt.bidding import sign_sheet
+from commonwatt.demonstration import AREA, ORGANISATIONS, RETAILERS, SLOT_S, Cast, found, make_cast
+from commonwatt.simulate import CHANNEL, START_S, VirtualClock
+from ledger_network.embedded.engine import EmbeddedLedger
+from ledger_network.port import Member
+
+IN_FLIGHT = 6  # batches submitted at once; more only wait for the cores
+
+
+class BenchMarket(msgspec.Struct):
+    """An open ledger, its cast and the clock it runs by."""
+
+    ledger: EmbeddedLedger
+    cast: Cast
+    clock: VirtualClock
+    first_slot: int
+
+    def sheet(self, home: int, order: SheetOrder) -> str:
+        """A signed one-order sheet of a household by its number."""
+        return sign_sheet(self.cast.homes[home], [order], channel=CHANNEL, contract=Contract.name)
+
+    async def place(self, tokens: Sequence[str]) -> None:
+        """Place sheets in batches, several in flight; every one must be taken."""
+        room = asyncio.Semaphore(IN_FLIGHT)
+
+        async def send(batch: list[str]) -> None:
+            async with room:
+                receipt = await self.ledger.submit(
+                    "place_orders", TokensArguments(batch), member=Member(RETAILERS[0])
+                )
+            if receipt.result.count(b'"PLACED"') != len(batch):
+                raise RuntimeError("the ledger did not take every sheet of the bench")
+
+        starts = range(0, len(tokens), TOKENS_MAX)
+        await asyncio.gather(*(send(list(tokens[at : at + TOKENS_MAX])) for at in starts))
+
+
+@asynccontextmanager
+async def bench_market(households: int) -> AsyncIterator[BenchMarket]:
+    """A founded market of `households` in a folder that goes when it is closed."""
+    with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
+        clock = VirtualClock(START_S)
+        cast = make_cast(1, households)
+        ledger = EmbeddedLedger.open(
+            Path(folder) / "ledger",
+            contract=Contract(),
+            channel=CHANNEL,
+            members=[organisation.name for organisation in ORGANISATIONS],
+            clock=clock,
+        )
+        async with ledger:
+            first_slot = START_S + SLOT_S
+            rule = ClockArguments(AREA, START_S, START_S, 1)
+            await found(ledger, cast, first_slot=first_slot, clock=rule)
+            yield BenchMarket(ledger, cast, clock, first_slot)

@@ -1,0 +1,403 @@
+"""A small town on the dict engine: members, traders and meters by number, driven without a ledger.
+
+Everything enters by transactions with real signatures. Keys come from names, time is set by hand,
+so a test is the same every time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+
+import msgspec
+
+from chaincode.acts import ACT_TYP, Act, ActArguments
+from chaincode.balances import Account, OwnerArguments, PaymentArguments
+from chaincode.clock import ClockArguments
+from chaincode.errors import Refused
+from chaincode.fees import FeeRow
+from chaincode.market_rules import MarketRules, RulesArguments
+from chaincode.meters import MeterArguments
+from chaincode.orders import TokenAnswer, TokensAnswer
+from chaincode.readings import Leaf, OracleArguments, OracleSet, ReportArguments
+from chaincode.registry import InitialiseArguments, OrganisationArguments, ParticipantArguments
+from chaincode.sheets import (
+    AMEND_TYP,
+    CANCEL_TYP,
+    SHEET_TYP,
+    Amend,
+    Cancel,
+    Sheet,
+    SheetOrder,
+    Step,
+    TokensArguments,
+)
+from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from chaincode.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
+from chaincode.zones import AreaArguments, ZoneArguments
+from commonwatt.seeded import Draw, SeedChain
+from identity.canonical import encode
+from identity.did import did_key
+from identity.jws import sign_compact
+from identity.keys import PrivateKey
+from meter_oracle.reports import make_report, sign_report
+from tests.chaincode.dict_engine import CHANNEL, DictEngine, SortedView
+
+AREA, ROOT, ZONES = "town", "root", ("east", "west")
+DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
+SLOT_S = 900
+SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
+START_S = SLOT - 7_200
+RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], cancel_fee=7_000)
+PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
+FEES = (
+    FeeRow("grid", DSO, 34_400, 190_000, relation="local"),
+    FeeRow("grid", DSO, 80_000, 190_000, relation="residual"),
+    FeeRow("loss", DSO, 5_000, 70_000),
+    FeeRow("levy", "levy", 10_000, 190_000, supplier=DSO, relation="residual"),
+)
+
+
+class _Rows(dict[str, bytes]):
+    """Rows that keep their keys sorted as they come and go, and count changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys_sorted: list[str] = []
+        self.changes = 0
+
+    def __setitem__(self, key: str, value: bytes) -> None:
+        self.changes += 1
+        if key not in self:
+            insort(self.keys_sorted, key)
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.changes += 1
+        super().__delitem__(key)
+        del self.keys_sorted[bisect_left(self.keys_sorted, key)]
+
+    def pop(self, key: str, default: bytes | None = None) -> bytes | None:  # type: ignore[override]  # one of dict's three forms, the engine's
+        value = self.get(key, default)
+        if key in self:
+            del self[key]
+        return value
+
+
+class KeptSortedView(SortedView):
+    """Sorts no state of many rows anew for each change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: _Rows = _Rows()
+
+    def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
+        keys = self.rows.keys_sorted
+        found = keys[bisect_left(keys, start) : bisect_left(keys, end)]
+        for key in found:
+            yield key, self.rows[key]
+
+
+class Trader(msgspec.Struct, frozen=True):
+    """A household: its key, its meter of the same number, where that belongs."""
+
+    number: int
+    key: PrivateKey
+    did: str
+    meter: str
+    zone: str
+    retailer: str
+
+
+def key_of(name: str) -> PrivateKey:
+    """The key that belongs to a name."""
+    return PrivateKey.from_seed(sha256(name.encode()).digest())
+
+
+def did_of(name: str) -> str:
+    """The DID that belongs to a name."""
+    return did_key(key_of(name).public)
+
+
+class Town:
+    """An area with two zones, two retailers and some traders, who have a deposit each."""
+
+    def __init__(
+        self,
+        traders: int,
+        *,
+        rules: MarketRules = RULES,
+        fees: Sequence[FeeRow] = FEES,
+        vat_ppm: int = 200_000,
+        import_w: int = 4_000,
+        export_w: int = 4_000,
+        deposit_nano: int = 2_000_000_000,
+        slots: int = 64,
+    ) -> None:
+        self.engine = DictEngine(START_S)
+        self.view = KeptSortedView()
+        self.engine.view = self.view
+        self.rules = rules
+        self.fees = tuple(fees)
+        self.vat_ppm = vat_ppm
+        self.import_w, self.export_w = import_w, export_w
+        self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
+        self.oracle = OracleSet([did_key(key.public) for key in self.oracle_keys], 1)
+        self._chain = SeedChain(Draw(b"town"), 0, slots)
+        self._tip = self._chain.anchor
+        self._found()
+        self.traders = [self._admit(number, deposit_nano) for number in range(traders)]
+        self.registers = {trader.meter: (0, 0) for trader in self.traders}
+
+    def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        member: str = DSO,
+        *,
+        admin: bool = False,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """Carry a transaction out as a client, or an administrator, of `member`."""
+        role = "admin" if admin else "client"
+        return self.engine.submit(name, arguments, member=member, role=role, transient=transient)
+
+    def refused(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        member: str = DSO,
+        *,
+        admin: bool = False,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> str:
+        """The code with which a transaction is refused; it must be, and change nothing."""
+        changes, private = self.view.rows.changes, dict(self.view.private)
+        try:
+            self.submit(name, arguments, member, admin=admin, transient=transient)
+        except Refused as refused:
+            assert self.view.rows.changes == changes
+            assert self.view.private == private
+            return refused.code
+        raise AssertionError(f"{name} was carried out")
+
+    # Orders
+
+    def sheet(
+        self,
+        trader: Trader,
+        orders: Sequence[SheetOrder],
+        *,
+        meter: str | None = None,
+        channel: str = CHANNEL,
+        key: PrivateKey | None = None,
+    ) -> str:
+        """A signed sheet at the trader's meter, with whatever is to be wrong in it."""
+        sheet = Sheet(
+            channel=channel,
+            contract=self.engine.contract.name,
+            meter=trader.meter if meter is None else meter,
+            orders=list(orders),
+            v=1,
+            zone=trader.zone,
+        )
+        return sign_compact(key or trader.key, SHEET_TYP, encode(sheet))
+
+    def amend_token(
+        self, trader: Trader, slot: int, order: str, revision: int, steps: Sequence[Step]
+    ) -> str:
+        """A signed amendment."""
+        amend = Amend(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            id=order,
+            revision=revision,
+            slot=slot,
+            steps=list(steps),
+            v=1,
+        )
+        return sign_compact(trader.key, AMEND_TYP, encode(amend))
+
+    def cancel_token(self, trader: Trader, slot: int, order: str) -> str:
+        """A signed cancel."""
+        cancel = Cancel(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            id=order,
+            slot=slot,
+            v=1,
+        )
+        return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
+
+    def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
+        """A batch of tokens carried by a retailer; an answer for each."""
+        answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
+        return msgspec.json.decode(answer, type=TokensAnswer).answers
+
+    # Money
+
+    def payment(
+        self, trader: Trader, amount_nano: int, reference: str, area: str = AREA
+    ) -> PaymentArguments:
+        """A payment between a trader and its retailer."""
+        return PaymentArguments(area, trader.did, amount_nano, reference)
+
+    def account(self, owner: str) -> Account:
+        """An account as folded."""
+        answer = self.submit("get_account", OwnerArguments(AREA, owner))
+        return msgspec.json.decode(msgspec.json.decode(answer, type=_Answer).account, type=Account)
+
+    # A slot's life
+
+    def at(self, second: int) -> None:
+        """Let time pass until `second`."""
+        self.engine.now_s = max(self.engine.now_s, second)
+
+    def close_gate(self, slot: int) -> None:
+        """Let the gate's time come and close it with the seed that is due."""
+        self.at(self.rules.gate_s(slot))
+        seed = self._chain.before(self._tip)
+        self.submit("close_gate", GateArguments(AREA, slot, seed))
+        self._tip = seed
+
+    def clear(self, slot: int) -> int:
+        """Clear a slot to its end; how many transactions that took."""
+        return self.run("clear_slot", slot, "CLEARED")
+
+    def settle(self, slot: int) -> int:
+        """Settle a slot to its end; how many transactions that took."""
+        self.at(slot + SLOT_S)
+        return self.run("settle_slot", slot, "SETTLED")
+
+    def run(self, name: str, slot: int, done: str, members: Sequence[str] = (DSO,)) -> int:
+        """Continue a run to its end, members taking turns; how many transactions it took."""
+        for count in range(1_000):
+            if self.step(name, slot, members[count % len(members)]).phase == done:
+                return count + 1
+        raise AssertionError(f"{name} does not end")
+
+    def step(self, name: str, slot: int, member: str = DSO) -> SlotAnswer:
+        """One transaction of a run."""
+        answer = self.submit(name, SlotArguments(AREA, slot), member)
+        return msgspec.json.decode(answer, type=SlotAnswer)
+
+    def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
+        """A leaf that goes on where the meter's registers stand."""
+        import_from_wh, export_from_wh = self.registers[meter]
+        return Leaf(
+            export_from_wh=export_from_wh,
+            export_to_wh=export_from_wh + export_wh,
+            import_from_wh=import_from_wh,
+            import_to_wh=import_from_wh + import_wh,
+            meter=meter,
+            quality="measured",
+            resolution_wh=1,
+            salt=sha256(meter.encode()).hexdigest(),
+        )
+
+    def report(
+        self, slot: int, leaves: Sequence[Leaf], *, signers: int = 3
+    ) -> tuple[ReportArguments, dict[str, bytes]]:
+        """A report of `leaves` signed by the first `signers` oracle nodes."""
+        report, ordered = make_report(
+            leaves,
+            area=AREA,
+            slot=slot,
+            oracle=self.oracle,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+        )
+        signed = sign_report(report, ordered, self.oracle_keys[:signers])
+        return signed.arguments, signed.transient
+
+    def read_meters(self, slot: int, measured: Mapping[str, tuple[int, int]]) -> None:
+        """Report (import Wh, export Wh) of some meters once the slot is over."""
+        self.at(slot + SLOT_S)
+        leaves = [
+            self.leaf(meter, import_wh=import_wh, export_wh=export_wh)
+            for meter, (import_wh, export_wh) in measured.items()
+        ]
+        arguments, transient = self.report(slot, leaves)
+        self.submit("record_readings", arguments, ORACLE, transient=transient)
+        for leaf in leaves:
+            self.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+
+    def lock_token(self, trader: Trader, sequence: int, *, lock: bool) -> ActArguments:
+        """The regulator's act on a trader."""
+        act = Act(
+            act="lock" if lock else "unlock",
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            participant=trader.did,
+            reason="by order",
+            sequence=sequence,
+            v=1,
+        )
+        return ActArguments(sign_compact(key_of("regulator"), ACT_TYP, encode(act)))
+
+    def _found(self) -> None:
+        organisations = [
+            *(OrganisationArguments(name, "dso") for name in (DSO, OTHER_DSO)),
+            *(OrganisationArguments(name, "retailer") for name in RETAILERS),
+            OrganisationArguments(ORACLE, "oracle"),
+        ]
+        setup = (
+            ("initialise", InitialiseArguments(did_of("regulator"), organisations), DSO),
+            ("register_area", AreaArguments(AREA, ROOT, 5), DSO),
+            *(("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO) for zone in ZONES),
+            ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
+            ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),
+            ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
+            ("set_fees", FeesArguments(AREA, SLOT, list(self.fees)), DSO),
+            (
+                "set_oracle_nodes",
+                OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max),
+                ORACLE,
+            ),
+        )
+        for name, arguments, member in setup:
+            self.submit(name, arguments, member, admin=True)
+        for retailer in RETAILERS:
+            prices = ResidualArguments(AREA, SLOT, PRICES)
+            self.submit("set_residual_prices", prices, retailer, admin=True)
+            vat = VatArguments(AREA, retailer, SLOT, "taxable", self.vat_ppm)
+            self.submit("set_vat", vat, retailer)
+
+    def _admit(self, number: int, deposit_nano: int) -> Trader:
+        key = key_of(f"trader {number}")
+        trader = Trader(
+            number=number,
+            key=key,
+            did=did_key(key.public),
+            meter=f"m{number:03d}",
+            zone=ZONES[number % 2],
+            retailer=RETAILERS[(number >> 1) % 2],
+        )
+        self.submit("register_participant", ParticipantArguments(trader.did), trader.retailer)
+        self.certify(trader)
+        if deposit_nano:
+            deposit = self.payment(trader, deposit_nano, f"deposit-{number}")
+            self.submit("credit_client", deposit, trader.retailer)
+        return trader
+
+    def certify(self, trader: Trader, *, from_slot: int = SLOT, meter: str | None = None) -> None:
+        """Certify a meter of a trader."""
+        arguments = MeterArguments(
+            meter=meter or trader.meter,
+            holder=trader.did,
+            retailer=trader.retailer,
+            zone=trader.zone,
+            grid_level=7,
+            import_w=self.import_w,
+            export_w=self.export_w,
+            from_slot=from_slot,
+            source="solar" if trader.number % 3 else "",
+        )
+        self.submit("register_certified_meter", arguments)
+
+
+class _Answer(msgspec.Struct):
+    account: msgspec.Raw
