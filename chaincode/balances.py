@@ -69,8 +69,8 @@ class Entry(Row, frozen=True, gc=False):
 class Payment(Row, frozen=True):
     """A payment between a retailer and its client, by the retailer's reference."""
 
-    area: Id
-    participant: Did
+    area: str
+    participant: str
     amount_nano: int
 
 

@@ -22,7 +22,7 @@ from chaincode.market_rules import MarketRules
 from chaincode.meters import METERS, MeterVersion, meter_at
 from chaincode.postings import cover_nano
 from chaincode.registry import STATUSES
-from chaincode.state import Id, Row, Side, Table, slot_part
+from chaincode.state import Row, Side, Table, slot_part
 from chaincode.tariffs import Tariffs
 from chaincode.units import INT64_SAFE, Energy, Price, local_hour
 
@@ -46,11 +46,11 @@ class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
     """An order in the book under its full name `<trader DID>/<client id>`."""
 
     order: str
-    meter: Id
+    meter: str
     side: Side
     steps: list[BookStep]
     time: int
-    zone: Id
+    zone: str
 
     @property
     def trader(self) -> str:

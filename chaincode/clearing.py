@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from itertools import zip_longest
 
 import msgspec
 
@@ -24,7 +25,7 @@ from chaincode.fees import Relation, relation_of
 from chaincode.market_rules import RULES, MarketRules, rules_at
 from chaincode.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.slots import Run, Slot, SlotAnswer, SlotArguments
-from chaincode.state import Id, Row, Table, encode, slot_part
+from chaincode.state import Row, Table, encode, slot_part
 from chaincode.units import Energy, Price
 from chaincode.zones import get_area, paused_zones
 from identity.canonical import canonical_json
@@ -39,7 +40,7 @@ class ZoneClearing(Row, frozen=True):
     `outcome_digest` is the `digest` that the auction of that book prints.
     """
 
-    zone: Id
+    zone: str
     price: int | None
     price_range: tuple[int, int] | None
     volume_wh: int
@@ -63,12 +64,12 @@ class MatchedTrade(
     number: int
     buy: str
     sell: str
-    buy_meter: Id
-    sell_meter: Id
+    buy_meter: str
+    sell_meter: str
     quantity_wh: int
     buy_price: int
     sell_price: int
-    path: list[Id]
+    path: list[str]
     relation: Relation
     tariff: int
     buy_cover_nano: int
@@ -190,7 +191,7 @@ class _Clearing:
         for entry in page_entries(pages):
             entries.setdefault(entry.zone, []).append(entry)
         names = [name for name in sorted(entries) if name >= self._run.cursor]
-        for zone, following in zip(names, [*names[1:], ""], strict=True):
+        for zone, following in zip_longest(names, names[1:], fillvalue=""):
             book = zone_book(zone, entries[zone], self._rules)
             outcome = MECHANISMS[book.mechanism](book)
             if not self._put_trades(zone, entries[zone], outcome):

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from chaincode.clock import CLOCKS
+from chaincode.clock import CLOCKS, Clock
 from chaincode.context import Context
-from chaincode.errors import NO_CLOCK
-from chaincode.market_rules import RULES, AreaRules, MarketRules, rules_at
+from chaincode.errors import AREA_UNKNOWN, NO_CLOCK
+from chaincode.market_rules import RULES, AreaRules, rules_at
 from chaincode.meters import METERS, Meter
 from chaincode.registry import PARTICIPANTS, STATUSES
 from chaincode.sheets import Step
 from chaincode.slots import SLOTS
-from chaincode.state import Did, Id, Row, Second, Side, Table, slot_part
-from chaincode.zones import AREAS, Area, paused_zones
+from chaincode.state import Did, Row, Second, Side, Table, slot_part
+from chaincode.zones import AREAS, Area, paused_zones, require_slot_start
 
 
 class StoredOrder(
@@ -32,9 +32,9 @@ class StoredOrder(
     `fee_nano` in all, which settlement posts.
     """
 
-    id: Id
-    meter: Id
-    zone: Id
+    id: str
+    meter: str
+    zone: str
     side: Side
     steps: list[Step]
     expires_s: Second | None = None
@@ -66,6 +66,19 @@ class RowKey(NamedTuple):
     did: Did
 
 
+class SlotTerms(NamedTuple):
+    """What holds for every order of one slot of an area; prices in micro/kWh."""
+
+    slot_s: int
+    limit_min: int
+    limit_max: int
+    cancel_fee: int
+    opening_s: int
+    gate_s: int
+    now_s: int
+    is_closed: bool
+
+
 class Desk:
     """Rows that a batch needs, and the order rows it changes."""
 
@@ -77,18 +90,19 @@ class Desk:
         self._areas: dict[str, Area | None] = {}
         self._paused: dict[str, frozenset[str]] = {}
         self._rules: dict[str, AreaRules | None] = {}
-        self._now_s: dict[str, int | None] = {}
+        self._clocks: dict[str, Clock | None] = {}
+        self._terms: dict[tuple[str, int], SlotTerms] = {}
         self._closed: dict[tuple[str, int], bool] = {}
         self._rows: dict[RowKey, list[StoredOrder]] = {}
         self._changed: dict[RowKey, None] = {}
 
     def load_traders(self, dids: Iterable[str]) -> None:
         """Read who is a participant and who is locked."""
-        wanted = [(did,) for did in dict.fromkeys(dids)]
-        for (did,), row in zip(wanted, PARTICIPANTS.get_many(self._context, wanted), strict=True):
-            if row is not None:
-                self._known.add(did)
-        for (did,), row in zip(wanted, STATUSES.get_many(self._context, wanted), strict=True):
+        wanted = list(dict.fromkeys(dids))
+        found = self._context.get_many([PARTICIPANTS.key(did) for did in wanted])
+        self._known.update(did for did, row in zip(wanted, found, strict=True) if row is not None)
+        statuses = STATUSES.get_many(self._context, [(did,) for did in wanted])
+        for did, row in zip(wanted, statuses, strict=True):
             if row is not None and row.locked:
                 self._locked.add(did)
 
@@ -106,8 +120,7 @@ class Desk:
             self._areas[area] = row
             self._paused[area] = frozenset() if row is None else paused_zones(row)
             self._rules[area] = RULES.get(self._context, area)
-            clock = CLOCKS.get(self._context, area)
-            self._now_s[area] = None if clock is None else clock.market_s(self._context.time_s)
+            self._clocks[area] = CLOCKS.get(self._context, area)
         slots = list(dict.fromkeys((key.area, key.slot) for key in wanted))
         phases = SLOTS.get_many(self._context, [(area, slot_part(slot)) for area, slot in slots])
         for place, phase in zip(slots, phases, strict=True):
@@ -133,28 +146,36 @@ class Desk:
         row = self._meters[meter]
         return None if row is None else row.versions[0].value.area
 
-    def area(self, name: str) -> Area | None:
-        """A loaded area; None for an unknown one."""
-        return self._areas[name]
-
     def is_paused(self, area: str, zone: str) -> bool:
         """Whether a zone trades nothing now."""
         return zone in self._paused[area]
 
-    def is_closed(self, area: str, slot: int) -> bool:
-        """Whether somebody has closed the slot's gate."""
-        return self._closed[area, slot]
+    def terms(self, area: str, slot: int) -> SlotTerms:
+        """What holds for a loaded slot; refuses one without an area, rules or clock."""
+        terms = self._terms.get((area, slot))
+        if terms is None:
+            terms = self._terms[area, slot] = self._read_terms(area, slot)
+        return terms
 
-    def rules(self, area: str, slot: int) -> MarketRules:
-        """The rules that hold for a slot; refuses a slot without any."""
-        return rules_at(self._rules[area], area, slot)
-
-    def now_s(self, area: str) -> int:
-        """Market time in a loaded area."""
-        now_s = self._now_s[area]
-        if now_s is None:
+    def _read_terms(self, area: str, slot: int) -> SlotTerms:
+        row = self._areas[area]
+        if row is None:
+            raise AREA_UNKNOWN(area=area)
+        require_slot_start(row, slot)
+        rules = rules_at(self._rules[area], area, slot)
+        clock = self._clocks[area]
+        if clock is None:
             raise NO_CLOCK(area=area)
-        return now_s
+        return SlotTerms(
+            slot_s=row.slot_s,
+            limit_min=rules.price_band[0],
+            limit_max=rules.price_band[1],
+            cancel_fee=rules.cancel_fee,
+            opening_s=rules.opening_s(slot),
+            gate_s=rules.gate_s(slot),
+            now_s=clock.market_s(self._context.time_s),
+            is_closed=self._closed[area, slot],
+        )
 
     def orders(self, key: RowKey) -> list[StoredOrder]:
         """The orders of a row as they stand in this batch."""

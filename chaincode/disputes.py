@@ -21,7 +21,7 @@ from chaincode.errors import (
     Refused,
 )
 from chaincode.sheets import TOKEN_BYTES_MAX, read_tokens
-from chaincode.state import Count, Did, Id, Row, Second, Table, encode, slot_part
+from chaincode.state import Count, Id, Row, Second, Table, encode, slot_part
 
 DISPUTE_TYP = "commonwatt-dispute+jws"
 REASON_MAX = 500  # characters
@@ -43,7 +43,7 @@ class DisputeAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Dispute(Row, frozen=True):
     """A trade's dispute: who raised it, why, and whether it is open."""
 
-    by: Did
+    by: str
     reason: str
     open: bool
 

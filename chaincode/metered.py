@@ -17,14 +17,14 @@ from chaincode.meters import METERS, MeterVersion, meter_at
 from chaincode.postings import Party
 from chaincode.readings import get_readings
 from chaincode.runs import PAGE_ROWS
-from chaincode.state import Id, Row, Table, slot_part
+from chaincode.state import Row, Table, slot_part
 from chaincode.tariffs import Tariffs
 
 
 class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
     """What trades have used of a meter so far in this run, Wh."""
 
-    meter: Id
+    meter: str
     export_wh: int
     import_wh: int
     certificates_wh: int

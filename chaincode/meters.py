@@ -45,12 +45,12 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     generates behind it (for certificates; empty: no certificates are minted).
     """
 
-    holder: Did
-    retailer: Id
-    offtaker: Id
-    dso: Id
-    area: Id
-    zone: Id
+    holder: str
+    retailer: str
+    offtaker: str
+    dso: str
+    area: str
+    zone: str
     grid_level: GridLevel
     import_w: int
     export_w: int
@@ -60,7 +60,7 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 class Meter(Row, frozen=True, gc=False):
     """A meter's dated versions, oldest first."""
 
-    meter: Id
+    meter: str
     versions: list[Dated[MeterVersion]]
 
 

@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from chaincode.context import Context
-from chaincode.desk import Desk, RowKey, StoredOrder
+from chaincode.desk import Desk, RowKey, SlotTerms, StoredOrder
 from chaincode.errors import (
     AMENDED_ALREADY,
     BATCH_STEPS,
@@ -35,7 +35,6 @@ from chaincode.errors import (
     QUANTITY_BOUNDS,
     REVISION_WRONG,
     SELF_CROSSING,
-    SLOT_INVALID,
     SLOT_NOT_OPEN,
     STEPS_COUNT,
     TRADER_LOCKED,
@@ -44,7 +43,7 @@ from chaincode.errors import (
     ZONE_WRONG,
     Refused,
 )
-from chaincode.meters import meter_at
+from chaincode.meters import MeterVersion, meter_at
 from chaincode.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
@@ -61,7 +60,7 @@ from chaincode.sheets import (
     read_tokens,
 )
 from chaincode.state import encode
-from chaincode.units import Energy, Power, Price, is_slot_start
+from chaincode.units import Energy, Power, Price
 
 STEPS_MAX = 20  # steps of one order
 BATCH_STEPS_MAX = 2_000  # steps of all sheets of a batch
@@ -188,10 +187,10 @@ def _place(desk: Desk, token: Token[Sheet]) -> bool:
     sheet = token.payload
     if not 1 <= len(sheet.orders) <= ORDERS_PER_SHEET_MAX:
         raise ORDERS_COUNT(count=len(sheet.orders), limit=ORDERS_PER_SHEET_MAX)
-    area_name = desk.area_of(sheet.meter)
-    if area_name is None:
+    area = desk.area_of(sheet.meter)
+    if area is None:
         raise METER_UNKNOWN(meter=sheet.meter, slot=sheet.orders[0].slot)
-    if _is_known(desk, token, area_name):
+    if _is_known(desk, token, area):
         return False
     if not desk.is_participant(token.did):
         raise TRADER_UNKNOWN(did=token.did)
@@ -199,12 +198,24 @@ def _place(desk: Desk, token: Token[Sheet]) -> bool:
         raise TRADER_LOCKED(did=token.did)
     rows: dict[RowKey, list[StoredOrder]] = {}
     for order in sheet.orders:
-        key = RowKey(area_name, order.slot, token.did)
+        key = RowKey(area, order.slot, token.did)
         row = rows.get(key)
         if row is None:
             row = rows[key] = list(desk.orders(key))
-        _check_place(desk, token, area_name, order)
-        _add(desk, sheet, area_name, order, row)
+        if len(row) >= ORDERS_PER_ROW_MAX:
+            raise ORDERS_TOO_MANY(slot=order.slot, limit=ORDERS_PER_ROW_MAX)
+        terms = desk.terms(area, order.slot)
+        meter = _check_place(desk, token, area, order, terms)
+        stored = StoredOrder(
+            id=order.id,
+            meter=sheet.meter,
+            zone=sheet.zone,
+            side=order.side,
+            steps=order.steps,
+            expires_s=order.expires_s,
+        )
+        _check_steps(stored, row, terms, meter)
+        row.append(stored)
     for key, row in rows.items():
         desk.replace(key, row)
     return True
@@ -230,78 +241,55 @@ def _is_known(desk: Desk, token: Token[Sheet], area: str) -> bool:
     return known > 0
 
 
-def _check_place(desk: Desk, token: Token[Sheet], area_name: str, order: SheetOrder) -> None:
-    """Refuse a wrong meter, zone or slot and a gate that is not open to it."""
+def _check_place(
+    desk: Desk, token: Token[Sheet], area: str, order: SheetOrder, terms: SlotTerms
+) -> MeterVersion:
+    """Refuse a wrong meter or zone and a gate that is not open; the meter as of the slot."""
     sheet = token.payload
-    area = desk.area(area_name)
-    if area is None or not is_slot_start(order.slot, area.slot_s):
-        raise SLOT_INVALID(slot=order.slot, slot_s=0 if area is None else area.slot_s)
     meter = meter_at(desk.meter(sheet.meter), sheet.meter, order.slot)
     if meter.holder != token.did:
         raise METER_NOT_HELD(meter=sheet.meter, did=token.did)
     if meter.zone != sheet.zone:
         raise ZONE_WRONG(zone=sheet.zone, meter=sheet.meter, right=meter.zone)
-    _check_gate(desk, area_name, order.slot)
-    rules = desk.rules(area_name, order.slot)
-    opening_s = rules.opening_s(order.slot)
-    if desk.now_s(area_name) < opening_s:
-        raise SLOT_NOT_OPEN(slot=order.slot, opening_s=opening_s)
-    if desk.is_paused(area_name, sheet.zone):
+    _check_gate(terms, area, order.slot)
+    if terms.now_s < terms.opening_s:
+        raise SLOT_NOT_OPEN(slot=order.slot, opening_s=terms.opening_s)
+    if desk.is_paused(area, sheet.zone):
         raise ZONE_PAUSED(zone=sheet.zone)
-    if order.expires_s is not None and order.expires_s <= desk.now_s(area_name):
+    if order.expires_s is not None and order.expires_s <= terms.now_s:
         raise ORDER_EXPIRED(id=order.id, expires_s=order.expires_s)
+    return meter
 
 
-def _check_gate(desk: Desk, area: str, slot: int) -> None:
-    gate_s = desk.rules(area, slot).gate_s(slot)
-    if desk.is_closed(area, slot) or desk.now_s(area) >= gate_s:
-        raise GATE_CLOSED(area=area, slot=slot, gate_s=gate_s)
-
-
-def _add(
-    desk: Desk, sheet: Sheet, area_name: str, order: SheetOrder, row: list[StoredOrder]
-) -> None:
-    """Append the order to its row if its steps, the meter and the own orders allow it."""
-    if len(row) >= ORDERS_PER_ROW_MAX:
-        raise ORDERS_TOO_MANY(slot=order.slot, limit=ORDERS_PER_ROW_MAX)
-    stored = StoredOrder(
-        id=order.id,
-        meter=sheet.meter,
-        zone=sheet.zone,
-        side=order.side,
-        steps=order.steps,
-        expires_s=order.expires_s,
-    )
-    _check_steps(desk, area_name, order.slot, stored, row)
-    row.append(stored)
+def _check_gate(terms: SlotTerms, area: str, slot: int) -> None:
+    if terms.is_closed or terms.now_s >= terms.gate_s:
+        raise GATE_CLOSED(area=area, slot=slot, gate_s=terms.gate_s)
 
 
 def _check_steps(
-    desk: Desk, area_name: str, slot: int, order: StoredOrder, others: Sequence[StoredOrder]
+    order: StoredOrder, others: Sequence[StoredOrder], terms: SlotTerms, meter: MeterVersion
 ) -> None:
     """Hold an order's steps against the band, the meter's capacity and the own other orders."""
     if not 1 <= len(order.steps) <= STEPS_MAX:
         raise STEPS_COUNT(count=len(order.steps), limit=STEPS_MAX)
-    low, high = desk.rules(area_name, slot).price_band
+    low, high = terms.limit_min, terms.limit_max
     for price, quantity_wh in order.steps:
         if quantity_wh < 1:
             raise QUANTITY_BOUNDS(quantity_wh=quantity_wh)
         if not low <= price <= high:
             raise PRICE_BAND(price=price, low=low, high=high)
-    area = desk.area(area_name)
-    meter = meter_at(desk.meter(order.meter), order.meter, slot)
     power = Power(meter.export_w if order.side == "sell" else meter.import_w)
-    capacity_wh = power.over(0 if area is None else area.slot_s).wh
-    wanted_wh = order.quantity_wh + sum(
-        other.quantity_wh
-        for other in others
-        if other.open and other.meter == order.meter and other.side == order.side
-    )
+    capacity_wh = power.over(terms.slot_s).wh
+    wanted_wh = order.quantity_wh
+    for other in others:
+        if other.open and other.meter == order.meter and other.side == order.side:
+            wanted_wh += other.quantity_wh
     if wanted_wh > capacity_wh:
         raise CAPACITY_EXCEEDED(
             meter=order.meter, side=order.side, wanted_wh=wanted_wh, capacity_wh=capacity_wh
         )
-    _check_crossing(order, others)
+    if others:
+        _check_crossing(order, others)
 
 
 def _check_crossing(order: StoredOrder, others: Sequence[StoredOrder]) -> None:
@@ -328,15 +316,17 @@ def _amend(desk: Desk, token: Token[Amend]) -> bool:
         raise REVISION_WRONG(id=amend.id, revision=amend.revision, due=order.revision + 1)
     if desk.is_locked(token.did):
         raise TRADER_LOCKED(did=token.did)
-    _check_gate(desk, amend.area, amend.slot)
+    terms = desk.terms(amend.area, amend.slot)
+    _check_gate(terms, amend.area, amend.slot)
     if desk.is_paused(amend.area, order.zone):
         raise ZONE_PAUSED(zone=order.zone)
     row = list(desk.orders(key))
     others = row[:place] + row[place + 1 :]
     changed = msgspec.structs.replace(order, steps=amend.steps, revision=amend.revision)
-    _check_steps(desk, amend.area, amend.slot, changed, others)
+    meter = meter_at(desk.meter(order.meter), order.meter, amend.slot)
+    _check_steps(changed, others, terms, meter)
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
-    row[place] = _with_fee(desk, key, changed, given_up_wh)
+    row[place] = _with_fee(terms, changed, given_up_wh)
     desk.replace(key, row)
     return True
 
@@ -347,17 +337,18 @@ def _cancel(desk: Desk, token: Token[Cancel]) -> bool:
     place, order = _find(desk, key, cancel.id)
     if not order.open:
         return False
-    _check_gate(desk, cancel.area, cancel.slot)
+    terms = desk.terms(cancel.area, cancel.slot)
+    _check_gate(terms, cancel.area, cancel.slot)
     row = list(desk.orders(key))
     closed = msgspec.structs.replace(order, open=False)
-    row[place] = _with_fee(desk, key, closed, order.quantity_wh)
+    row[place] = _with_fee(terms, closed, order.quantity_wh)
     desk.replace(key, row)
     return True
 
 
-def _with_fee(desk: Desk, key: RowKey, order: StoredOrder, given_up_wh: int) -> StoredOrder:
+def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredOrder:
     """The order with the area's fee on the Wh given up; amending down is no way round it."""
-    fee = Energy(given_up_wh) * Price(desk.rules(key.area, key.slot).cancel_fee)
+    fee = Energy(given_up_wh) * Price(terms.cancel_fee)
     return msgspec.structs.replace(
         order,
         withdrawn_wh=order.withdrawn_wh + given_up_wh,

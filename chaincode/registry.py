@@ -35,21 +35,21 @@ OrganisationRole = Literal["dso", "retailer", "oracle", "regulator"]
 class Channel(Row, frozen=True):
     """Set once: the regulator's key, whose signed acts the contract obeys."""
 
-    regulator: Did
+    regulator: str
 
 
 class Organisation(Row, frozen=True):
     """A member of the consortium and what it is."""
 
-    name: Id
+    name: str
     role: OrganisationRole
 
 
 class Participant(Row, frozen=True, gc=False):
     """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
 
-    did: Did
-    retailer: Id
+    did: str
+    retailer: str
 
 
 class ParticipantStatus(Row, frozen=True, gc=False):

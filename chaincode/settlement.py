@@ -39,7 +39,7 @@ from chaincode.postings import (
 )
 from chaincode.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.slots import Run, Slot, SlotAnswer, SlotArguments
-from chaincode.state import Id, Row, Table, encode, slot_part
+from chaincode.state import Row, Table, encode, slot_part
 from chaincode.tariffs import Tariffs
 from chaincode.units import local_hour
 from chaincode.zones import get_area
@@ -61,8 +61,8 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     `minted_wh` - `retired_wh` stays live with the holder.
     """
 
-    meter: Id
-    zone: Id
+    meter: str
+    zone: str
     source: str
     residual_wh: int
     surplus_wh: int

@@ -41,7 +41,10 @@ Side = Literal["buy", "sell"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every stored struct has: the version of its layout."""
+    """What every stored struct has: the version of its layout.
+
+    Names were checked when they came in as arguments; rows hold them as plain text.
+    """
 
     v: int = 1
 

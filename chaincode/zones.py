@@ -44,8 +44,8 @@ SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and mark
 class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A zone in its area's tree; the root has no parent."""
 
-    id: Id
-    parent: Id | None
+    id: str
+    parent: str | None
     grid_level: GridLevel
     paused: bool
 
@@ -53,8 +53,8 @@ class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Area(Row, frozen=True):
     """An area: its DSO, its slot length and the tree of its zones, the root first."""
 
-    area: Id
-    dso: Id
+    area: str
+    dso: str
     slot_s: int
     zones: list[TreeZone]
 
@@ -62,7 +62,7 @@ class Area(Row, frozen=True):
 class Zone(Row, frozen=True):
     """Where a zone belongs; zone names are unique in the channel."""
 
-    area: Id
+    area: str
 
 
 class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, NoReturn, TypeVar, cast, get_args
+from typing import NamedTuple, NoReturn, TypeVar, cast, get_args
 
 import msgspec
 
@@ -36,8 +36,11 @@ from identity.canonical import INTEGER_MAX
 ONE_ZONE = ("continuous", "uniform", "vickrey")
 TREES = ("coupled", "pay_as_bid")
 DIGITS_MAX = 80  # of an integer; more than any sum of a clearing has
+SHOWN_MAX = 60  # characters of a value that a sentence repeats
+SHOWN_MAX = 60  # characters of a value that a sentence repeats
 
 _DECIMAL = re.compile(rf"-?[1-9][0-9]{{15,{DIGITS_MAX - 1}}}")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _EDGE_AMOUNTS = ("import_tariff", "export_tariff", "import_loss_ppm", "export_loss_ppm")
 _EDGE = ("import_wh", "export_wh", *_EDGE_AMOUNTS)
 
@@ -133,9 +136,7 @@ def _rules(value: object) -> AuctionRules:
     )
     low, high = PRICE_BAND_DEFAULT
     if "price_band" in members:
-        ends = _list(members["price_band"], "rules.price_band")
-        if len(ends) != len(PRICE_BAND_DEFAULT):
-            _refuse("rules.price_band", "is [lowest, highest]")
+        ends = _pair(members["price_band"], "rules.price_band", "[lowest, highest]")
         low, high = (_integer(end, f"rules.price_band[{i}]") for i, end in enumerate(ends))
         if low > high:
             _refuse("rules.price_band", f"is [lowest, highest], not [{low}, {high}]")
@@ -232,7 +233,7 @@ def _check_tree(zones: Sequence[Zone], places: dict[str, int]) -> None:
 
 def _orders(values: Sequence[object], zones: set[str], rules: AuctionRules) -> list[Order]:
     orders: list[Order] = []
-    ids: set[str] = set()
+    places: dict[str, int] = {}
     for index, value in enumerate(values):
         field = f"orders[{index}]"
         members = _object(
@@ -242,9 +243,9 @@ def _orders(values: Sequence[object], zones: set[str], rules: AuctionRules) -> l
             optional=("price", "quantity", "steps", "participant", "time"),
         )
         name = _text(members["id"], f"{field}.id")
-        if name in ids:
+        if name in places:
             _refuse(f"{field}.id", f"{_shown(name)} is repeated")
-        ids.add(name)
+        places[name] = index
         zone = _text(members["zone"], f"{field}.zone")
         if zone not in zones:
             _refuse(f"{field}.zone", f"{_shown(zone)} is an unknown zone")
@@ -254,33 +255,151 @@ def _orders(values: Sequence[object], zones: set[str], rules: AuctionRules) -> l
             participant = _text(participant, f"{field}.participant")
         time = _integer(members.get("time", 0), f"{field}.time")
         plain = "steps" not in members
-        for number, (price, quantity_wh) in enumerate(_steps(members, field, rules), start=1):
+        for step, (price, quantity_wh) in enumerate(_steps(members, field, rules), start=1):
             orders.append(
-                Order(name, number, plain, zone, side, price, quantity_wh, time, participant)
+                Order(name, step, plain, zone, side, price, quantity_wh, time, participant)
             )
-    _check_names(orders, ids)
+    for order in orders:
+        if not order.plain and order.name in places:
+            field = f"orders[{places[order.name]}].id"
+            _refuse(field, f"{_shown(order.name)} is a step of {_shown(order.id)} already")
     return orders
 
 
-def _steps(
-    members: dict[str, object], field: str, rules: AuctionRules
-) -> list[tuple[int, int]]:
+def _steps(members: dict[str, object], field: str, rules: AuctionRules) -> list[tuple[int, int]]:
     """The limits and quantities of an order, from either way of giving them."""
+    single = [member for member in ("price", "quantity") if member in members]
     if "steps" not in members:
         for member in ("price", "quantity"):
-            if member not in members:
-                _refuse(f"{field}.{member}", "is missing; an order has price and quantity, or steps")
-        return [_step(members["price"], members["quantity"], f"{field}.", rules)]
-    for member in ("price", "quantity"):
-        if member in members:
-            _refuse(f"{field}.{member}", "an order has price and quantity, or steps, not both")
+            if member not in single:
+                _refuse(f"{field}.{member}", "is missing, and the order has no steps")
+        step = members["price"], members["quantity"]
+        return [_step(step, (f"{field}.price", f"{field}.quantity"), rules)]
+    if single:
+        _refuse(f"{field}.{single[0]}", "an order has price and quantity, or steps, not both")
     steps = _list(members["steps"], f"{field}.steps")
     if not 1 <= len(steps) <= STEPS_MAX:
         _refuse(f"{field}.steps", f"an order has 1 to {STEPS_MAX} steps, not {len(steps)}")
     read: list[tuple[int, int]] = []
     for index, step in enumerate(steps):
-        pair = _list(step, f"{field}.steps[{index}]")
-        if len(pair) != len(("price", "quantity")):
-            _refuse(f"{field}.steps[{index}]", "is [price, quantity]")
-        read.append(_step(pair[0], pair[1], f"{field}.steps[{index}].", rules))
+        here = f"{field}.steps[{index}]"
+        read.append(
+            _step(_pair(step, here, "[price, quantity]"), (f"{here}[0]", f"{here}[1]"), rules)
+        )
     return read
+
+
+def _step(
+    step: tuple[object, object], fields: tuple[str, str], rules: AuctionRules
+) -> tuple[int, int]:
+    price, quantity_wh = (
+        _integer(number, field) for number, field in zip(step, fields, strict=True)
+    )
+    low, high = rules.price_band
+    if not low <= price <= high:
+        _refuse(fields[0], f"{price} is out of the price band [{low}, {high}]")
+    if quantity_wh < 1:
+        _refuse(fields[1], f"is at least 1 Wh, not {quantity_wh}")
+    return price, quantity_wh
+
+
+def _check_bound(orders: Sequence[Order], rules: AuctionRules) -> None:
+    total_wh = sum(order.quantity_wh for order in orders)
+    low, high = rules.price_band
+    width = max(high - low, 1)
+    if total_wh * width >= INT64_SAFE:
+        sentence = f"total quantity {total_wh} x width {width} of the price band is not below 2^62"
+        _refuse("orders", sentence)
+
+
+def _object(
+    value: object, field: str, *, required: Sequence[str], optional: Sequence[str]
+) -> dict[str, object]:
+    prefix = "" if field == "book" else f"{field}."
+    if isinstance(value, _Repeated):
+        _refuse(f"{prefix}{_bare(value.member)}", "is there twice")
+    if not isinstance(value, dict):
+        _refuse(field, f"is an object, not {_shown(value)}")
+    members = cast("dict[str, object]", value)
+    for member in members:
+        if member not in required and member not in optional:
+            _refuse(f"{prefix}{_bare(member)}", "is an unknown key")
+    for member in required:
+        if member not in members:
+            _refuse(f"{prefix}{member}", "is missing")
+    return members
+
+
+def _list(value: object, field: str) -> list[object]:
+    if type(value) is not list:
+        _refuse(field, f"is a list, not {_shown(value)}")
+    return cast("list[object]", value)
+
+
+def _pair(value: object, field: str, form: str) -> tuple[object, object]:
+    items = _list(value, field)
+    if len(items) != len(("first", "second")):
+        _refuse(field, f"is {form}, not a list of {len(items)}")
+    return items[0], items[1]
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str) or not value:
+        _refuse(field, f"is a text that is not empty, not {_shown(value)}")
+    if not value.isascii() and _LONE_SURROGATE.search(value):
+        _refuse(field, f"{_shown(value)} has half a character")
+    return value
+
+
+def _word(value: object, field: str, words: tuple[_Word, ...]) -> _Word:
+    for word in words:
+        if value == word:
+            return word
+    _refuse(field, f"is one of {', '.join(words)}, not {_shown(value)}")
+
+
+def _integer(value: object, field: str) -> int:
+    if type(value) is int:
+        if -INTEGER_MAX <= value <= INTEGER_MAX:
+            return value
+        _refuse(field, f"{value} is beyond 2^53 - 1 and has to be a string of digits")
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        number = int(value)
+        if not -INTEGER_MAX <= number <= INTEGER_MAX:
+            return number
+    if isinstance(value, str):
+        _refuse(field, f"{_shown(value)} is no integer; only beyond 2^53 - 1 are strings of digits")
+    _refuse(field, f"{_shown(value)} is no integer")
+
+
+def _amount(value: object, field: str) -> int:
+    amount = _integer(value, field)
+    if amount < 0:
+        _refuse(field, f"{amount} is negative")
+    return amount
+
+
+def _amount_or_none(value: object, field: str) -> int | None:
+    return None if value is None else _amount(value, field)
+
+
+def _shown(value: object) -> str:
+    """A value in a sentence: one line of ASCII, cut short."""
+    if isinstance(value, _Inexact):
+        text = value.text
+    elif isinstance(value, dict | _Repeated):
+        return "an object"
+    elif isinstance(value, list):
+        return "a list"
+    else:
+        text = json.dumps(value)
+    return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}..."
+
+
+def _bare(member: str) -> str:
+    """A member's name in a field, without quotation marks."""
+    return _shown(member).strip('"')
+
+
+def _refuse(field: str, sentence: str) -> NoReturn:
+    raise AuctionInputError(field, sentence)

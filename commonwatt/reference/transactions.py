@@ -71,7 +71,9 @@ def _section(transaction: Transaction) -> str:
     kind = "Write" if transaction.writes else "Query"
     answer = _answer_of(transaction)
     said = [f"## `{transaction.name}`", summary(transaction.handler)]
-    said.append(f"{kind} by: {_callers(transaction)}. Answers [{answer.__name__}]({_link(answer)}).")
+    said.append(
+        f"{kind} by: {_callers(transaction)}. Answers [{answer.__name__}]({_link(answer)})."
+    )
     if transaction.name == "record_readings":
         said.append(
             f"Transient data `{TRANSIENT_LEAVES}`: canonical JSON, a list of [Leaf]({_link(Leaf)}) "
