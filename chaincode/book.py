@@ -2,8 +2,9 @@
 
 The COVER step of clearing. Order rows are scanned in key order; a participant's orders take
 cover from what its account has free, in the order (time, id); one that no longer fits is left
-out as NO_COVER and a smaller one after it may still fit. The book is stored in pages, so that
-clearing, release and anyone who clears again read the same.
+out as NO_COVER and a smaller one after it may still fit. Meters and rules are dated and may have
+changed for this slot since an order was placed: one that could not be placed now is left out.
+The book is stored in pages, so that clearing, release and anyone who clears again read the same.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from chaincode.balances import Books
 from chaincode.context import Context
 from chaincode.desk import ORDERS, OrderRow, StoredOrder
+from chaincode.errors import Broken
 from chaincode.fees import highest_cover
 from chaincode.market_rules import MarketRules
 from chaincode.meters import METERS, MeterVersion, meter_at
@@ -24,9 +26,12 @@ from chaincode.postings import cover_nano
 from chaincode.registry import STATUSES
 from chaincode.state import Row, Side, Table, slot_part
 from chaincode.tariffs import Tariffs
-from chaincode.units import INT64_SAFE, Energy, Price, local_hour
+from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 
-LeftOutReason = Literal["EXPIRED", "LOCKED", "ZONE_PAUSED", "BOUND", "NO_COVER"]
+LeftOutReason = Literal[
+    "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
+]
+"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot were dated anew after placing."""
 
 
 class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
@@ -99,6 +104,14 @@ def trader_of(order: str) -> str:
     return order.partition("/")[0]
 
 
+def book_page(context: Context, area: str, slot: int, number: int) -> BookPage:
+    """One page of a slot's book, which must be there."""
+    page = BOOKS.get(context, area, slot_part(slot), page_part(number))
+    if page is None:
+        raise Broken(f"page {number} of the book of {area}, {slot} is gone")
+    return page
+
+
 def book_pages(context: Context, area: str, slot: int, count: int) -> Iterator[BookPage]:
     """The pages of a slot's book, in order."""
     names = [(area, slot_part(slot), page_part(page)) for page in range(count)]
@@ -126,6 +139,7 @@ class Covering:
         *,
         area: str,
         slot: int,
+        slot_s: int,
         seed: str,
         rules: MarketRules,
         paused: frozenset[str],
@@ -135,6 +149,7 @@ class Covering:
         self._context = context
         self._area = area
         self._slot = slot
+        self._slot_s = slot_s
         self._seed = bytes.fromhex(seed)
         self._gate_s = rules.gate_s(slot)
         self._paused = paused
@@ -143,19 +158,24 @@ class Covering:
         self._tariffs = Tariffs(context, area, slot)
         self._hour = local_hour(slot, rules.offset_s(slot))
         self._fees: dict[int, int] = {}
-        low, high = rules.price_band
-        self._band_width = high - low
+        self._band = rules.price_band
+        self._taken_wh: dict[tuple[str, Side], int] = {}
 
-    def take(self, did_from: str, *, rows_max: int) -> tuple[BookPage, str]:
-        """Up to `rows_max` participants after `did_from`: their part of the book, the last DID.
+    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str]:
+        """The next participants after `did_from`: their part of the book, the last DID.
 
-        The DID is empty when there is nobody left.
+        At most `rows_max` of them, and none after `orders_min` orders. The DID is empty when
+        there is nobody left.
         """
         part = slot_part(self._slot)
         chunk: list[tuple[str, OrderRow]] = []
+        orders = 0
+        left = False
         for did, row in ORDERS.range(self._context, self._area, part, after=did_from):
             chunk.append((did, row))
-            if len(chunk) == rows_max:
+            orders += len(row.orders)
+            left = len(chunk) == rows_max or orders >= orders_min
+            if left:
                 break
         page = BookPage(entries=[], left_out=[], withdrawals=[])
         dids = [did for did, _ in chunk]
@@ -178,7 +198,7 @@ class Covering:
             for time, order in timed:
                 meter = meter_at(meters[order.meter], order.meter, self._slot)
                 self._judge(page, did, order, time, meter, locked=locked)
-        return page, dids[-1] if len(chunk) == rows_max else ""
+        return page, dids[-1] if left else ""
 
     def _judge(
         self,
@@ -197,12 +217,20 @@ class Covering:
         ]
         cover_nano = sum(step.cover_nano for step in steps)
         wanted_wh = order.quantity_wh
-        reason = "LOCKED" if locked else self._left_out(did, order, wanted_wh, cover_nano)
+        reason: LeftOutReason | None
+        if locked:
+            reason = "LOCKED"
+        elif not self._fits_meter(order, did, meter):
+            reason = "METER_CHANGED"
+        else:
+            reason = self._left_out(did, order, wanted_wh, cover_nano)
         if reason is not None:
             page.left_out.append(LeftOut(name, reason))
             return
         if cover_nano:
             self._books.change(did, reserved_nano=cover_nano)
+        place = (order.meter, order.side)
+        self._taken_wh[place] = self._taken_wh.get(place, 0) + wanted_wh
         self._quantity_wh[order.zone] = self._quantity_wh.get(order.zone, 0) + wanted_wh
         page.entries.append(
             BookEntry(
@@ -222,14 +250,30 @@ class Covering:
             return "EXPIRED"
         if order.zone in self._paused:
             return "ZONE_PAUSED"
+        low, high = self._band
+        if any(not low <= price <= high for price, _ in order.steps):
+            return "PRICE_BAND"
         total_wh = self._quantity_wh.get(order.zone, 0) + wanted_wh
-        if total_wh * self._band_width >= INT64_SAFE:
+        if total_wh * (high - low) >= INT64_SAFE:
             return "BOUND"
         if cover_nano:
             account = self._books.account(did)
             if cover_nano > max(0, account.balance_nano - account.reserved_nano):
                 return "NO_COVER"
         return None
+
+    def _fits_meter(self, order: StoredOrder, trader: str, meter: MeterVersion) -> bool:
+        """Whether the meter, as certified for this slot, still lets its holder trade so much.
+
+        All orders at a meter are its holder's, so they stand in one row and in one chunk.
+        """
+        power = Power(meter.export_w if order.side == "sell" else meter.import_w)
+        taken_wh = self._taken_wh.get((order.meter, order.side), 0)
+        return (
+            meter.holder == trader
+            and meter.zone == order.zone
+            and taken_wh + order.quantity_wh <= power.over(self._slot_s).wh
+        )
 
     def _cover_price(self, side: Side, limit: int, meter: MeterVersion) -> int:
         """Cover per Wh, which is nano per Wh and so micro per kWh."""

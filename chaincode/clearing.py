@@ -18,11 +18,21 @@ from chaincode.auctions.book import AuctionRules, Book, Order, Zone, book_json
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.balances import Books, fold
-from chaincode.book import BOOKS, BookEntry, BookPage, Covering, book_pages, page_entries, page_part
+from chaincode.book import (
+    BOOKS,
+    BookEntry,
+    BookPage,
+    Covering,
+    book_page,
+    book_pages,
+    page_entries,
+    page_part,
+)
 from chaincode.context import Context
-from chaincode.errors import TRADE_UNKNOWN, Broken
+from chaincode.errors import TRADE_UNKNOWN
 from chaincode.fees import Relation, relation_of
 from chaincode.market_rules import RULES, MarketRules, rules_at
+from chaincode.orders import ORDERS_PER_ROW_MAX
 from chaincode.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.slots import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.state import Row, Table, encode, slot_part
@@ -30,7 +40,8 @@ from chaincode.units import Energy, Price
 from chaincode.zones import get_area, paused_zones
 from identity.canonical import canonical_json
 
-FOLD_ROWS = 1_000  # entries folded between two looks at the room that is left
+FOLD_ROWS = 450  # entries folded between two looks at the room left: two writes for each
+CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page of the book holds more
 
 
 class ZoneClearing(Row, frozen=True):
@@ -160,6 +171,7 @@ class _Clearing:
             self._context,
             area=self._name,
             slot=self._start,
+            slot_s=self._area.slot_s,
             seed=self.slot.seed,
             rules=self._rules,
             paused=paused_zones(self._area),
@@ -167,7 +179,9 @@ class _Clearing:
             quantity_wh=(quantity_wh := dict(self.slot.quantity_wh)),
         )
         while has_room(self._context, self._books):
-            page, cursor = covering.take(self._run.cursor, rows_max=CHUNK_ROWS)
+            page, cursor = covering.take(
+                self._run.cursor, rows_max=CHUNK_ROWS, orders_min=CHUNK_ORDERS
+            )
             if page.entries or page.left_out or page.withdrawals:
                 self._put_book_page(page, quantity_wh)
             self._run = msgspec.structs.replace(self._run, cursor=cursor)
@@ -247,10 +261,7 @@ class _Clearing:
             if not has_room(self._context, self._books):
                 self._run = msgspec.structs.replace(self._run, page=number)
                 return False
-            names = (self._name, slot_part(self._start), page_part(number))
-            page = BOOKS.get(self._context, *names)
-            if page is None:
-                raise Broken(f"book page {names} is gone")
+            page = book_page(self._context, self._name, self._start, number)
             self._books.load(entry.trader for entry in page.entries)
             for entry in page.entries:
                 held_nano = sum(kept.get(step, 0) for step in step_names(entry))

@@ -20,6 +20,8 @@ from chaincode.runs import PAGE_ROWS
 from chaincode.state import Row, Table, slot_part
 from chaincode.tariffs import Tariffs
 
+USED_BYTES = 40  # of a meter in a page beside its name
+
 
 class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
     """What trades have used of a meter so far in this run, Wh."""
@@ -43,7 +45,7 @@ class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far; `estimated` the meters without a reading.
+    so far; `estimated` the meters without a reading; `carry_bytes` is what carrying on may take.
     """
 
     def __init__(self, context: Context, area: str, slot: int, tariffs: Tariffs) -> None:
@@ -52,6 +54,7 @@ class MeteredSlot:
         self._slot = slot
         self._tariffs = tariffs
         self._used: dict[str, Used] = {}
+        self.carry_bytes = 0
         self._measured: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, str] = {}
         self.parties: dict[str, Party] = {}
@@ -72,6 +75,8 @@ class MeteredSlot:
         for name, row, leaf in zip(wanted, rows, leaves, strict=True):
             version = meter_at(row, name, self._slot)
             self.parties[name] = self._party(version)
+            if name not in self._used:
+                self.carry_bytes += len(name) + USED_BYTES
             self.zones[name] = version.zone
             self._sources[name] = version.source
             if leaf is None:
@@ -98,9 +103,10 @@ class MeteredSlot:
         for page in CARRIES.get_many(self._context, names):
             if page is not None:
                 self._used.update((used.meter, used) for used in page.used)
+        self.carry_bytes = sum(len(name) + USED_BYTES for name in self._used)
 
     def write_carry(self, pages_before: int) -> int:
-        """Carry on what trades have used of every meter; the number of pages."""
+        """Carry on what trades have used of meters; the number of pages."""
         for name, (export_wh, import_wh) in self._measured.items():
             self._used[name] = Used(
                 name,
@@ -108,7 +114,7 @@ class MeteredSlot:
                 import_wh - self.import_wh[name],
                 self.minted_wh[name] - self.live_wh[name],
             )
-        rows = [self._used[name] for name in sorted(self._used)]
+        rows = [used for _, used in sorted(self._used.items()) if used != Used(used.meter, 0, 0, 0)]
         starts = range(0, len(rows), PAGE_ROWS)
         for page, start in enumerate(starts):
             carry = CarryPage(used=rows[start : start + PAGE_ROWS])

@@ -64,8 +64,14 @@ class Meter(Row, frozen=True, gc=False):
     versions: list[Dated[MeterVersion]]
 
 
+class AreaMeter(Row, frozen=True):
+    """A meter of an area and the first slot it is certified in."""
+
+    from_slot: Second
+
+
 METERS = Table(5, "meters", Meter, ("meter",))
-AREA_METERS = Table(6, "area meters", Row, ("area", "meter"))
+AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
 
 
 class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,7 +128,8 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
     )
     dated = with_version(versions, arguments.from_slot, version)
     METERS.put(context, Meter(meter=arguments.meter, versions=dated), arguments.meter)
-    AREA_METERS.put(context, Row(), zone.area, arguments.meter)
+    area_meter = AreaMeter(from_slot=dated[0].from_slot)
+    AREA_METERS.put(context, area_meter, zone.area, arguments.meter)
     context.emit("meter_registered", encode(arguments))
     return Accepted(arguments.meter)
 

@@ -232,7 +232,8 @@ def _is_known(desk: Desk, token: Token[Sheet], area: str) -> bool:
         for stored in desk.orders(RowKey(area, order.slot, token.did)):
             if stored.id != order.id:
                 continue
-            same = stored.meter == token.payload.meter and stored.side == order.side
+            sent = (token.payload.meter, order.side, order.expires_s)
+            same = sent == (stored.meter, stored.side, stored.expires_s)
             if not same or (stored.revision == 0 and stored.steps != order.steps):
                 raise ID_USED(id=order.id, slot=order.slot)
             known += 1

@@ -25,16 +25,21 @@ CHUNK_ROWS = 250  # what is taken on between two looks at the room that is left
 READS_LEFT_MIN = 5_000  # a chunk reads a few rows for each of its entries
 WRITES_LEFT_MIN = 1_000
 BYTES_LEFT_MIN = 1_500_000  # a chunk with its pages, at the longest names
+ACCOUNT_BYTES = 400  # an account row with its key, at the longest names
 
 NO_DIGEST = "0" * 64
 
 
-def has_room(context: Context, books: Books) -> bool:
-    """Whether another chunk fits into this transaction."""
+def has_room(context: Context, books: Books, *, bytes_later: int = 0) -> bool:
+    """Whether another chunk fits into this transaction.
+
+    What is written at its end counts already: the accounts touched, and `bytes_later` of others.
+    """
+    bytes_used = context.bytes_used + books.touched * ACCOUNT_BYTES + bytes_later
     return (
         READS_MAX - context.reads > READS_LEFT_MIN
         and WRITES_MAX - context.writes - books.touched > WRITES_LEFT_MIN
-        and BYTES_MAX - context.bytes_used > BYTES_LEFT_MIN
+        and BYTES_MAX - bytes_used > BYTES_LEFT_MIN
     )
 
 

@@ -1,11 +1,11 @@
 """Settlement of a slot: delivered against contracted, postings, certificates.
 
-A run in four steps over what `delivery` and `postings` compute: READINGS (is there one for every
-meter, or has their deadline passed), TRADES (settled Wh of each
-trade in match sequence, its legs and fees, certificates retired), METERS (residual supply,
-surplus, certificates minted, for every meter with a reading), FEES (cancellation fees of the
-book). Covers are released with their trades. What a client cannot pay is posted to its retailer
-in the same transaction. All market money moves here.
+A run in five steps over what `delivery` and `postings` compute: READINGS (is there one for every
+meter, or has their deadline passed), TRADES (settled Wh of each trade in match sequence, its legs
+and fees, certificates retired), METERS (residual supply, surplus, certificates minted, for every
+meter certified in the slot), FEES (cancellation fees of the book), DEFAULTS (what a client cannot
+pay once all is posted goes to its retailer). Covers are released with their trades. All market
+money moves here.
 
 A missing reading holds the slot up until the report deadline of the rules; then the meter
 settles on an estimate of nothing, and the record names it.
@@ -14,14 +14,16 @@ settles on an estimate of nothing, and the record names it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
 from chaincode.balances import Books
-from chaincode.book import BOOKS, page_part, trader_of
+from chaincode.book import book_page, page_part, trader_of
 from chaincode.clearing import TRADES, MatchedTrade, TradePage
 from chaincode.clock import market_time_s
 from chaincode.context import Context
+from chaincode.defaults import default_postings
 from chaincode.delivery import Contract, deliver_in_order, retire_in_order
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.fees import fees_of_slot
@@ -44,9 +46,9 @@ from chaincode.tariffs import Tariffs
 from chaincode.units import local_hour
 from chaincode.zones import get_area
 
-CHUNK_TRADES = 100  # with every fee and VAT a trade may bring some 40 postings
-DEFAULT_NOTE = "what the client cannot pay, carried by its retailer"
-DEFAULT_KIND = "default"  # a client's shortfall, which its retailer carries
+CHUNK_POSTINGS = 2_000  # of one chunk, at some 350 bytes with the longest names
+LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
+FEE_POSTINGS = 4  # of a fee row with its VAT
 
 
 class PostingPage(Row, frozen=True):
@@ -139,6 +141,8 @@ class _Settling:
         self._tariffs = Tariffs(context, self._name, self._start)
         hour = local_hour(self._start, self._rules.offset_s(self._start))
         self._fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
+        most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self._fees.values()))
+        self._chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
         self._books = Books(context, self._name)
         self._metered = MeteredSlot(context, self._name, self._start, self._tariffs)
         self._postings: list[Posting] = []
@@ -155,7 +159,8 @@ class _Settling:
             "READINGS": (self._await_readings, "TRADES"),
             "TRADES": (self._settle_trades, "METERS"),
             "METERS": (self._settle_meters, "FEES"),
-            "FEES": (self._charge_withdrawals, ""),
+            "FEES": (self._charge_withdrawals, "DEFAULTS"),
+            "DEFAULTS": (self._settle_defaults, ""),
         }
         while self._run.step:
             act, following = steps[self._run.step]
@@ -176,10 +181,10 @@ class _Settling:
 
     def _await_readings(self) -> bool:
         while not self._may_estimate:
-            if not has_room(self._context, self._books):
+            if not self._has_room():
                 return False
-            meters = self._next_meters()
-            if not meters:
+            meters = self._next_meters(CHUNK_ROWS)
+            if meters is None:
                 return True
             absent = missing(self._context, self._start, meters)
             if absent:
@@ -201,9 +206,9 @@ class _Settling:
             trades = list(page.trades)
             done = sum(1 for trade in trades if trade.settled_wh is not None)
             fits = True
-            while done < len(trades) and (fits := has_room(self._context, self._books)):
-                chunk = trades[done : done + CHUNK_TRADES]
-                trades[done : done + CHUNK_TRADES] = self._settle_chunk(chunk)
+            while done < len(trades) and (fits := self._has_room()):
+                chunk = trades[done : done + self._chunk]
+                trades[done : done + self._chunk] = self._settle_chunk(chunk)
                 done += len(chunk)
             TRADES.put(self._context, TradePage(trades=trades), *names)
             if not fits:
@@ -253,15 +258,16 @@ class _Settling:
         )
 
     def _settle_meters(self) -> bool:
-        while has_room(self._context, self._books):
-            meters = self._next_meters()
-            if not meters:
+        while self._has_room():
+            meters = self._next_meters(min(CHUNK_ROWS, self._chunk))
+            if meters is None:
                 return True
             self._metered.load(meters)
+            self._books.load(self._metered.parties[meter].account for meter in meters)
             rows = [self._settle_meter(meter) for meter in meters]
             number = self._sums.meter_pages
-            page = MeterPage(meters=rows)
-            METER_PAGES.put(self._context, page, self._name, self._part, page_part(number))
+            names = (self._name, self._part, page_part(number))
+            METER_PAGES.put(self._context, MeterPage(meters=rows), *names)
             self._sums = msgspec.structs.replace(self._sums, meter_pages=number + 1)
         return False
 
@@ -294,13 +300,12 @@ class _Settling:
 
     def _charge_withdrawals(self) -> bool:
         for number in range(self._run.page, self.slot.book_pages):
-            if not has_room(self._context, self._books):
+            if not self._has_room():
                 self._run = msgspec.structs.replace(self._run, page=number)
                 return False
-            names = (self._name, self._part, page_part(number))
-            page = BOOKS.get(self._context, *names)
-            if page is None:
-                raise Broken(f"book page {names} is gone")
+            page = book_page(self._context, self._name, self._start, number)
+            traders = [trader_of(withdrawal.order) for withdrawal in page.withdrawals]
+            self._books.load(traders)
             for withdrawal in page.withdrawals:
                 self._post(
                     cancellation_postings(
@@ -310,22 +315,35 @@ class _Settling:
                         fee_nano=withdrawal.fee_nano,
                     )
                 )
+            # All of a trader's withdrawals are on one page, and it may hold no meter any more.
+            self._post(default_postings(self._context, self._books, traders))
         return True
+
+    def _settle_defaults(self) -> bool:
+        while self._has_room():
+            meters = self._next_meters(CHUNK_ROWS)
+            if meters is None:
+                return True
+            self._metered.load(meters)
+            holders = [self._metered.parties[meter].account for meter in meters]
+            self._post(default_postings(self._context, self._books, holders))
+        return False
+
+    def _has_room(self) -> bool:
+        return has_room(self._context, self._books, bytes_later=self._metered.carry_bytes)
 
     @property
     def _billing(self) -> Billing:
         return Billing(vat=self._tariffs.vats, reverse_charge=self._rules.reverse_charge)
 
-    def _next_meters(self) -> list[str]:
-        """The next meters of the area that were certified by this slot, and the cursor on."""
-        names: list[str] = []
-        for name, _ in AREA_METERS.range(self._context, self._name, after=self._run.cursor):
-            names.append(name)
-            if len(names) == CHUNK_ROWS:
-                break
-        if names:
-            self._run = msgspec.structs.replace(self._run, cursor=names[-1])
-        return names
+    def _next_meters(self, rows_max: int) -> list[str] | None:
+        """Those of the area's next meters that are certified in this slot; None behind the last."""
+        rows = AREA_METERS.range(self._context, self._name, after=self._run.cursor)
+        chunk = list(islice(rows, rows_max))
+        if not chunk:
+            return None
+        self._run = msgspec.structs.replace(self._run, cursor=chunk[-1][0])
+        return [name for name, row in chunk if row.from_slot <= self._start]
 
     def _post(self, postings: Sequence[Posting]) -> None:
         self._books.post(postings)
@@ -365,20 +383,8 @@ class _Settling:
             estimated=old.estimated + estimated,
         )
 
-    def _carry_defaults(self) -> None:
-        """Post what clients cannot pay to their retailers."""
-        clients = {p.account: p.retailer for p in self._metered.parties.values()}
-        for client, balance_nano in self._books.balances_below_zero(clients):
-            self._post(
-                [
-                    Posting(client, -balance_nano, DEFAULT_KIND, explain=DEFAULT_NOTE),
-                    Posting(clients[client], balance_nano, DEFAULT_KIND, explain=DEFAULT_NOTE),
-                ]
-            )
-
     def _store(self, *, finished: bool) -> None:
         """Write accounts, postings and sums, and what the next transaction needs."""
-        self._carry_defaults()
         if self._postings:
             self._put_postings(self._postings)
         self._books.write()

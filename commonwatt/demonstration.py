@@ -29,6 +29,7 @@ from identity.did import did_key
 from identity.keys import PrivateKey
 from ledger_network.port import Ledger, Member
 
+CHANNEL = "lindenhof-market"
 AREA = "lindenhof"
 ROOT = "lindenhof-substation"
 ZONES = ("lindenhof-north", "lindenhof-south")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +12,17 @@ import typer
 from rich.console import Console
 
 from chaincode.contract import Contract
+from chaincode.errors import Refused
+from chaincode.queries import BookAnswer, BookArguments, SlotView
+from chaincode.slots import SlotArguments
+from commonwatt.demonstration import AREA, CHANNEL, DSO, ORGANISATIONS
+from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.export import export as export_blocks
 from ledger_network.embedded.faults import LedgerFault
 from ledger_network.embedded.rebuild import rebuild as rebuild_state
 from ledger_network.embedded.verify import Report
 from ledger_network.embedded.verify import verify as verify_ledger
+from ledger_network.port import Member
 
 app = typer.Typer(help="Check, rebuild and export a ledger's folder.", no_args_is_help=True)
 
@@ -93,6 +100,46 @@ def export(data: Folder = DEFAULT) -> None:
             sys.stdout.buffer.write(msgspec.json.encode(block) + b"\n")
     except REFUSALS as error:
         raise _refused(error, code=1) from None
+
+
+@app.command(
+    epilog="Example: `commonwatt ledger book --slot 1781523900 --zone lindenhof-north "
+    "| commonwatt auction`: the digest is the one in the clearing record."
+)
+def book(
+    slot: Annotated[int, typer.Option(help="The slot: its start, in seconds UTC.")],
+    zone: Annotated[str, typer.Option(help="The zone.")],
+    data: Folder = DEFAULT,
+) -> None:
+    """Print a zone's cleared book as `commonwatt auction` reads it, to clear it again.
+
+    The digests of the clearing record go to standard error, to compare with.
+    """
+    folder = ledger_folder(data)
+    if not folder.exists():
+        raise _refused(FileNotFoundError(f"{folder} holds no ledger"))
+    try:
+        answer, view = asyncio.run(_read_book(folder, slot, zone))
+    except (Refused, *REFUSALS) as error:
+        raise _refused(error) from None
+    for record in view.zones:
+        if record.zone == zone:
+            sys.stderr.write(f"book {record.book_digest}\noutcome {record.outcome_digest}\n")
+    typer.echo(bytes(answer.book).decode())
+
+
+async def _read_book(folder: Path, slot: int, zone: str) -> tuple[BookAnswer, SlotView]:
+    members = [organisation.name for organisation in ORGANISATIONS]
+    reader = Member(DSO)
+    async with EmbeddedLedger.open(
+        folder, contract=Contract(), channel=CHANNEL, members=members
+    ) as ledger:
+        book = await ledger.evaluate("get_book", BookArguments(AREA, slot, zone), member=reader)
+        view = await ledger.evaluate("describe_slot", SlotArguments(AREA, slot), member=reader)
+    return (
+        msgspec.json.decode(book, type=BookAnswer),
+        msgspec.json.decode(view, type=SlotView),
+    )
 
 
 def ledger_folder(data: Path) -> Path:

@@ -20,6 +20,7 @@ from chaincode.queries import SlotView
 from chaincode.zones import AreaName
 from commonwatt.demonstration import (
     AREA,
+    CHANNEL,
     DSO,
     ORGANISATIONS,
     SLOT_S,
@@ -32,7 +33,6 @@ from commonwatt.seeded import Draw
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
-CHANNEL = "lindenhof-market"
 START_S = (
     1_781_474_400  # Monday 2026-06-15 00:00 in Berlin: the week of the profiles is one in June
 )

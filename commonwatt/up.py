@@ -27,6 +27,7 @@ from chaincode.queries import AreaAnswer, SlotView
 from chaincode.zones import AreaName
 from commonwatt.demonstration import (
     AREA,
+    CHANNEL,
     DSO,
     ORGANISATIONS,
     SLOT_S,
@@ -42,7 +43,6 @@ from commonwatt.terminal import live_page, slot_line
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
-CHANNEL = "lindenhof-market"
 SPEED_DEFAULT = 90  # a slot of 15 minutes in 10 seconds
 SPEED_MAX = 3_600
 HOUSEHOLDS_DEFAULT = 24

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -14,8 +14,17 @@ from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
 from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import AREA, ORGANISATIONS, RETAILERS, SLOT_S, Cast, found, make_cast
-from commonwatt.simulate import CHANNEL, START_S, VirtualClock
+from commonwatt.demonstration import (
+    AREA,
+    CHANNEL,
+    ORGANISATIONS,
+    RETAILERS,
+    SLOT_S,
+    Cast,
+    found,
+    make_cast,
+)
+from commonwatt.simulate import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
@@ -51,7 +60,7 @@ class BenchMarket(msgspec.Struct):
 
 
 @asynccontextmanager
-async def bench_market(households: int) -> AsyncIterator[BenchMarket]:
+async def bench_market(households: int) -> AsyncGenerator[BenchMarket]:
     """A founded market of `households` in a folder that goes when it is closed."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         clock = VirtualClock(START_S)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from typer.core import TyperArgument, TyperGroup, TyperOption
-from typer.main import get_command
+from typer import Typer
+from typer.models import ArgumentInfo, ParameterInfo
 
 from commonwatt.cli import app
 
@@ -29,56 +31,55 @@ where a machine may read the answer.
 
 def commands_page() -> str:
     """The page as Markdown."""
-    group = get_command(app)
-    if not isinstance(group, TyperGroup):
-        raise TypeError("commonwatt is a group of commands")
-    parts = list(_sections(group, "commonwatt"))
-    return "\n\n".join([HEAD.strip("\n"), *parts]) + "\n"
+    return "\n\n".join([HEAD.strip("\n"), *_sections(app, "commonwatt")]) + "\n"
 
 
-def _sections(group: TyperGroup, name: str) -> Iterator[str]:
-    for word, command in group.commands.items():
-        full = f"{name} {word}"
-        if isinstance(command, TyperGroup):
-            yield from _sections(command, full)
-            continue
-        said = [f"## `{full}`", _plain(command.help or "")]
-        rows = [_row(each) for each in command.params if _is_shown(each)]
-        if rows:
-            said.append("| option | default | meaning |\n|---|---|---|\n" + "\n".join(rows))
-        if command.epilog:
-            said.append(_plain(command.epilog))
-        yield "\n\n".join(said)
+def _sections(group: Typer, name: str) -> Iterator[str]:
+    for command in group.registered_commands:
+        if command.callback is not None:
+            word = command.name or command.callback.__name__.replace("_", "-")
+            yield _section(command.callback, f"{name} {word}", command.epilog or "")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            yield from _sections(inner.typer_instance, f"{name} {inner.name}")
 
 
-def _is_shown(parameter: object) -> bool:
-    return isinstance(parameter, TyperArgument | TyperOption) and not parameter.hidden
+def _section(callback: Callable[..., object], name: str, epilog: str) -> str:
+    said = [f"## `{name}`", _plain(inspect.getdoc(callback) or "")]
+    hints = get_type_hints(callback, include_extras=True)
+    parameters = inspect.signature(callback).parameters.values()
+    rows = [_row(each, *get_args(hints[each.name])) for each in parameters]
+    if rows:
+        said.append("| option | default | meaning |\n|---|---|---|\n" + "\n".join(rows))
+    if epilog:
+        said.append(_plain(epilog))
+    return "\n\n".join(said)
 
 
-def _row(parameter: object) -> str:
-    if isinstance(parameter, TyperArgument):
-        name = f"`{(parameter.metavar or parameter.name or '').upper()}`"
-    elif isinstance(parameter, TyperOption):
-        name = ", ".join(f"`{each}`" for each in parameter.opts)
+def _row(parameter: inspect.Parameter, kind: object, info: ParameterInfo) -> str:
+    if isinstance(info, ArgumentInfo):
+        name = parameter.name.upper()
     else:
-        raise TypeError(f"{parameter!r} is neither an argument nor an option")
-    return f"| {name} | {_default(parameter)} | {_plain(parameter.help or '')}{_range(parameter)} |"
+        declared = (info.default, *(info.param_decls or ()))
+        given = [each for each in declared if isinstance(each, str) and each.startswith("-")]
+        name = "`, `".join(given) or f"--{parameter.name.replace('_', '-')}"
+    meaning = _plain(info.help or "") + _bounds(kind, info)
+    return f"| `{name}` | {_default(parameter)} | {meaning} |"
 
 
-def _default(parameter: TyperArgument | TyperOption) -> str:
-    if parameter.required:
-        return "required"
+def _default(parameter: inspect.Parameter) -> str:
     default = parameter.default
-    if isinstance(default, bool) or default in (None, "", ()):
+    if default is inspect.Parameter.empty:
+        return "required"
+    if isinstance(default, bool) or default in (None, ""):
         return ""
     return f"`{default.as_posix() if isinstance(default, Path) else default}`"
 
 
-def _range(parameter: TyperArgument | TyperOption) -> str:
-    low, high = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
-    choices = getattr(parameter.type, "choices", None)
-    if choices:
-        return " One of " + ", ".join(f"`{choice}`" for choice in choices) + "."
+def _bounds(kind: object, info: ParameterInfo) -> str:
+    if get_origin(kind) is Literal:
+        return " One of " + ", ".join(f"`{choice}`" for choice in get_args(kind)) + "."
+    low, high = info.min, info.max
     if low is None and high is None:
         return ""
     return f" From {low:,}." if high is None else f" {low:,} to {high:,}."

@@ -122,6 +122,7 @@ FIELDS: Mapping[str, str] = {
     "page": "page, counted from 0",
     "pages": "how many pages there are",
     "parent": "the zone above it; null for the root",
+    "ZoneArguments.parent": "the zone above it",
     "participant": "the participant",
     "party": "the member itself or the DID of one of its clients",
     "path": "zones from the seller to the buyer, both included",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from typing import cast
 
 import chaincode
 from chaincode.readings import COLLECTION, reading_key
@@ -53,7 +54,7 @@ def contract_tables() -> list[tuple[Table[Row], str]]:
         for value in vars(importlib.import_module(info.name)).values():
             if not isinstance(value, Table):
                 continue
-            table: Table[Row] = value
+            table = cast("Table[Row]", value)
             known = found.get(table.number)
             if known is None:
                 found[table.number] = (table, _module_of(table, info.name))

@@ -39,6 +39,12 @@ NAMED_TYPES: dict[Any, str] = {
     Hex32: "hex32",
     ClockRate: "1 … 100,000",
 }
+PLAIN_TYPES: dict[Any, str] = {
+    str: "text",
+    int: "integer",
+    bool: "true or false",
+    msgspec.Raw: "JSON",
+}
 
 TYPES_LEGEND = """\
 | type | what is taken |
@@ -116,10 +122,9 @@ def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
 
 
 def _plain(kind: Any) -> str:
-    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return f"[{kind.__name__}](#{kind.__name__.lower()})"
-    named = {str: "text", int: "integer", bool: "true or false", msgspec.Raw: "JSON"}
-    return named.get(kind) or str(kind)
+    if kind in PLAIN_TYPES:
+        return PLAIN_TYPES[kind]
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
 
 
 def _bounds(meta: msgspec.Meta) -> str:

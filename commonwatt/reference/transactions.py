@@ -33,9 +33,8 @@ with their bounds, who may call it, and what it answers. Written from the contra
 `make docs`; the words are explained in the [glossary](../concepts/glossary.md), refusals on
 [their own page](refusals.md).
 
-A **write** changes state and is refused as a whole, or not at all: a refused one has changed nothing.
-A **query** reads; every member may ask. Before anything else a call is checked in this order: the name,
-the arguments, whether it needs an administrator, the organisation and its role. Unknown fields are
+A **write** changes state; one that is refused has changed nothing. A **query** reads; every member may
+ask. Before anything else the name, the arguments and the caller are checked; an unknown field is
 refused.
 
 Energy is in Wh, power in W, prices in micro-currency per kWh, money in nano-currency, times in seconds
@@ -48,12 +47,12 @@ def transactions_page() -> str:
     """The page as Markdown."""
     writes = [transaction for transaction in TRANSACTIONS if transaction.writes]
     queries = [transaction for transaction in TRANSACTIONS if not transaction.writes]
-    parts = [HEAD + TYPES_LEGEND, _overview(writes, queries), "# Writes"]
+    parts = [HEAD + TYPES_LEGEND, _overview(writes, queries), "## Writes"]
     parts += [_section(transaction) for transaction in writes]
-    parts.append("# Queries")
+    parts.append("## Queries")
     parts += [_section(transaction) for transaction in queries]
     parts.append(_signed())
-    parts.append("# Structures\n\nWhat arguments, answers and signed payloads are made of.")
+    parts.append("## Structures\n\nWhat arguments, answers and signed payloads are made of.")
     parts += [_structure(struct) for struct in _structures()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
@@ -70,7 +69,7 @@ def _overview(writes: list[Transaction], queries: list[Transaction]) -> str:
 def _section(transaction: Transaction) -> str:
     kind = "Write" if transaction.writes else "Query"
     answer = _answer_of(transaction)
-    said = [f"## `{transaction.name}`", summary(transaction.handler)]
+    said = [f"### `{transaction.name}`", summary(transaction.handler)]
     said.append(
         f"{kind} by: {_callers(transaction)}. Answers [{answer.__name__}]({_link(answer)})."
     )
@@ -87,11 +86,12 @@ def _section(transaction: Transaction) -> str:
 
 def _callers(transaction: Transaction) -> str:
     if not transaction.callers:
-        return "an administrator of a DSO that the arguments name"
+        return "DSO that the arguments name (administrator)"
     if transaction.callers == EVERYBODY:
         return "every member"
-    roles = " or ".join(ROLES[role] for role in transaction.callers)
-    return f"administrator of a {roles}" if transaction.admin else roles
+    *others, last = [ROLES[role] for role in transaction.callers]
+    roles = f"{', '.join(others)} or {last}" if others else last
+    return f"{roles} (administrator)" if transaction.admin else roles
 
 
 def _answer_of(transaction: Transaction) -> type[msgspec.Struct]:
@@ -104,9 +104,11 @@ def _link(struct: type[msgspec.Struct]) -> str:
 
 def _signed() -> str:
     lines = [
-        "# Signed payloads",
-        "A token is a compact JWS ([identity](../concepts/identity.md)) whose header carries `typ` and "
-        "whose payload is the canonical JSON of one of these. The signer is whose DID key signed it.",
+        "## Signed payloads",
+        (
+            "A token is a compact JWS ([identity](../concepts/identity.md)) whose header carries `typ` and "
+            "whose payload is the canonical JSON of one of these. The signer is whose DID key signed it."
+        ),
         "| `typ` | payload | carried by |\n|---|---|---|\n"
         + "\n".join(
             f"| `{typ}` | [{struct.__name__}]({_link(struct)}) | [`{name}`](#{name}) |"
@@ -132,4 +134,4 @@ def _named() -> Iterator[type[msgspec.Struct]]:
 
 
 def _structure(struct: type[msgspec.Struct]) -> str:
-    return f"## {struct.__name__}\n\n{summary(struct)}\n\n{fields_table(struct)}"
+    return f"### {struct.__name__}\n\n{summary(struct)}\n\n{fields_table(struct)}"

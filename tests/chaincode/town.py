@@ -108,6 +108,7 @@ class Trader(msgspec.Struct, frozen=True):
     meter: str
     zone: str
     retailer: str
+    source: str
 
 
 def key_of(name: str) -> PrivateKey:
@@ -139,16 +140,19 @@ class Town:
         self.view = KeptSortedView()
         self.engine.view = self.view
         self.rules = rules
-        self.fees = tuple(fees)
+        self._fees: list[tuple[int, tuple[FeeRow, ...]]] = []
         self.vat_ppm = vat_ppm
         self.import_w, self.export_w = import_w, export_w
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
         self.oracle = OracleSet([did_key(key.public) for key in self.oracle_keys], 1)
         self._chain = SeedChain(Draw(b"town"), 0, slots)
         self._tip = self._chain.anchor
+        self.meters: dict[str, Trader] = {}
+        self.certified_from: dict[str, int] = {}
+        self.registers: dict[str, tuple[int, int]] = {}
         self._found()
+        self.set_fees(SLOT, fees)
         self.traders = [self._admit(number, deposit_nano) for number in range(traders)]
-        self.registers = {trader.meter: (0, 0) for trader in self.traders}
 
     def submit(
         self,
@@ -351,7 +355,6 @@ class Town:
             ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
             ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),
             ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
-            ("set_fees", FeesArguments(AREA, SLOT, list(self.fees)), DSO),
             (
                 "set_oracle_nodes",
                 OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max),
@@ -375,6 +378,7 @@ class Town:
             meter=f"m{number:03d}",
             zone=ZONES[number % 2],
             retailer=RETAILERS[(number >> 1) % 2],
+            source="solar" if number % 3 else "",
         )
         self.submit("register_participant", ParticipantArguments(trader.did), trader.retailer)
         self.certify(trader)
@@ -382,6 +386,15 @@ class Town:
             deposit = self.payment(trader, deposit_nano, f"deposit-{number}")
             self.submit("credit_client", deposit, trader.retailer)
         return trader
+
+    def set_fees(self, from_slot: int, rows: Sequence[FeeRow]) -> None:
+        """Post the area's fee rows from a slot on."""
+        self.submit("set_fees", FeesArguments(AREA, from_slot, list(rows)), admin=True)
+        self._fees.append((from_slot, tuple(rows)))
+
+    def fees_at(self, slot: int) -> tuple[FeeRow, ...]:
+        """The fee rows that hold for a slot."""
+        return max((dated for dated in self._fees if dated[0] <= slot), key=lambda d: d[0])[1]
 
     def certify(self, trader: Trader, *, from_slot: int = SLOT, meter: str | None = None) -> None:
         """Certify a meter of a trader."""
@@ -394,9 +407,12 @@ class Town:
             import_w=self.import_w,
             export_w=self.export_w,
             from_slot=from_slot,
-            source="solar" if trader.number % 3 else "",
+            source=trader.source,
         )
         self.submit("register_certified_meter", arguments)
+        self.meters[arguments.meter] = trader
+        self.certified_from.setdefault(arguments.meter, from_slot)
+        self.registers.setdefault(arguments.meter, (0, 0))
 
 
 class _Answer(msgspec.Struct):

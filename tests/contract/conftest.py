@@ -11,8 +11,8 @@ import pytest
 from chaincode.contract import Contract
 from ledger_network import port
 from ledger_network.embedded.engine import EmbeddedLedger
-from tests.contract.cast import MEMBERS, Clock, Engine, HashedLedger
-from tests.contract.market import Market, Opener, Rules
+from tests.contract.cast import MEMBERS, Clock, Engine, HashedLedger, Rules
+from tests.contract.market import Market, Opener
 from tests.ledger_network.workbench import UnsyncedDisk
 
 CHANNEL = "testing"

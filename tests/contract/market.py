@@ -1,7 +1,7 @@
 """A small market for scenarios: members, zones and traders by name, driven through `Ledger`.
 
-Scenarios never learn which engine is under them. What the scenario pays in and out is kept in mind,
-so that at the end every account can be held against its payments, postings and open trades.
+Scenarios never learn which engine is under them. What a scenario pays in and out is kept in mind,
+so that at its end every account can be held against its payments, postings and open trades.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from chaincode.acts import ACT_TYP, Act, ActAnswer, ActArguments
+from chaincode.acts import ActAnswer, ActArguments
 from chaincode.balances import AccountAnswer, OwnerArguments, PaymentArguments, Totals
 from chaincode.clock import ClockArguments
-from chaincode.disputes import DISPUTE_TYP, DisputeAct, DisputeAnswer, DisputeArguments
+from chaincode.disputes import DisputeAnswer, DisputeArguments
 from chaincode.market_rules import RulesArguments
 from chaincode.meters import MeterArguments
 from chaincode.orders import TokenAnswer, TokensAnswer
@@ -33,23 +33,11 @@ from chaincode.queries import (
 )
 from chaincode.readings import Leaf, OracleArguments, OracleSet
 from chaincode.registry import InitialiseArguments, OrganisationArguments, ParticipantArguments
-from chaincode.sheets import (
-    AMEND_TYP,
-    CANCEL_TYP,
-    SHEET_TYP,
-    Amend,
-    Cancel,
-    Sheet,
-    SheetOrder,
-    TokensArguments,
-)
+from chaincode.sheets import TokensArguments
 from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
 from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import AreaArguments, AreaName, ZoneArguments
-from identity.canonical import encode
 from identity.did import did_key
-from identity.jws import sign_compact
-from identity.keys import PrivateKey
 from ledger_network.port import Contract, Member, Receipt
 from meter_oracle.reports import SignedReport, make_report, sign_report
 from tests.contract.cast import (
@@ -76,8 +64,12 @@ from tests.contract.cast import (
     rows_of,
     seeds,
 )
+from tests.contract.tokens import Tokens, order_of
 
 T = TypeVar("T")
+
+RUN_TRANSACTIONS_MAX = 100  # of a scenario's run; more means that it does not end
+POWER_W = 40_000  # 10,000 Wh a slot either way
 
 
 class Opener(Protocol):
@@ -102,11 +94,12 @@ class Market:
         self.clock = Clock(START_S)
         self._runner = asyncio.Runner()
         self.ledger = self.run(self._open(engine, contract))
+        self.tokens = Tokens(self.ledger.channel, self.ledger.contract)
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
         nodes = [did_key(key.public) for key in self.oracle_keys]
         self.oracle = OracleSet(nodes=nodes, faulty_max=1)
-        self._seeds = seeds()
-        self._revealed = 0
+        self.seeds = seeds()
+        self.revealed = 0
         self._paid_in: dict[tuple[str, str], tuple[str, int]] = {}
         self._paid_out: dict[tuple[str, str], PaidOut] = {}
         self._gates: list[int] = []
@@ -146,24 +139,28 @@ class Market:
         answer = self.run(self.ledger.evaluate(name, arguments, member=Member(member)))
         return msgspec.json.decode(answer, type=kind)
 
+    def state_hash(self) -> str:
+        """The digest of the public state."""
+        return self.run(self.ledger.state_hash())
+
     def _found(self) -> None:
-        roles = (
-            (DSO, "dso"),
-            (OTHER_DSO, "dso"),
-            (R1, "retailer"),
-            (R2, "retailer"),
-            (ORACLE, "oracle"),
-            (REGULATOR, "regulator"),
-        )
-        organisations = [OrganisationArguments(name, role) for name, role in roles]
+        organisations = [
+            OrganisationArguments(DSO, "dso"),
+            OrganisationArguments(OTHER_DSO, "dso"),
+            OrganisationArguments(R1, "retailer"),
+            OrganisationArguments(R2, "retailer"),
+            OrganisationArguments(ORACLE, "oracle"),
+            OrganisationArguments(REGULATOR, "regulator"),
+        ]
         regulator = did_of("regulator")
         self.submit("initialise", InitialiseArguments(regulator, organisations), admin=True)
-        self.submit("register_area", AreaArguments(AREA, ROOT, self.rules.root_level), admin=True)
+        area = AreaArguments(AREA, ROOT, self.rules.root_level)
+        self.submit("register_area", area, admin=True)
         for zone in (EAST, WEST):
             self.zone(zone, ROOT)
         clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
-        self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self._seeds[0]))
+        self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
         rules = RulesArguments(AREA, SLOT, self.rules.market)
         self.submit("set_market_rules", rules, admin=True)
         fees = FeesArguments(AREA, SLOT, list(self.rules.fees))
@@ -177,16 +174,12 @@ class Market:
         nodes = OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max)
         self.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
 
+    # Zones, people, money
+
     def zone(self, zone: str, parent: str) -> None:
         """Add a zone below another."""
         arguments = ZoneArguments(AREA, zone, parent, self.rules.zone_level)
         self.submit("register_zone", arguments, admin=True)
-
-    def state_hash(self) -> str:
-        """The digest of the public state."""
-        return self.run(self.ledger.state_hash())
-
-    # People
 
     def trader(
         self,
@@ -194,48 +187,44 @@ class Market:
         *,
         zone: str = EAST,
         retailer: str = R1,
-        import_w: int = 40_000,
-        export_w: int = 40_000,
+        power_w: int = POWER_W,
         deposit_nano: int = DEPOSIT_NANO,
         source: str = "solar",
     ) -> str:
         """Admit a client with a meter of the same name and money in its account; its DID."""
         did = did_of(name)
+        self._names[did] = name
         self.submit("register_participant", ParticipantArguments(did), retailer)
-        self.meter(
-            name,
-            holder=name,
-            zone=zone,
-            retailer=retailer,
-            import_w=import_w,
-            export_w=export_w,
-            source=source,
-        )
+        self.meter(name, zone=zone, retailer=retailer, power_w=power_w, source=source)
         if deposit_nano:
-            self.credit(name, deposit_nano, retailer)
+            self.credit(name, deposit_nano, retailer=retailer)
         return did
+
+    def traders(self, *names: str, zone: str = EAST) -> None:
+        """Admit several clients alike."""
+        for name in names:
+            self.trader(name, zone=zone)
 
     def meter(
         self,
         meter: str,
         *,
-        holder: str,
+        holder: str = "",
         zone: str = EAST,
         retailer: str = R1,
-        import_w: int = 40_000,
-        export_w: int = 40_000,
+        power_w: int = POWER_W,
         source: str = "solar",
         from_slot: int = SLOT,
     ) -> None:
-        """Certify a meter."""
+        """Certify a meter, held by whoever has its name where no holder is given."""
         arguments = MeterArguments(
             meter=meter,
-            holder=did_of(holder),
+            holder=did_of(holder or meter),
             retailer=retailer,
             zone=zone,
             grid_level=7,
-            import_w=import_w,
-            export_w=export_w,
+            import_w=power_w,
+            export_w=power_w,
             from_slot=from_slot,
             source=source,
         )
@@ -243,105 +232,100 @@ class Market:
         self._zones[meter] = zone
         self._registers.setdefault(meter, (0, 0))
 
-    def credit(self, name: str, amount_nano: int, retailer: str = R1) -> None:
-        """Let the retailer credit a client."""
-        self._payments += 1
-        payment = PaymentArguments(AREA, did_of(name), amount_nano, f"p{self._payments}")
+    def credit(
+        self, name: str, amount_nano: int, *, reference: str = "", retailer: str = R1
+    ) -> None:
+        """Let the retailer credit a client, under a new reference where none is given."""
+        reference = reference or f"in-{len(self._paid_in)}"
+        payment = PaymentArguments(AREA, did_of(name), amount_nano, reference)
         self.submit("credit_client", payment, retailer)
+        self._paid_in[retailer, reference] = (name, amount_nano)
+
+    def debit(
+        self, name: str, amount_nano: int, *, reference: str = "", retailer: str = R1
+    ) -> None:
+        """Let the retailer pay a client out, under a new reference where none is given."""
+        reference = reference or f"out-{len(self._paid_out)}"
+        payment = PaymentArguments(AREA, did_of(name), amount_nano, reference)
+        self.submit("debit_client", payment, retailer)
+        paid = PaidOut(name, amount_nano, len(self._gates))
+        self._paid_out.setdefault((retailer, reference), paid)
 
     # Orders
 
-    def sheet(
-        self,
-        name: str,
-        orders: Sequence[SheetOrder],
-        *,
-        meter: str | None = None,
-        zone: str | None = None,
-        channel: str | None = None,
-        contract: str | None = None,
-        key: PrivateKey | None = None,
-    ) -> str:
-        """A signed sheet of `name` at its own meter, with whatever is to be wrong in it."""
-        meter = meter or name
-        sheet = Sheet(
-            channel=self.ledger.channel if channel is None else channel,
-            contract=self.ledger.contract if contract is None else contract,
-            meter=meter,
-            orders=list(orders),
-            v=1,
-            zone=self._zones.get(meter, EAST) if zone is None else zone,
-        )
-        return sign_compact(key or key_of(name), SHEET_TYP, encode(sheet))
+    def place(self, table: str, *, slot: int = SLOT, member: str = R1) -> list[str]:
+        """Place the orders of a table with the columns who, id, side, price, wh; the tokens.
 
-    def send(self, tokens: Sequence[str], member: str = R1) -> list[TokenAnswer]:
-        """Place a batch of sheets; the answers."""
-        receipt = self.submit("place_orders", TokensArguments(list(tokens)), member)
+        Several rows of one id are the steps of one order. A column `expires` is seconds before
+        the gate, `meter` another meter than the trader's first. Every sheet must be taken.
+        """
+        rows: dict[tuple[str, str], list[dict[str, str]]] = {}
+        for row in rows_of(table):
+            rows.setdefault((row["who"], row["id"]), []).append(row)
+        tokens: list[str] = []
+        for (who, name), listed in rows.items():
+            first = listed[0]
+            meter = first.get("meter", who)
+            expires = first.get("expires", "-")
+            order = order_of(
+                name,
+                "buy" if first["side"] == "buy" else "sell",
+                [(int(row["price"]), int(row["wh"])) for row in listed],
+                slot=slot,
+                expires_s=None if expires == "-" else self.gate_s(slot) - int(expires),
+            )
+            zone = self._zones[meter]
+            tokens.append(self.tokens.sheet(who, [order], meter=meter, zone=zone))
+        answers = self.send(tokens, member=member)
+        assert [answer.code for answer in answers] == ["PLACED"] * len(tokens), answers
+        return tokens
+
+    def send(
+        self, tokens: Sequence[str], *, name: str = "place_orders", member: str = R1
+    ) -> list[TokenAnswer]:
+        """Send a batch of tokens; the answers."""
+        receipt = self.submit(name, TokensArguments(list(tokens)), member)
         return receipt.read(TokensAnswer).answers
 
-    def place(self, table: str, slot: int = SLOT) -> None:
-        """Place the orders of a table with the columns who, id, side, price, wh.
-
-        Several rows of one id are the steps of one order. Every sheet must be taken.
-        """
-        steps: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
-        for row in rows_of(table):
-            key = (row["who"], row["id"], row["side"])
-            steps.setdefault(key, []).append((int(row["price"]), int(row["wh"])))
-        tokens: list[str] = []
-        for (who, name, side), listed in steps.items():
-            order = SheetOrder(
-                id=name, side="buy" if side == "buy" else "sell", slot=slot, steps=listed
-            )
-            tokens.append(self.sheet(who, [order]))
-        answers = self.send(tokens)
-        assert [answer.code for answer in answers] == ["PLACED"] * len(tokens), answers
+    def codes(
+        self, tokens: Sequence[str], *, name: str = "place_orders", member: str = R1
+    ) -> list[str]:
+        """The codes that a batch of tokens is answered with."""
+        return [answer.code for answer in self.send(tokens, name=name, member=member)]
 
     def amend(
-        self, name: str, order: str, revision: int, steps: list[tuple[int, int]], slot: int = SLOT
-    ) -> TokenAnswer:
-        """Send an amendment; its answer."""
-        amend = Amend(
-            area=AREA,
-            channel=self.ledger.channel,
-            contract=self.ledger.contract,
-            id=order,
-            revision=revision,
-            slot=slot,
-            steps=steps,
-            v=1,
-        )
-        token = sign_compact(key_of(name), AMEND_TYP, encode(amend))
-        receipt = self.submit("amend_orders", TokensArguments([token]), R1)
-        return receipt.read(TokensAnswer).answers[0]
+        self,
+        name: str,
+        order: str,
+        revision: int,
+        steps: list[tuple[int, int]],
+        *,
+        slot: int = SLOT,
+    ) -> str:
+        """Send an amendment; the code of its answer."""
+        token = self.tokens.amend(name, order, revision, steps, slot=slot)
+        return self.codes([token], name="amend_orders")[0]
 
-    def cancel(self, name: str, order: str, slot: int = SLOT) -> TokenAnswer:
-        """Send a cancel; its answer."""
-        cancel = Cancel(
-            area=AREA,
-            channel=self.ledger.channel,
-            contract=self.ledger.contract,
-            id=order,
-            slot=slot,
-            v=1,
-        )
-        token = sign_compact(key_of(name), CANCEL_TYP, encode(cancel))
-        receipt = self.submit("cancel_orders", TokensArguments([token]), R1)
-        return receipt.read(TokensAnswer).answers[0]
+    def cancel(self, name: str, order: str, *, slot: int = SLOT) -> str:
+        """Send a cancel; the code of its answer."""
+        token = self.tokens.cancel(name, order, slot=slot)
+        return self.codes([token], name="cancel_orders")[0]
 
-    def act(self, act: str, name: str, sequence: int, *, signer: str = "regulator") -> ActAnswer:
+    # Acts and disputes
+
+    def act(
+        self, act: str, name: str, sequence: int, *, signer: str = "regulator", member: str = DSO
+    ) -> ActAnswer:
         """Carry an act of the regulator on a participant."""
-        signed = Act(
-            act="lock" if act == "lock" else "unlock",
-            channel=self.ledger.channel,
-            contract=self.ledger.contract,
-            participant=did_of(name),
-            reason="by order",
-            sequence=sequence,
-            v=1,
-        )
-        token = sign_compact(key_of(signer), ACT_TYP, encode(signed))
-        return self.submit("record_act", ActArguments(token), DSO).read(ActAnswer)
+        token = self.tokens.act(act, name, sequence, signer=signer)
+        return self.submit("record_act", ActArguments(token), member).read(ActAnswer)
+
+    def dispute(
+        self, act: str, name: str, trade: int, *, reason: str = "not so", slot: int = SLOT
+    ) -> DisputeAnswer:
+        """Carry a party's dispute, or its withdrawal."""
+        token = self.tokens.dispute(act, name, trade, reason=reason, slot=slot)
+        return self.submit("dispute_trade", DisputeArguments(token), R1).read(DisputeAnswer)
 
     # A slot's life
 
@@ -349,31 +333,43 @@ class Market:
         """When the gate of a slot closes."""
         return self.rules.market.gate_s(slot)
 
-    def next_seed(self) -> str:
-        """The pre-image that is due."""
-        return self._seeds[self._revealed + 1]
+    def pass_until(self, second: int) -> None:
+        """Let time pass until `second`, unless it is past."""
+        self.clock.now_s = max(self.clock.now_s, second)
 
-    def close_gate(self, slot: int = SLOT, *, revealed: bool = True) -> SlotAnswer:
-        """Let the gate's time come and close it."""
+    def close_gate(
+        self, slot: int = SLOT, *, revealed: bool = True, member: str = DSO
+    ) -> SlotAnswer:
+        """Let the gate's time come, or the seed's deadline pass, and close the gate."""
         late_s = 0 if revealed else self.rules.market.seed_deadline_s
-        self.clock.now_s = max(self.clock.now_s, self.gate_s(slot) + late_s)
-        seed = self.next_seed() if revealed else None
-        answer = self.submit("close_gate", GateArguments(AREA, slot, seed))
-        self._revealed += 1 if revealed else 0
+        self.pass_until(self.gate_s(slot) + late_s)
+        seed = self.seeds[self.revealed + 1] if revealed else None
+        answer = self.submit("close_gate", GateArguments(AREA, slot, seed), member)
+        self.revealed += 1 if revealed else 0
+        self._gates.append(slot)
         return answer.read(SlotAnswer)
 
     def clear(self, slot: int = SLOT) -> None:
-        """Close the gate and clear the slot to its end."""
-        self.close_gate(slot)
-        self.continue_run("clear_slot", slot, "CLEARED")
+        """Close the gate, unless that is done, and clear the slot to its end."""
+        if slot not in self._gates:
+            self.close_gate(slot)
+        while self.clear_part(slot) != "CLEARED":
+            pass
 
-    def continue_run(self, name: str, slot: int, done: str) -> int:
-        """Continue a run until the slot is `done`; how many transactions it took."""
-        for count in range(1, 1000):
-            answer = self.submit(name, SlotArguments(AREA, slot), DSO).read(SlotAnswer)
-            if answer.phase == done:
-                return count
-        raise AssertionError(f"{name} does not end")
+    def clear_part(self, slot: int = SLOT, *, member: str = DSO) -> str:
+        """One transaction of clearing; the phase after it."""
+        answer = self.submit("clear_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
+        if answer.phase == "CLEARED":
+            self._folded_gates = len(self._gates)
+        return answer.phase
+
+    def settle(self, slot: int = SLOT, *, member: str = R1) -> None:
+        """Settle the slot to its end."""
+        for _ in range(RUN_TRANSACTIONS_MAX):
+            answer = self.submit("settle_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
+            if answer.phase == "SETTLED":
+                return
+        raise AssertionError(f"settling slot {slot} does not end")
 
     def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
         """A leaf that goes on where the meter's registers stand."""
@@ -407,22 +403,23 @@ class Market:
         """Submit a signed report."""
         return self.submit("record_readings", signed.arguments, member, transient=signed.transient)
 
-    def report(self, table: str, slot: int = SLOT) -> None:
-        """Report a table with the columns meter, import, export (Wh); others read nothing."""
+    def report(self, table: str, slot: int = SLOT, *, others: bool = True) -> SignedReport:
+        """Report a table with the columns meter, import, export (Wh) when the slot is over.
+
+        Other meters read nothing, or are not reported with `others` False.
+        """
         measured = {row["meter"]: row for row in rows_of(table)}
         leaves: list[Leaf] = []
-        for meter in self._registers:
+        for meter in self._registers if others else measured:
             row = measured.get(meter, {"import": "0", "export": "0"})
             import_wh, export_wh = int(row["import"]), int(row["export"])
             leaves.append(self.leaf(meter, import_wh=import_wh, export_wh=export_wh))
-        self.clock.now_s = max(self.clock.now_s, slot + SLOT_S)
-        self.send_report(self.signed_report(leaves, slot))
+        self.pass_until(slot + SLOT_S)
+        signed = self.signed_report(leaves, slot)
+        self.send_report(signed)
         for leaf in leaves:
             self._registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
-
-    def settle(self, slot: int = SLOT) -> None:
-        """Settle the slot to its end."""
-        self.continue_run("settle_slot", slot, "SETTLED")
+        return signed
 
     # What there is
 
@@ -434,41 +431,105 @@ class Market:
         """The slot's trades."""
         return self.ask("list_trades", SlotArguments(AREA, slot), TradesAnswer).trades
 
+    def named(self, text: str) -> str:
+        """A text with the DID at its beginning replaced by the trader's name."""
+        did, slash, rest = text.partition("/")
+        return self._names.get(did, did) + slash + rest
+
+    def traded(self, slot: int = SLOT) -> list[str]:
+        """The slot's trades as rows: buy, sell, wh, price."""
+        return [
+            f"{self.named(t.buy)} {self.named(t.sell)} {t.quantity_wh} {t.buy_price}"
+            for t in (view.trade for view in self.trades(slot))
+        ]
+
+    def orders(self, name: str, slot: int = SLOT) -> list[OrderView]:
+        """The orders of a trader."""
+        arguments = TraderArguments(AREA, slot, did_of(name))
+        return self.ask("list_orders", arguments, OrdersAnswer).orders
+
     def states(self, name: str, slot: int = SLOT) -> dict[str, str]:
         """The state of each order of a trader."""
-        answer = self.ask("list_orders", TraderArguments(AREA, slot, did_of(name)), OrdersAnswer)
-        return {view.order.id: view.state for view in answer.orders}
+        return {view.order.id: view.state for view in self.orders(name, slot)}
 
     def account(self, owner: str) -> AccountAnswer:
         """The account of a trader by name, or of any other owner."""
-        name = did_of(owner) if owner in self._zones else owner
+        name = did_of(owner) if owner in self._names.values() else owner
         return self.ask("get_account", OwnerArguments(AREA, name), AccountAnswer)
 
     def totals(self) -> Totals:
         """The sums over all accounts."""
         return self.ask("sum_accounts", AreaName(AREA), Totals)
 
-    def posted(self, slot: int = SLOT) -> dict[str, int]:
-        """The sum of a slot's postings by account; traders by their names."""
-        names = {did_of(name): name for name in self._zones}
-        sums: dict[str, int] = {}
+    def postings(self, slot: int = SLOT) -> list[Posting]:
+        """All postings of a slot."""
+        postings: list[Posting] = []
         page, pages = 0, 1
         while page < pages:
             answer = self.ask("list_postings", PageArguments(AREA, slot, page), PostingsAnswer)
-            for posting in answer.postings:
-                account = names.get(posting.account, posting.account)
-                sums[account] = sums.get(account, 0) + posting.amount_nano
+            postings.extend(answer.postings)
             page, pages = page + 1, answer.pages
+        return postings
+
+    def posted(self, slot: int = SLOT, *, kind: str = "") -> dict[str, int]:
+        """The sum of a slot's postings by account, of one kind or all; traders by their names."""
+        sums: dict[str, int] = {}
+        for posting in self.postings(slot):
+            if kind in ("", posting.kind):
+                account = self.named(posting.account)
+                sums[account] = sums.get(account, 0) + posting.amount_nano
         return sums
 
     def check_end(self) -> None:
-        """What holds at the end of every scenario: sums are zero, no reserve without its trade."""
+        """What holds at the end of every scenario.
+
+        Money sums to zero; certificates minted are live or retired; every account is what was
+        paid in and out and posted; every reserve has its matched trade that is not settled, or
+        its pay-out that is not folded. Within a run only the sums hold.
+        """
         totals = self.totals()
         assert totals.money_nano == 0
         assert totals.minted_wh == totals.live_wh + totals.retired_wh
+        views = [self.slot(slot) for slot in self._gates]
+        posted: dict[str, int] = {}
+        for view in views:
+            by_account = self.posted(view.slot)
+            assert sum(by_account.values()) == 0
+            for account, amount in by_account.items():
+                posted[account] = posted.get(account, 0) + amount
+        if any(view.phase in ("CLEARING", "SETTLING") for view in views):
+            return
+        covers = self._covers([view.slot for view in views if view.phase == "CLEARED"])
+        pending = self._pending()
+        for name in self._names.values():
+            answer = self.account(name)
+            reserved_nano = covers.get(name, 0) + pending.get(name, 0)
+            assert answer.account.reserved_nano == reserved_nano, name
+            paid_in = sum(amount for who, amount in self._paid_in.values() if who == name)
+            paid_out = sum(
+                paid.amount_nano for paid in self._paid_out.values() if paid.name == name
+            )
+            has_nano = answer.available_nano + covers.get(name, 0)
+            assert has_nano == paid_in - paid_out + posted.get(name, 0), name
+        assert totals.reserved_nano == sum(covers.values()) + sum(pending.values())
 
+    def _covers(self, slots: Sequence[int]) -> dict[str, int]:
+        """Cover of the trades of slots that are cleared and not settled, by trader."""
+        covers: dict[str, int] = {}
+        for slot in slots:
+            for trade in (view.trade for view in self.trades(slot)):
+                for order, cover_nano in (
+                    (trade.buy, trade.buy_cover_nano),
+                    (trade.sell, trade.sell_cover_nano),
+                ):
+                    name = self.named(order).partition("/")[0]
+                    covers[name] = covers.get(name, 0) + cover_nano
+        return covers
 
-def rows_of(table: str) -> list[dict[str, str]]:
-    """The rows of an aligned text table, by the names in its first line."""
-    lines = [line.split() for line in table.strip().splitlines()]
-    return [dict(zip(lines[0], cells, strict=True)) for cells in lines[1:]]
+    def _pending(self) -> dict[str, int]:
+        """Pay-outs that no clearing has folded since, by trader."""
+        pending: dict[str, int] = {}
+        for paid in self._paid_out.values():
+            if paid.gates >= self._folded_gates:
+                pending[paid.name] = pending.get(paid.name, 0) + paid.amount_nano
+        return pending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import stat
@@ -268,7 +269,8 @@ def test_a_second_opener_is_told_who_has_the_ledger(tmp_path: Path) -> None:
                 open_ledger(tmp_path)
             with pytest.raises(LedgerBusy):
                 verify(tmp_path)
-            other = subprocess.run(
+            other = await asyncio.to_thread(
+                subprocess.run,
                 [sys.executable, "-c", program, str(tmp_path)],
                 capture_output=True,
                 check=False,

@@ -96,21 +96,21 @@ def clears(orders: Sequence[Order], fill_wh: Sequence[int], price: int) -> bool:
 def merged(orders: Sequence[Order]) -> Cleared:
     """Match the dearest purchase with the cheapest sale as long as it gains, or costs nothing.
 
-    Equal limits stand by (time, id, step), so what is first by that is filled first.
+    The next to match are at the end of their lists; equal limits stand by (time, id, step).
     """
-    buys = sorted(steps_of(orders, "buy"), key=lambda step: (-step.price, step))
-    sells = sorted(steps_of(orders, "sell"), key=lambda step: (step.price, step))
+    buys = sorted(steps_of(orders, "buy"), key=lambda step: (-step.price, step), reverse=True)
+    sells = sorted(steps_of(orders, "sell"), key=lambda step: (step.price, step), reverse=True)
     fills = dict.fromkeys((*buys, *sells), 0)
     traded = False
-    while buys and sells and buys[0].price >= sells[0].price:
-        buy, sell = buys[0], sells[0]
+    while buys and sells and buys[-1].price >= sells[-1].price:
+        buy, sell = buys[-1], sells[-1]
         matched_wh = min(buy.quantity_wh - fills[buy], sell.quantity_wh - fills[sell])
         fills[buy] += matched_wh
         fills[sell] += matched_wh
         if fills[buy] == buy.quantity_wh:
-            buys.pop(0)
+            buys.pop()
         if fills[sell] == sell.quantity_wh:
-            sells.pop(0)
+            sells.pop()
         traded = True
     fill_wh = tuple(fills[step_of(order)] for order in orders)
     if not traded:

@@ -1,0 +1,305 @@
+"""The books of a town kept a second time, in dicts, and compared with what the contract stores.
+
+Balances are added up by hand from payments and postings; deliveries, certificates and what each
+slot posts are worked out again from its trades and readings (`settlement.reference`); reserves
+from the trades that wait and the pay-outs that are pending.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from chaincode.balances import ACCOUNTS, Account, Totals
+from chaincode.book import BOOKS, BookPage, page_part, trader_of
+from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
+from chaincode.defaults import DEFAULT_KIND
+from chaincode.desk import ORDERS, StoredOrder
+from chaincode.postings import Posting, Vat
+from chaincode.settlement import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
+from chaincode.slots import SLOTS, Slot
+from chaincode.state import slot_part
+from chaincode.zones import AreaName
+from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
+from tests.chaincode.settlement.reference import Line, settle_slowly
+from tests.chaincode.town import AREA, DSO, PRICES, RETAILERS, Town, Trader
+
+
+class Pending(msgspec.Struct):
+    """A payment that no clearing has folded yet; `closed` once a gate came after it."""
+
+    owner: str
+    amount_nano: int
+    closed: bool = False
+
+
+class Books:
+    """What every account holds, by a second hand."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+        self.balances: Counter[str] = Counter()
+        self.minted: Counter[str] = Counter()
+        self.live: Counter[str] = Counter()
+        self.retired: Counter[str] = Counter()
+        self.pending: list[Pending] = []
+        self.waiting: dict[int, list[MatchedTrade]] = {}
+        self.metered_export_wh = 0
+        self.energy: Counter[str] = Counter()
+
+    def paid(self, trader: Trader, amount_nano: int) -> None:
+        """A payment was taken; it waits for the next clearing."""
+        self.pending.append(Pending(trader.did, amount_nano))
+        self.pending.append(Pending(trader.retailer, -amount_nano))
+
+    def gate_closed(self) -> None:
+        """Payments so far may be folded."""
+        for payment in self.pending:
+            payment.closed = True
+
+    def available_nano(self, did: str) -> int:
+        """What a pay-out may take: the balance with everything pending, less covers."""
+        pending = sum(payment.amount_nano for payment in self.pending if payment.owner == did)
+        return self.balances[did] + pending - self._covers()[did]
+
+    def cleared(self, slot: int, rows: Mapping[str, list[StoredOrder]]) -> None:
+        """Fold payments; take the slot's trades from the ledger and hold them against its book."""
+        for payment in self.pending:
+            if payment.closed:
+                self.balances[payment.owner] += payment.amount_nano
+        self.pending = [payment for payment in self.pending if not payment.closed]
+        book, trades = self._book(slot), self.trades(slot)
+        self._check_book(slot, book, rows)
+        _check_trades(book, trades)
+        self._check_zones(slot, trades)
+        self.waiting[slot] = trades
+        covers = self._covers()
+        for did in {trader_of(name) for t in trades for name in (t.buy, t.sell)}:
+            if covers[did]:
+                assert self.balances[did] >= covers[did], f"{did} is not covered"
+
+    def settled(self, slot: int, readings: Mapping[str, tuple[int, int]]) -> None:
+        """Take the slot's postings, and hold them and its Wh against the rules worked out anew."""
+        trades = self.trades(slot)
+        case = self._case(slot, trades, readings)
+        expected = settle_slowly(case)
+        assert {str(trade.number): trade.settled_wh for trade in trades} == expected.settled
+        meters = self._meters(slot)
+        assert {meter.meter for meter in meters} == set(case.readings)
+        owner = {meter: trader.did for meter, trader in self.town.meters.items()}
+        for meter in meters:
+            import_wh, export_wh = readings.get(meter.meter, (0, 0))
+            bought = sum(t.settled_wh or 0 for t in trades if t.buy_meter == meter.meter)
+            sold = sum(t.settled_wh or 0 for t in trades if t.sell_meter == meter.meter)
+            assert bought + meter.residual_wh == import_wh
+            assert sold + meter.surplus_wh == export_wh
+            assert meter.minted_wh == (export_wh if meter.source else 0)
+            self.minted[owner[meter.meter]] += meter.minted_wh
+            self.live[owner[meter.meter]] += meter.minted_wh - meter.retired_wh
+            self.metered_export_wh += export_wh if meter.source else 0
+        for meter_name, wh in expected.retired.items():
+            self.retired[owner[meter_name]] += wh
+        postings = self._postings(slot)
+        self._check_postings(slot, postings, expected.lines, owner)
+        for posting in postings:
+            self.balances[posting.account] += posting.amount_nano
+        del self.waiting[slot]
+
+    def check(self) -> None:
+        """Everything the ledger stores of accounts is what these books say."""
+        accounts = {
+            key.rpartition("/")[2]: ACCOUNTS.decode(self.town.view.rows[key])
+            for key in self.town.view.rows
+            if key.startswith(ACCOUNTS.key(AREA, ""))
+        }
+        covers = self._covers()
+        for payment in self.pending:
+            if payment.amount_nano < 0 and payment.owner not in RETAILERS:
+                covers[payment.owner] -= payment.amount_nano
+        owners = {*accounts, *self.balances, *covers, *self.minted, *self.retired}
+        for owner in owners:
+            assert accounts.get(owner, Account()) == Account(
+                balance_nano=self.balances[owner],
+                reserved_nano=covers[owner],
+                minted_wh=self.minted[owner],
+                live_wh=self.live[owner],
+                retired_wh=self.retired[owner],
+            ), owner
+        answer = self.town.submit("sum_accounts", AreaName(AREA))
+        totals = msgspec.json.decode(answer, type=Totals)
+        assert totals.money_nano == 0
+        assert totals.minted_wh == totals.live_wh + totals.retired_wh == self.metered_export_wh
+        assert totals.reserved_nano == covers.total()
+
+    def trades(self, slot: int) -> list[MatchedTrade]:
+        """The trades of a slot as stored."""
+        pages = (TRADES.decode(value) for value in self._pages(TRADES.key, slot))
+        return [trade for page in pages for trade in page.trades]
+
+    def slot(self, slot: int) -> Slot:
+        """A slot's row."""
+        return SLOTS.decode(self.town.view.rows[SLOTS.key(AREA, slot_part(slot))])
+
+    def _covers(self) -> Counter[str]:
+        covers: Counter[str] = Counter()
+        for trades in self.waiting.values():
+            for trade in trades:
+                covers[trader_of(trade.buy)] += trade.buy_cover_nano
+                covers[trader_of(trade.sell)] += trade.sell_cover_nano
+        return covers
+
+    def _pages(self, key: Callable[..., str], slot: int) -> Iterable[bytes]:
+        number = 0
+        while (name := key(AREA, slot_part(slot), page_part(number))) in self.town.view.rows:
+            yield self.town.view.rows[name]
+            number += 1
+
+    def _book(self, slot: int) -> list[BookPage]:
+        return [BOOKS.decode(value) for value in self._pages(BOOKS.key, slot)]
+
+    def _meters(self, slot: int) -> list[MeterSettled]:
+        pages = (METER_PAGES.decode(value) for value in self._pages(METER_PAGES.key, slot))
+        return [meter for page in pages for meter in page.meters]
+
+    def _postings(self, slot: int) -> list[Posting]:
+        pages = (POSTINGS.decode(value) for value in self._pages(POSTINGS.key, slot))
+        return [posting for page in pages for posting in page.postings]
+
+    def _check_book(
+        self, slot: int, book: list[BookPage], rows: Mapping[str, list[StoredOrder]]
+    ) -> None:
+        """Every open order is in the book or left out, as it was placed; nothing else is."""
+        opened = {f"{did}/{o.id}": o for did, orders in rows.items() for o in orders if o.open}
+        entries = {entry.order: entry for page in book for entry in page.entries}
+        left_out = [out.order for page in book for out in page.left_out]
+        assert sorted([*entries, *left_out]) == sorted(opened)
+        for name, entry in entries.items():
+            order = opened[name]
+            assert (entry.side, entry.meter, entry.zone) == (order.side, order.meter, order.zone)
+            assert [(step.price, step.quantity_wh) for step in entry.steps] == order.steps
+        withdrawn = {f"{did}/{o.id}": o for did, orders in rows.items() for o in orders}
+        charged = {w.order: w for page in book for w in page.withdrawals}
+        assert set(charged) == {name for name, order in withdrawn.items() if order.withdrawn_wh}
+        for name, withdrawal in charged.items():
+            order = withdrawn[name]
+            assert (withdrawal.withdrawn_wh, withdrawal.fee_nano) == (
+                order.withdrawn_wh,
+                order.fee_nano,
+            )
+        stored = {
+            key.rpartition("/")[2]: ORDERS.decode(self.town.view.rows[key]).orders
+            for key in self.town.view.rows
+            if key.startswith(ORDERS.key(AREA, slot_part(slot), ""))
+        }
+        assert stored == {did: orders for did, orders in rows.items() if orders}
+
+    def _check_zones(self, slot: int, trades: list[MatchedTrade]) -> None:
+        volume: Counter[str] = Counter()
+        for trade in trades:
+            (zone,) = trade.path
+            volume[zone] += trade.quantity_wh
+            cleared = self._zone(slot, zone)
+            assert cleared.price == trade.buy_price == trade.sell_price
+        for zone, wh in volume.items():
+            assert self._zone(slot, zone).volume_wh == wh
+
+    def _zone(self, slot: int, zone: str) -> ZoneClearing:
+        return CLEARINGS.decode(self.town.view.rows[CLEARINGS.key(AREA, slot_part(slot), zone)])
+
+    def _case(
+        self, slot: int, trades: list[MatchedTrade], readings: Mapping[str, tuple[int, int]]
+    ) -> Case:
+        """The slot in the rules' format; each meter is a party of its own there."""
+        taxed = Vat("taxable", self.town.vat_ppm)
+        parties = {retailer: PartyIn(vat=taxed) for retailer in RETAILERS}
+        meters = {
+            meter: trader
+            for meter, trader in self.town.meters.items()
+            if self.town.certified_from[meter] <= slot
+        }
+        parties |= {
+            meter: PartyIn(
+                retailer=trader.retailer,
+                residual_import=PRICES.import_price,
+                residual_export=PRICES.export_price,
+                grid_level=7,
+            )
+            for meter, trader in meters.items()
+        }
+        measured: dict[str, ReadingIn] = {}
+        for meter, trader in meters.items():
+            import_wh, export_wh = readings.get(meter, (0, 0))
+            certified = None if trader.source else 0
+            measured[meter] = ReadingIn(export_wh, import_wh, certified)
+        return Case(
+            slot=slot,
+            parties=parties,
+            readings=measured,
+            trades=tuple(
+                TradeIn(
+                    id=str(t.number),
+                    seller=t.sell_meter,
+                    buyer=t.buy_meter,
+                    quantity=t.quantity_wh,
+                    buy_price=t.buy_price,
+                    sell_price=t.sell_price,
+                    relation=t.relation,
+                    tariff=t.tariff,
+                )
+                for t in trades
+            ),
+            fees=self.town.fees_at(slot),
+        )
+
+    def _check_postings(
+        self, slot: int, postings: list[Posting], lines: Iterable[Line], owner: Mapping[str, str]
+    ) -> None:
+        """Postings sum to zero, and are what the reference, cancelling and defaults come to."""
+        assert sum(posting.amount_nano for posting in postings) == 0
+        due: Counter[str] = Counter()
+        for line in lines:
+            prefix, colon, name = line.account.rpartition(":")
+            due[prefix + colon + owner.get(name, name)] += line.nano
+        for page in self._book(slot):
+            for withdrawal in page.withdrawals:
+                due[trader_of(withdrawal.order)] -= withdrawal.fee_nano
+                due[DSO] += withdrawal.fee_nano
+        for trader in self.town.traders:
+            short_nano = self.balances[trader.did] + due[trader.did]
+            if short_nano < 0 and due[trader.did]:
+                due[trader.did] -= short_nano
+                due[trader.retailer] += short_nano
+        posted: Counter[str] = Counter()
+        for posting in postings:
+            posted[posting.account] += posting.amount_nano
+        assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
+        defaults = {p.account for p in postings if p.kind == DEFAULT_KIND and p.amount_nano > 0}
+        for did in defaults:
+            assert self.balances[did] + posted[did] == 0
+        value = self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))]
+        assert SETTLEMENTS.decode(value).postings == len(postings)
+
+
+def _check_trades(book: list[BookPage], trades: list[MatchedTrade]) -> None:
+    """No step trades more than it has or at a worse price; its cover is kept for what matched."""
+    steps = {
+        name if len(entry.steps) == 1 else f"{name}#{number}": (entry, step)
+        for page in book
+        for entry in page.entries
+        for name in (entry.order,)
+        for number, step in enumerate(entry.steps, start=1)
+    }
+    taken: Counter[str] = Counter()
+    for trade in trades:
+        (buyer, bid), (seller, ask) = steps[trade.buy], steps[trade.sell]
+        assert (buyer.side, seller.side) == ("buy", "sell")
+        assert (buyer.meter, seller.meter) == (trade.buy_meter, trade.sell_meter)
+        assert ask.price <= trade.sell_price
+        assert trade.buy_price <= bid.price
+        assert trade.buy_cover_nano == bid.cover_price * trade.quantity_wh
+        assert trade.sell_cover_nano == ask.cover_price * trade.quantity_wh
+        taken[trade.buy] += trade.quantity_wh
+        taken[trade.sell] += trade.quantity_wh
+    assert all(wh <= steps[name][1].quantity_wh for name, wh in taken.items())

@@ -1,0 +1,129 @@
+"""`commonwatt up` as its users run it: started, stopped, killed, started again."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+import msgspec
+import pytest
+
+from ledger_network.embedded.verify import verify
+
+SLOT_LINE = re.compile(r"^(\d\d:\d\d)-\d\d:\d\d ")
+HANGS_S = 90  # a market that prints nothing for so long is killed, and the test fails
+
+
+@contextmanager
+def market(data: Path, *options: str) -> Generator[subprocess.Popen[str]]:
+    """A running `commonwatt up`, killed if it hangs or the test ends early."""
+    command = [sys.executable, "-m", "commonwatt", "up", "--speed", "3600", "--data", str(data)]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        watch = Timer(HANGS_S, process.kill)
+        watch.start()
+        try:
+            yield process
+        finally:
+            watch.cancel()
+            process.kill()
+
+
+def slots_of(process: subprocess.Popen[str], count: int) -> list[str]:
+    """The starts of the next `count` slots that the market prints as settled."""
+    found: list[str] = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        match = SLOT_LINE.match(line)
+        if match:
+            found.append(match[1])
+        if len(found) == count:
+            break
+    return found
+
+
+def following(slot: str) -> str:
+    """The local start of the slot after `slot`."""
+    minutes = (int(slot[:2]) * 60 + int(slot[3:]) + 15) % (24 * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def stop(process: subprocess.Popen[str], name: signal.Signals) -> tuple[int, str]:
+    """Send a signal; the exit code and what was printed after it."""
+    process.send_signal(name)
+    assert process.stdout is not None
+    rest = process.stdout.read()  # `communicate` would miss what iterating has read ahead
+    return process.wait(), rest
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_market_stops_cleanly_and_goes_on_with_the_next_slot(
+    tmp_path: Path, name: signal.Signals
+) -> None:
+    with market(tmp_path, "--households", "6") as process:
+        first = slots_of(process, 5)
+        code, rest = stop(process, name)
+    seen = [*first, *(m[1] for m in map(SLOT_LINE.match, rest.splitlines()) if m)]
+    assert code == 0
+    assert "The same command goes on from here." in rest
+    assert verify(tmp_path / "ledger").fault is None
+
+    with market(tmp_path) as process:
+        again = slots_of(process, 3)
+        code, _ = stop(process, name)
+
+    assert code == 0
+    together = [*seen, *again]
+    assert together == [together[0], *map(following, together[:-1])]
+
+
+def test_market_killed_at_any_point_loses_nothing_and_goes_on(tmp_path: Path) -> None:
+    seen: list[str] = []
+    for round_slots in (2, 5, 3):
+        with market(tmp_path, "--households", "6") as process:
+            seen.extend(slots_of(process, round_slots))
+            process.kill()
+            process.communicate()
+    with market(tmp_path) as process:
+        seen.extend(slots_of(process, 1))
+        stop(process, signal.SIGTERM)
+
+    # A slot that settled without having been printed is not printed again: gaps, no repeats.
+    assert len(set(seen)) == len(seen)
+    assert seen == sorted(seen)
+    assert verify(tmp_path / "ledger").fault is None
+
+
+def test_other_number_of_households_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    plan = {"v": 1, "seed": 1, "households": 6, "first_slot": 1797724800, "founded": False}
+    (tmp_path / "market.json").write_bytes(msgspec.json.encode(plan))
+
+    with market(tmp_path, "--households", "7") as process:
+        printed, _ = process.communicate()
+
+    assert process.returncode == 2
+    assert "has 6 households, not 7" in printed
+
+
+def test_damaged_log_keeps_the_market_from_starting_and_is_named(tmp_path: Path) -> None:
+    with market(tmp_path, "--households", "6") as process:
+        slots_of(process, 1)
+        stop(process, signal.SIGTERM)
+    segment = tmp_path / "ledger" / "blocks" / "00000000.seg"
+    content = bytearray(segment.read_bytes())
+    content[len(content) // 2] ^= 1
+    segment.write_bytes(content)
+
+    with market(tmp_path) as process:
+        printed, _ = process.communicate()
+
+    assert process.returncode == 2
+    assert str(segment) in printed
+    assert "block" in printed

@@ -1,0 +1,331 @@
+"""The gate: orders in flight, seeds revealed and withheld, chains, clocks, dated changes."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from chaincode.balances import PaymentArguments
+from chaincode.clock import ClockArguments
+from chaincode.errors import Refused
+from chaincode.market_rules import MarketRules, RulesArguments
+from chaincode.orders import TokensAnswer
+from chaincode.queries import AreaAnswer, SeedChainView
+from chaincode.sheets import TokensArguments
+from chaincode.slots import GateArguments, SeedArguments, SlotArguments
+from chaincode.tariffs import ResidualArguments, ResidualPrices
+from chaincode.zones import AreaName
+from ledger_network.port import Conflict
+from tests.contract.cast import (
+    AREA,
+    DSO,
+    MILLION,
+    ORACLE,
+    R1,
+    R2,
+    SLOT,
+    SLOT_S,
+    START_S,
+    WEST,
+    Rules,
+    did_of,
+    market_rules,
+    seeds,
+)
+from tests.contract.held import Call, HeldContract
+from tests.contract.market import Market, Opener
+from tests.contract.tokens import order_of
+
+NEXT = SLOT + SLOT_S
+
+
+def test_order_in_flight_meets_closing_gate(open_market: Opener) -> None:
+    contract = HeldContract()
+    market = open_market(contract=contract)
+    market.trader("S")
+    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
+    batch = TokensArguments([sheet])
+    gate_s = market.gate_s()
+    order = Call("place_orders", batch, R1, gate_s - 1)
+    gate = Call("close_gate", GateArguments(AREA, SLOT, market.seeds[1]), DSO, gate_s)
+
+    with pytest.raises(Conflict):
+        market.run(contract.overtake(market.ledger, market.clock, order, gate))
+
+    market.clock.now_s = gate_s - 1  # a client's clock may say so still; the gate is closed
+    receipt = market.submit("place_orders", batch, R1)
+    assert [a.code for a in receipt.read(TokensAnswer).answers] == ["GATE_CLOSED"]
+    assert market.orders("S") == []
+
+
+def test_orders_of_two_traders_in_flight_do_not_disturb_each_other(open_market: Opener) -> None:
+    contract = HeldContract()
+    market = open_market(contract=contract)
+    market.traders("S", "B")
+    first = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
+    second = market.tokens.sheet("B", [order_of("b", "buy", [(100_000, 500)])])
+
+    market.run(
+        contract.overtake(
+            market.ledger,
+            market.clock,
+            Call("place_orders", TokensArguments([first]), R1, START_S),
+            Call("place_orders", TokensArguments([second]), R2, START_S),
+        )
+    )
+
+    market.clear()
+    assert market.traded() == ["B/b S/s 500 100000"]
+
+
+def test_credit_in_flight_meets_the_closing_epoch(open_market: Opener) -> None:
+    contract = HeldContract()
+    market = open_market(contract=contract)
+    market.trader("B", deposit_nano=0)
+    payment = PaymentArguments(AREA, did_of("B"), MILLION, "once")
+    credit = Call("credit_client", payment, R1, START_S)
+    seed = market.seeds[1]
+    gate = Call("close_gate", GateArguments(AREA, SLOT, seed), DSO, market.gate_s())
+
+    with pytest.raises(Conflict):
+        market.run(contract.overtake(market.ledger, market.clock, credit, gate))
+
+    market.credit("B", MILLION, reference="once")
+    market.credit("B", MILLION, reference="once")
+    assert market.account("B").available_nano == MILLION
+
+
+def test_order_at_the_gate_is_refused_before_anybody_has_closed_it(market: Market) -> None:
+    market.trader("S")
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        """)
+    late = market.tokens.sheet("S", [order_of("t", "sell", [(100_000, 500)])])
+    market.clock.now_s = market.gate_s()
+
+    assert market.codes([late]) == ["GATE_CLOSED"]
+    assert market.amend("S", "s", 1, [(100_000, 400)]) == "GATE_CLOSED"
+    assert market.cancel("S", "s") == "GATE_CLOSED"
+    assert market.slot().phase == "OPEN"
+
+
+def test_gate_closes_without_its_seed_after_the_deadline_and_says_so(market: Market) -> None:
+    market.traders("S1", "S2", "B")
+    market.place("""
+        who  id  side  price   wh
+        S1   s   sell  100000  500
+        S2   s   sell  100000  500
+        B    b   buy   100000  500
+        """)
+    market.clock.now_s = market.gate_s() + market.rules.market.seed_deadline_s - 1
+    with pytest.raises(Refused, match="SEED_NOT_DUE"):
+        market.submit("close_gate", GateArguments(AREA, SLOT), R2)
+
+    market.close_gate(revealed=False, member=ORACLE)
+    market.clear()
+
+    row = market.slot().row
+    assert row is not None
+    assert (row.seed, row.revealed) == (market.seeds[0], False)
+    assert len(market.traded()) == 1
+
+
+def test_chain_goes_on_after_a_gate_without_its_seed(market: Market) -> None:
+    market.close_gate(SLOT, revealed=False)
+    market.close_gate(NEXT)
+
+    row = market.slot(NEXT).row
+    assert row is not None
+    assert (row.seed, row.revealed) == (market.seeds[1], True)
+    chain = market.ask("get_seed_chain", SlotArguments(AREA, NEXT), SeedChainView).chain
+    assert (chain.anchor, chain.tip) == (market.seeds[0], market.seeds[1])
+
+
+def test_renewed_seed_chain_holds_from_its_slot_on(open_market: Opener) -> None:
+    market = open_market(market_rules(opens_s=1800))
+    following = seeds(b"another seed")
+    anchor = SeedArguments(AREA, NEXT + SLOT_S, following[0])
+    market.submit("post_seed_anchor", anchor)
+
+    market.close_gate(SLOT)
+    market.close_gate(NEXT)
+    with pytest.raises(Refused, match="SEED_WRONG"):
+        market.close_gate(NEXT + SLOT_S)
+    market.seeds, market.revealed = following, 0
+    market.close_gate(NEXT + SLOT_S)
+
+    row = market.slot(NEXT + SLOT_S).row
+    assert row is not None
+    assert row.seed == following[1]
+
+
+def test_gates_close_in_the_order_of_their_slots(market: Market) -> None:
+    market.close_gate(NEXT)
+
+    with pytest.raises(Refused, match="GATE_OUT_OF_ORDER"):
+        market.submit("close_gate", GateArguments(AREA, SLOT, market.seeds[2]))
+
+
+def test_slot_takes_no_orders_before_it_opens(open_market: Opener) -> None:
+    market = open_market(market_rules(opens_s=3600))
+    market.trader("S")
+    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
+
+    market.clock.now_s = SLOT - 3601
+    assert market.codes([sheet]) == ["SLOT_NOT_OPEN"]
+    market.clock.now_s = SLOT - 3600
+    assert market.codes([sheet]) == ["PLACED"]
+
+
+def test_clock_runs_at_its_rate_and_a_new_anchor_holds_time_still(market: Market) -> None:
+    def market_s() -> int | None:
+        return market.ask("describe_area", AreaName(AREA), AreaAnswer).market_s
+
+    hash_before = market.state_hash()
+    market.submit("set_clock", ClockArguments(AREA, START_S, START_S, 90), admin=True)
+    market.clock.now_s = START_S + 10
+    assert market_s() == START_S + 900
+
+    later = START_S + 1_000_000  # the market was off in between
+    market.submit("set_clock", ClockArguments(AREA, later, START_S + 900, 90), admin=True)
+    market.clock.now_s = later
+    assert market_s() == START_S + 900
+    market.clock.now_s = later + 1
+    assert market_s() == START_S + 990
+    assert market.state_hash() == hash_before  # a clock is no part of what members agree on
+
+
+def test_rules_hold_from_their_slot_on(open_market: Opener) -> None:
+    market = open_market()
+    market.traders("S", "B")
+    changed = msgspec.structs.replace(market.rules.market, price_rule="buyer", cancel_fee=7)
+    market.submit("set_market_rules", RulesArguments(AREA, NEXT, changed), admin=True)
+    table = """
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        B    b   buy   200000  500
+        """
+    for slot in (SLOT, NEXT):
+        market.place(table, slot=slot)
+
+    market.clear(SLOT)
+    market.clear(NEXT)
+
+    assert market.traded(SLOT) == ["B/b S/s 500 150000"]
+    assert market.traded(NEXT) == ["B/b S/s 500 200000"]
+    rules = market.ask("get_market_rules", SlotArguments(AREA, NEXT), MarketRules)
+    assert rules.cancel_fee == 7
+
+
+def test_retailers_prices_hold_from_their_slot_on(market: Market) -> None:
+    market.trader("B")
+    prices = ResidualArguments(AREA, NEXT, ResidualPrices(import_price=400_000, export_price=1))
+    market.submit("set_residual_prices", prices, R1, admin=True)
+    for slot in (SLOT, NEXT):
+        market.clear(slot)
+        market.report("meter import export\n B 100 0", slot)
+        market.settle(slot)
+
+    assert market.posted(SLOT) == {"R1": 25 * MILLION, "B": -25 * MILLION}
+    assert market.posted(NEXT) == {"R1": 40 * MILLION, "B": -40 * MILLION}
+
+
+def test_meter_moves_to_another_zone_from_a_slot_on(market: Market) -> None:
+    market.traders("S", "B")
+    market.meter("S", zone=WEST, from_slot=NEXT)
+    here, there = (
+        [
+            market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=slot)], zone=z)
+            for slot in (SLOT, NEXT)
+        ]
+        for z in ("east", WEST)
+    )
+
+    assert market.codes([here[1], there[0]]) == ["ZONE_WRONG", "ZONE_WRONG"]
+    assert market.codes([here[0], there[1]]) == ["PLACED", "PLACED"]
+    market.place(
+        """
+        who  id  side  price   wh
+        B    b   buy   200000  500
+        """,
+    )
+    market.clear(SLOT)
+    market.clear(NEXT)
+
+    assert market.traded(SLOT) == ["B/b S/s 500 150000"]
+    assert market.traded(NEXT) == []
+
+
+def test_slot_settles_although_a_meter_is_certified_from_a_later_slot(market: Market) -> None:
+    market.traders("S", "B")
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        B    b   buy   100000  500
+        """)
+    market.meter("new", holder="S", from_slot=NEXT)
+    market.clear()
+    market.report(
+        """
+        meter  import  export
+        S      0       500
+        B      500     0
+        """,
+        others=False,
+    )
+
+    market.settle()
+
+    settlement = market.slot().settlement
+    assert settlement is not None
+    assert (settlement.settled_wh, settlement.estimated) == (500, 0)
+
+
+def test_narrower_price_band_leaves_resting_orders_beyond_it_out(open_market: Opener) -> None:
+    market = open_market(Rules())
+    market.traders("S", "B1", "B2")
+    market.place("""
+        who  id  side  price    wh
+        S    s   sell   100000  500
+        B1   b   buy   3000000  500
+        B2   b   buy    300000  500
+        """)
+    narrow = msgspec.structs.replace(market.rules.market, price_band=(0, 1_000_000))
+    market.submit("set_market_rules", RulesArguments(AREA, SLOT, narrow), admin=True)
+
+    market.clear()
+
+    assert market.traded() == ["B2/b S/s 500 200000"]
+    assert market.states("B1") == {"b": "EXPIRED"}
+
+
+def test_meter_that_has_changed_hands_leaves_its_orders_out(market: Market) -> None:
+    market.traders("S", "B", "heir")
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        B    b   buy   200000  500
+        """)
+    market.meter("S", holder="heir")
+
+    market.clear()
+
+    assert market.traded() == []
+    assert market.states("S") == {"s": "EXPIRED"}
+
+
+def test_meter_certified_smaller_trades_no_more_than_it_may(market: Market) -> None:
+    market.traders("S", "B")
+    market.place("""
+        who  id  side  price   wh
+        S    s1  sell  100000  600
+        S    s2  sell  100000  600
+        B    b   buy   200000  2000
+        """)
+    market.meter("S", power_w=4000)  # 1,000 Wh a slot
+
+    market.clear()
+
+    assert [view.trade.quantity_wh for view in market.trades()] == [600]
+    assert sorted(market.states("S").values()) == ["EXPIRED", "MATCHED"]

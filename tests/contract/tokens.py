@@ -1,0 +1,108 @@
+"""What the people of a scenario sign: sheets, amendments, cancels, acts, disputes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chaincode.acts import ACT_TYP, Act
+from chaincode.disputes import DISPUTE_TYP, DisputeAct
+from chaincode.sheets import (
+    AMEND_TYP,
+    CANCEL_TYP,
+    SHEET_TYP,
+    Amend,
+    Cancel,
+    Sheet,
+    SheetOrder,
+    Step,
+)
+from chaincode.state import Side
+from identity.canonical import encode
+from identity.jws import sign_compact
+from tests.contract.cast import AREA, EAST, SLOT, did_of, key_of
+
+
+def order_of(
+    name: str, side: Side, steps: list[Step], *, slot: int = SLOT, expires_s: int | None = None
+) -> SheetOrder:
+    """An order of a sheet."""
+    return SheetOrder(id=name, side=side, slot=slot, steps=steps, expires_s=expires_s)
+
+
+class Tokens:
+    """Signs for one channel and contract; a name's key signs what the name says."""
+
+    def __init__(self, channel: str, contract: str) -> None:
+        self.channel = channel
+        self.contract = contract
+
+    def sheet(
+        self, name: str, orders: Sequence[SheetOrder], *, meter: str = "", zone: str = EAST
+    ) -> str:
+        """A sheet of `name`, at the meter of the same name where none is given."""
+        sheet = Sheet(
+            channel=self.channel,
+            contract=self.contract,
+            meter=meter or name,
+            orders=list(orders),
+            v=1,
+            zone=zone,
+        )
+        return sign_compact(key_of(name), SHEET_TYP, encode(sheet))
+
+    def amend(
+        self, name: str, order: str, revision: int, steps: list[Step], *, slot: int = SLOT
+    ) -> str:
+        """An amendment of an order to new steps."""
+        amend = Amend(
+            area=AREA,
+            channel=self.channel,
+            contract=self.contract,
+            id=order,
+            revision=revision,
+            slot=slot,
+            steps=steps,
+            v=1,
+        )
+        return sign_compact(key_of(name), AMEND_TYP, encode(amend))
+
+    def cancel(self, name: str, order: str, *, slot: int = SLOT) -> str:
+        """The withdrawal of an order."""
+        cancel = Cancel(
+            area=AREA,
+            channel=self.channel,
+            contract=self.contract,
+            id=order,
+            slot=slot,
+            v=1,
+        )
+        return sign_compact(key_of(name), CANCEL_TYP, encode(cancel))
+
+    def act(self, act: str, name: str, sequence: int, *, signer: str = "regulator") -> str:
+        """The regulator's lock or unlock of a participant."""
+        signed = Act(
+            act="lock" if act == "lock" else "unlock",
+            channel=self.channel,
+            contract=self.contract,
+            participant=did_of(name),
+            reason="by order",
+            sequence=sequence,
+            v=1,
+        )
+        return sign_compact(key_of(signer), ACT_TYP, encode(signed))
+
+    def dispute(
+        self, act: str, name: str, trade: int, *, reason: str = "not so", slot: int = SLOT
+    ) -> str:
+        """A party's word that it disagrees with a trade, or no longer does."""
+        signed = DisputeAct(
+            act="raise" if act == "raise" else "withdraw",
+            area=AREA,
+            channel=self.channel,
+            contract=self.contract,
+            reason=reason,
+            slot=slot,
+            trade=trade,
+            v=1,
+        )
+        return sign_compact(key_of(name), DISPUTE_TYP, encode(signed))
