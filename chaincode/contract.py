@@ -109,7 +109,7 @@ TRANSACTIONS: tuple[Transaction, ...] = (
     _write(slots.close_gate, slots.GateArguments, MEMBERS),
     _write(clearing.clear_slot, slots.SlotArguments, MEMBERS),
     _write(readings.record_readings, readings.ReportArguments, ORACLE),
-    _write(settlement.settle_slot, slots.SlotArguments, MARKET),
+    _write(settlement.settle_slot, slots.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
     _read(queries.describe_area, zones.AreaName),
     _read(queries.get_market_rules, slots.SlotArguments),

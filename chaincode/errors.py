@@ -202,8 +202,7 @@ REVISION_WRONG = Refusal(
 
 # Gate, clearing, settlement
 GATE_OUT_OF_ORDER = Refusal(
-    "GATE_OUT_OF_ORDER",
-    "The gate of slot {slot} comes too late: the gates up to slot {closed_slot} have closed.",
+    "GATE_OUT_OF_ORDER", "Gates close in order: slot {due} is due, not {slot}."
 )
 GATE_NOT_DUE = Refusal(
     "GATE_NOT_DUE",

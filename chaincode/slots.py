@@ -141,7 +141,8 @@ def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     """Close a slot's gate with the next pre-image of the seed chain.
 
     Any member may; without the seed only after its deadline, and then the anchor stands in and
-    the DSO's failure is recorded. Gates close in the order of their slots.
+    the DSO's failure is recorded. Gates close slot after slot, so that nobody can pass one over
+    and leave its orders without a clearing.
     """
     area = get_area(context, arguments.area)
     require_slot_start(area, arguments.slot)
@@ -150,9 +151,13 @@ def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     if row is not None:
         raise SLOT_PHASE(slot=arguments.slot, area=area.area, phase=row.phase, wanted="OPEN")
     lane = get_lane(context, area.area)
-    if arguments.slot <= lane.closed_slot:
-        raise GATE_OUT_OF_ORDER(slot=arguments.slot, closed_slot=lane.closed_slot)
-    rules = rules_at(RULES.get(context, area.area), area.area, arguments.slot)
+    rules_row = RULES.get(context, area.area)
+    rules = rules_at(rules_row, area.area, arguments.slot)
+    due = lane.closed_slot + area.slot_s
+    if rules_row is not None and not lane.closed_slot:
+        due = rules_row.versions[0].from_slot
+    if arguments.slot != due:
+        raise GATE_OUT_OF_ORDER(slot=arguments.slot, due=due)
     now_s = market_time_s(context, area.area)
     gate_s = rules.gate_s(arguments.slot)
     if now_s < gate_s:

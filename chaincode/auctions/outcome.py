@@ -25,7 +25,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     price: int
 
 
-class Trade(msgspec.Struct, frozen=True):
+class Trade(msgspec.Struct, frozen=True, gc=False):
     """A buying and a selling step paired: `path` is the zones from seller to buyer, both in it."""
 
     buy: str

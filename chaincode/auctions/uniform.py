@@ -63,10 +63,15 @@ class Crossing(NamedTuple):
 
 
 def clear(book: Book) -> Outcome:
-    """Clear a book of one zone. Raises `ValueError` for more zones or a bound exceeded."""
+    """Clear a book of one zone.
+
+    Raises `ValueError` for several zones, an order of another zone, and as `clear_orders` does.
+    """
     if len(book.zones) != 1:
         raise ValueError(f"a uniform price is for one zone, the book has {len(book.zones)}")
     zone = book.zones[0]
+    if any(order.zone != zone.id for order in book.orders):
+        raise ValueError(f"an order is not of zone {zone.id!r}")
     if zone.state == "paused":
         return _outcome(book, zone.id, _nothing(len(book.orders)), "ZONE_PAUSED")
     return _outcome(book, zone.id, clear_orders(book.orders, book.rules.price_band), None)
@@ -75,11 +80,13 @@ def clear(book: Book) -> Outcome:
 def clear_orders(orders: Sequence[Order], price_band: tuple[int, int]) -> Crossing:
     """Price range and fills of the orders of one zone, one row for each order.
 
-    Raises `ValueError` when total quantity x band width reaches 2^62, or a limit is out of the
-    band.
+    Raises `ValueError` for a quantity below 1, a limit out of the band, and when total quantity x
+    width of the band reaches 2^62.
     """
     floor, ceiling = price_band
     quantities_wh = [order.quantity_wh for order in orders]
+    if quantities_wh and min(quantities_wh) < 1:
+        raise ValueError("a quantity is below 1 Wh")
     if sum(quantities_wh) * max(ceiling - floor, 1) >= INT64_SAFE:
         raise ValueError(f"total quantity x width of the price band reaches {INT64_SAFE}")
     limits = [order.price - floor for order in orders]

@@ -47,8 +47,10 @@ class Orders:
         self.fee = fee
         self.kept: dict[str, Kept] = {}
 
-    def place(self, meter: str, zone: str, orders: Sequence[SheetOrder]) -> str:
-        """Take a sheet whole or not at all."""
+    def place(
+        self, meter: str, zone: str, orders: Sequence[SheetOrder], *, barred: str = ""
+    ) -> str:
+        """Take a sheet whole or not at all; `barred` is why nothing new may come in now."""
         names = [order.id for order in orders]
         for place, order in enumerate(orders):
             if order.id in names[:place]:
@@ -58,6 +60,8 @@ class Orders:
         known = sum(1 for name in names if name in self.kept)
         if known:
             return "EXISTS" if known == len(orders) else "ID_USED"
+        if barred:
+            return barred
         before = dict(self.kept)
         for order in orders:
             if len(self.kept) >= ORDERS_MAX:
@@ -70,7 +74,7 @@ class Orders:
             self.kept[order.id] = Kept(meter, zone, order.side, order.steps, order.expires_s)
         return "PLACED"
 
-    def amend(self, name: str, revision: int, steps: list[Step]) -> str:
+    def amend(self, name: str, revision: int, steps: list[Step], *, barred: str = "") -> str:
         """Replace the steps of an order; less Wh than before cost the fee on the difference."""
         order = self.kept.get(name)
         if order is None:
@@ -83,6 +87,8 @@ class Orders:
             return "ORDER_NOT_OPEN"
         if revision > order.revision + 1:
             return "REVISION_WRONG"
+        if barred:
+            return barred
         others = [other for key, other in self.kept.items() if key != name]
         code = self._fault(order.meter, order.side, steps, others)
         if code:
@@ -92,13 +98,15 @@ class Orders:
         self._withdraw(order, max(0, less_wh))
         return "AMENDED"
 
-    def cancel(self, name: str) -> str:
+    def cancel(self, name: str, *, barred: str = "") -> str:
         """Close an order; its Wh cost the fee."""
         order = self.kept.get(name)
         if order is None:
             return "ORDER_UNKNOWN"
         if not order.open:
             return "EXISTS"
+        if barred:
+            return barred
         order.open = False
         self._withdraw(order, order.wh)
         return "CANCELLED"

@@ -90,10 +90,11 @@ class KeptSortedView(SortedView):
 
     def __init__(self) -> None:
         super().__init__()
-        self.rows: _Rows = _Rows()
+        self.kept = _Rows()
+        self.rows = self.kept
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
-        keys = self.rows.keys_sorted
+        keys = self.kept.keys_sorted
         found = keys[bisect_left(keys, start) : bisect_left(keys, end)]
         for key in found:
             yield key, self.rows[key]
@@ -140,7 +141,7 @@ class Town:
         self.view = KeptSortedView()
         self.engine.view = self.view
         self.rules = rules
-        self._fees: list[tuple[int, tuple[FeeRow, ...]]] = []
+        self._fees: dict[int, tuple[FeeRow, ...]] = {}
         self.vat_ppm = vat_ppm
         self.import_w, self.export_w = import_w, export_w
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
@@ -177,11 +178,11 @@ class Town:
         transient: Mapping[str, bytes] | None = None,
     ) -> str:
         """The code with which a transaction is refused; it must be, and change nothing."""
-        changes, private = self.view.rows.changes, dict(self.view.private)
+        changes, private = self.view.kept.changes, dict(self.view.private)
         try:
             self.submit(name, arguments, member, admin=admin, transient=transient)
         except Refused as refused:
-            assert self.view.rows.changes == changes
+            assert self.view.kept.changes == changes
             assert self.view.private == private
             return refused.code
         raise AssertionError(f"{name} was carried out")
@@ -390,11 +391,11 @@ class Town:
     def set_fees(self, from_slot: int, rows: Sequence[FeeRow]) -> None:
         """Post the area's fee rows from a slot on."""
         self.submit("set_fees", FeesArguments(AREA, from_slot, list(rows)), admin=True)
-        self._fees.append((from_slot, tuple(rows)))
+        self._fees[from_slot] = tuple(rows)
 
     def fees_at(self, slot: int) -> tuple[FeeRow, ...]:
         """The fee rows that hold for a slot."""
-        return max((dated for dated in self._fees if dated[0] <= slot), key=lambda d: d[0])[1]
+        return self._fees[max(from_slot for from_slot in self._fees if from_slot <= slot)]
 
     def certify(self, trader: Trader, *, from_slot: int = SLOT, meter: str | None = None) -> None:
         """Certify a meter of a trader."""

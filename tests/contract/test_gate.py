@@ -161,10 +161,13 @@ def test_renewed_seed_chain_holds_from_its_slot_on(open_market: Opener) -> None:
 
 
 def test_gates_close_in_the_order_of_their_slots(market: Market) -> None:
-    market.close_gate(NEXT)
+    market.clock.now_s = market.gate_s(NEXT)
 
     with pytest.raises(Refused, match="GATE_OUT_OF_ORDER"):
-        market.submit("close_gate", GateArguments(AREA, SLOT, market.seeds[2]))
+        market.submit("close_gate", GateArguments(AREA, NEXT, market.seeds[1]))
+
+    market.close_gate(SLOT)
+    market.close_gate(NEXT)
 
 
 def test_slot_takes_no_orders_before_it_opens(open_market: Opener) -> None:

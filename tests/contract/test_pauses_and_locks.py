@@ -102,7 +102,8 @@ def test_pause_in_the_middle_of_a_tree_stops_what_is_below_it_alone(market: Mark
     assert market.codes(tokens) == ["PLACED", "PLACED", "ZONE_PAUSED", "ZONE_PAUSED", "PLACED"]
     market.clear()
 
-    assert [view.trade.path for view in market.trades()] == [[EAST], ["lane"], [ROOT]]
+    assert [zone.zone for zone in market.slot().zones] == [EAST, "lane", ROOT]
+    assert [zone.volume_wh for zone in market.slot().zones] == [100, 100, 100]
 
 
 def test_resuming_below_a_pause_changes_nothing_while_it_lasts(market: Market) -> None:

@@ -256,12 +256,21 @@ def test_a_hundred_that_wait_share_one_sync(tmp_path: Path) -> None:
 def test_a_block_is_cut_by_its_bytes_too(tmp_path: Path) -> None:
     async def work() -> None:
         cut = Cut(bytes_max=40_000, transactions_max=8, linger_s=600)
-        async with open_ledger(tmp_path, cut=cut) as ledger:
-            calls = [
-                ledger.submit("put_many", Many(f"k{n}/", 10, 1_500), member=NORTH) for n in range(8)
-            ]
-            receipts = await asyncio.gather(*calls)
-            assert max(receipt.index for receipt in receipts) == 1  # two of 15 KB in each
+        ledger = open_ledger(tmp_path, cut=cut)
+        waiting = {
+            asyncio.create_task(ledger.submit("put_many", Many(f"{n}/", 10, 1_500), member=NORTH))
+            for n in range(7)
+        }
+        receipts: list[Receipt] = []
+        while len(receipts) < 6:  # the seventh fills no block; closing lets it go
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            receipts += [task.result() for task in done]
+        await ledger.close()
+        receipts += [await task for task in waiting]
+        # A block takes two of some 15 KB; a third would go over.
+        assert sorted((each.block, each.index) for each in receipts) == [
+            (1, 0), (1, 1), (2, 0), (2, 1), (3, 0), (3, 1), (4, 0),
+        ]  # fmt: skip
 
     run(work())
 

@@ -281,6 +281,13 @@ def test_two_zones_are_no_uniform_book() -> None:
         clear(book)
 
 
+def test_order_of_another_zone_is_refused() -> None:
+    orders = [msgspec.structs.replace(order, zone="q") for order in read_orders(WHOLE)]
+
+    with pytest.raises(ValueError, match="'z'"):
+        clear(one_zone(orders))
+
+
 def trade_of(quantity_wh: int, *, low: int, high: int) -> list[Order]:
     """A purchase at the upper and a sale at the lower end, of the same quantity."""
     return [
@@ -307,6 +314,12 @@ def test_book_at_the_bound_is_refused(width: int) -> None:
 
     with pytest.raises(ValueError, match=str(2**62)):
         clear_orders(orders, (0, width))
+
+
+@pytest.mark.parametrize("quantity_wh", [0, -1])
+def test_quantity_below_one_is_refused(quantity_wh: int) -> None:
+    with pytest.raises(ValueError, match="below 1 Wh"):
+        clear_orders(trade_of(quantity_wh, low=0, high=1), (0, 1))
 
 
 @pytest.mark.parametrize("price", [-1, 11])

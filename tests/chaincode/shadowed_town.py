@@ -1,0 +1,314 @@
+"""A town whose every act is foretold: orders, books and answers kept a second time and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from chaincode.balances import Payment
+from chaincode.desk import StoredOrder
+from chaincode.fees import FeeRow
+from chaincode.market_rules import MarketRules, RulesArguments
+from chaincode.readings import Recorded
+from chaincode.sheets import SheetOrder, Step
+from chaincode.slots import GateArguments, SlotArguments
+from chaincode.zones import PauseArguments
+from tests.chaincode.books_model import Books
+from tests.chaincode.order_model import Orders
+from tests.chaincode.town import (
+    AREA,
+    DSO,
+    ORACLE,
+    OTHER_DSO,
+    RETAILERS,
+    ROOT,
+    RULES,
+    SLOT,
+    SLOT_S,
+    Town,
+    Trader,
+)
+
+QUICK_RULES = msgspec.structs.replace(RULES, report_deadline_s=600)
+
+
+class ShadowedTown:
+    """Acts on a town and on dicts alike; an act that the dicts do not foretell fails."""
+
+    def __init__(self, traders: int, *, slots: int, deposit_nano: int) -> None:
+        self.town = Town(traders, rules=QUICK_RULES, deposit_nano=0, slots=slots)
+        self.books = Books(self.town)
+        self.orders: dict[tuple[int, str], Orders] = {}
+        self.rules = [(SLOT, QUICK_RULES)]
+        self.locked: dict[str, None] = {}
+        self.paused: dict[str, None] = {}
+        self.acts = 0
+        self.payments: list[tuple[Trader, int, str]] = []
+        self.open_slot = SLOT
+        self.closed: list[int] = []
+        self.cleared: list[int] = []
+        self.settled: list[int] = []
+        self.reports: dict[int, dict[str, tuple[int, int]]] = {}
+        self.events = 0
+        for trader in self.town.traders:
+            self.pay(trader, deposit_nano)
+
+    # Orders
+
+    def place(self, sheets: Sequence[tuple[Trader, str, Sequence[SheetOrder]]]) -> list[str]:
+        """Send a batch of sheets; the codes. All orders of a sheet are for one slot."""
+        tokens = [self.town.sheet(trader, orders, meter=m) for trader, m, orders in sheets]
+        wanted = [
+            self._row(orders[0].slot, trader).place(
+                meter, trader.zone, orders, barred=self._bars_place(orders[0].slot, trader)
+            )
+            for trader, meter, orders in sheets
+        ]
+        return self._answered("place_orders", tokens, wanted)
+
+    def amend(self, changes: Sequence[tuple[Trader, int, str, int, list[Step]]]) -> list[str]:
+        """Send a batch of amendments (trader, slot, order, revision, steps); the codes."""
+        tokens = [self.town.amend_token(*change) for change in changes]
+        wanted = [
+            self._row(slot, trader).amend(
+                name, revision, steps, barred=self._bars_amend(slot, trader)
+            )
+            for trader, slot, name, revision, steps in changes
+        ]
+        return self._answered("amend_orders", tokens, wanted)
+
+    def cancel(self, names: Sequence[tuple[Trader, int, str]]) -> list[str]:
+        """Send a batch of cancels (trader, slot, order); the codes."""
+        tokens = [self.town.cancel_token(*name) for name in names]
+        wanted = [
+            self._row(slot, trader).cancel(name, barred=self._bars_gate(slot))
+            for trader, slot, name in names
+        ]
+        return self._answered("cancel_orders", tokens, wanted)
+
+    # Money
+
+    def pay(self, trader: Trader, amount_nano: int) -> None:
+        """A credit above zero, else a debit, which is refused beyond what is free."""
+        name = "credit_client" if amount_nano > 0 else "debit_client"
+        reference = f"p{len(self.payments)}"
+        payment = self.town.payment(trader, abs(amount_nano), reference)
+        self.events += 1
+        if amount_nano < 0 and self.books.available_nano(trader.did) + amount_nano < 0:
+            assert self.town.refused(name, payment, trader.retailer) == "FUNDS_INSUFFICIENT"
+            return
+        self.town.submit(name, payment, trader.retailer)
+        self.books.paid(trader, amount_nano)
+        self.payments.append((trader, amount_nano, reference))
+
+    def pay_again(self, place: int) -> None:
+        """A payment sent again is answered alike and moves nothing; another amount is refused."""
+        trader, amount_nano, reference = self.payments[place]
+        name = "credit_client" if amount_nano > 0 else "debit_client"
+        payment = self.town.payment(trader, abs(amount_nano), reference)
+        changes = self.town.view.kept.changes
+        answer = msgspec.json.decode(self.town.submit(name, payment, trader.retailer), type=Payment)
+        assert answer.amount_nano == amount_nano
+        assert self.town.view.kept.changes == changes
+        other = self.town.payment(trader, abs(amount_nano) + 1, reference)
+        assert self.town.refused(name, other, trader.retailer) == "PAYMENT_EXISTS"
+        self.events += 2
+
+    # A slot's life
+
+    def close(self) -> int:
+        """Close the gate of the open slot."""
+        slot = self.open_slot
+        self.town.close_gate(slot)
+        self.books.gate_closed()
+        self.closed.append(slot)
+        self.open_slot += SLOT_S
+        self.events += 1
+        return slot
+
+    def clear(self, slot: int) -> None:
+        """Clear a closed slot, and compare everything."""
+        self.closed.remove(slot)
+        self.events += self.town.clear(slot)
+        self.books.cleared(slot, self._rows_of(slot))
+        self.cleared.append(slot)
+        self.books.check()
+
+    def report(self, slot: int, measured: Mapping[str, tuple[int, int]]) -> None:
+        """Report what meters measured; the same report again brings nothing."""
+        self.town.at(slot + SLOT_S)
+        leaves = [
+            self.town.leaf(meter, import_wh=wh[0], export_wh=wh[1])
+            for meter, wh in measured.items()
+        ]
+        arguments, transient = self.town.report(slot, leaves)
+        for count in (len(leaves), 0):
+            answer = self.town.submit("record_readings", arguments, ORACLE, transient=transient)
+            assert msgspec.json.decode(answer, type=Recorded).recorded == count
+        for leaf in leaves:
+            self.town.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+        self.reports.setdefault(slot, {}).update(measured)
+        self.events += 2
+
+    def settle(self, slot: int) -> None:
+        """Settle a cleared slot, after the deadline if a reading is missing; compare everything."""
+        due = [name for name, since in self.town.certified_from.items() if since <= slot]
+        measured = self.reports.get(slot, {})
+        if any(name not in measured for name in due):
+            arguments = SlotArguments(AREA, slot)
+            self.town.at(slot + SLOT_S)
+            if self.town.engine.now_s < slot + SLOT_S + QUICK_RULES.report_deadline_s:
+                assert self.town.refused("settle_slot", arguments) == "READINGS_MISSING"
+            self.town.at(slot + SLOT_S + QUICK_RULES.report_deadline_s)
+        self.events += self.town.settle(slot)
+        self.books.settled(slot, measured)
+        self.cleared.remove(slot)
+        self.settled.append(slot)
+        self.books.check()
+
+    # The market's frame
+
+    def pause(self, zone: str) -> None:
+        """Pause a zone or resume it."""
+        name = "resume_zone" if zone in self.paused else "pause_zone"
+        self.town.submit(name, PauseArguments(zone))
+        assert self.town.refused(name, PauseArguments(zone)) == "ZONE_STATE"
+        if self.paused.pop(zone, 0) == 0:
+            self.paused[zone] = None
+        self.events += 2
+
+    def lock(self, trader: Trader) -> None:
+        """Lock a trader or unlock it, by an act of the regulator that is carried twice."""
+        lock = trader.did not in self.locked
+        self.acts += 1
+        token = self.town.lock_token(trader, self.acts, lock=lock)
+        self.town.submit("record_act", token, RETAILERS[0])
+        changes = self.town.view.kept.changes
+        self.town.submit("record_act", token, DSO)
+        assert self.town.view.kept.changes == changes
+        if lock:
+            self.locked[trader.did] = None
+        else:
+            del self.locked[trader.did]
+        self.events += 2
+
+    def change_fees(self, rows: Sequence[FeeRow], slots_ahead: int) -> None:
+        """Post fee rows from a later slot on."""
+        self.town.set_fees(self.open_slot + slots_ahead * SLOT_S, rows)
+        self.events += 1
+
+    def change_rules(self, *, cancel_fee: int, band: tuple[int, int], slots_ahead: int) -> None:
+        """Post market rules from a slot on, which may have orders already."""
+        from_slot = self.open_slot + slots_ahead * SLOT_S
+        rules = msgspec.structs.replace(QUICK_RULES, cancel_fee=cancel_fee, price_band=band)
+        self.town.submit("set_market_rules", RulesArguments(AREA, from_slot, rules), admin=True)
+        self.rules = sorted(
+            [*(dated for dated in self.rules if dated[0] != from_slot), (from_slot, rules)],
+            key=lambda dated: dated[0],
+        )
+        for (slot, _), row in self.orders.items():
+            row.band, row.fee = self._rules(slot).price_band, self._rules(slot).cancel_fee
+        self.events += 1
+
+    # What must be refused
+
+    def wrong(self, choice: int, trader: Trader) -> None:
+        """One of the requests that no state of the market lets through."""
+        town, slot = self.town, self.open_slot
+        order = SheetOrder("w", "buy", slot, [(100_000, 10)])
+        other = town.traders[(trader.number + 1) % len(town.traders)]
+        stranger = RETAILERS[1 - RETAILERS.index(trader.retailer)]
+        forged = town.sheet(trader, [order])
+        forged = forged[:-20] + ("A" if forged[-20] != "A" else "B") + forged[-19:]
+        past = self.closed[-1:] or self.cleared[-1:] or self.settled[-1:] or [slot]
+        batches = (
+            ("METER_NOT_HELD", town.sheet(trader, [order], key=other.key)),
+            ("CHANNEL_WRONG", town.sheet(trader, [order], channel="elsewhere")),
+            ("SIGNATURE_INVALID", forged),
+            ("SHEET_UNREADABLE", town.cancel_token(trader, slot, "w")),
+            ("SLOT_INVALID", town.sheet(trader, [SheetOrder("w", "buy", slot + 1, [(1, 1)])])),
+            ("METER_UNKNOWN", town.sheet(trader, [order], meter="nowhere")),
+        )
+        calls = (
+            ("NOT_OWN_CLIENT", "credit_client", town.payment(trader, 1, "stolen"), stranger),
+            ("ROLE_WRONG", "debit_client", town.payment(trader, 1, "stolen"), DSO),
+            ("NOT_AREA_DSO", "pause_zone", PauseArguments(ROOT), OTHER_DSO),
+            ("ADMIN_NEEDED", "set_market_rules", RulesArguments(AREA, slot, RULES), DSO),
+            ("SLOT_PHASE", "clear_slot", SlotArguments(AREA, slot), DSO),
+            ("SLOT_PHASE", "settle_slot", SlotArguments(AREA, slot), RETAILERS[0]),
+            ("GATE_NOT_DUE", "close_gate", GateArguments(AREA, slot + 200 * SLOT_S), ORACLE),
+            ("SLOT_PHASE", "close_gate", GateArguments(AREA, past[0], None), ORACLE),
+            ("ACT_SEQUENCE", "record_act", town.lock_token(trader, self.acts + 2, lock=True), DSO),
+        )
+        self.events += 1
+        choice %= len(batches) + len(calls)
+        if choice < len(batches):
+            code, token = batches[choice]
+            if code == "METER_NOT_HELD" and other.did in self.locked:
+                code = "TRADER_LOCKED"
+            changes = town.view.kept.changes
+            assert [answer.code for answer in town.send("place_orders", [token])] == [code]
+            assert town.view.kept.changes == changes
+            return
+        code, name, arguments, member = calls[choice - len(batches)]
+        if past == [slot] and name == "close_gate" and code == "SLOT_PHASE":
+            return
+        assert (name, town.refused(name, arguments, member)) == (name, code)
+
+    def refuse_repeats(self, slot: int) -> None:
+        """A slot that has settled takes no step again."""
+        for name in ("clear_slot", "settle_slot"):
+            assert self.town.refused(name, SlotArguments(AREA, slot)) == "SLOT_PHASE"
+        meter = next(iter(self.town.meters))
+        arguments, transient = self.town.report(slot, [self.town.leaf(meter, import_wh=1)])
+        code = self.town.refused("record_readings", arguments, ORACLE, transient=transient)
+        assert code in ("READING_REPEATED", "REPORT_LATE")
+        self.events += 3
+
+    # What is foretold
+
+    def names_of(self, slot: int, trader: Trader) -> list[str]:
+        """The order ids that a trader has used in a slot."""
+        return list(self._row(slot, trader).kept)
+
+    def revision_of(self, slot: int, trader: Trader, name: str) -> int:
+        """The revision an order stands at."""
+        return self._row(slot, trader).kept[name].revision
+
+    def _rules(self, slot: int) -> MarketRules:
+        return next(rules for from_slot, rules in reversed(self.rules) if from_slot <= slot)
+
+    def _row(self, slot: int, trader: Trader) -> Orders:
+        key = (slot, trader.did)
+        if key not in self.orders:
+            rules = self._rules(slot)
+            self.orders[key] = Orders(
+                capacity_wh=self.town.import_w // 4, band=rules.price_band, fee=rules.cancel_fee
+            )
+        return self.orders[key]
+
+    def _rows_of(self, slot: int) -> dict[str, list[StoredOrder]]:
+        """All rows of a slot; it takes no more orders, so the model lets them go."""
+        keys = [key for key in self.orders if key[0] == slot]
+        return {did: self.orders[slot, did].rows() for _, did in keys}
+
+    def _bars_gate(self, slot: int) -> str:
+        late = self.town.engine.now_s >= self._rules(slot).gate_s(slot)
+        return "GATE_CLOSED" if slot < self.open_slot or late else ""
+
+    def _bars_amend(self, slot: int, trader: Trader) -> str:
+        if trader.did in self.locked:
+            return "TRADER_LOCKED"
+        if code := self._bars_gate(slot):
+            return code
+        return "ZONE_PAUSED" if trader.zone in self.paused or ROOT in self.paused else ""
+
+    def _bars_place(self, slot: int, trader: Trader) -> str:
+        return self._bars_amend(slot, trader)
+
+    def _answered(self, name: str, tokens: list[str], wanted: list[str]) -> list[str]:
+        got = [answer.code for answer in self.town.send(name, tokens)]
+        assert got == wanted
+        self.events += len(tokens)
+        return got

@@ -1,0 +1,212 @@
+"""Money and energy are conserved: random events against books kept a second time, in dicts."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from chaincode.fees import FeeRow
+from chaincode.sheets import SheetOrder, Step
+from chaincode.state import Side
+from tests.chaincode.shadowed_town import ShadowedTown
+from tests.chaincode.town import DSO, FEES, ROOT, SLOT, SLOT_S, ZONES, Trader
+
+TRADERS = 16
+EVENTS_OF_A_SLOT = 210
+DEPOSIT_NANO = 150_000_000  # little enough that some orders find no cover and some clients fail
+SEED = 20_261_220
+BANDS = ((-500_000, 4_000_000), (-60_000, 260_000), (-500_000, 400_000))
+OTHER_FEES = (
+    FeeRow("grid", DSO, 21_700, 190_000, relation="local", from_hour=6, to_hour=22),
+    FeeRow("grid", DSO, 11_100, 190_000, relation="local", from_hour=22, to_hour=6),
+    FeeRow("levy", "levy", 9_999, 66_667, supplier=DSO),
+)
+
+
+class Chance:
+    """The random events of a run, drawn from one seed."""
+
+    def __init__(self, market: ShadowedTown, seed: int) -> None:
+        self.market = market
+        self.random = Random(seed)  # noqa: S311 events of a test, no secret
+        self.changes = 0
+
+    def event(self) -> None:
+        """One batch, payment or other act."""
+        acts = (
+            *((self.place,) * 9),
+            *((self.amend,) * 3),
+            *((self.cancel,) * 2),
+            *((self.pay,) * 4),
+            *((self.wrong,) * 3),
+            self.pay_again,
+            self.frame,
+        )
+        self.random.choice(acts)()
+
+    def trader(self) -> Trader:
+        """Somebody."""
+        return self.random.choice(self.market.town.traders)
+
+    def slot(self) -> int:
+        """The open slot or one of the next two; now and then one that has closed."""
+        ahead = self.random.choice((-1, 0, 0, 0, 0, 0, 1, 2))
+        return max(SLOT, self.market.open_slot + ahead * SLOT_S)
+
+    def steps(self, side: Side) -> list[Step]:
+        """Some steps; buyers and sellers meet, and some limits are negative."""
+        draw = self.random
+        low = -90_000 if draw.random() < 0.15 else 80_000 if side == "buy" else 60_000
+        return [
+            (draw.randrange(low, 270_000), draw.randrange(1, 160))
+            for _ in range(draw.choice((1, 1, 1, 2, 3)))
+        ]
+
+    def place(self) -> None:
+        """A batch of sheets, one of which may stand in it twice."""
+        sheets: list[tuple[Trader, str, list[SheetOrder]]] = []
+        for _ in range(self.random.randrange(1, 12)):
+            trader, slot = self.trader(), self.slot()
+            meter = self.random.choice(
+                [name for name, holder in self.market.town.meters.items() if holder is trader]
+            )
+            if self.market.town.certified_from[meter] > slot:
+                meter = trader.meter
+            side: Side = "buy" if trader.number % 2 == (self.random.random() < 0.2) else "sell"
+            gate_s = slot - 300
+            expires = self.random.choice((None, None, None, gate_s, slot + SLOT_S))
+            if expires is not None and expires <= self.market.town.engine.now_s:
+                expires = None
+            order = SheetOrder(
+                f"o{self.random.randrange(40)}", side, slot, self.steps(side), expires
+            )
+            sheets.append((trader, meter, [order]))
+            if self.random.random() < 0.05:
+                sheets.append(sheets[-1])
+        self.market.place(sheets)
+
+    def amend(self) -> None:
+        """A few amendments, of which some are not due."""
+        changes: list[tuple[Trader, int, str, int, list[Step]]] = []
+        for _ in range(self.random.randrange(1, 6)):
+            trader, slot = self.trader(), self.slot()
+            name = self.random.choice(self.market.names_of(slot, trader) or ["none"])
+            due = 1 + (self.market.revision_of(slot, trader, name) if name != "none" else 0)
+            revision = max(0, due + self.random.choice((0, 0, 0, 0, -1, 1)))
+            changes.append((trader, slot, name, revision, self.steps("buy")))
+        self.market.amend(changes)
+
+    def cancel(self) -> None:
+        """A few cancels."""
+        names: list[tuple[Trader, int, str]] = []
+        for _ in range(self.random.randrange(1, 5)):
+            trader, slot = self.trader(), self.slot()
+            name = self.random.choice(self.market.names_of(slot, trader) or ["none"])
+            names.append((trader, slot, name))
+        self.market.cancel(names)
+
+    def pay(self) -> None:
+        """A credit or a debit, sometimes of more than there is."""
+        amount = self.random.randrange(1, DEPOSIT_NANO // 2)
+        self.market.pay(self.trader(), self.random.choice((amount, -amount)))
+
+    def pay_again(self) -> None:
+        """An earlier payment sent again."""
+        self.market.pay_again(self.random.randrange(len(self.market.payments)))
+
+    def wrong(self) -> None:
+        """Something that must be refused."""
+        self.market.wrong(self.random.randrange(1_000), self.trader())
+
+    def frame(self) -> None:
+        """A pause, a lock, other fees, other rules, one more meter: not too often."""
+        draw, market = self.random, self.market
+        choice = draw.randrange(12)
+        if market.paused and choice < 8:
+            market.pause(next(iter(market.paused)))
+        elif market.locked and choice < 8:
+            trader = next(t for t in market.town.traders if t.did in market.locked)
+            market.lock(trader)
+        elif choice < 3:
+            market.pause(draw.choice((*ZONES, ROOT)))
+        elif choice < 6:
+            market.lock(self.trader())
+        elif self.changes < 60:
+            self.changes += 1
+            if choice < 8:
+                market.change_fees(draw.choice((FEES, OTHER_FEES)), draw.randrange(3))
+            elif choice < 11:
+                market.change_rules(
+                    cancel_fee=draw.choice((0, 5_000, 40_000)),
+                    band=draw.choice(BANDS),
+                    slots_ahead=draw.randrange(3),
+                )
+            elif len(market.town.meters) < 3 * TRADERS:
+                self.late_meter()
+
+    def late_meter(self) -> None:
+        """A meter that is certified some slots ahead must hold up no slot before."""
+        from_slot = self.market.open_slot + self.random.randrange(4) * SLOT_S
+        name = f"extra{len(self.market.town.meters)}"
+        self.market.town.certify(self.trader(), meter=name, from_slot=from_slot)
+        self.market.events += 1
+
+    def measured(self, slot: int) -> dict[str, tuple[int, int]]:
+        """What meters show: some near what they traded, some nothing; now and then one is mute."""
+        draw, town = self.random, self.market.town
+        names = [name for name, since in town.certified_from.items() if since <= slot]
+        measured: dict[str, tuple[int, int]] = {}
+        for name in names:
+            wh = draw.choice((0, draw.randrange(1_000), draw.randrange(200)))
+            sells = draw.random() < 0.5
+            measured[name] = (wh // 7 if sells else wh, wh if sells else wh // 9)
+        if draw.random() < 0.1:
+            del measured[draw.choice(names)]
+        return measured
+
+    def turn(self) -> None:
+        """A gate closes; clearing, reports and settlement of it and of earlier slots follow."""
+        market, draw = self.market, self.random
+        market.close()
+        if draw.random() < 0.8:
+            for slot in draw.sample(market.closed, len(market.closed)):
+                market.clear(slot)
+        for slot in list(market.cleared):
+            if slot + SLOT_S > market.town.engine.now_s or draw.random() < 0.3:
+                continue
+            market.report(slot, self.measured(slot))
+            market.settle(slot)
+            market.refuse_repeats(slot)
+
+
+def run(events: int, seed: int) -> ShadowedTown:
+    """A market after so many random events, every slot of it compared."""
+    market = ShadowedTown(TRADERS, slots=events // 100, deposit_nano=DEPOSIT_NANO)
+    chance = Chance(market, seed)
+    while market.events < events:
+        until = market.events + EVENTS_OF_A_SLOT
+        while market.events < until:
+            chance.event()
+        chance.turn()
+    for slot in list(market.closed):
+        market.clear(slot)
+    for slot in list(market.cleared):
+        market.report(slot, chance.measured(slot))
+        market.settle(slot)
+    market.books.check()
+    return market
+
+
+def test_money_and_energy_are_conserved_over_a_hundred_thousand_events() -> None:
+    market = run(100_000, SEED)
+
+    assert market.events >= 100_000
+    assert len(market.settled) > 300
+    assert not market.closed
+    assert not market.cleared
+
+
+@pytest.mark.exhaustive
+def test_money_and_energy_are_conserved_over_a_million_events() -> None:
+    assert run(1_000_000, SEED + 1).events >= 1_000_000

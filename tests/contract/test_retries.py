@@ -1,0 +1,173 @@
+"""A write that is sent twice, or out of order, happens once.
+
+One life of a market is driven twice over: with every transaction once, and with every
+transaction sent again at once and once more at the end. Both end in the same state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chaincode import contract
+from chaincode.errors import Refused
+from chaincode.market_rules import RulesArguments
+from chaincode.readings import OracleArguments
+from chaincode.slots import SeedArguments
+from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
+from chaincode.zones import CapacityArguments, PauseArguments
+from ledger_network.port import Contract, Receipt
+from tests.contract.cast import (
+    AREA,
+    DSO,
+    EAST,
+    MILLION,
+    ORACLE,
+    R1,
+    SLOT,
+    SLOT_S,
+    WEST,
+    Engine,
+    Rules,
+    did_of,
+    market_rules,
+)
+from tests.contract.market import Market, Opener
+from tests.contract.tokens import order_of
+
+NEXT = SLOT + SLOT_S
+REPEATED_WITH_A_CODE = {
+    "initialise": "ALREADY_INITIALISED",
+    "register_area": "ALREADY_REGISTERED",
+    "register_zone": "ALREADY_REGISTERED",
+    "register_organisation": "ALREADY_REGISTERED",
+    "register_participant": "ALREADY_REGISTERED",
+    "pause_zone": "ZONE_STATE",
+    "resume_zone": "ZONE_STATE",
+    "close_gate": "SLOT_PHASE",
+    "clear_slot": "SLOT_PHASE",
+    "settle_slot": "SLOT_PHASE",
+}
+"""Transactions that refuse their repetition; every other answers it and changes nothing."""
+
+
+class Twice(Market):
+    """Sends every transaction a second time and checks that nothing comes of it."""
+
+    def __init__(self, engine: Engine, rules: Rules, served: Contract) -> None:
+        self.sent: list[str] = []
+        super().__init__(engine, rules, served)
+
+    def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        member: str = DSO,
+        *,
+        admin: bool = False,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Receipt:
+        """Submit, then submit the same again."""
+        receipt = super().submit(name, arguments, member, admin=admin, transient=transient)
+        self.sent.append(name)
+        before = self.state_hash()
+        try:
+            super().submit(name, arguments, member, admin=admin, transient=transient)
+            code = ""
+        except Refused as refused:
+            code = refused.code
+        assert code == REPEATED_WITH_A_CODE.get(name, ""), name
+        assert self.state_hash() == before, name
+        return receipt
+
+
+def live(market: Market) -> str:
+    """A life with every write of the table in it; the state it ends in."""
+    market.traders("S", "B")
+    market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT), DSO)
+    market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
+    market.submit("pause_zone", PauseArguments(WEST), DSO)
+    market.submit("resume_zone", PauseArguments(WEST), DSO)
+    market.debit("B", MILLION)
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        S    t   sell  100000  100
+        B    b   buy   120000  600
+        """)
+    market.amend("B", "b", 1, [(120_000, 500)])
+    market.cancel("S", "t")
+    market.act("lock", "S", 1)
+    market.act("unlock", "S", 2)
+    market.clear()
+    market.dispute("raise", "B", 0)
+    market.dispute("withdraw", "B", 0)
+    market.report("meter import export\nS 0 400\nB 500 0")
+    market.settle()
+    return market.state_hash()
+
+
+def test_every_write_sent_twice_happens_once(engine: Engine, open_market: Opener) -> None:
+    rules = market_rules(cancel_fee=1000)
+    once = open_market(rules)
+    twice = Twice(engine, rules, contract.Contract())
+    try:
+        assert live(twice) == live(once)
+        assert twice.account("S") == once.account("S")
+        twice.check_end()
+    finally:
+        twice.close()
+
+
+def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
+    market.traders("S", "B")
+    tokens = market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        B    b   buy   120000  500
+        """)
+    amend = market.tokens.amend("B", "b", 1, [(110_000, 500)])
+    assert market.codes([amend], name="amend_orders") == ["AMENDED"]
+    market.clear()
+    signed = market.report("meter import export\nS 0 500\nB 500 0")
+    market.settle()
+    before = market.state_hash()
+
+    assert market.codes([*tokens, tokens[0]]) == ["EXISTS"] * 3
+    assert market.codes([amend], name="amend_orders") == ["EXISTS"]
+    market.send_report(signed)
+    for name, arguments, member, admin in (
+        ("set_market_rules", RulesArguments(AREA, SLOT, market.rules.market), DSO, True),
+        ("set_fees", FeesArguments(AREA, SLOT, []), DSO, True),
+        ("set_residual_prices", ResidualArguments(AREA, SLOT, market.rules.prices), R1, True),
+        ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE, True),
+        ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False),
+        ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT), DSO, False),
+    ):
+        try:
+            market.submit(name, arguments, member, admin=admin)
+            code = ""
+        except Refused as refused:
+            code = refused.code
+        assert code == "DATED_BEFORE_GATE", name
+
+    assert market.state_hash() == before
+
+
+def test_copies_of_a_batch_in_any_order_place_each_order_once(open_market: Opener) -> None:
+    hashes: list[str] = []
+    for order in ((0, 1, 2), (2, 1, 2, 0, 0, 1)):
+        market = open_market()
+        market.traders("A", "B", "C")
+        tokens = [
+            market.tokens.sheet("A", [order_of("s", "sell", [(100_000, 500)])]),
+            market.tokens.sheet("B", [order_of("b", "buy", [(120_000, 300)])]),
+            market.tokens.sheet("C", [order_of("b", "buy", [(110_000, 300)])]),
+        ]
+        for place in order:
+            market.send([tokens[place]])
+        market.clear()
+        hashes.append(market.state_hash())
+
+    assert hashes[0] == hashes[1]

@@ -1,0 +1,39 @@
+"""The examples of `docs/start.md` run and do what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+
+from chaincode.contract import NAME
+from chaincode.sheets import Sheet
+from commonwatt.auction import run_auction
+from commonwatt.demonstration import make_cast
+from commonwatt.up import CHANNEL
+from tests.house.tree import ROOT
+
+TEXT = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+
+
+def box(name: str) -> bytes:
+    """The text of a fenced box."""
+    found = re.search(rf"^```{name}\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+    assert found is not None
+    return found[1].encode()
+
+
+def test_the_book_of_the_page_trades_as_the_page_says() -> None:
+    result = json.loads(run_auction(box("book")))
+
+    assert (result["volume"], result["prices"]) == (500, {"street": 150_000})
+    assert "They trade 500 Wh at 150,000 micro-currency per kWh" in TEXT
+
+
+def test_the_sheet_of_the_page_is_one_of_the_demonstration() -> None:
+    sheet = msgspec.json.decode(box("sheet"), type=Sheet)
+    homes = {home.meter: home.zone for home in make_cast(seed=0, households=2).homes}
+
+    assert (sheet.channel, sheet.contract) == (CHANNEL, NAME)
+    assert homes[sheet.meter] == sheet.zone
