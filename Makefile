@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test test-exhaustive bench lint clean venv lock
+.PHONY: help up test test-exhaustive bench docs lint clean venv lock
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -35,6 +35,9 @@ lint: venv ## the checks that run nothing: ruff, import-linter, pyright
 
 bench: venv ## the numbers that the project promises, measured here
 	@$(BIN)/commonwatt bench
+
+docs: venv ## the pages and the picture that are written from the code, into docs/
+	@$(BIN)/python -m commonwatt.reference docs
 
 lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade for newer versions
 	$(LOCK) -o requirements.txt

@@ -13,8 +13,8 @@ from chaincode.zones import AreaName
 from commonwatt.demonstration import AREA, DSO, Cast, Home
 from ledger_network.port import Ledger, Member
 
-HOMES_SHOWN = 8
-TRADES_SHOWN = 8
+HOMES_SHOWN = 14
+TRADES_SHOWN = 14
 
 
 class Holder(msgspec.Struct, frozen=True):

@@ -210,7 +210,8 @@ async def _run_live(market: Market, stop: asyncio.Event, console: Console) -> No
                 orders=market.operation.tally.orders,
                 slots=market.operation.tally.slots,
             )
-            live.update(live_page(snapshot, market.cast, speed=market.speed), refresh=True)
+            page = live_page(snapshot, market.cast, speed=market.speed, columns=console.width)
+            live.update(page, refresh=True)
             await _next_second(stop)
 
 

@@ -9,7 +9,7 @@ from typing import cast
 import chaincode
 from chaincode.readings import COLLECTION, reading_key
 from chaincode.state import Row, Table
-from commonwatt.reference.structs import fields_table, summary
+from commonwatt.reference.structs import fields_table, structs_in, summary
 
 HEAD = """\
 # Keys and rows
@@ -33,14 +33,12 @@ def keys_page() -> str:
     for table, module in tables:
         name = table.struct.__name__
         lines.append(f"| `{_key(table)}` | {table.name} | [{name}](#{name.lower()}) | `{module}` |")
-    structs = {table.struct.__name__: table.struct for table, _ in tables}
+    named = (struct for table, _ in tables for struct in structs_in(table.struct))
     parts = [HEAD + "\n".join(lines), _private()]
     parts += [
-        f"## {name}\n\n{summary(struct)}\n\n{fields_table(struct)}"
-        for name, struct in structs.items()
-        if struct is not Row
+        f"## {struct.__name__}\n\n{summary(struct)}\n\n{fields_table(struct)}"
+        for struct in dict.fromkeys(named)
     ]
-    parts.append(f"## Row\n\nA row that only stands for its key.\n\n{fields_table(Row)}")
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

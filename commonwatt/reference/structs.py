@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -122,6 +122,8 @@ def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
 
 
 def _plain(kind: Any) -> str:
+    if isinstance(kind, TypeVar):
+        return "what is dated"
     if kind in PLAIN_TYPES:
         return PLAIN_TYPES[kind]
     return f"[{kind.__name__}](#{kind.__name__.lower()})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 import msgspec
@@ -119,18 +118,13 @@ def _signed() -> str:
 
 
 def _structures() -> list[type[msgspec.Struct]]:
-    """Every struct that is no transaction's arguments, by name."""
-    arguments = {transaction.arguments for transaction in TRANSACTIONS}
-    found = {struct.__name__: struct for struct in _named() if struct not in arguments}
+    """Every struct that is not told under its transaction already, by name."""
+    top = [transaction.arguments for transaction in TRANSACTIONS]
+    others: list[Any] = [_answer_of(transaction) for transaction in TRANSACTIONS]
+    others += [struct for _, struct, _ in SIGNED]
+    others += [hint for each in top for hint in get_type_hints(each, include_extras=True).values()]
+    found = {struct.__name__: struct for kind in (*others, Leaf) for struct in structs_in(kind)}
     return [found[name] for name in sorted(found)]
-
-
-def _named() -> Iterator[type[msgspec.Struct]]:
-    kinds: list[Any] = [transaction.arguments for transaction in TRANSACTIONS]
-    kinds += [_answer_of(transaction) for transaction in TRANSACTIONS]
-    kinds += [struct for _, struct, _ in SIGNED]
-    for kind in (*kinds, Leaf):
-        yield from structs_in(kind)
 
 
 def _structure(struct: type[msgspec.Struct]) -> str:

@@ -17,7 +17,7 @@ import msgspec
 from identity.keys import PrivateKey, SignatureCheck, verify
 from ledger_network.embedded.block_log import digest_of
 from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.state_store import StateReader
+from ledger_network.embedded.state_store import StateReader, remove_state
 
 KEPT = 2
 _DOMAIN = b"commonwatt snapshot 1\0"
@@ -64,7 +64,7 @@ class Snapshots:
     def _take(self) -> None:
         fresh = self.folder / "snapshot.new"
         try:
-            fresh.unlink(missing_ok=True)
+            remove_state(fresh, disk=self._disk)
             with closing(StateReader(self._state)) as reader:
                 if not self._begin(reader):
                     return
@@ -74,7 +74,6 @@ class Snapshots:
                     self._end()
             self._store(fresh, height)
         except (OSError, sqlite3.Error) as fault:
-            fresh.unlink(missing_ok=True)
             self.fault = None if self._closed else f"the last snapshot failed: {fault}"
         else:
             self.fault = None

@@ -214,7 +214,7 @@ def _cut(path: Path, *, length: int, disk: Disk) -> None:
 def _remove_unfinished(folder: DataFolder, disk: Disk) -> None:
     """Files that a crash left half made; nothing refers to them."""
     for place in (folder.path, folder.blocks, folder.members, folder.snapshots):
-        for path in place.glob("*.new"):
+        for path in place.glob("*.new*"):
             disk.remove(path)
 
 

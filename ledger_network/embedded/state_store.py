@@ -346,7 +346,7 @@ class StateStore:
 
 def remove_state(path: Path, *, disk: Disk) -> None:
     """Remove a state, its file first: a write-ahead log without a file says nothing."""
-    for name in (path.name, path.name + "-wal", path.name + "-shm"):
+    for name in (path.name, path.name + "-wal", path.name + "-shm", path.name + "-journal"):
         disk.remove(path.with_name(name))
 
 

@@ -76,9 +76,13 @@ class Books:
         self._check_zones(slot, trades)
         self.waiting[slot] = trades
         covers = self._covers()
-        for did in {trader_of(name) for t in trades for name in (t.buy, t.sell)}:
-            if covers[did]:
-                assert self.balances[did] >= covers[did], f"{did} is not covered"
+        for trade in trades:
+            for name, cover_nano in (
+                (trade.buy, trade.buy_cover_nano),
+                (trade.sell, trade.sell_cover_nano),
+            ):
+                did = trader_of(name)
+                assert not cover_nano or self.balances[did] >= covers[did], f"{name} has no cover"
 
     def settled(self, slot: int, readings: Mapping[str, tuple[int, int]]) -> None:
         """Take the slot's postings, and hold them and its Wh against the rules worked out anew."""

@@ -237,7 +237,7 @@ class ShadowedTown:
             ("ADMIN_NEEDED", "set_market_rules", RulesArguments(AREA, slot, RULES), DSO),
             ("SLOT_PHASE", "clear_slot", SlotArguments(AREA, slot), DSO),
             ("SLOT_PHASE", "settle_slot", SlotArguments(AREA, slot), RETAILERS[0]),
-            ("GATE_NOT_DUE", "close_gate", GateArguments(AREA, slot + 200 * SLOT_S), ORACLE),
+            ("GATE_OUT_OF_ORDER", "close_gate", GateArguments(AREA, slot + 200 * SLOT_S), ORACLE),
             ("SLOT_PHASE", "close_gate", GateArguments(AREA, past[0], None), ORACLE),
             ("ACT_SEQUENCE", "record_act", town.lock_token(trader, self.acts + 2, lock=True), DSO),
         )
@@ -245,7 +245,8 @@ class ShadowedTown:
         choice %= len(batches) + len(calls)
         if choice < len(batches):
             code, token = batches[choice]
-            if code == "METER_NOT_HELD" and other.did in self.locked:
+            signer = other if code == "METER_NOT_HELD" else trader
+            if code in ("METER_NOT_HELD", "SLOT_INVALID") and signer.did in self.locked:
                 code = "TRADER_LOCKED"
             changes = town.view.kept.changes
             assert [answer.code for answer in town.send("place_orders", [token])] == [code]

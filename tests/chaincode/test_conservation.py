@@ -31,6 +31,7 @@ class Chance:
         self.market = market
         self.random = Random(seed)  # noqa: S311 events of a test, no secret
         self.changes = 0
+        self.unread = SLOT
 
     def event(self) -> None:
         """One batch, payment or other act."""
@@ -172,12 +173,17 @@ class Chance:
         if draw.random() < 0.8:
             for slot in draw.sample(market.closed, len(market.closed)):
                 market.clear(slot)
-        for slot in list(market.cleared):
-            if slot + SLOT_S > market.town.engine.now_s or draw.random() < 0.3:
-                continue
-            market.report(slot, self.measured(slot))
-            market.settle(slot)
-            market.refuse_repeats(slot)
+        self.report_until(market.town.engine.now_s)
+        for slot in draw.sample(market.cleared, len(market.cleared)):
+            if slot in market.reports and draw.random() < 0.7:
+                market.settle(slot)
+                market.refuse_repeats(slot)
+
+    def report_until(self, second: int) -> None:
+        """Report the slots that are over; a slot begins where the one before it ended."""
+        while self.unread + SLOT_S <= second and self.unread < self.market.open_slot:
+            self.market.report(self.unread, self.measured(self.unread))
+            self.unread += SLOT_S
 
 
 def run(events: int, seed: int) -> ShadowedTown:
@@ -191,8 +197,8 @@ def run(events: int, seed: int) -> ShadowedTown:
         chance.turn()
     for slot in list(market.closed):
         market.clear(slot)
+    chance.report_until(market.open_slot + SLOT_S)
     for slot in list(market.cleared):
-        market.report(slot, chance.measured(slot))
         market.settle(slot)
     market.books.check()
     return market

@@ -21,7 +21,8 @@ from ledger_network.port import Contract, Ledger
 
 AREA, ROOT, EAST, WEST = "area", "root", "east", "west"
 DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR = "Dso", "OtherDso", "R1", "R2", "Oracle", "Reg"
-MEMBERS = (DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR)
+GUEST = "Guest"  # a member of the ledger that the contract does not know as an organisation
+MEMBERS = (DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR, GUEST)
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
 START_S = SLOT - 7_200

@@ -107,7 +107,7 @@ class Market:
         self._names: dict[str, str] = {}
         self._zones: dict[str, str] = {}
         self._registers: dict[str, tuple[int, int]] = {}
-        self._found()
+        self.found()
 
     async def _open(self, engine: Engine, contract: Contract) -> HashedLedger:
         return engine(self.clock, contract)
@@ -143,7 +143,8 @@ class Market:
         """The digest of the public state."""
         return self.run(self.ledger.state_hash())
 
-    def _found(self) -> None:
+    def found(self) -> None:
+        """Register what every scenario begins with."""
         organisations = [
             OrganisationArguments(DSO, "dso"),
             OrganisationArguments(OTHER_DSO, "dso"),

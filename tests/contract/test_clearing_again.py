@@ -155,11 +155,11 @@ def test_each_part_of_a_slots_life_may_be_another_members_work(open_market: Open
 def large_market(open_market: Opener) -> Market:
     """A market whose book has the most orders of the most steps with the longest names.
 
-    80 participants with 50 orders of 20 steps are some 3.5 MB of book, more than one transaction
-    takes on; one seller trades with some of them.
+    110 participants with 50 orders of 20 steps are some 5 MB of book, more than one transaction
+    may write; one seller trades with some of them.
     """
     market = open_market()
-    names = [f"B{number:02d}" for number in range(80)]
+    names = [f"B{number:03d}" for number in range(110)]
     tokens: list[str] = []
     for name in names:
         market.trader(name, deposit_nano=MILLION)
@@ -188,7 +188,7 @@ def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> 
     with pytest.raises(Refused, match="LANE_BUSY"):
         market.clear_part(NEXT)
     assert market.state_hash() == before
-    market.credit("B00", MILLION)  # nobody waits for a run
+    market.credit("B000", MILLION)  # nobody waits for a run
     phases: list[str] = []
     for member in (ORACLE, DSO, R2) * 5:
         phases.append(market.clear_part(SLOT, member=member))
@@ -199,7 +199,7 @@ def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> 
     assert phases[-1] == "CLEARED"
     row = market.slot(SLOT).row
     assert row is not None
-    assert row.quantity_wh == {EAST: 80 * 50 * 20 + 2500}
+    assert row.quantity_wh == {EAST: 110 * 50 * 20 + 2500}
     matched_wh = sum(view.trade.quantity_wh for view in market.trades(SLOT))
     assert matched_wh == 2500
     (record,) = market.slot(SLOT).zones

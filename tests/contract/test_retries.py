@@ -14,6 +14,7 @@ from chaincode import contract
 from chaincode.errors import Refused
 from chaincode.market_rules import RulesArguments
 from chaincode.readings import OracleArguments
+from chaincode.registry import OrganisationArguments
 from chaincode.slots import SeedArguments
 from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import CapacityArguments, PauseArguments
@@ -22,6 +23,7 @@ from tests.contract.cast import (
     AREA,
     DSO,
     EAST,
+    GUEST,
     MILLION,
     ORACLE,
     R1,
@@ -84,6 +86,8 @@ class Twice(Market):
 
 def live(market: Market) -> str:
     """A life with every write of the table in it; the state it ends in."""
+    guest = OrganisationArguments(GUEST, "retailer")
+    market.submit("register_organisation", guest, DSO, admin=True)
     market.traders("S", "B")
     market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT), DSO)
     market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
@@ -115,6 +119,7 @@ def test_every_write_sent_twice_happens_once(engine: Engine, open_market: Opener
     try:
         assert live(twice) == live(once)
         assert twice.account("S") == once.account("S")
+        assert set(twice.sent) == {row.name for row in contract.TRANSACTIONS if row.writes}
         twice.check_end()
     finally:
         twice.close()

@@ -231,7 +231,7 @@ def test_missing_reading_holds_the_slot_until_its_deadline_and_is_then_estimated
     deadline_s = SLOT + SLOT_S + market.rules.market.report_deadline_s
 
     market.clock.now_s = deadline_s - 1
-    with pytest.raises(Refused, match="READINGS_MISSING: 1 meters .* B first"):
+    with pytest.raises(Refused, match=r"READINGS_MISSING: 1 meters .* B first"):
         market.settle()
     market.clock.now_s = deadline_s
     market.settle()

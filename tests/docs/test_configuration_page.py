@@ -24,7 +24,9 @@ def lines(heading: str) -> Iterator[str]:
 
 def test_every_market_rule_is_listed_with_its_default() -> None:
     listed = {
-        row["name"]: row["default"] for row in map(RULE.match, lines("Market rules of an area")) if row
+        row["name"]: row["default"]
+        for row in map(RULE.match, lines("Market rules of an area"))
+        if row
     }
 
     wanted = {

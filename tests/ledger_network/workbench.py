@@ -198,11 +198,11 @@ class FullDisk(SteppedDisk):
 
     def __init__(self, at: int, *, refuses: tuple[str, ...] = ("append",)) -> None:
         super().__init__()
-        self._at = at
+        self.at = at
         self._refuses = refuses
 
     def step(self, kind: str, *, handle: int = -1, data: bytes = b"") -> None:
-        if self.steps < self._at or kind not in self._refuses:
+        if self.steps < self.at or kind not in self._refuses:
             return
         if data:
             Disk.append(self, handle, data[: len(data) // 2])

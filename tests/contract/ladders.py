@@ -1,0 +1,150 @@
+"""Requests that are wrong in every way, and one repair after the other.
+
+A ladder is one request. On every rung the fault named there is the one that is told, although all
+the faults below it are there too; then it is repaired, and nothing has changed in the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from chaincode.acts import ACT_TYP, ActArguments
+from chaincode.disputes import DISPUTE_TYP, DisputeArguments
+from chaincode.errors import Refused
+from chaincode.readings import REPORT_TYP, TRANSIENT_LEAVES, ReportArguments, configuration_digest
+from chaincode.readings import leaf_bytes, merkle_root
+from chaincode.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
+from identity.canonical import encode
+from identity.jws import sign_compact
+from tests.contract.cast import AREA, DSO, did_of, key_of
+from tests.contract.market import Market
+
+Fields: TypeAlias = dict[str, Any]
+"""Parts of a request by name; what it is told with besides its arguments is in capitals."""
+
+Attempt: TypeAlias = Callable[[Market, Fields], str]
+"""Sends a request; the code that it is refused with, empty where it is taken."""
+
+Rung: TypeAlias = tuple[str, Fields]
+"""The code that is told, and the parts that repair the fault."""
+
+
+class Ladder(NamedTuple):
+    """One request from its first fault to where it is taken."""
+
+    name: str
+    attempt: Attempt
+    first: Fields
+    rungs: Sequence[Rung]
+
+
+def refused(act: Callable[[], object]) -> str:
+    """The code that `act` is refused with, empty where it is taken."""
+    try:
+        act()
+    except Refused as refusal:
+        return refusal.code
+    return ""
+
+
+def struct_of(fields: Mapping[str, Any]) -> msgspec.Struct:
+    """Arguments with these members, whatever they hold."""
+    kind = msgspec.defstruct("Anything", list(fields))
+    return kind(**fields)
+
+
+def submitting(name: str) -> Attempt:
+    """Submits transaction `name`; MEMBER and ADMIN say who does."""
+
+    def attempt(market: Market, fields: Fields) -> str:
+        arguments = {key: value for key, value in fields.items() if key.islower()}
+        member, admin = fields.get("MEMBER", DSO), fields.get("ADMIN", False)
+        return refused(
+            lambda: market.submit(name, struct_of(arguments), member, admin=admin)
+        )
+
+    return attempt
+
+
+def asking(name: str) -> Attempt:
+    """Evaluates query `name`."""
+    return lambda market, fields: refused(lambda: market.ask(name, struct_of(fields), object))
+
+
+def token_of(market: Market, typ: str, fields: Mapping[str, Any]) -> str:
+    """A token over the fields in small letters, signed by WHO; FORGED takes another's signature."""
+    if "TEXT" in fields:
+        return str(fields["TEXT"])
+    payload = {
+        "channel": market.ledger.channel,
+        "contract": market.ledger.contract,
+        "v": 1,
+    } | {key: value for key, value in fields.items() if key.islower()}
+    token = sign_compact(key_of(fields["WHO"]), typ, encode(payload))
+    if fields.get("FORGED"):
+        other = sign_compact(key_of(fields["WHO"]), typ, encode(payload | {"v": 2}))
+        return token.rpartition(".")[0] + "." + other.rpartition(".")[2]
+    return token
+
+
+def sheet(market: Market, fields: Fields) -> str:
+    """Places one sheet of IDS orders that are alike."""
+    parts = dict(fields)
+    orders = [
+        {"id": name, "side": parts["SIDE"], "slot": parts["SLOT"], "steps": parts["STEPS"]}
+        | ({"expires_s": parts["EXPIRES"]} if parts.get("EXPIRES") is not None else {})
+        for name in parts["IDS"]
+    ]
+    token = token_of(market, SHEET_TYP, parts | {"orders": orders})
+    (code,) = market.codes([token])
+    return "" if code in ("PLACED", "EXISTS") else code
+
+
+def changing(name: str) -> Attempt:
+    """Amends or cancels one order."""
+    typ = AMEND_TYP if name == "amend_orders" else CANCEL_TYP
+
+    def attempt(market: Market, fields: Fields) -> str:
+        token = token_of(market, typ, {"area": AREA} | fields)
+        (code,) = market.codes([token], name=name)
+        return "" if code in ("AMENDED", "CANCELLED") else code
+
+    return attempt
+
+
+def act(market: Market, fields: Fields) -> str:
+    """Records one act; ABOUT is the participant's name."""
+    about = {"participant": did_of(fields["ABOUT"]), "reason": ""}
+    token = token_of(market, ACT_TYP, about | fields)
+    return refused(lambda: market.submit("record_act", ActArguments(token)))
+
+
+def dispute(market: Market, fields: Fields) -> str:
+    """Raises or withdraws one dispute."""
+    token = token_of(market, DISPUTE_TYP, {"area": AREA, "reason": ""} | fields)
+    return refused(lambda: market.submit("dispute_trade", DisputeArguments(token)))
+
+
+def report(market: Market, fields: Fields) -> str:
+    """Reports LEAVES signed by SIGNERS; COUNT, ROOT, ORDER and DATA falsify what belongs to them."""
+    leaves = fields["LEAVES"]
+    payload = {
+        "configuration": fields.get("CONFIGURATION", configuration_digest(market.oracle)),
+        "count": fields.get("COUNT", len(leaves)),
+        "root": fields.get("ROOT", merkle_root([leaf_bytes(leaf) for leaf in leaves])),
+    } | {key: value for key, value in fields.items() if key.islower()}
+    tokens = [
+        token_of(market, REPORT_TYP, fields | payload | {"WHO": signer})
+        for signer in fields["SIGNERS"]
+    ]
+    if "OTHER" in fields:
+        tokens[-1] = token_of(market, REPORT_TYP, payload | {"count": 9, "WHO": "oracle 2"})
+    data = fields.get("DATA", encode(list(leaves)))
+    transient = {} if data is None else {TRANSIENT_LEAVES: data}
+    arguments = ReportArguments(tokens)
+    return refused(
+        lambda: market.submit("record_readings", arguments, "Oracle", transient=transient)
+    )
