@@ -33,7 +33,7 @@ from chaincode.state import (
     with_version,
 )
 from chaincode.tariffs import Tariffs
-from chaincode.zones import VERSIONS_MAX, ZONES, Accepted, require_open
+from chaincode.zones import VERSIONS_MAX, ZONES, Accepted, own_area, require_open
 
 POWER_W_MAX = 100_000_000  # 100 MW: beyond any meter of a distribution grid
 
@@ -90,7 +90,7 @@ class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def register_certified_meter(context: Context, arguments: MeterArguments) -> Accepted:
-    """Certify a meter, or a new version of it, from a slot whose gate is still open."""
+    """Certify a meter in the caller's area, or a new version of it, from an open slot on."""
     holder = PARTICIPANTS.get(context, arguments.holder)
     if holder is None:
         raise PARTICIPANT_UNKNOWN(did=arguments.holder)
@@ -100,6 +100,7 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
     zone = ZONES.get(context, arguments.zone)
     if zone is None:
         raise ZONE_UNKNOWN(zone=arguments.zone)
+    own_area(context, zone.area)
     require_open(context, zone.area, arguments.from_slot)
     tariffs = Tariffs(context, zone.area, arguments.from_slot)
     for retailer in (arguments.retailer, offtaker):

@@ -37,6 +37,7 @@ from commonwatt.up import (
     UpRefused,
     run_up,
 )
+from ledger_network.port import Invalid, Unknown
 
 app = typer.Typer(
     name="commonwatt",
@@ -98,6 +99,9 @@ def up(
         asyncio.run(work)
     except (UpRefused, *ledger_command.REFUSALS) as error:
         raise refuse(str(error)) from None
+    except (Invalid, Unknown) as error:
+        sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
+        raise refuse(f"{sentence} and start it again.", code=1) from None
 
 
 @app.command(

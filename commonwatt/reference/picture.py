@@ -28,7 +28,7 @@ from ledger_network.embedded.engine import EmbeddedLedger
 SEED = 11
 BEGIN_S = START_S + 5 * 3600  # Monday morning, five o'clock in Berlin
 SLOTS = 18  # four hours and a half
-WIDTH, HEIGHT = 148, 30  # columns and lines of the terminal that is drawn
+WIDTH, HEIGHT = 150, 34  # columns and lines of the terminal that is drawn
 
 CELL = 12.2  # width of a character in rich's drawing
 FONT_SIZE = "font-size: 20.27px"  # so that DejaVu Sans Mono fills its cells
@@ -55,7 +55,7 @@ async def draw_market() -> str:
         height=HEIGHT,
     )
     cast = make_cast(SEED, HOUSEHOLDS_DEFAULT)
-    console.print(live_page(await _run(), cast, speed=SPEED_DEFAULT))
+    console.print(live_page(await _run(), cast, speed=SPEED_DEFAULT, columns=WIDTH))
     drawn = console.export_svg(title="commonwatt up", unique_id="commonwatt")
     local = _FONT_NAMES.sub(_FONTS, _FONT_FACE.sub("", _CREDIT.sub("", drawn)))
     local = local.replace("font-size: 20px", FONT_SIZE)

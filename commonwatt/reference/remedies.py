@@ -78,7 +78,7 @@ REMEDIES: Mapping[str, str] = {
     "AMENDED_ALREADY": "Ask `list_orders` how the order stands and sign the next revision if it is still wanted.",
     "ORDER_NOT_OPEN": "Place a new order under a new id.",
     "REVISION_WRONG": "Sign the amendment again with the revision that is due.",
-    "GATE_OUT_OF_ORDER": "Gates close in the order of their slots. A slot that was passed over stays without trades.",
+    "GATE_OUT_OF_ORDER": "Close the gate of the slot that is due first; any member may, once its time has come.",
     "GATE_NOT_DUE": "Send it again when market time has reached the gate.",
     "SEED_NOT_DUE": "Wait for the DSO to reveal the seed, or until the deadline.",
     "SEED_WRONG": "Reveal the pre-image of the tip; `get_seed_chain` shows it.",

@@ -94,7 +94,7 @@ def check_segments(folder: DataFolder) -> tuple[list[SegmentHeader], Genesis]:
             sentence = f"the head is that of segment {head.segment}"
             raise DamagedLog(path, block=None, offset=0, sentence=sentence)
         if index:
-            _check_sealed(folder, heads[-1], head)
+            _check_sealed(folder, heads[-1], head, genesis.ledger_key)
         heads.append(head)
     return heads, genesis
 
@@ -152,13 +152,14 @@ def _open_blocks(path: Path, chain: Chain) -> Iterator[StoredBlock]:
                 return
 
 
-def _check_sealed(folder: DataFolder, sealed: SegmentHeader, after: SegmentHeader) -> None:
+def _check_sealed(
+    folder: DataFolder, sealed: SegmentHeader, after: SegmentHeader, ledger_key: bytes
+) -> None:
     path = folder.blocks / segment_name(sealed.segment)
     if digest_of(path) == (after.sealed_sha256, after.sealed_bytes):
         return
     # Name the record: walk the segment, which says where it stops making sense.
-    genesis = read_genesis(folder)
-    for _ in verified_blocks(path, sealed, genesis.ledger_key):
+    for _ in verified_blocks(path, sealed, ledger_key):
         pass
     sentence = f"{path.stat().st_size} bytes that are not the {after.sealed_bytes} sealed"
     raise DamagedLog(path, block=after.first_block, offset=after.sealed_bytes, sentence=sentence)

@@ -8,7 +8,7 @@ from the trades that wait and the pay-outs that are pending.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -47,7 +47,7 @@ class Books:
         self.pending: list[Pending] = []
         self.waiting: dict[int, list[MatchedTrade]] = {}
         self.metered_export_wh = 0
-        self.energy: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
 
     def paid(self, trader: Trader, amount_nano: int) -> None:
         """A payment was taken; it waits for the next clearing."""
@@ -114,9 +114,7 @@ class Books:
     def check(self) -> None:
         """Everything the ledger stores of accounts is what these books say."""
         accounts = {
-            key.rpartition("/")[2]: ACCOUNTS.decode(self.town.view.rows[key])
-            for key in self.town.view.rows
-            if key.startswith(ACCOUNTS.key(AREA, ""))
+            owner: ACCOUNTS.decode(value) for owner, value in self._under(ACCOUNTS.key(AREA, ""))
         }
         covers = self._covers()
         for payment in self.pending:
@@ -154,6 +152,10 @@ class Books:
                 covers[trader_of(trade.sell)] += trade.sell_cover_nano
         return covers
 
+    def _under(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        for key, value in self.town.view.range(prefix, prefix[:-1] + "0"):
+            yield key[len(prefix) :], value
+
     def _pages(self, key: Callable[..., str], slot: int) -> Iterable[bytes]:
         number = 0
         while (name := key(AREA, slot_part(slot), page_part(number))) in self.town.view.rows:
@@ -178,6 +180,7 @@ class Books:
         opened = {f"{did}/{o.id}": o for did, orders in rows.items() for o in orders if o.open}
         entries = {entry.order: entry for page in book for entry in page.entries}
         left_out = [out.order for page in book for out in page.left_out]
+        self.seen.update(f"out: {out.reason}" for page in book for out in page.left_out)
         assert sorted([*entries, *left_out]) == sorted(opened)
         for name, entry in entries.items():
             order = opened[name]
@@ -193,9 +196,8 @@ class Books:
                 order.fee_nano,
             )
         stored = {
-            key.rpartition("/")[2]: ORDERS.decode(self.town.view.rows[key]).orders
-            for key in self.town.view.rows
-            if key.startswith(ORDERS.key(AREA, slot_part(slot), ""))
+            did: ORDERS.decode(value).orders
+            for did, value in self._under(ORDERS.key(AREA, slot_part(slot), ""))
         }
         assert stored == {did: orders for did, orders in rows.items() if orders}
 
@@ -280,6 +282,7 @@ class Books:
             posted[posting.account] += posting.amount_nano
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
         defaults = {p.account for p in postings if p.kind == DEFAULT_KIND and p.amount_nano > 0}
+        self.seen.update(posting.kind for posting in postings)
         for did in defaults:
             assert self.balances[did] + posted[did] == 0
         value = self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))]

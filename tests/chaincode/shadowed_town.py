@@ -208,6 +208,8 @@ class ShadowedTown:
             key=lambda dated: dated[0],
         )
         for (slot, _), row in self.orders.items():
+            if slot < self.open_slot:
+                continue
             row.band, row.fee = self._rules(slot).price_band, self._rules(slot).cancel_fee
         self.events += 1
 
@@ -290,9 +292,8 @@ class ShadowedTown:
         return self.orders[key]
 
     def _rows_of(self, slot: int) -> dict[str, list[StoredOrder]]:
-        """All rows of a slot; it takes no more orders, so the model lets them go."""
-        keys = [key for key in self.orders if key[0] == slot]
-        return {did: self.orders[slot, did].rows() for _, did in keys}
+        dids = [trader.did for trader in self.town.traders]
+        return {did: self.orders[slot, did].rows() for did in dids if (slot, did) in self.orders}
 
     def _bars_gate(self, slot: int) -> str:
         late = self.town.engine.now_s >= self._rules(slot).gate_s(slot)
@@ -311,5 +312,6 @@ class ShadowedTown:
     def _answered(self, name: str, tokens: list[str], wanted: list[str]) -> list[str]:
         got = [answer.code for answer in self.town.send(name, tokens)]
         assert got == wanted
+        self.books.seen.update(got)
         self.events += len(tokens)
         return got

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -21,12 +22,23 @@ HANGS_S = 90  # a market that prints nothing for so long is killed, and the test
 
 
 @contextmanager
-def market(data: Path, *options: str) -> Generator[subprocess.Popen[str]]:
-    """A running `commonwatt up`, killed if it hangs or the test ends early."""
+def market(
+    data: Path, *options: str, file_bytes_max: int | None = None
+) -> Generator[subprocess.Popen[str]]:
+    """A running `commonwatt up`, killed if it hangs or the test ends early.
+
+    `file_bytes_max` lets no file grow beyond it, as a full disk would.
+    """
     command = [sys.executable, "-m", "commonwatt", "up", "--speed", "3600", "--data", str(data)]
     with subprocess.Popen(
-        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
+        if file_bytes_max is not None:
+            limits = (file_bytes_max, file_bytes_max)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
         watch = Timer(HANGS_S, process.kill)
         watch.start()
         try:
@@ -127,3 +139,31 @@ def test_damaged_log_keeps_the_market_from_starting_and_is_named(tmp_path: Path)
     assert process.returncode == 2
     assert str(segment) in printed
     assert "block" in printed
+
+
+def test_full_disk_stops_the_market_with_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
+    with market(tmp_path, "--households", "6", file_bytes_max=900_000) as process:
+        printed, _ = process.communicate()
+    settled = [match[1] for match in map(SLOT_LINE.match, printed.splitlines()) if match]
+
+    assert process.returncode == 1
+    assert "The market has stopped, " in printed
+    assert "Traceback" not in printed
+    assert verify(tmp_path / "ledger").fault is None
+
+    with market(tmp_path) as process:
+        again = slots_of(process, 1)
+        stop(process, signal.SIGTERM)
+    assert again[0] > max(settled, default="")
+
+
+def test_second_market_on_the_same_folder_is_told_why_not(tmp_path: Path) -> None:
+    with market(tmp_path, "--households", "6") as first:
+        slots_of(first, 1)
+        with market(tmp_path) as second:
+            printed, _ = second.communicate()
+        stop(first, signal.SIGTERM)
+
+    assert second.returncode == 2
+    assert "Traceback" not in printed
+    assert str(tmp_path) in printed

@@ -14,8 +14,14 @@ import msgspec
 from chaincode.acts import ACT_TYP, ActArguments
 from chaincode.disputes import DISPUTE_TYP, DisputeArguments
 from chaincode.errors import Refused
-from chaincode.readings import REPORT_TYP, TRANSIENT_LEAVES, ReportArguments, configuration_digest
-from chaincode.readings import leaf_bytes, merkle_root
+from chaincode.readings import (
+    REPORT_TYP,
+    TRANSIENT_LEAVES,
+    ReportArguments,
+    configuration_digest,
+    leaf_bytes,
+    merkle_root,
+)
 from chaincode.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
 from identity.canonical import encode
 from identity.jws import sign_compact
@@ -76,7 +82,7 @@ def asking(name: str) -> Attempt:
 
 def token_of(market: Market, typ: str, fields: Mapping[str, Any]) -> str:
     """A token over the fields in small letters, signed by WHO; FORGED takes another's signature."""
-    if "TEXT" in fields:
+    if fields.get("TEXT") is not None:
         return str(fields["TEXT"])
     payload = {
         "channel": market.ledger.channel,
@@ -129,21 +135,21 @@ def dispute(market: Market, fields: Fields) -> str:
 
 
 def report(market: Market, fields: Fields) -> str:
-    """Reports LEAVES signed by SIGNERS; COUNT, ROOT, ORDER and DATA falsify what belongs to them."""
+    """Reports LEAVES signed by SIGNERS; COUNT, ROOT, DATA and OTHER falsify what belongs to them."""
     leaves = fields["LEAVES"]
     payload = {
-        "configuration": fields.get("CONFIGURATION", configuration_digest(market.oracle)),
-        "count": fields.get("COUNT", len(leaves)),
-        "root": fields.get("ROOT", merkle_root([leaf_bytes(leaf) for leaf in leaves])),
+        "configuration": fields["CONFIGURATION"] or configuration_digest(market.oracle),
+        "count": fields["COUNT"] or len(leaves),
+        "root": fields["ROOT"] or merkle_root([leaf_bytes(leaf) for leaf in leaves]),
     } | {key: value for key, value in fields.items() if key.islower()}
     tokens = [
         token_of(market, REPORT_TYP, fields | payload | {"WHO": signer})
         for signer in fields["SIGNERS"]
     ]
-    if "OTHER" in fields:
+    if fields["OTHER"]:
         tokens[-1] = token_of(market, REPORT_TYP, payload | {"count": 9, "WHO": "oracle 2"})
-    data = fields.get("DATA", encode(list(leaves)))
-    transient = {} if data is None else {TRANSIENT_LEAVES: data}
+    data = encode(list(leaves)) if fields["DATA"] is None else fields["DATA"]
+    transient = {TRANSIENT_LEAVES: data} if data else {}
     arguments = ReportArguments(tokens)
     return refused(
         lambda: market.submit("record_readings", arguments, "Oracle", transient=transient)

@@ -26,11 +26,11 @@ Request = tuple[str, msgspec.Struct]
 
 key = st.sampled_from(KEYS)
 number = st.integers(0, 9)
-put = st.builds(lambda k, n: ("put", Put(k, n)), key, number)
-add = st.builds(lambda k, n: ("add", Put(k, n)), key, number)
-delete = st.builds(lambda k: ("delete", Key(k)), key)
-transfer = st.builds(lambda s, t, n: ("transfer", Transfer(s, t, n)), key, key, number)
-total = st.builds(lambda k: ("sum_into", Span("a", "e", into=k)), key)
+put = st.tuples(st.just("put"), st.builds(Put, key, number))
+add = st.tuples(st.just("add"), st.builds(Put, key, number))
+delete = st.tuples(st.just("delete"), st.builds(Key, key))
+transfer = st.tuples(st.just("transfer"), st.builds(Transfer, key, key, number))
+total = st.tuples(st.just("sum_into"), st.builds(Span, st.just("a"), st.just("e"), into=key))
 request = st.one_of(put, add, delete, transfer, total)
 
 
@@ -106,4 +106,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=25, stateful_step_count=15)
+TestLedger.settings = settings(max_examples=20, stateful_step_count=10)

@@ -27,7 +27,7 @@ blocks = st.lists(st.lists(transactions, min_size=1, max_size=3), max_size=6)
 
 
 def simulated(
-    state: State, height: int, keys: list[str], start: str, end: str, rows: int
+    state: State, height: int, keys: list[str], *, start: str, end: str, rows: int
 ) -> ReadSet:
     """What reading these keys and this range of `state` gives."""
     found = ReadSet(height, {key: state.get(key, 0) for key in keys})
@@ -61,7 +61,7 @@ def test_recent_writes_decide_as_reading_again_would(
         recent.begin_block(number)
         for index, ((ago, keys, start, end, rows), written) in enumerate(block):
             height = max(number - 1 - ago, 0)
-            found = simulated(history[height], height, keys, start, end, rows)
+            found = simulated(history[height], height, keys, start=start, end=end, rows=rows)
             outcome = recent.check(found)
             assert outcome == expected(state, found)
             if outcome == "VALID":

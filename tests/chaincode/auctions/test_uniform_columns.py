@@ -129,13 +129,30 @@ def test_long_book_clears_like_the_reference(
 def test_book_of_several_parts_clears_like_the_reference(
     arranged: Callable[[Columns], Columns],
 ) -> None:
-    columns = arranged(draw(PART_ROWS + 9, prices=1_000, seed=7))
+    columns = arranged(draw(2 * PART_ROWS + 9, prices=20, seed=7))
 
     crossing = clear_columns(*columns)
 
     expected = merged(orders_of(columns))
     assert tuple(crossing.fill_wh.tolist()) == expected.fill_wh
     assert crossing.price_range == expected.price_range
+
+
+def test_sample_that_sees_nothing_but_dear_limits_hides_no_crossing() -> None:
+    """Every second row is sampled, all at 500; what lies below covers all demand to the Wh."""
+    sampled = numpy.arange(SAMPLE_ROWS) % 2 == 0
+    buy = numpy.arange(SAMPLE_ROWS) % 4 == 0
+    columns = Columns(
+        buy=buy,
+        price=numpy.where(sampled, 500, 100),
+        quantity_wh=numpy.where(buy, 2, 1),
+        time=numpy.zeros(SAMPLE_ROWS, dtype=numpy.int64),
+    )
+
+    crossing = clear_columns(*columns)
+
+    assert crossing.price_range == (100, 500)
+    assert tuple(crossing.fill_wh.tolist()) == merged(orders_of(columns)).fill_wh
 
 
 def test_columns_are_left_as_they_were() -> None:

@@ -131,6 +131,9 @@ def test_trades_fills_and_rests_add_up(orders: list[Order], price_rule: PriceRul
         trade.quantity * (by_name[trade.buy].price - by_name[trade.sell].price)
         for trade in outcome.trades
     )
+    for left in outcome.unfilled:
+        at_price = by_name[left.order].price == outcome.prices[ZONE]
+        assert left.reason == ("PRIORITY" if at_price else "PRICE")
     rest_wh = {left.order: left.quantity for left in outcome.unfilled}
     for name, order in by_name.items():
         assert traded_wh[name] + rest_wh.get(name, 0) == order.quantity_wh
