@@ -74,6 +74,7 @@ class Snapshots:
                     self._end()
             self._store(fresh, height)
         except (OSError, sqlite3.Error) as fault:
+            fresh.unlink(missing_ok=True)
             self.fault = None if self._closed else f"the last snapshot failed: {fault}"
         else:
             self.fault = None

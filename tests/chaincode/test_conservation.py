@@ -286,7 +286,7 @@ class Market(RuleBasedStateMachine):
     def wrong_request(self, *, choice: int, who: int) -> None:
         self.market.wrong(choice, self.market.town.traders[who])
 
-    @precondition(lambda self: len(self.market.closed) + len(self.market.settled) < 10)
+    @precondition(lambda self: self.market.open_slot < SLOT + 10 * SLOT_S)
     @rule(clears=st.booleans())
     def close_gate(self, *, clears: bool) -> None:
         slot = self.market.close()

@@ -68,9 +68,7 @@ def submitting(name: str) -> Attempt:
     def attempt(market: Market, fields: Fields) -> str:
         arguments = {key: value for key, value in fields.items() if key.islower()}
         member, admin = fields.get("MEMBER", DSO), fields.get("ADMIN", False)
-        return refused(
-            lambda: market.submit(name, struct_of(arguments), member, admin=admin)
-        )
+        return refused(lambda: market.submit(name, struct_of(arguments), member, admin=admin))
 
     return attempt
 

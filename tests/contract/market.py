@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from chaincode.acts import ActAnswer, ActArguments
-from chaincode.balances import AccountAnswer, OwnerArguments, PaymentArguments, Totals
+from chaincode.balances import AccountAnswer, OwnerArguments, Payment, PaymentArguments, Totals
 from chaincode.clock import ClockArguments
 from chaincode.disputes import DisputeAnswer, DisputeArguments
 from chaincode.market_rules import RulesArguments
@@ -78,8 +78,8 @@ class Opener(Protocol):
     def __call__(self, rules: Rules | None = None, contract: Contract | None = None) -> Market: ...
 
 
-class PaidOut(NamedTuple):
-    """A pay-out, and how many gates had closed when it was made."""
+class Paid(NamedTuple):
+    """A payment, below zero for one out, and how many gates had closed when it was made."""
 
     name: str
     amount_nano: int
@@ -100,8 +100,7 @@ class Market:
         self.oracle = OracleSet(nodes=nodes, faulty_max=1)
         self.seeds = seeds()
         self.revealed = 0
-        self._paid_in: dict[tuple[str, str], tuple[str, int]] = {}
-        self._paid_out: dict[tuple[str, str], PaidOut] = {}
+        self._payments: dict[tuple[str, str], Paid] = {}
         self._gates: list[int] = []
         self._folded_gates = 0
         self._names: dict[str, str] = {}
@@ -132,7 +131,14 @@ class Market:
     ) -> Receipt:
         """Submit a transaction as a client, or as an administrator, of `member`."""
         who = Member(member, "admin" if admin else "client")
-        return self.run(self.ledger.submit(name, arguments, member=who, transient=transient))
+        receipt = self.run(self.ledger.submit(name, arguments, member=who, transient=transient))
+        if name in ("credit_client", "debit_client"):
+            payment = receipt.read(Payment)
+            reference = msgspec.structs.asdict(arguments)["reference"]
+            gates = len(self._gates)
+            paid = Paid(self.named(payment.participant), payment.amount_nano, gates)
+            self._payments.setdefault((member, reference), paid)
+        return receipt
 
     def ask(self, name: str, arguments: msgspec.Struct, kind: type[T], member: str = DSO) -> T:
         """The answer of a query."""
@@ -237,20 +243,17 @@ class Market:
         self, name: str, amount_nano: int, *, reference: str = "", retailer: str = R1
     ) -> None:
         """Let the retailer credit a client, under a new reference where none is given."""
-        reference = reference or f"in-{len(self._paid_in)}"
+        reference = reference or f"in-{len(self._payments)}"
         payment = PaymentArguments(AREA, did_of(name), amount_nano, reference)
         self.submit("credit_client", payment, retailer)
-        self._paid_in[retailer, reference] = (name, amount_nano)
 
     def debit(
         self, name: str, amount_nano: int, *, reference: str = "", retailer: str = R1
     ) -> None:
         """Let the retailer pay a client out, under a new reference where none is given."""
-        reference = reference or f"out-{len(self._paid_out)}"
+        reference = reference or f"out-{len(self._payments)}"
         payment = PaymentArguments(AREA, did_of(name), amount_nano, reference)
         self.submit("debit_client", payment, retailer)
-        paid = PaidOut(name, amount_nano, len(self._gates))
-        self._paid_out.setdefault((retailer, reference), paid)
 
     # Orders
 
@@ -506,12 +509,9 @@ class Market:
             answer = self.account(name)
             reserved_nano = covers.get(name, 0) + pending.get(name, 0)
             assert answer.account.reserved_nano == reserved_nano, name
-            paid_in = sum(amount for who, amount in self._paid_in.values() if who == name)
-            paid_out = sum(
-                paid.amount_nano for paid in self._paid_out.values() if paid.name == name
-            )
+            paid_nano = sum(p.amount_nano for p in self._payments.values() if p.name == name)
             has_nano = answer.available_nano + covers.get(name, 0)
-            assert has_nano == paid_in - paid_out + posted.get(name, 0), name
+            assert has_nano == paid_nano + posted.get(name, 0), name
         assert totals.reserved_nano == sum(covers.values()) + sum(pending.values())
 
     def _covers(self, slots: Sequence[int]) -> dict[str, int]:
@@ -530,7 +530,7 @@ class Market:
     def _pending(self) -> dict[str, int]:
         """Pay-outs that no clearing has folded since, by trader."""
         pending: dict[str, int] = {}
-        for paid in self._paid_out.values():
-            if paid.gates >= self._folded_gates:
-                pending[paid.name] = pending.get(paid.name, 0) + paid.amount_nano
+        for paid in self._payments.values():
+            if paid.amount_nano < 0 and paid.gates >= self._folded_gates:
+                pending[paid.name] = pending.get(paid.name, 0) - paid.amount_nano
         return pending
