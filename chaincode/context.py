@@ -282,33 +282,38 @@ class Context:
         if value is not None and not value:
             raise Broken(f"empty private value for {key!r}")
         place = PrivateKey(collection, key)
-        self._claim(key, value, new=place not in self._private and place not in self._purged)
+        self._claim(key, value, held=self._held_private(place))
         self._purged.pop(place, None)
         self._private[place] = value
 
     def private_purge(self, collection: str, key: str) -> None:
         """Buffer a purge; for `Collection`."""
         place = PrivateKey(collection, key)
-        self._claim(key, None, new=place not in self._private and place not in self._purged)
+        self._claim(key, None, held=self._held_private(place))
         self._private.pop(place, None)
         self._purged[place] = None
 
     def _write(self, key: str, value: bytes | None) -> None:
-        old = self._writes.get(key)
-        self._claim(key, value, new=key not in self._writes)
-        self._bytes -= len(old) if old else 0
+        held = _bytes_of(key, self._writes[key]) if key in self._writes else None
+        self._claim(key, value, held=held)
         self._writes[key] = value
 
-    def _claim(self, key: str, value: bytes | None, *, new: bool) -> None:
+    def _held_private(self, place: PrivateKey) -> int | None:
+        if place in self._private:
+            return _bytes_of(place.key, self._private[place])
+        return _bytes_of(place.key, None) if place in self._purged else None
+
+    def _claim(self, key: str, value: bytes | None, *, held: int | None) -> None:
+        """Refuse a write that is over a limit; `held` is what it replaces, None for a new key."""
         if not self._may_write:
             raise READ_ONLY(transaction=self.transaction)
         if self._paged:
             raise WRITE_AFTER_PAGE()
         if not key or len(key) > KEY_BYTES_MAX:
             raise Broken(f"a key of {len(key)} characters")
-        if new and self.writes >= WRITES_MAX:
+        if held is None and self.writes >= WRITES_MAX:
             raise WRITES_TOO_MANY(count=self.writes + 1, limit=WRITES_MAX)
-        self._bytes += len(key) + (len(value) if value else 0)
+        self._bytes += _bytes_of(key, value) - (held or 0)
         self._check_bytes()
 
     def _counted(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
@@ -324,3 +329,8 @@ class Context:
     def _check_bytes(self) -> None:
         if self._bytes > BYTES_MAX:
             raise BYTES_TOO_MANY(count=self._bytes, limit=BYTES_MAX)
+
+
+def _bytes_of(key: str, value: bytes | None) -> int:
+    """What a written key counts; one that is deleted counts by its name."""
+    return len(key) + (len(value) if value else 0)

@@ -167,14 +167,13 @@ def _named(name: str) -> Transaction:
 
 def _check_caller(context: Context, transaction: Transaction) -> None:
     caller = context.caller
+    if transaction.callers:
+        organisation = ORGANISATIONS.get(context, caller.member)
+        if organisation is None:
+            if CHANNEL.get(context) is None:
+                raise NOT_INITIALISED(channel=context.channel)
+            raise ORGANISATION_UNKNOWN(name=caller.member)
+        if organisation.role not in transaction.callers:
+            raise ROLE_WRONG(member=caller.member, role=" or ".join(transaction.callers))
     if transaction.admin and caller.role != "admin":
         raise ADMIN_NEEDED(name=transaction.name, member=caller.member)
-    if not transaction.callers:
-        return
-    organisation = ORGANISATIONS.get(context, caller.member)
-    if organisation is None:
-        if CHANNEL.get(context) is None:
-            raise NOT_INITIALISED(channel=context.channel)
-        raise ORGANISATION_UNKNOWN(name=caller.member)
-    if organisation.role not in transaction.callers:
-        raise ROLE_WRONG(member=caller.member, role=" or ".join(transaction.callers))

@@ -153,7 +153,7 @@ def simulate_command(
 def _print_simulation(result: SimulationResult) -> None:
     table = Table(title=f"{result.days} days, {result.households} households, seed {result.seed}")
     table.add_column("what")
-    table.add_column("figure", justify="right")
+    table.add_column("figure", justify="right", overflow="fold")
     for name, value in (
         ("slots settled", str(result.slots)),
         ("orders placed", str(result.orders)),

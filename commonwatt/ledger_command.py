@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -98,6 +99,10 @@ def export(data: Folder = DEFAULT) -> None:
     try:
         for block in export_blocks(ledger_folder(data)):
             sys.stdout.buffer.write(msgspec.json.encode(block) + b"\n")
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Whoever read had enough. The interpreter would complain at exit about the same pipe.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except REFUSALS as error:
         raise _refused(error, code=1) from None
 

@@ -24,7 +24,7 @@ BUY, SELL, QUIET = "bright_blue", "yellow", "bright_black"
 DEPTH_ROWS = 12
 HISTORY_SHOWN = 14
 SPARK_SLOTS = 32
-WIDE_COLUMNS = 110
+WIDE_COLUMNS = 120
 
 
 def slot_line(view: SlotView) -> str:
@@ -81,7 +81,7 @@ def _prices(snapshot: Snapshot, *, wide: bool) -> RenderableType:
     table = _table("slot", left=1)
     for zone in ZONES:
         table.add_column(f"{zone.rpartition('-')[2]} ct", justify="right", no_wrap=True)
-    names = ("trades", "traded kWh", "residual kWh", "surplus kWh") if wide else ("traded kWh",)
+    names = ("trades", "traded", "residual", "surplus") if wide else ("traded",)
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for view in reversed(snapshot.history[-HISTORY_SHOWN:]):
@@ -99,7 +99,11 @@ def _prices(snapshot: Snapshot, *, wide: bool) -> RenderableType:
             ]
         slot = span(view.slot, SLOT_S, _ZONE_TIME)
         table.add_row(slot, *(cents(prices.get(zone)) for zone in ZONES), *cells)
-    title = Text.assemble(("Prices ", "bold"), (_spark(snapshot.history[-SPARK_SLOTS:]), "green"))
+    title = Text.assemble(
+        ("Prices", "bold"),
+        " and energy in kWh ",
+        (_spark(snapshot.history[-SPARK_SLOTS:]), "green"),
+    )
     return _panel(table, title)
 
 
@@ -172,7 +176,7 @@ def _trade_cells(view: TradeView, names: dict[str, str], *, wide: bool) -> list[
 def _balances(snapshot: Snapshot, *, wide: bool) -> RenderableType:
     """What each home may spend, what matched trades hold back, certificates it has live."""
     table = _table("account", left=1)
-    for name in ("free", "reserved", "certificates kWh") if wide else ("free",):
+    for name in ("free", "reserved", "certified") if wide else ("free",):
         table.add_column(name, justify="right", no_wrap=True)
     for holder in snapshot.holders:
         account = holder.answer.account

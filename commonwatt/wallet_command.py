@@ -171,4 +171,4 @@ def _print(wallet: Wallet, *, as_json: bool) -> None:
     table.add_column("label")
     for number, key in enumerate(keys):
         table.add_row("current" if number == 0 else "earlier", key["did"], key["label"])
-    Console().print(table)
+    Console(emoji=False).print(table)  # `:key:` in a DID is no emoji

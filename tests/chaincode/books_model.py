@@ -274,7 +274,7 @@ class Books:
                 due[DSO] += withdrawal.fee_nano
         for trader in self.town.traders:
             short_nano = self.balances[trader.did] + due[trader.did]
-            if short_nano < 0 and due[trader.did]:
+            if short_nano < 0:
                 due[trader.did] -= short_nano
                 due[trader.retailer] += short_nano
         posted: Counter[str] = Counter()

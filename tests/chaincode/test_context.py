@@ -198,6 +198,7 @@ def test_bytes_of_arguments_transient_data_and_writes_count_together() -> None:
     assert context.bytes_used == BYTES_MAX
     context.put("key", ONE)  # what is overwritten is not sent
     context.private(PLACE).put("p", bytes(left - 3 - 1 - 1))
+    context.private(PLACE).put("p", bytes(left - 3 - 1 - 1))
     assert context.bytes_used == BYTES_MAX
 
     assert refusal_of(lambda: context.put("k", ONE)) == "BYTES_TOO_MANY"
@@ -205,14 +206,18 @@ def test_bytes_of_arguments_transient_data_and_writes_count_together() -> None:
     assert refusal_of(lambda: context_on(arguments_bytes=too_large)) == "BYTES_TOO_MANY"
 
 
-def test_a_private_value_written_over_counts_once() -> None:
+def test_what_is_written_over_counts_once() -> None:
     context = context_on()
     collection = context.private(PLACE)
 
     for _ in range(5):
         collection.put("p", bytes(BYTES_MAX // 2))
+        collection.purge("p")
+        collection.delete("p")
+        context.put("key", bytes(BYTES_MAX // 2))
+        context.delete("key")
 
-    assert context.writes == 1
+    assert (context.writes, context.bytes_used) == (2, len("p") + len("key"))
 
 
 def test_empty_values_and_impossible_keys_are_faults_of_ours() -> None:

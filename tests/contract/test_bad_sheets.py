@@ -10,13 +10,13 @@ from chaincode.sheets import AMEND_TYP, SHEET_TYP
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from tests.contract.cast import EAST, SLOT, did_of, key_of
+from tests.contract.cast import SLOT, did_of, key_of
 from tests.contract.market import Market
 from tests.contract.tokens import order_of
 
 GOOD = (
     '{"channel":"testing","contract":"commonwatt","meter":"S","orders":'
-    '[{"id":"s","side":"sell","slot":%d,"steps":[[100000,500]]}],"v":1,"zone":"east"}' % SLOT
+    f'[{{"id":"s","side":"sell","slot":{SLOT},"steps":[[100000,500]]}}],"v":1,"zone":"east"}}'
 )
 
 
@@ -168,4 +168,3 @@ def test_did_in_the_header_is_who_signed(seller: Market) -> None:
 
     assert code_of(seller, ".".join([text, *token.split(".")[1:]])) == "SHEET_UNREADABLE"
     assert seller.orders("S") == []
-    assert EAST in GOOD
