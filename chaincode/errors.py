@@ -1,8 +1,9 @@
 """Every refusal: its code, its sentence, and whether the same request may succeed later.
 
-A handler raises `GATE_CLOSED(slot=…, area=…)`; the sentence is worded here alone. The list is in
-the order of precedence: of two faults the one that stands first is named. A code once retired
-stays reserved.
+A handler raises `GATE_CLOSED(slot=…, area=…)`; the sentence is worded here alone. The list follows
+a request through its examination: who calls, what is registered, the signature, then what the
+request is about. Which of two faults a transaction names is pinned by its ladder in the contract
+suite. A code once retired stays reserved.
 
 `Refused` is a stranger's bad input; `Broken` is a broken invariant of our own and stops the
 transaction without an answer that could be mistaken for one.

@@ -239,6 +239,7 @@ class Market(RuleBasedStateMachine):
     @initialize()
     def found(self) -> None:
         self.market = ShadowedTown(4, slots=12, deposit_nano=40_000_000)
+        self.unread = SLOT
 
     @rule(
         who=st.integers(0, 3),
@@ -303,11 +304,11 @@ class Market(RuleBasedStateMachine):
     def settle_slot(self, *, wh: list[tuple[int, int]]) -> None:
         """Report and settle a slot; with three readings the last meter is estimated."""
         slot = self.market.cleared[0]
-        if slot not in self.market.reports:
-            meters = [trader.meter for trader in self.market.town.traders]
-            self.market.report(
-                slot, {m: (100 * i, 100 * e) for m, (i, e) in zip(meters, wh, strict=False)}
-            )
+        meters = [trader.meter for trader in self.market.town.traders]
+        while self.unread <= slot:
+            measured = zip(meters, wh, strict=False)
+            self.market.report(self.unread, {m: (100 * i, 100 * e) for m, (i, e) in measured})
+            self.unread += SLOT_S
         self.market.settle(slot)
 
     @invariant()

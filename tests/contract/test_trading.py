@@ -269,3 +269,27 @@ def test_energy_sold_at_a_negative_price_is_paid_for_by_its_seller(market: Marke
     assert market.posted() == {"S": -50 * MILLION, "R1": 0, "B": 50 * MILLION}
     assert market.account("S").account.reserved_nano == 0
     assert market.slot(SLOT).phase == "SETTLED"
+
+
+def test_book_stays_within_what_a_clearing_can_count(open_market: Opener) -> None:
+    """Total Wh x width of the band stays below 2^62; the order beyond it is left out.
+
+    184 orders of 25 MWh a slot fit under a band as wide as rules may set it, two more do not.
+    """
+    market = open_market(market_rules(price_band=(0, 1_000_000_000)))
+    wh, per_trader = 25_000_000, 31
+    for number in range(6):
+        name = f"S{number}"
+        market.trader(name, power_w=100_000_000, deposit_nano=0)
+        rows = [f"{name} s0 sell 5 {wh} {name}"]
+        for place in range(1, per_trader):
+            market.meter(f"{name}-{place}", holder=name, power_w=100_000_000)
+            rows.append(f"{name} s{place} sell 5 {wh} {name}-{place}")
+        market.place("\n".join(["who id side price wh meter", *rows]))
+
+    market.clear()
+
+    row = market.slot().row
+    assert row is not None
+    assert row.quantity_wh == {EAST: 184 * wh}
+    assert 184 * wh * 1_000_000_000 < 2**62 <= 185 * wh * 1_000_000_000

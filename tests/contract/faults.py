@@ -1,0 +1,596 @@
+"""The ladders of the contract: for every transaction the requests that it refuses.
+
+They stand on the market of the fixture `peopled`, which says who has what.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chaincode.fees import FeeRow
+from chaincode.market_rules import MarketRules
+from chaincode.readings import Leaf
+from tests.contract import ladders
+from tests.contract.cast import (
+    AREA,
+    DSO,
+    EAST,
+    GUEST,
+    MILLION,
+    ORACLE,
+    R1,
+    R2,
+    REGULATOR,
+    ROOT,
+    SLOT,
+    SLOT_S,
+    START_S,
+    WEST,
+    did_of,
+    seeds,
+)
+from tests.contract.ladders import Fields, Ladder, asking, changing, submitting
+
+NEXT = SLOT + SLOT_S
+THIRD = NEXT + SLOT_S
+FAR = SLOT + 30 * 86_400
+HEX = "ab" * 32
+NOBODY = "did:key:z" + "1" * 44
+ELSEWHERE = "elsewhere"  # an area of another DSO with everything but a clock
+BARE = "bare"  # an area of the DSO with a zone and nothing else
+
+RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)])
+
+
+def rules(**changed: object) -> MarketRules:
+    return msgspec.structs.replace(RULES, **changed)
+
+
+def fee(**changed: object) -> FeeRow:
+    return msgspec.structs.replace(FeeRow("grid", DSO, 1000), **changed)
+
+
+REGISTRY = (
+    Ladder(
+        "an organisation is registered",
+        submitting("register_organisation"),
+        {"MEMBER": GUEST, "name": "new org", "role": "dso"},
+        [
+            ("ARGUMENTS_INVALID", {"name": R1}),
+            ("ORGANISATION_UNKNOWN", {"MEMBER": R1}),
+            ("ROLE_WRONG", {"MEMBER": DSO}),
+            ("ADMIN_NEEDED", {"ADMIN": True}),
+            ("ALREADY_REGISTERED", {"name": "New"}),
+        ],
+    ),
+    Ladder(
+        "a channel is initialised again",
+        submitting("initialise"),
+        {"regulator": NOBODY, "organisations": [], "ADMIN": True},
+        [("ALREADY_INITIALISED", {})],
+    ),
+    Ladder(
+        "a participant is admitted",
+        submitting("register_participant"),
+        {"did": "did:web:x", "MEMBER": DSO},
+        [
+            ("ARGUMENTS_INVALID", {"did": NOBODY}),
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("DID_UNUSABLE", {"did": did_of("S")}),
+            ("ALREADY_REGISTERED", {"did": did_of("new")}),
+        ],
+    ),
+    Ladder(
+        "an area is opened",
+        submitting("register_area"),
+        {"area": AREA, "root": ROOT, "grid_level": 8, "slot_s": 900, "ADMIN": True},
+        [
+            ("ARGUMENTS_INVALID", {"grid_level": 7}),
+            ("ALREADY_REGISTERED", {"area": "new"}),
+            ("ALREADY_REGISTERED", {"root": "new-root"}),
+        ],
+    ),
+    Ladder(
+        "a zone is added",
+        submitting("register_zone"),
+        {"area": "none", "zone": EAST, "parent": "none", "grid_level": 7, "ADMIN": True},
+        [
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
+            ("ALREADY_REGISTERED", {"zone": "new"}),
+            ("ZONE_UNKNOWN", {"parent": "bare-root"}),
+            ("ZONE_UNKNOWN", {"parent": EAST}),
+        ],
+    ),
+    Ladder(
+        "a capacity is set",
+        submitting("set_zone_capacity"),
+        {"zone": "none", "import_w": -1, "export_w": None, "from_slot": SLOT + 1},
+        [
+            ("ARGUMENTS_INVALID", {"import_w": 1}),
+            ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
+            ("NOT_AREA_DSO", {"zone": ROOT}),
+            ("CAPACITY_ON_ROOT", {"zone": EAST}),
+            ("SLOT_INVALID", {"from_slot": SLOT}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+        ],
+    ),
+    Ladder(
+        "a zone is paused",
+        submitting("pause_zone"),
+        {"zone": "none"},
+        [
+            ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
+            ("NOT_AREA_DSO", {"zone": WEST}),
+            ("ZONE_STATE", {"zone": EAST}),
+        ],
+    ),
+    Ladder(
+        "a zone is resumed",
+        submitting("resume_zone"),
+        {"zone": EAST},
+        [("ZONE_STATE", {"zone": WEST})],
+    ),
+    Ladder(
+        "a meter is certified",
+        submitting("register_certified_meter"),
+        {
+            "meter": "S-elsewhere",
+            "holder": did_of("stranger"),
+            "retailer": "none",
+            "offtaker": DSO,
+            "zone": "none",
+            "grid_level": 7,
+            "import_w": 10**9,
+            "export_w": 0,
+            "from_slot": SLOT + 1,
+            "source": 5,
+        },
+        [
+            ("ARGUMENTS_INVALID", {"source": ""}),
+            ("PARTICIPANT_UNKNOWN", {"holder": did_of("S")}),
+            ("ORGANISATION_UNKNOWN", {"retailer": R2}),
+            ("ROLE_WRONG", {"offtaker": R1}),
+            ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
+            ("NOT_AREA_DSO", {"zone": EAST}),
+            ("SLOT_INVALID", {"from_slot": SLOT}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT, "zone": "bare-root"}),
+            ("NO_RESIDUAL_PRICES", {"retailer": R1}),
+            ("METER_POWER_BOUNDS", {"import_w": 100}),
+            ("NOT_METER_DSO", {"meter": "S"}),
+            ("METER_AREA_FIXED", {"zone": EAST}),
+        ],
+    ),
+)
+DATED = (
+    Ladder(
+        "a seed chain is posted",
+        submitting("post_seed_anchor"),
+        {"area": "none", "from_slot": SLOT + 1, "anchor": "x"},
+        [
+            ("ARGUMENTS_INVALID", {"anchor": HEX}),
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
+            ("SLOT_INVALID", {"from_slot": SLOT}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("SEED_CHAIN_LATE", {"from_slot": FAR}),
+        ],
+    ),
+    Ladder(
+        "market rules are posted",
+        submitting("set_market_rules"),
+        {"area": "none", "from_slot": NEXT + 1, "rules": {"tie": "time"}, "ADMIN": True},
+        [
+            ("ARGUMENTS_INVALID", {"rules": rules(price_band=(5, 5))}),
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": BARE}),
+            ("SLOT_INVALID", {"from_slot": NEXT}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(price_band=(0, 10**9 + 1))}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(cancel_fee=10**8)}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(gate_lead_s=86_400)}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(opens_s=31 * 86_400)}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[])}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[(5, 0), (5, 3600)])}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[(0, 70_000)])}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules()}),
+            ("NO_SEED_CHAIN", {"area": AREA}),
+        ],
+    ),
+    Ladder(
+        "a clock is set",
+        submitting("set_clock"),
+        {"area": "none", "real_anchor": 0, "market_anchor": START_S - 1, "rate": 0, "ADMIN": True},
+        [
+            ("ARGUMENTS_INVALID", {"rate": 1}),
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
+            ("CLOCK_BACKWARDS", {"market_anchor": SLOT - 301}),
+            ("CLOCK_BACKWARDS", {"market_anchor": SLOT - 300}),
+        ],
+    ),
+    Ladder(
+        "fees are posted",
+        submitting("set_fees"),
+        {"area": "none", "from_slot": SLOT, "rows": [fee(rate=-1)], "ADMIN": True},
+        [
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("FEE_ROW", {"rows": [fee(), fee(relation="local")]}),
+            ("FEE_ROW", {"rows": [fee(), fee(kind="cancel")]}),
+            ("FEE_ROW", {"rows": [fee()]}),
+        ],
+    ),
+    Ladder(
+        "residual prices are posted",
+        submitting("set_residual_prices"),
+        {
+            "area": "none",
+            "from_slot": SLOT,
+            "prices": {"import_price": 1, "export_price": -(10**9) - 1},
+            "ADMIN": True,
+        },
+        [
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("PRICE_OUT_OF_REACH", {"prices": {"import_price": 1, "export_price": -(10**9)}}),
+        ],
+    ),
+    Ladder(
+        "a party's VAT is recorded",
+        submitting("set_vat"),
+        {
+            "area": AREA,
+            "party": did_of("stranger"),
+            "from_slot": NEXT,
+            "status": "private",
+            "rate_ppm": 1,
+            "MEMBER": R2,
+        },
+        [
+            ("PARTICIPANT_UNKNOWN", {"party": did_of("S")}),
+            ("NOT_OWN_CLIENT", {"MEMBER": R1}),
+            ("VAT_RATE", {"status": "taxable"}),
+        ],
+    ),
+    Ladder(
+        "oracle nodes are named",
+        submitting("set_oracle_nodes"),
+        {
+            "area": "none",
+            "from_slot": SLOT,
+            "nodes": [NOBODY] * 4,
+            "faulty_max": 2,
+            "MEMBER": ORACLE,
+            "ADMIN": True,
+        },
+        [
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("ORACLE_NODES_COUNT", {"faulty_max": 1}),
+            ("DID_UNUSABLE", {"nodes": [did_of(name) for name in ("a", "b", "c", "a")]}),
+            ("SIGNER_REPEATED", {"nodes": [did_of(name) for name in ("a", "b", "c", "d")]}),
+        ],
+    ),
+)
+SHEET: Fields = {
+    "WHO": "stranger",
+    "TEXT": "no.token",
+    "FORGED": True,
+    "channel": "other",
+    "contract": "other",
+    "meter": "none",
+    "zone": "none",
+    "IDS": [],
+    "SIDE": "buy",
+    "SLOT": SLOT + 1,
+    "STEPS": [],
+    "EXPIRES": START_S,
+}
+HERE: Fields = {"channel": "testing", "contract": "commonwatt"}
+TAKEN = (
+    SHEET
+    | HERE
+    | {
+        "WHO": "S",
+        "TEXT": None,
+        "FORGED": False,
+        "meter": "S",
+        "zone": EAST,
+        "IDS": ["new"],
+        "SLOT": NEXT,
+        "STEPS": [(100_000, 100)],
+        "EXPIRES": None,
+    }
+)
+ORDERS = (
+    Ladder(
+        "a sheet is placed",
+        ladders.sheet,
+        SHEET,
+        [
+            ("SHEET_UNREADABLE", {"TEXT": None}),
+            ("CHANNEL_WRONG", {"channel": "testing"}),
+            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("SIGNATURE_INVALID", {"FORGED": False}),
+            ("ORDERS_COUNT", {"IDS": [f"o{number}" for number in range(201)]}),
+            ("ORDERS_COUNT", {"IDS": ["new", "new"]}),
+            ("METER_UNKNOWN", {"meter": "S-later"}),
+            ("ID_REPEATED", {"IDS": ["new"]}),
+            ("TRADER_UNKNOWN", {"WHO": "P"}),
+            ("TRADER_LOCKED", {"WHO": "B"}),
+            ("SLOT_INVALID", {"SLOT": SLOT}),
+            ("METER_UNKNOWN", {"meter": "S-west"}),
+            ("METER_NOT_HELD", {"WHO": "S"}),
+            ("ZONE_WRONG", {"zone": WEST}),
+            ("GATE_CLOSED", {"SLOT": FAR}),
+            ("SLOT_NOT_OPEN", {"SLOT": NEXT}),
+            ("ZONE_PAUSED", {"meter": "S", "zone": EAST}),
+            ("ORDER_EXPIRED", {"EXPIRES": NEXT}),
+            ("STEPS_COUNT", {"STEPS": [(100, 1)] * 21}),
+            ("STEPS_COUNT", {"STEPS": [(4_000_001, 0)]}),
+            ("QUANTITY_BOUNDS", {"STEPS": [(4_000_001, 20_000)]}),
+            ("PRICE_BAND", {"STEPS": [(-500_001, 20_000)]}),
+            ("PRICE_BAND", {"STEPS": [(300_000, 20_000)]}),
+            ("CAPACITY_EXCEEDED", {"STEPS": [(300_000, 100)]}),
+            ("SELF_CROSSING", {"STEPS": [(299_999, 100)]}),
+        ],
+    ),
+    Ladder(
+        "an id stands for another order",
+        ladders.sheet,
+        TAKEN | {"IDS": ["open", "newer"]},
+        [("ID_USED", {"IDS": ["open"]}), ("ID_USED", {"IDS": ["newer"]})],
+    ),
+    Ladder(
+        "a participant has too many orders",
+        ladders.sheet,
+        TAKEN | {"IDS": [f"o{number}" for number in range(48)], "STEPS": [(100_000, 1)]},
+        [("ORDERS_TOO_MANY", {"IDS": [f"o{number}" for number in range(47)]})],
+    ),
+    Ladder(
+        "an area without a clock takes orders",
+        ladders.sheet,
+        TAKEN | {"meter": "S-elsewhere", "zone": "elsewhere-root"},
+        [("NO_CLOCK", TAKEN)],
+    ),
+    Ladder(
+        "a slot before the rules is ordered",
+        ladders.sheet,
+        TAKEN | {"meter": "S-elsewhere", "zone": "elsewhere-root", "SLOT": 0},
+        [("NO_MARKET_RULES", TAKEN)],
+    ),
+    Ladder(
+        "an order is amended",
+        changing("amend_orders"),
+        {
+            "WHO": "S",
+            "TEXT": "x.y.z",
+            "FORGED": True,
+            "id": "none",
+            "slot": NEXT,
+            "steps": [(310_001, 100)],
+            "revision": 1,
+        },
+        [
+            ("SHEET_UNREADABLE", {"TEXT": None}),
+            ("SIGNATURE_INVALID", {"FORGED": False}),
+            ("ORDER_UNKNOWN", {"id": "amended"}),
+            ("AMENDED_ALREADY", {"revision": 3, "id": "gone"}),
+            ("ORDER_NOT_OPEN", {"id": "amended"}),
+            ("REVISION_WRONG", {"revision": 2, "steps": []}),
+            ("STEPS_COUNT", {"steps": [(310_001, 100)]}),
+        ],
+    ),
+    Ladder(
+        "an order is cancelled",
+        changing("cancel_orders"),
+        {"WHO": "S", "id": "s", "slot": NEXT},
+        [
+            ("ORDER_UNKNOWN", {"slot": SLOT}),
+            ("GATE_CLOSED", {"slot": NEXT, "id": "open"}),
+        ],
+    ),
+)
+GATES = (
+    Ladder(
+        "a gate is closed that cannot be",
+        submitting("close_gate"),
+        {"area": "none", "slot": SLOT + 1, "seed": HEX},
+        [
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"slot": SLOT}),
+            ("SLOT_PHASE", {"area": BARE}),
+            ("NO_MARKET_RULES", {"area": ELSEWHERE}),
+            ("GATE_OUT_OF_ORDER", {"slot": SLOT_S}),
+            ("NO_CLOCK", {}),
+        ],
+    ),
+    Ladder(
+        "a gate is closed",
+        submitting("close_gate"),
+        {"area": AREA, "slot": NEXT, "seed": None, "AT": SLOT + 599},
+        [
+            ("GATE_NOT_DUE", {"AT": SLOT + 600}),
+            ("SEED_NOT_DUE", {"seed": HEX}),
+            ("SEED_WRONG", {"seed": seeds()[2]}),
+        ],
+    ),
+    Ladder(
+        "a slot is cleared in the wrong phase",
+        submitting("clear_slot"),
+        {"area": AREA, "slot": SLOT, "MEMBER": REGULATOR},
+        [("ROLE_WRONG", {"MEMBER": DSO}), ("SLOT_PHASE", {"slot": NEXT}), ("SLOT_PHASE", {})],
+    ),
+    Ladder(
+        "a slot is settled",
+        submitting("settle_slot"),
+        {"area": AREA, "slot": NEXT, "AT": NEXT - 1, "MEMBER": REGULATOR},
+        [
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("SLOT_PHASE", {"slot": SLOT}),
+            ("SETTLEMENT_EARLY", {"AT": NEXT}),
+            ("READINGS_MISSING", {"AT": NEXT + 3600}),
+        ],
+    ),
+    Ladder(
+        "a cleared book is asked for",
+        asking("get_book"),
+        {"area": "none", "slot": SLOT, "zone": EAST},
+        [("BOOK_OPEN", {"area": AREA, "slot": NEXT}), ("BOOK_OPEN", {"slot": SLOT})],
+    ),
+    Ladder(
+        "a page of postings is asked for",
+        asking("list_postings"),
+        {"area": AREA, "slot": SLOT, "page": 1},
+        [("PAGE_UNKNOWN", {"page": 0})],
+    ),
+    Ladder(
+        "a seed chain is asked for",
+        asking("get_seed_chain"),
+        {"area": AREA, "slot": SLOT - 1},
+        [("NO_SEED_CHAIN", {"slot": SLOT})],
+    ),
+    Ladder(
+        "rules are asked for",
+        asking("get_market_rules"),
+        {"area": AREA, "slot": SLOT - 1},
+        [("NO_MARKET_RULES", {"slot": SLOT})],
+    ),
+    Ladder(
+        "an account is asked for",
+        asking("get_account"),
+        {"area": "none", "owner": "x"},
+        [("AREA_UNKNOWN", {"area": AREA})],
+    ),
+)
+MONEY_AND_ACTS = (
+    Ladder(
+        "a client is paid out",
+        submitting("debit_client"),
+        {
+            "area": "none",
+            "participant": did_of("stranger"),
+            "amount_nano": 0,
+            "reference": "taken",
+        },
+        [
+            ("ARGUMENTS_INVALID", {"amount_nano": 20_000 * MILLION}),
+            ("ROLE_WRONG", {"MEMBER": R2}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("PARTICIPANT_UNKNOWN", {"participant": did_of("B")}),
+            ("NOT_OWN_CLIENT", {"MEMBER": R1}),
+            ("PAYMENT_EXISTS", {"reference": "new"}),
+            ("FUNDS_INSUFFICIENT", {"amount_nano": 1}),
+        ],
+    ),
+    Ladder(
+        "a client is credited",
+        submitting("credit_client"),
+        {"area": AREA, "participant": did_of("C"), "amount_nano": 1, "reference": "taken"},
+        [
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("PAYMENT_EXISTS", {"reference": "x" * 65}),
+            ("ARGUMENTS_INVALID", {"reference": "new"}),
+        ],
+    ),
+    Ladder(
+        "an act is recorded",
+        ladders.act,
+        {
+            "WHO": "S",
+            "TEXT": "a" * 9000,
+            "FORGED": True,
+            "ABOUT": "stranger",
+            "act": "lock",
+            "sequence": 4,
+            "channel": "other",
+            "contract": "other",
+        },
+        [
+            ("SHEET_UNREADABLE", {"TEXT": None}),
+            ("CHANNEL_WRONG", {"channel": "testing"}),
+            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("SIGNATURE_INVALID", {"FORGED": False}),
+            ("SIGNER_UNKNOWN", {"WHO": "regulator"}),
+            ("ACT_SEQUENCE", {"sequence": 2}),
+            ("PARTICIPANT_UNKNOWN", {"ABOUT": "S"}),
+        ],
+    ),
+    Ladder(
+        "a trade is disputed",
+        ladders.dispute,
+        {"WHO": "C", "act": "withdraw", "slot": NEXT, "trade": 1},
+        [
+            ("TRADE_UNKNOWN", {"slot": SLOT}),
+            ("TRADE_UNKNOWN", {"trade": 0}),
+            ("NOT_PARTY", {"WHO": "S"}),
+            ("DISPUTE_NOT_OPEN", {"act": "raise"}),
+        ],
+    ),
+)
+
+
+def leaf(meter: str, *, import_wh: int = 0, import_from_wh: int = 0) -> Leaf:
+    """A leaf of a meter that took `import_wh`."""
+    return Leaf(
+        export_from_wh=0,
+        export_to_wh=0,
+        import_from_wh=import_from_wh,
+        import_to_wh=import_from_wh + import_wh,
+        meter=meter,
+        quality="measured",
+        resolution_wh=1,
+        salt=HEX,
+    )
+
+
+THREE = [f"oracle {number}" for number in range(3)]
+REPORT: Fields = {
+    "TEXT": "x",
+    "OTHER": True,
+    "FORGED": True,
+    "channel": "other",
+    "contract": "other",
+    "area": "none",
+    "slot": NEXT + 1,
+    "CONFIGURATION": HEX,
+    "SIGNERS": ["oracle 0", "S"],
+    "DATA": b"",
+    "COUNT": 7,
+    "LEAVES": [leaf("C"), leaf("A")],
+    "ROOT": HEX,
+    "AT": THIRD - 1,
+}
+REPORTS = (
+    Ladder(
+        "a report is recorded",
+        ladders.report,
+        REPORT,
+        [
+            ("SHEET_UNREADABLE", {"TEXT": None}),
+            ("REPORTS_DIFFER", {"OTHER": False}),
+            ("CHANNEL_WRONG", {"channel": "testing"}),
+            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("SIGNATURE_INVALID", {"FORGED": False}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"slot": NEXT}),
+            ("ORACLE_CONFIGURATION", {"CONFIGURATION": None}),
+            ("SIGNER_UNKNOWN", {"SIGNERS": ["oracle 0", "oracle 0"]}),
+            ("SIGNER_REPEATED", {"SIGNERS": THREE[:2]}),
+            ("SIGNATURES_FEW", {"SIGNERS": THREE}),
+            ("LEAVES_MISSING", {"DATA": b"[{}]"}),
+            ("LEAVES_UNREADABLE", {"DATA": None}),
+            ("LEAVES_COUNT", {"COUNT": None}),
+            ("LEAVES_ORDER", {"LEAVES": [leaf("A")]}),
+            ("REPORT_ROOT", {"ROOT": None}),
+            ("REPORT_EARLY", {"AT": THIRD}),
+            ("METER_UNKNOWN", {"LEAVES": [leaf("S-elsewhere")]}),
+            ("METER_AREA_FIXED", {"LEAVES": [leaf("C", import_wh=-1, import_from_wh=1)]}),
+            ("READING_BACKWARDS", {"LEAVES": [leaf("C", import_wh=10_502)]}),
+            ("READING_IMPLAUSIBLE", {"LEAVES": [leaf("C", import_wh=10_501)]}),
+        ],
+    ),
+)
+LADDERS = (*REGISTRY, *DATED, *ORDERS, *GATES, *MONEY_AND_ACTS, *REPORTS)
