@@ -317,4 +317,4 @@ class Market(RuleBasedStateMachine):
 
 
 TestMarket = Market.TestCase
-TestMarket.settings = settings(max_examples=40, stateful_step_count=30)
+TestMarket.settings = settings(max_examples=150, stateful_step_count=30)

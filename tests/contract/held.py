@@ -33,12 +33,13 @@ class HeldContract(Contract):
 
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
         """Carry out the transaction; one that is held comes back late."""
-        answer = super().invoke(context, name, arguments)
-        if name == self._held:
-            self._held = ""
-            self._reached.set()
-            self._release.wait()
-        return answer
+        try:
+            return super().invoke(context, name, arguments)
+        finally:
+            if name == self._held:
+                self._held = ""
+                self._reached.set()
+                self._release.wait()
 
     async def overtake(self, ledger: Ledger, clock: Clock, first: Call, *others: Call) -> Receipt:
         """Simulate `first`, commit the others, then let `first` be committed; its receipt."""

@@ -203,20 +203,17 @@ def batch_steps(market: Market) -> Fault:
 
 
 SINGLES = {
-    made.__name__.upper(): made
-    for made in (
-        transaction_unknown,
-        bytes_too_many,
-        batch_tokens,
-        batch_bytes,
-        batch_steps,
-        reading_repeated,
-        report_late,
-        reading_gap,
-        dispute_exists,
-        versions_too_many,
-        zones_too_many,
-    )
+    "TRANSACTION_UNKNOWN": transaction_unknown,
+    "BYTES_TOO_MANY": bytes_too_many,
+    "BATCH_TOKENS": batch_tokens,
+    "BATCH_BYTES": batch_bytes,
+    "BATCH_STEPS": batch_steps,
+    "READING_REPEATED": reading_repeated,
+    "REPORT_LATE": report_late,
+    "READING_GAP": reading_gap,
+    "DISPUTE_EXISTS": dispute_exists,
+    "VERSIONS_TOO_MANY": versions_too_many,
+    "ZONES_TOO_MANY": zones_too_many,
 }
 """Refusals that need a request of a certain size, or something to have happened before."""
 

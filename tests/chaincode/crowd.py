@@ -1,0 +1,225 @@
+"""Very many households, written into the state of a town directly, and what a slot of theirs ends in.
+
+Registering thousands by transactions tells nothing new about a run; their orders, accounts and
+readings stand in the tables as transactions would have left them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+
+import msgspec
+import pytest
+
+from chaincode import clearing, context, metered, runs, settlement
+from chaincode.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
+from chaincode.book import BOOKS
+from chaincode.clearing import CLEARINGS, TRADES
+from chaincode.context import PrivateKey
+from chaincode.desk import ORDERS, OrderRow, StoredOrder
+from chaincode.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
+from chaincode.postings import Posting
+from chaincode.readings import COLLECTION, Leaf, Reading, reading_key
+from chaincode.registry import PARTICIPANTS, Participant
+from chaincode.settlement import METER_PAGES, POSTINGS, SETTLEMENTS
+from chaincode.slots import SLOTS
+from chaincode.state import Dated, R, Row, Side, Table, slot_part
+from chaincode.zones import LANES
+from identity.canonical import encode
+from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town
+
+LETTERS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+class Household(msgspec.Struct, frozen=True, kw_only=True):
+    """What a household brings to the slot; `plant_wh` is the export of a second meter."""
+
+    orders: Sequence[StoredOrder] = ()
+    balance_nano: int = 0
+    credits_nano: Sequence[int] = ()
+    import_wh: int | None = 0
+    export_wh: int = 0
+    plant_wh: int | None = None
+    source: str = "solar"
+    from_slot: int = SLOT
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What clearing and settling a slot ends in, without how its pages and transactions were cut."""
+
+    book: list[object]
+    trades: list[object]
+    clearings: list[object]
+    meters: list[object]
+    sums: object
+    accounts: dict[str, Account]
+    entries: dict[str, Entry]
+    posted: dict[tuple[str, str], int]
+    phase: str
+    lane_run: int | None
+
+
+def did_number(number: int) -> str:
+    """A DID of the right form, of which no key is known."""
+    digits: list[str] = []
+    for _ in range(44):
+        number, digit = divmod(number, len(LETTERS))
+        digits.append(LETTERS[digit])
+    return "did:key:z" + "".join(reversed(digits))
+
+
+def meter_number(number: int, *, name: str = "meter") -> str:
+    """The meter of a household."""
+    return f"{name}-{number:06d}"
+
+
+def order(
+    number: int,
+    side: Side,
+    steps: Sequence[tuple[int, int]],
+    *,
+    name: str = "o",
+    withdrawn_wh: int = 0,
+    open_: bool = True,
+) -> StoredOrder:
+    """An order at the household's meter."""
+    return StoredOrder(
+        id=name,
+        meter=meter_number(number),
+        zone=ZONES[number % 2],
+        side=side,
+        steps=list(steps),
+        open=open_,
+        withdrawn_wh=withdrawn_wh,
+        fee_nano=withdrawn_wh * 7_000,
+    )
+
+
+def settle_in(town: Town, households: Sequence[Household]) -> None:
+    """Write the households into the town's state as transactions would have left them."""
+    owed: Counter[str] = Counter()
+    for number, household in enumerate(households):
+        did, meter = did_number(number), meter_number(number)
+        retailer = RETAILERS[(number >> 1) % 2]
+        _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer), did)
+        version = MeterVersion(
+            holder=did,
+            retailer=retailer,
+            offtaker=retailer,
+            dso=DSO,
+            area=AREA,
+            zone=ZONES[number % 2],
+            grid_level=7,
+            import_w=40_000,
+            export_w=40_000,
+            source=household.source,
+        )
+        _put_meter(town, meter, Dated(household.from_slot, version))
+        if household.plant_wh is not None:
+            plant = meter_number(number, name="plant")
+            _put_meter(town, plant, Dated(SLOT, version))
+            _put_reading(town, plant, 0, household.plant_wh)
+        if household.balance_nano:
+            _put(town, ACCOUNTS, Account(balance_nano=household.balance_nano), AREA, did)
+            owed[retailer] -= household.balance_nano
+        for place, nano in enumerate(household.credits_nano):
+            for owner, amount in ((did, nano), (retailer, -nano)):
+                entry = Entry(amount_nano=amount, reserved_nano=0, kind="credit")
+                names = (AREA, epoch_part(0), owner, f"{retailer}.c{number}-{place}")
+                _put(town, ENTRIES, entry, *names)
+        if household.orders:
+            row = OrderRow(orders=list(household.orders))
+            _put(town, ORDERS, row, AREA, slot_part(SLOT), did)
+        if household.import_wh is not None:
+            _put_reading(town, meter, household.import_wh, household.export_wh)
+    for retailer, nano in owed.items():
+        _put(town, ACCOUNTS, Account(balance_nano=nano), AREA, retailer)
+
+
+def ending(town: Town, slot: int = SLOT) -> Ending:
+    """What the slot ended in."""
+    part = slot_part(slot)
+    book = [page for _, page in _rows(town, BOOKS, AREA, part)]
+    posted: Counter[tuple[str, str]] = Counter()
+    for posting in all_postings(town, slot):
+        posted[posting.account, posting.kind] += posting.amount_nano
+    sums = SETTLEMENTS.decode(town.view.rows[SETTLEMENTS.key(AREA, part)])
+    return Ending(
+        book=[
+            [entry for page in book for entry in page.entries],
+            [left_out for page in book for left_out in page.left_out],
+            [withdrawal for page in book for withdrawal in page.withdrawals],
+        ],
+        trades=[trade for _, page in _rows(town, TRADES, AREA, part) for trade in page.trades],
+        clearings=list(_rows(town, CLEARINGS, AREA, part)),
+        meters=[m for _, page in _rows(town, METER_PAGES, AREA, part) for m in page.meters],
+        sums=msgspec.structs.replace(sums, meter_pages=0),
+        accounts=dict(_rows(town, ACCOUNTS, AREA)),
+        entries=dict(_rows(town, ENTRIES, AREA)),
+        posted={place: nano for place, nano in posted.items() if nano},
+        phase=SLOTS.decode(town.view.rows[SLOTS.key(AREA, part)]).phase,
+        lane_run=LANES.decode(town.view.rows[LANES.key(AREA)]).run,
+    )
+
+
+def all_postings(town: Town, slot: int = SLOT) -> list[Posting]:
+    """The postings of a slot in the order of their pages."""
+    pages = _rows(town, POSTINGS, AREA, slot_part(slot))
+    return [posting for _, page in pages for posting in page.postings]
+
+
+def cut_after(patch: pytest.MonkeyPatch, *, writes: int, chunk: int) -> None:
+    """Let a transaction of a run stop once it has written so much, and look after each chunk.
+
+    These are the very constants that say where a run is cut; nothing else of it knows them.
+    """
+    patch.setattr(runs, "WRITES_LEFT_MIN", context.WRITES_MAX - writes)
+    patch.setattr(clearing, "FOLD_ROWS", chunk)
+    patch.setattr(clearing, "CHUNK_ROWS", chunk)
+    patch.setattr(settlement, "CHUNK_ROWS", chunk)
+    patch.setattr(settlement, "CHUNK_POSTINGS", chunk)
+
+
+def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
+    """Let trades, postings and carried meters stand in pages of so few rows."""
+    for module in (clearing, settlement, metered):
+        patch.setattr(module, "PAGE_ROWS", rows)
+
+
+def without_limits(patch: pytest.MonkeyPatch) -> None:
+    """Let one transaction be as large as it likes, as no engine would."""
+    for module in (context, runs):
+        for name in ("READS_MAX", "WRITES_MAX", "BYTES_MAX"):
+            patch.setattr(module, name, 10**12)
+
+
+def _rows(town: Town, table: Table[R], *parts: str) -> list[tuple[str, R]]:
+    prefix = table.key(*parts) + "/"
+    found = town.view.range(prefix, prefix[:-1] + "0")
+    return [(key[len(prefix) :], table.decode(value)) for key, value in found]
+
+
+def _put(town: Town, table: Table[R], row: Row, *parts: str) -> None:
+    town.view.rows[table.key(*parts)] = encode(row)
+
+
+def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion]) -> None:
+    _put(town, METERS, Meter(meter=meter, versions=[dated]), meter)
+    _put(town, AREA_METERS, AreaMeter(from_slot=dated.from_slot), AREA, meter)
+
+
+def _put_reading(town: Town, meter: str, import_wh: int, export_wh: int) -> None:
+    leaf = Leaf(
+        export_from_wh=0,
+        export_to_wh=export_wh,
+        import_from_wh=0,
+        import_to_wh=import_wh,
+        meter=meter,
+        quality="measured",
+        resolution_wh=1,
+        salt=sha256(meter.encode()).hexdigest(),
+    )
+    reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
+    town.view.private[PrivateKey(COLLECTION, reading_key(SLOT, meter))] = encode(reading)
