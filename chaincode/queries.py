@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from chaincode.auctions.book import book_json
-from chaincode.book import book_pages, page_entries, page_part, trader_of
+from chaincode.book import book_pages, page_entries, page_part
 from chaincode.clearing import CLEARINGS, MatchedTrade, ZoneClearing, slot_trades, zone_book
 from chaincode.clock import CLOCKS, Clock, market_time_s
 from chaincode.context import Context
@@ -82,12 +82,16 @@ class SlotView(msgspec.Struct, frozen=True):
 
 
 class OrderView(msgspec.Struct, frozen=True):
-    """An order and its state; `matched_wh` and `settled_wh` of all its steps."""
+    """An order and its state; `matched_wh` and `settled_wh` of all its steps.
+
+    `left_out` says why an open order did not come into the book; empty where it did.
+    """
 
     order: StoredOrder
     state: OrderState
     matched_wh: int
     settled_wh: int
+    left_out: str = ""
 
 
 class OrdersAnswer(msgspec.Struct, frozen=True):
@@ -221,22 +225,22 @@ def list_orders(context: Context, arguments: TraderArguments) -> OrdersAnswer:
     part = slot_part(arguments.slot)
     row = ORDERS.get(context, arguments.area, part, arguments.did) or OrderRow(orders=[])
     slot = SLOTS.get(context, arguments.area, part)
-    trades: list[TradeView] = []
+    own: dict[str, list[TradeView]] = {}
+    reasons: dict[str, str] = {}
     if slot is not None:
         answer = list_trades(context, SlotArguments(arguments.area, arguments.slot))
-        mine = (arguments.did,)
-        trades = [
-            view
-            for view in answer.trades
-            if trader_of(view.trade.buy) in mine or trader_of(view.trade.sell) in mine
-        ]
+        for view in answer.trades:
+            for step in (view.trade.buy, view.trade.sell):
+                own.setdefault(step.partition("#")[0], []).append(view)
+        for page in book_pages(context, arguments.area, arguments.slot, slot.book_pages):
+            reasons.update((item.order, item.reason) for item in page.left_out)
     now_s = market_time_s(context, arguments.area)
-    return OrdersAnswer(
-        [
-            _order_view(f"{arguments.did}/{order.id}", order, slot, trades, now_s)
-            for order in row.orders
-        ]
-    )
+    views: list[OrderView] = []
+    for order in row.orders:
+        name = f"{arguments.did}/{order.id}"
+        view = _order_view(order, slot, own.get(name, []), now_s)
+        views.append(msgspec.structs.replace(view, left_out=reasons.get(name, "")))
+    return OrdersAnswer(views)
 
 
 def _is_running(context: Context, arguments: SlotArguments) -> bool:
@@ -255,14 +259,8 @@ def _trade_state(
 
 
 def _order_view(
-    name: str, order: StoredOrder, slot: Slot | None, trades: list[TradeView], now_s: int
+    order: StoredOrder, slot: Slot | None, own: list[TradeView], now_s: int
 ) -> OrderView:
-    side = "buy" if order.side == "buy" else "sell"
-    own = [
-        view
-        for view in trades
-        if (view.trade.buy if side == "buy" else view.trade.sell).partition("#")[0] == name
-    ]
     matched_wh = sum(view.trade.quantity_wh for view in own)
     settled_wh = sum(view.trade.settled_wh or 0 for view in own)
     state: OrderState

@@ -71,7 +71,7 @@ from chaincode.zones import VERSIONS_MAX, Accepted, Area, get_area, require_open
 from identity.jws import TokenRefused, decode_payload, parse_compact
 
 REPORT_TYP = "commonwatt-report+jws"
-LEAVES_MAX = 1_000  # meters of a report: with three rows read for each, far below the limit
+LEAVES_MAX = 1_000  # meters of a report: with four rows read for each, far below the limit
 NODES_MAX = 31  # oracle nodes: f = 10
 COLLECTION = "readings"
 TRANSIENT_LEAVES = "leaves"
@@ -318,17 +318,26 @@ def _check_plausible(context: Context, area: Area, report: Report, leaves: Seque
     rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
     names = [leaf.meter for leaf in leaves]
     meters = METERS.get_many(context, [(name,) for name in names])
+    following = report.slot + area.slot_s
     before = get_readings(context, report.slot - area.slot_s, names)
-    for leaf, meter, earlier in zip(leaves, meters, before, strict=True):
+    after = get_readings(context, following, names)  # reports may come out of their order
+    for leaf, meter, earlier, later in zip(leaves, meters, before, after, strict=True):
         version = _meter_in_area(meter, leaf.meter, report)
         if leaf.import_wh < 0 or leaf.export_wh < 0:
             raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
         _check_power(area, rules, leaf, version)
-        if earlier is not None and (
-            earlier.import_to_wh != leaf.import_from_wh
-            or earlier.export_to_wh != leaf.export_from_wh
-        ):
+        if earlier is not None and not _follows(leaf, earlier):
             raise READING_GAP(meter=leaf.meter, slot=report.slot)
+        if later is not None and not _follows(later, leaf):
+            raise READING_GAP(meter=leaf.meter, slot=following)
+
+
+def _follows(leaf: Leaf, earlier: Leaf) -> bool:
+    """Whether the registers begin where they ended in the slot before."""
+    return (earlier.import_to_wh, earlier.export_to_wh) == (
+        leaf.import_from_wh,
+        leaf.export_from_wh,
+    )
 
 
 def _meter_in_area(meter: Meter | None, name: str, report: Report) -> MeterVersion:

@@ -14,8 +14,9 @@ HEAD = """\
 For whoever gets one: every code with which the contract says no, its sentence, and what to do. Written
 from the contract's table by `make docs`.
 
-A refused transaction has changed nothing. Codes stand in the order in which a request is examined. A word in braces stands for the value that was refused or for its
-bound. **Repeatable** means that the same request may succeed later, without being changed. In a batch
+A refused transaction has changed nothing. Codes stand by subject, roughly in the order in which a
+request is examined: of several faults one is named, and the next once that is repaired. A word in
+braces stands for the value that was refused or for its bound. **Repeatable** means that the same request may succeed later, without being changed. In a batch
 of sheets each sheet is refused or taken by itself, and the answer holds its code.
 
 Codes of the identity floor, which stand inside the reason of `SHEET_UNREADABLE` and `DID_UNUSABLE`,

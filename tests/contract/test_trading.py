@@ -293,3 +293,25 @@ def test_book_stays_within_what_a_clearing_can_count(open_market: Opener) -> Non
     assert row is not None
     assert row.quantity_wh == {EAST: 184 * wh}
     assert 184 * wh * 1_000_000_000 < 2**62 <= 185 * wh * 1_000_000_000
+
+
+def test_order_beyond_the_bound_of_a_clearing_is_left_out_and_says_so(
+    open_market: Opener,
+) -> None:
+    # Aim: total quantity x band width stays below 2^62. The widest band leaves 4.6 GWh to a zone;
+    # meters of 100 MW may ask for 25 MWh a slot each, at a limit of 0, which needs no cover.
+    market = open_market(market_rules(price_band=(-500_000_000, 500_000_000)))
+    names = [f"B{number:03d}" for number in range(186)]
+    for name in names:
+        market.trader(name, power_w=100_000_000, deposit_nano=0)
+        market.place(f"""
+            who     id  side  price  wh
+            {name}  b   buy   0      25000000
+            """)
+
+    market.clear()
+
+    left_out = [view.left_out for name in names for view in market.orders(name)]
+    taken = left_out.count("")
+    assert left_out.count("BOUND") == len(names) - taken
+    assert taken * 25_000_000 * 10**9 < 2**62 <= (taken + 1) * 25_000_000 * 10**9
