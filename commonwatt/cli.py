@@ -221,19 +221,18 @@ def bench_command(
 
 def _print_figures(figures: list[Figure]) -> None:
     table = Table()
-    table.add_column("name")
-    table.add_column("value", justify="right")
-    for column in ("unit", "spread", "reach", "met", "against"):
-        table.add_column(column)
+    for column in ("name", "value", "spread", "reach", "met"):
+        table.add_column(column, no_wrap=True)
     for figure in figures:
         low, high = figure.spread
         table.add_row(
             figure.name,
-            f"{figure.value:.3g}",
-            figure.unit,
+            f"{figure.value:.3g} {figure.unit}",
             f"{low:.3g} to {high:.3g}",
             figure.reach,
             "yes" if figure.met else "NO",
-            figure.against,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for figure in figures:
+        console.print(f"{figure.name}: {figure.against}", style="bright_black", highlight=False)

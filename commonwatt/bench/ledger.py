@@ -62,10 +62,10 @@ async def _ledger_orders() -> list[Figure]:
         Figure(
             name="ledger-orders",
             value=ratio,
-            unit="of the bare rate",
+            unit="x the bare rate",
             spread=(min(ratios), max(ratios)),
             against=f"bare verification; {statistics.median(rates):,.0f} orders a second",
-            reach="at least 0.6",
+            reach="at least 0.6 x",
             met=ratio >= 0.6,
         )
     ]
