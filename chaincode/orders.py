@@ -105,7 +105,7 @@ def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
         decoder=_sheets,
     )
     sheets = [token for token in read if not isinstance(token, Refused)]
-    steps = sum(len(order.steps) for token in sheets for order in token.payload.orders)
+    steps = sum(max(1, len(order.steps)) for order in _readable_orders(sheets))
     if steps > BATCH_STEPS_MAX:
         raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
     desk = Desk(context)
@@ -154,8 +154,15 @@ def _sheet_rows(desk: Desk, sheets: Sequence[Token[Sheet]]) -> Iterator[RowKey]:
     for token in sheets:
         area = desk.area_of(token.payload.meter)
         if area is not None:
-            for order in token.payload.orders:
+            for order in _readable_orders([token]):
                 yield RowKey(area, order.slot, token.did)
+
+
+def _readable_orders(sheets: Sequence[Token[Sheet]]) -> Iterator[SheetOrder]:
+    """The orders of sheets that have no more than they may; of others nothing is read."""
+    for token in sheets:
+        if len(token.payload.orders) <= ORDERS_PER_SHEET_MAX:
+            yield from token.payload.orders
 
 
 def _answer(

@@ -82,15 +82,25 @@ class Operation:
         self.tally = Tally()
 
     async def resume(self) -> None:
-        """Find where the ledger stands: the newest gate, and the oldest slot not settled."""
+        """Find where the ledger stands: the newest gate, and the oldest slot not settled.
+
+        What was cut short is finished first, in the order in which it would have been done: the
+        run that holds the lane, then the clearing of slots whose gate has closed.
+        """
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
             return
+        running = area.lane.run
+        if running is not None and (await self.slot(running)).phase == "SETTLING":
+            await self._run("settle_slot", running, "SETTLED", Member(RETAILERS[0]))
         self._close_next = self._place_next = area.lane.closed_slot + SLOT_S
         slot = area.lane.closed_slot
         while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
             slot -= SLOT_S
         self._settle_next = slot + SLOT_S
+        for closed in range(self._settle_next, self._close_next, SLOT_S):
+            if (await self.slot(closed)).phase in ("CLOSED", "CLEARING"):
+                await self._run("clear_slot", closed, "CLEARED", Member(DSO))
 
     async def tick(
         self, now_s: int, *, lookahead_s: int = SLOT_S, last_slot: int | None = None
@@ -205,21 +215,15 @@ class Operation:
         return chain.before(tip)
 
     async def _settle(self, slot: int) -> None:
-        view = await self.slot(slot)
-        if view.phase in ("CLOSED", "CLEARING"):
-            await self._run("clear_slot", slot, "CLEARED", Member(DSO))
-        leaves = self._meters.leaves(slot)
-        if view.phase != "SETTLED":
-            if view.phase != "SETTLING":
-                await self._report(slot, leaves)
-            await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
+        await self._report(slot, self._meters.leaves(slot))
+        day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
+        if place == 0:
+            await self._top_up(day)  # before the slot settles: what settled is not looked at again
+        await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
         view = await self.slot(slot)
         self._count(view)
         if self._settled is not None:
             self._settled(view)
-        day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
-        if place == 0:
-            await self._top_up(day)
 
     async def _report(self, slot: int, leaves: list[Leaf]) -> None:
         """The oracle operator's nodes sign what the meters show."""

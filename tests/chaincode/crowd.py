@@ -16,7 +16,7 @@ import pytest
 from chaincode import clearing, context, metered, runs, settlement
 from chaincode.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
 from chaincode.book import BOOKS
-from chaincode.clearing import CLEARINGS, TRADES
+from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade
 from chaincode.context import PrivateKey
 from chaincode.desk import ORDERS, OrderRow, StoredOrder
 from chaincode.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
@@ -50,7 +50,7 @@ class Ending(msgspec.Struct, frozen=True):
     """What clearing and settling a slot ends in, without how its pages and transactions were cut."""
 
     book: list[object]
-    trades: list[object]
+    trades: list[MatchedTrade]
     clearings: list[object]
     meters: list[object]
     sums: object

@@ -238,7 +238,7 @@ class Market(RuleBasedStateMachine):
 
     @initialize()
     def found(self) -> None:
-        self.market = ShadowedTown(4, slots=12, deposit_nano=40_000_000)
+        self.market = ShadowedTown(4, slots=12, deposit_nano=90_000_000)
         self.unread = SLOT
 
     @rule(
@@ -274,6 +274,22 @@ class Market(RuleBasedStateMachine):
     @rule(who=st.integers(0, 3), amount=st.integers(-40, 40).filter(bool))
     def pay_client(self, *, who: int, amount: int) -> None:
         self.market.pay(self.market.town.traders[who], amount * 1_000_000)
+
+    @rule(place=st.integers(0, 99))
+    def pay_client_again(self, *, place: int) -> None:
+        self.market.pay_again(place % len(self.market.payments))
+
+    @rule(seller=st.integers(0, 3), wh=st.integers(1, 3), price=st.integers(-1, 2))
+    def place_matching_orders(self, *, seller: int, wh: int, price: int) -> None:
+        """The other trader of the seller's zone buys."""
+        slot, traders = self.market.open_slot, self.market.town.traders
+        sides: tuple[tuple[Side, Trader], ...] = (
+            ("sell", traders[seller]),
+            ("buy", traders[(seller + 2) % 4]),
+        )
+        for side, trader in sides:
+            sheet = [SheetOrder(f"m{wh}", side, slot, [(price * 100_000, wh * 100)])]
+            self.market.place([(trader, trader.meter, sheet)])
 
     @rule(zone=st.sampled_from([*ZONES, ROOT]))
     def pause_or_resume(self, *, zone: str) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from chaincode.desk import ORDERS
 from chaincode.market_rules import MarketRules
-from chaincode.sheets import SheetOrder, Step
+from chaincode.sheets import SheetOrder, Step, TokensArguments
 from chaincode.state import slot_part
 from tests.chaincode.order_model import Orders
-from tests.chaincode.town import AREA, SLOT, START_S, Town
+from tests.chaincode.town import AREA, RETAILERS, SLOT, SLOT_S, START_S, Town
 
 BAND = (-3, 5)
 FEE = 7
@@ -92,3 +92,31 @@ def test_a_row_takes_fifty_orders_and_no_more() -> None:
 
     assert got == wanted
     assert got[49:] == ["PLACED", "ORDERS_TOO_MANY"]
+
+
+def test_sheets_of_too_many_orders_refuse_no_other_sheet() -> None:
+    """Hundreds of orders without steps, each for a slot of its own, cost a batch no reads."""
+    town = Town(16, slots=1)
+    good = town.sheet(town.traders[0], [SheetOrder("good", "buy", SLOT, [(1, 1)])])
+    far = [
+        [SheetOrder("a", "buy", SLOT + (800 * trader.number + k) * SLOT_S, []) for k in range(800)]
+        for trader in town.traders[1:]
+    ]
+    bad = [town.sheet(t, orders) for t, orders in zip(town.traders[1:], far, strict=True)]
+
+    codes = [answer.code for answer in town.send("place_orders", [good, *bad])]
+
+    assert codes == ["PLACED", *["ORDERS_COUNT"] * 15]
+
+
+def test_an_order_without_steps_counts_as_one_of_the_batch() -> None:
+    town = Town(11, slots=1)
+    sheets = [
+        town.sheet(t, [SheetOrder("a", "buy", SLOT + k * SLOT_S, []) for k in range(200)])
+        for t in town.traders
+    ]
+
+    answers = town.send("place_orders", sheets[:10])
+
+    assert [answer.code for answer in answers] == ["STEPS_COUNT"] * 10
+    assert town.refused("place_orders", TokensArguments(sheets), RETAILERS[0]) == "BATCH_STEPS"

@@ -162,6 +162,8 @@ def test_six_thousand_households_clear_and_settle_within_the_limits() -> None:
     assert town.engine.written_max <= WRITES_MAX
     end = ending(town)
     assert len(end.trades) > 2_500
+    numbers = [trade.number for trade in end.trades]
+    assert numbers == sorted(set(numbers))
     assert sum(account.balance_nano for account in end.accounts.values()) == 0
     assert sum(account.reserved_nano for account in end.accounts.values()) == 0
     assert end == in_one(households)
