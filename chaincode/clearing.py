@@ -38,7 +38,6 @@ from chaincode.slots import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.state import Row, Table, encode, slot_part
 from chaincode.units import Energy, Price
 from chaincode.zones import get_area, paused_zones
-from identity.canonical import canonical_json
 
 FOLD_ROWS = 450  # entries folded between two looks at the room left: two writes for each
 CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page of the book holds more
@@ -309,7 +308,7 @@ def zone_book(zone: str, entries: Sequence[BookEntry], rules: MarketRules) -> Bo
 
 def book_digest(book: Book) -> str:
     """SHA-256 of a book as `commonwatt auction` reads it, in canonical JSON."""
-    return sha256(canonical_json(book_json(book))).hexdigest()
+    return sha256(encode(book_json(book))).hexdigest()
 
 
 def step_names(entry: BookEntry) -> Iterator[str]:

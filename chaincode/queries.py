@@ -22,9 +22,8 @@ from chaincode.market_rules import RULES, SEEDS, MarketRules, SeedChain, rules_a
 from chaincode.postings import Posting
 from chaincode.settlement import POSTINGS, SETTLEMENTS, SlotSettlement
 from chaincode.slots import SLOTS, Slot, SlotArguments
-from chaincode.state import Count, Did, Id, Second, at_slot, slot_part
+from chaincode.state import Count, Did, Id, Second, at_slot, encode, slot_part
 from chaincode.zones import Area, AreaName, Lane, get_area, get_lane
-from identity.canonical import canonical_json
 
 OrderState = Literal[
     "LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED"
@@ -190,7 +189,7 @@ def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
     pages = list(book_pages(context, arguments.area, arguments.slot, row.book_pages))
     entries = [entry for entry in page_entries(pages) if entry.zone == arguments.zone]
     book = zone_book(arguments.zone, entries, rules)
-    return BookAnswer(msgspec.Raw(canonical_json(book_json(book))))
+    return BookAnswer(msgspec.Raw(encode(book_json(book))))
 
 
 def list_trades(context: Context, arguments: SlotArguments) -> TradesAnswer:

@@ -165,6 +165,8 @@ class Tariffs:
     def load_vats(self, parties: Iterable[str]) -> None:
         """Read the VAT status of `parties`; one never recorded is private."""
         wanted = [party for party in dict.fromkeys(parties) if party not in self._vats]
+        if not wanted:
+            return
         names = [(self._area, party) for party in wanted]
         for party, row in zip(wanted, VATS.get_many(self._context, names), strict=True):
             vat = None if row is None else at_slot(row.versions, self._slot)

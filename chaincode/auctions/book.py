@@ -14,6 +14,9 @@ from typing import Literal
 
 import msgspec
 
+# house: auction imports, the bound of plain integers is the one of canonical JSON
+from identity.canonical import INTEGER_MAX
+
 Side = Literal["buy", "sell"]
 PriceRule = Literal["seller", "buyer", "midpoint"]
 ZoneState = Literal["open", "paused", "islanded"]
@@ -91,16 +94,24 @@ def priority(order: Order) -> tuple[int, int, str, int]:
     return price, order.time, order.id, order.step
 
 
+def plain_integer(number: int) -> int | str:
+    """An integer as JSON holds it for every reader: beyond 2^53 - 1 as decimal digits."""
+    return number if -INTEGER_MAX <= number <= INTEGER_MAX else str(number)
+
+
 def book_json(book: Book) -> dict[str, object]:
     """The book as `commonwatt auction` reads it: plain lists and dicts of str, int, bool, None.
+
+    Integers beyond 2^53 - 1 are strings already, and every key is ASCII, so any writer that sorts
+    keys writes canonical JSON.
 
     The SHA-256 of its canonical JSON is the digest of the book. Orders stay in the book's order;
     the steps of one id are gathered where the first of them stands.
     """
     rules: dict[str, object] = {
         "price_rule": book.rules.price_rule,
-        "price_band": list(book.rules.price_band),
-        "loss_price": book.rules.loss_price,
+        "price_band": [plain_integer(limit) for limit in book.rules.price_band],
+        "loss_price": _plain_or_none(book.rules.loss_price),
     }
     if book.rules.lots:
         rules["lots"] = True
@@ -116,12 +127,12 @@ def _zone_json(zone: Zone) -> dict[str, object]:
     members: dict[str, object] = {"id": zone.id, "parent": zone.parent}
     if zone.parent is not None:
         members |= {
-            "import_wh": zone.import_wh,
-            "export_wh": zone.export_wh,
-            "import_tariff": zone.import_tariff,
-            "export_tariff": zone.export_tariff,
-            "import_loss_ppm": zone.import_loss_ppm,
-            "export_loss_ppm": zone.export_loss_ppm,
+            "import_wh": _plain_or_none(zone.import_wh),
+            "export_wh": _plain_or_none(zone.export_wh),
+            "import_tariff": plain_integer(zone.import_tariff),
+            "export_tariff": plain_integer(zone.export_tariff),
+            "import_loss_ppm": plain_integer(zone.import_loss_ppm),
+            "export_loss_ppm": plain_integer(zone.export_loss_ppm),
         }
     members["state"] = zone.state
     return members
@@ -132,7 +143,10 @@ def _orders_json(orders: list[Order]) -> list[dict[str, object]]:
     gathered: dict[str, list[Order]] = {}
     for order in orders:
         if order.plain:
-            listed.append(_head(order) | {"price": order.price, "quantity": order.quantity_wh})
+            head = _head(order)
+            head["price"] = plain_integer(order.price)
+            head["quantity"] = plain_integer(order.quantity_wh)
+            listed.append(head)
         elif order.id in gathered:
             gathered[order.id].append(order)
         else:
@@ -141,7 +155,9 @@ def _orders_json(orders: list[Order]) -> list[dict[str, object]]:
     for members in listed:
         if "price" not in members:
             steps = sorted(gathered[str(members["id"])], key=lambda order: order.step)
-            members["steps"] = [[step.price, step.quantity_wh] for step in steps]
+            members["steps"] = [
+                [plain_integer(step.price), plain_integer(step.quantity_wh)] for step in steps
+            ]
     return listed
 
 
@@ -149,5 +165,9 @@ def _head(order: Order) -> dict[str, object]:
     head: dict[str, object] = {"id": order.id, "zone": order.zone, "side": order.side}
     if order.participant:
         head["participant"] = order.participant
-    head["time"] = order.time
+    head["time"] = plain_integer(order.time)
     return head
+
+
+def _plain_or_none(number: int | None) -> int | str | None:
+    return None if number is None else plain_integer(number)

@@ -11,8 +11,10 @@ from typing import Literal, cast
 
 import msgspec
 
+from chaincode.auctions.book import plain_integer
+
 # house: auction imports, the digest of an answer is defined over canonical JSON
-from identity.canonical import INTEGER_MAX, canonical_json, encode
+from identity.canonical import canonical_json, encode
 
 Reason = Literal["PRICE", "PRIORITY", "ZONE_PAUSED"]
 
@@ -97,33 +99,39 @@ def _members(outcome: Outcome) -> dict[str, object]:
     ranges = outcome.price_range.items()
     losses = outcome.loss_account.items()
     return {
-        "volume": _plain(outcome.volume),
-        "welfare": _plain(outcome.welfare),
+        "volume": plain_integer(outcome.volume),
+        "welfare": plain_integer(outcome.welfare),
         "prices": {
-            zone: None if price is None else _plain(price) for zone, price in outcome.prices.items()
+            zone: None if price is None else plain_integer(price)
+            for zone, price in outcome.prices.items()
         },
         "price_range": {
-            zone: None if ends is None else [_plain(end) for end in ends] for zone, ends in ranges
+            zone: None if ends is None else [plain_integer(end) for end in ends]
+            for zone, ends in ranges
         },
         "flows": _plain_values(outcome.flows),
         "congestion_rent": _plain_values(outcome.congestion_rent),
         "edge_income": _plain_values(outcome.edge_income),
         "loss_account": {
             zone: {
-                "collected": _plain(account.collected),
-                "energy": _plain(account.energy),
-                "spent": _plain(account.spent),
+                "collected": plain_integer(account.collected),
+                "energy": plain_integer(account.energy),
+                "spent": plain_integer(account.spent),
             }
             for zone, account in losses
         },
-        "area_income": _plain(outcome.area_income),
+        "area_income": plain_integer(outcome.area_income),
         "fills": [
-            {"order": fill.order, "quantity": _plain(fill.quantity), "price": _plain(fill.price)}
+            {
+                "order": fill.order,
+                "quantity": plain_integer(fill.quantity),
+                "price": plain_integer(fill.price),
+            }
             for fill in outcome.fills
         ],
         "trades": [_trade(trade) for trade in outcome.trades],
         "unfilled": [
-            {"order": left.order, "quantity": _plain(left.quantity), "reason": left.reason}
+            {"order": left.order, "quantity": plain_integer(left.quantity), "reason": left.reason}
             for left in outcome.unfilled
         ],
     }
@@ -133,17 +141,12 @@ def _trade(trade: Trade) -> dict[str, object]:
     return {
         "buy": trade.buy,
         "sell": trade.sell,
-        "quantity": _plain(trade.quantity),
-        "buy_price": _plain(trade.buy_price),
-        "sell_price": _plain(trade.sell_price),
+        "quantity": plain_integer(trade.quantity),
+        "buy_price": plain_integer(trade.buy_price),
+        "sell_price": plain_integer(trade.sell_price),
         "path": trade.path,
     }
 
 
 def _plain_values(amounts: dict[str, int]) -> dict[str, int | str]:
-    return {zone: _plain(amount) for zone, amount in amounts.items()}
-
-
-def _plain(number: int) -> int | str:
-    """An integer as JSON holds it for every reader: beyond 2^53 - 1 as decimal digits."""
-    return number if -INTEGER_MAX <= number <= INTEGER_MAX else str(number)
+    return {zone: plain_integer(amount) for zone, amount in amounts.items()}
