@@ -17,7 +17,7 @@ from chaincode.clock import CLOCKS, Clock, market_time_s
 from chaincode.context import Context
 from chaincode.desk import ORDERS, OrderRow, StoredOrder
 from chaincode.disputes import disputed_trades
-from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN
+from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.market_rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.postings import Posting
 from chaincode.settlement import POSTINGS, SETTLEMENTS, SlotSettlement
@@ -182,6 +182,9 @@ def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAn
 
 def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
     """A zone's cleared book, for whoever wants to clear it again."""
+    area = get_area(context, arguments.area)
+    if all(zone.id != arguments.zone for zone in area.zones):
+        raise ZONE_UNKNOWN(zone=arguments.zone)
     row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
     if row is None or row.phase in ("CLOSED", "CLEARING"):
         raise BOOK_OPEN(slot=arguments.slot, zone=arguments.zone)

@@ -132,7 +132,7 @@ class Market:
         """Found or resume the market and let its clock run; the market time it begins at."""
         now_s = int(time.time())
         if not self._plan.founded:
-            begin_s = self._plan.first_slot - SLOT_S
+            begin_s = now_s if self.speed == 1 else self._plan.first_slot - SLOT_S
             rule = ClockArguments(AREA, now_s, begin_s, self.speed)
             first_slot = self._plan.first_slot
             await found(self.ledger, self.cast, first_slot=first_slot, clock=rule)

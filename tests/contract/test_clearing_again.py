@@ -217,3 +217,10 @@ def test_open_orders_are_listed_while_the_gate_is_open(market: Market) -> None:
 
     assert sorted(market.named(row.trader) for row in answer.orders) == ["B1", "B2", "S1"]
     assert did_of("S2") not in {row.trader for row in answer.orders}
+
+
+def test_book_of_a_zone_that_is_not_there_is_refused(market: Market) -> None:
+    market.clear()
+
+    with pytest.raises(Refused, match="ZONE_UNKNOWN"):
+        market.ask("get_book", BookArguments(AREA, SLOT, "nowhere"), BookAnswer)
