@@ -70,7 +70,9 @@ class AreaMeter(Row, frozen=True):
     from_slot: Second
 
 
-METERS = Table(5, "meters", Meter, ("meter",))
+METERS_REMEMBERED = 4_096  # some 5 MB; a meter is read with each of its orders and rarely changes
+
+METERS = Table(5, "meters", Meter, ("meter",), remembered=METERS_REMEMBERED)
 AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
 
 

@@ -21,7 +21,7 @@ from chaincode.errors import (
     SIGNATURE_INVALID,
     Refused,
 )
-from chaincode.state import Count, Id, Second, Side, Signed
+from chaincode.state import Count, Id, Name, Second, Side, Signed
 from identity.jws import Compact, TokenRefused, decode_payload, parse_compact
 
 SHEET_TYP = "commonwatt-sheet+jws"
@@ -71,10 +71,10 @@ class Sheet(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     channel: str
     contract: str
-    meter: Id
+    meter: Name
     orders: list[SheetOrder]
     v: Literal[1]
-    zone: Id
+    zone: Name
 
 
 class Amend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

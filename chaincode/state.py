@@ -7,6 +7,7 @@ stand as 12 digits so that text order is time order. Table numbers are never reu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
 """A name of ours: zone, area, meter, member, order of a client."""
 Did = Annotated[str, msgspec.Meta(pattern=r"^did:key:z[1-9A-HJ-NP-Za-km-z]{40,64}\Z")]
 """The pseudonymous name of a trader, an oracle node or the regulator."""
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+"""A name that is only looked up and compared, so that any text may stand there."""
 AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
 """The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
 Second = Annotated[int, msgspec.Meta(ge=0, le=SECOND_MAX)]
@@ -61,13 +64,23 @@ def slot_part(slot: int) -> str:
 class Table(Generic[R]):
     """Rows of one struct under one table number."""
 
-    def __init__(self, number: int, name: str, struct: type[R], parts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        struct: type[R],
+        parts: Sequence[str],
+        *,
+        remembered: int = 0,
+    ) -> None:
+        """`remembered` rows are decoded once as long as their bytes stay the same."""
         self.number = number
         self.name = name
         self.struct = struct
         self.parts = tuple(parts)
         self._prefix = f"{number:02d}/"
-        self._decoder = msgspec.json.Decoder(struct)
+        decode = msgspec.json.Decoder(struct).decode
+        self._decode = lru_cache(remembered)(decode) if remembered else decode
 
     def key(self, *parts: str) -> str:
         """The key of the row named by `parts`."""
@@ -106,7 +119,7 @@ class Table(Generic[R]):
     def decode(self, value: bytes) -> R:
         """The row from its stored bytes."""
         try:
-            return self._decoder.decode(value)
+            return self._decode(value)
         except msgspec.ValidationError as error:
             raise Broken(f"{self.name}: {error}") from None
 

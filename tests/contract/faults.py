@@ -437,8 +437,12 @@ GATES = (
     Ladder(
         "a cleared book is asked for",
         asking("get_book"),
-        {"area": "none", "slot": SLOT, "zone": EAST},
-        [("BOOK_OPEN", {"area": AREA, "slot": NEXT}), ("BOOK_OPEN", {"slot": SLOT})],
+        {"area": "none", "slot": NEXT, "zone": "nowhere"},
+        [
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("ZONE_UNKNOWN", {"zone": EAST}),
+            ("BOOK_OPEN", {"slot": SLOT}),
+        ],
     ),
     Ladder(
         "a page of postings is asked for",
