@@ -11,8 +11,8 @@ from tests.house.tree import Finding, Rule, Source
 _MARKER = re.compile(r"\b(?:" + "|".join(("FIX" + "ME", "TO" + "DO", "XX" + "X")) + r")\b")
 _HOSTS = (
     "pypi" + ".org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com",
-    "static.crates" + ".io", "index.crates" + ".io", "proxy.golang" + ".org",
-    "repo.maven" + ".apache.org", "repo1.maven" + ".org", "deb.debian" + ".org",
+    "static." + "crates.io", "index." + "crates.io", "proxy." + "golang.org",
+    "repo." + "maven.apache.org", "repo1." + "maven.org", "deb." + "debian.org",
     "archive.ubuntu" + ".com", "docker" + ".io",
 )  # fmt: skip
 _OPTIONS = ("--index" + "-url", "--extra-index" + "-url", "--find" + "-links", "index" + "-url =")
