@@ -9,7 +9,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command "make lock" $(UPGRADE) pyproject.toml
+	--custom-compile-command "make lock" $(UPGRADE)
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
 help: ## what can be made
@@ -40,8 +40,9 @@ docs: venv ## the pages and the picture that are written from the code, into doc
 	@$(BIN)/python -m commonwatt.reference docs
 
 lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade for newer versions
-	$(LOCK) -o requirements.txt
-	$(LOCK) --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml -o requirements.txt
+	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
+	$(LOCK) --group go -o requirements-go.txt
 
 clean: ## remove what the checks and builds leave; .venv and the market's data stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

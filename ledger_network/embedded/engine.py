@@ -20,6 +20,7 @@ from typing import Self, TypeVar
 
 import msgspec
 
+from identity.verification import Verification
 from ledger_network.embedded.committer import Committer, Cut
 from ledger_network.embedded.disk import Disk
 from ledger_network.embedded.envelope import (
@@ -32,7 +33,6 @@ from ledger_network.embedded.proposal import Proposal, Request, Simulator
 from ledger_network.embedded.snapshots import Snapshots
 from ledger_network.embedded.start import Parts, make_ledger, open_folder, require_same
 from ledger_network.embedded.state_store import StateReader
-from ledger_network.embedded.verification import Verification
 from ledger_network.port import (
     Block,
     Contract,
