@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from chaincode.queries import SlotView
-from commonwatt import ledger_command, wallet_command
+from commonwatt import contract_command, ledger_command, wallet_command
 from commonwatt.auction import AuctionInputError, run_auction
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure
@@ -49,6 +49,7 @@ app = typer.Typer(
 )
 app.add_typer(wallet_command.app, name="wallet")
 app.add_typer(ledger_command.app, name="ledger")
+app.add_typer(contract_command.app, name="contract")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 

@@ -1,4 +1,4 @@
-module commonwatt/ledger_network/fabric/binaries
+module commonwatt/fabric
 
 go 1.24.2
 

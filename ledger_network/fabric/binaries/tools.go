@@ -1,6 +1,6 @@
 //go:build tools
 
-// Package binaries pins the commands of Hyperledger Fabric that a network of Commonwatt runs.
+// Package binaries pins the commands of Hyperledger Fabric that a network is made of.
 package binaries
 
 import (

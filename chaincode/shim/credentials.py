@@ -1,0 +1,96 @@
+"""The server's side of mutual TLS: files that fit each other, read again when they change.
+
+Every new connection asks for the current files; connections that stand keep the keys they began
+with. Files that do not fit each other, as in the midst of a renewal, change nothing: the last good
+ones serve on, and a warning is logged once for each such state.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import grpc
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from chaincode.shim.faults import SettingsFault
+from chaincode.shim.settings import TlsFiles
+
+logger = logging.getLogger("chaincode.shim")
+
+Stamp = tuple[tuple[int, int, int], ...]
+
+
+class TlsMaterial:
+    """What new connections are met with; asked from gRPC's threads."""
+
+    def __init__(self, files: TlsFiles) -> None:
+        """`SettingsFault` when a file is missing, unreadable or does not fit."""
+        self._files = files
+        self._stamp = _stamp(files)
+        self._current = _load(files)
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """For a server port: clients must show a certificate of the authority."""
+        return grpc.dynamic_ssl_server_credentials(
+            self._current, self._latest, require_client_authentication=True
+        )
+
+    def _latest(self) -> grpc.ServerCertificateConfiguration:
+        """The files as they are now, when they have changed and fit; else those before."""
+        try:
+            stamp = _stamp(self._files)
+            if stamp != self._stamp:
+                self._stamp = stamp
+                self._current = _load(self._files)
+                logger.info("new TLS files are taken for new connections")
+        except SettingsFault as fault:
+            logger.warning("new TLS files are not taken, the old ones serve on: %s", fault)
+        return self._current
+
+
+def _stamp(files: TlsFiles) -> Stamp:
+    found: list[tuple[int, int, int]] = []
+    for path in (files.certificate, files.key, files.client_roots):
+        try:
+            status = path.stat()
+        except OSError as fault:
+            raise SettingsFault(f"{path} cannot be read: {fault.strerror}") from fault
+        found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def _load(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+    certificate = _read(files.certificate)
+    key = _read(files.key)
+    roots = _read(files.client_roots)
+    first = _certificates(files.certificate, certificate)[0]
+    _certificates(files.client_roots, roots)
+    try:
+        private = load_pem_private_key(key, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
+        raise SettingsFault(f"{files.key} holds no private key without a passphrase") from fault
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if private.public_key().public_bytes(*form) != first.public_key().public_bytes(*form):
+        raise SettingsFault(f"the key in {files.key} is not that of {files.certificate}")
+    return grpc.ssl_server_certificate_configuration([(key, certificate)], roots)
+
+
+def _certificates(path: Path, pem: bytes) -> list[x509.Certificate]:
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError as fault:
+        raise SettingsFault(f"{path} holds no certificate in PEM") from fault
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as fault:
+        raise SettingsFault(f"{path} cannot be read: {fault.strerror}") from fault

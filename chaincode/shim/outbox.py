@@ -1,0 +1,79 @@
+"""The one way to a peer: messages posted from any thread, written by one task in their order.
+
+gRPC allows one write at a time on a stream. The queue is bounded by its users: a transaction posts
+one call at a time and one answer, of which there are as many as are admitted, and the stream's
+reader waits for `room` before it takes a message that it would answer itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+ROOM_MAX = 64  # messages beyond which the reader stops reading
+
+
+class Outbox:
+    """Messages of one stream, on their way to its writer."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._messages: deque[bytes] = deque()
+        self._awake = True  # the writer is about to look, or a wake-up is on its way
+        self._sleep: asyncio.Future[None] | None = None
+        self._room = asyncio.Event()
+        self._room.set()
+        self._closed = False
+
+    def post(self, message: bytes) -> None:
+        """Queue a message, from any thread; dropped once the stream has ended.
+
+        The writer clears `_awake` before it looks a last time, a poster looks at it after it has
+        queued: so a message is seen by the writer, or its poster wakes it.
+        """
+        if self._closed:
+            return
+        self._messages.append(message)
+        if not self._awake:
+            self._awake = True
+            try:
+                self._loop.call_soon_threadsafe(self._wake)
+            except RuntimeError:  # the loop has closed meanwhile, and with it the stream
+                self._closed = True
+
+    async def take(self) -> bytes | None:
+        """The next message; None when the outbox is closed and empty. For the writer alone."""
+        while True:
+            if self._messages:
+                message = self._messages.popleft()
+                if len(self._messages) < ROOM_MAX:
+                    self._room.set()
+                return message
+            if self._closed:
+                return None
+            self._sleep = self._loop.create_future()
+            self._awake = False
+            if not self._messages:
+                await self._sleep
+            self._awake = True
+
+    async def room(self) -> None:
+        """Wait until fewer than `ROOM_MAX` messages are queued."""
+        if len(self._messages) >= ROOM_MAX:
+            self._room.clear()
+            await self._room.wait()
+
+    def close(self) -> None:
+        """Take no more messages; those queued are still written. On the loop."""
+        self._closed = True
+        self._wake()
+
+    def drop(self) -> None:
+        """Close, and forget what is queued: there is nobody to read it. On the loop."""
+        self._messages.clear()
+        self._room.set()
+        self.close()
+
+    def _wake(self) -> None:
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)

@@ -1,0 +1,122 @@
+"""One run of the handler, and what the peer is told of it.
+
+The peer always hears: bytes of the handler, the contract's rejection, or a status from 500 on with a
+sentence that holds no value. Only in the first case were writes sent, and an event goes with them.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import cast
+
+from fabric_protos.peer import chaincode_event_pb2, chaincode_shim_pb2, proposal_response_pb2
+
+from chaincode.shim.conversation import Conversation, Kind, Message
+from chaincode.shim.faults import FAILED, OK, PeerError, Rejected, ShimFault
+from chaincode.shim.proposal import read_proposal
+from chaincode.shim.transaction import Event, Handler, Transaction
+from identity.verification import Verification
+
+logger = logging.getLogger("chaincode.shim")
+
+
+def simulate(
+    message: chaincode_shim_pb2.ChaincodeMessage,
+    conversation: Conversation,
+    handler: Handler,
+    verification: Verification,
+) -> bytes:
+    """Run the handler on a TRANSACTION or INIT; the message that answers it.
+
+    Raises what the handler raises, and the conversation's failure even if the handler swallowed it.
+    """
+    conversation.begin()
+    try:
+        if conversation.failure is not None:
+            raise conversation.failure
+        transaction = Transaction(
+            conversation,
+            read_proposal(message),
+            verification,
+            is_init=message.type == Kind.INIT,
+        )
+        result = cast("object", handler(transaction))
+        if conversation.failure is not None:
+            raise conversation.failure
+        if not isinstance(result, bytes):
+            raise TypeError("a handler answers with bytes")
+        event = transaction.event
+        answer = completed(
+            conversation, OK, payload=result, event=event, chaincode=transaction.chaincode
+        )
+        conversation.check_size(answer)
+        transaction.writes.send(conversation)
+        return answer
+    finally:
+        conversation.end()
+
+
+def completed(
+    conversation: Conversation,
+    status: int,
+    message: str = "",
+    *,
+    payload: bytes = b"",
+    event: Event | None = None,
+    chaincode: str = "",
+) -> bytes:
+    """The COMPLETED message that answers a transaction."""
+    response = proposal_response_pb2.Response(status=status, message=message, payload=payload)
+    answer = Message(
+        type=Kind.COMPLETED,
+        payload=response.SerializeToString(),
+        txid=conversation.transaction,
+        channel_id=conversation.channel,
+    )
+    if event is not None:
+        answer.chaincode_event.CopyFrom(
+            chaincode_event_pb2.ChaincodeEvent(
+                chaincode_id=chaincode,
+                tx_id=conversation.transaction,
+                event_name=event.name,
+                payload=event.payload,
+            )
+        )
+    return answer.SerializeToString()
+
+
+def failed(conversation: Conversation, fault: BaseException) -> bytes:
+    """The answer for a handler that raised: its rejection, or 500 and the kind of fault, logged."""
+    if isinstance(fault, Rejected):
+        return completed(conversation, fault.status, fault.message)
+    logger.error(
+        "transaction %s of channel %s failed:\n%s",
+        conversation.transaction,
+        conversation.channel,
+        trace_without_values(fault),
+    )
+    return completed(conversation, FAILED, f"The transaction failed: {_kind_of(fault)}.")
+
+
+def trace_without_values(fault: BaseException) -> str:
+    """Where and through what a fault came about: kinds and lines of code, no message of any.
+
+    Messages of exceptions often hold the key or value that was amiss.
+    """
+    parts: list[str] = []
+    seen: set[int] = set()
+    link: BaseException | None = fault
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        parts.append("".join(traceback.format_tb(link.__traceback__)) + _kind_of(link))
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\nwhich came of:\n".join(parts)
+
+
+def _kind_of(fault: BaseException) -> str:
+    if isinstance(fault, PeerError):
+        return f"PeerError at {fault.request}"
+    if isinstance(fault, ShimFault):
+        return f"{type(fault).__name__}, {fault}"
+    return type(fault).__name__

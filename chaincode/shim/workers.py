@@ -1,0 +1,126 @@
+"""Threads for handlers: a bounded number runs, a bounded number waits, the rest is turned away.
+
+All but the handler itself happens on the event loop. A thread that is stuck in a handler cannot be
+stopped: its transaction is answered in time, and its place stays taken until the handler returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from chaincode.shim.conversation import Conversation, Message
+from chaincode.shim.faults import TIMED_OUT, Rejected, TransactionOver
+from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.settings import ServerSettings
+from chaincode.shim.simulation import completed, failed, simulate
+from chaincode.shim.transaction import Handler
+from identity.verification import Verification
+
+
+class Job:
+    """A transaction that was taken, until its answer is given."""
+
+    __slots__ = ("arrived_s", "conversation", "done", "post", "timer")
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        post: Callable[[bytes], None],
+        done: Callable[[Job], None],
+    ) -> None:
+        """`post` sends the answer; `done` is told when there is nothing more to wait for."""
+        self.conversation = conversation
+        self.post = post
+        self.done = done
+        self.arrived_s = time.monotonic()
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Workers:
+    """The threads of one server."""
+
+    def __init__(
+        self,
+        settings: ServerSettings,
+        handler: Handler,
+        verification: Verification,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._handler = handler
+        self._verification = verification
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(settings.concurrency, "chaincode")
+        self._admitted_max = settings.concurrency + settings.waiting_max
+        self._admitted = 0  # running and waiting, and stuck ones that were answered
+
+    @property
+    def full(self) -> bool:
+        """Whether the next transaction has to be turned away."""
+        return self._admitted >= self._admitted_max
+
+    def run(self, job: Job, message: Message) -> None:
+        """Run a transaction as soon as a thread is free; not when `full`."""
+        self._count(1)
+        job.timer = self._loop.call_later(self._settings.transaction_timeout_s, self._time_out, job)
+        future = self._threads.submit(
+            simulate, message, job.conversation, self._handler, self._verification
+        )
+        future.add_done_callback(lambda future: self._hand_back(job, future))
+
+    def give_up(self, job: Job, outcome: Outcome, failure: TransactionOver) -> bool:
+        """End a job without its handler; whether it was still open. The caller answers it."""
+        if job.timer is None:
+            return False
+        job.timer.cancel()
+        job.timer = None
+        job.conversation.break_off(failure)
+        self._metrics.outcomes[outcome].inc()
+        self._metrics.seconds.observe(time.monotonic() - job.arrived_s)
+        job.done(job)
+        return True
+
+    def close(self) -> None:
+        """Take no more work; threads end when their handlers do."""
+        self._threads.shutdown(wait=False, cancel_futures=False)
+
+    def _hand_back(self, job: Job, future: Future[bytes]) -> None:
+        """Give the result to the loop; in the handler's thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._finish, job, future)
+        except RuntimeError:  # the loop has closed: the server was stopped before the handler ended
+            return
+
+    def _finish(self, job: Job, future: Future[bytes]) -> None:
+        self._count(-1)
+        if job.timer is None:
+            return
+        job.timer.cancel()
+        job.timer = None
+        fault = future.exception()
+        if fault is None:
+            outcome, answer = Outcome.ANSWERED, future.result()
+        else:
+            outcome = Outcome.REJECTED if isinstance(fault, Rejected) else Outcome.FAILED
+            answer = failed(job.conversation, fault)
+        job.post(answer)
+        self._metrics.outcomes[outcome].inc()
+        self._metrics.seconds.observe(time.monotonic() - job.arrived_s)
+        job.done(job)
+
+    def _time_out(self, job: Job) -> None:
+        sentence = (
+            f"The transaction was not done within {self._settings.transaction_timeout_s:g} s."
+        )
+        if self.give_up(job, Outcome.TIMED_OUT, TransactionOver(sentence)):
+            job.post(completed(job.conversation, TIMED_OUT, sentence))
+
+    def _count(self, change: int) -> None:
+        self._admitted += change
+        running = min(self._admitted, self._settings.concurrency)
+        self._metrics.running.set(running)
+        self._metrics.waiting.set(self._admitted - running)

@@ -1,0 +1,429 @@
+"""The port `Ledger` on a Fabric network: through the gateways of the members' peers.
+
+Whoever opens it names the members that it may act for, each by its profile. A receipt is given when
+the member's peer has committed the transaction; what was acknowledged to one member is seen by the
+queries of all that use the same ledger object. Between two such objects each peer's own pace counts,
+as it does in any network of several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from hashlib import sha256
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from identity.canonical import encode
+from ledger_network.fabric.followers import Follower, Place
+from ledger_network.fabric.gateway import block as chain
+from ledger_network.fabric.gateway.client import Gateway
+from ledger_network.fabric.gateway.endpoint import Endpoint
+from ledger_network.fabric.gateway.errors import (
+    CommitError,
+    Disagreement,
+    EndorseError,
+    GatewayError,
+    Outcome,
+    SubmitError,
+)
+from ledger_network.fabric.gateway.peers import Limits
+from ledger_network.fabric.outcomes import outcome_of
+from ledger_network.fabric.profile import Profile
+from ledger_network.fabric.service import (
+    READ,
+    ROWS,
+    Rows,
+    RowsArguments,
+    decode_events,
+)
+from ledger_network.port import (
+    Block,
+    Conflict,
+    Contract,
+    Happened,
+    Health,
+    Invalid,
+    Member,
+    Position,
+    Receipt,
+)
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX = 8  # of a transaction that nothing came of, while peers catch up or are away
+PAUSE_S = 0.1
+PAUSE_MAX_S = 1.0
+COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be away
+UNKNOWN_TRANSACTION = "no such transaction ID"
+_rows_decoder = msgspec.msgpack.Decoder(Rows)
+
+
+class FabricLedger:
+    """One channel with one contract, for the members whose profiles are given."""
+
+    def __init__(
+        self,
+        profiles: Sequence[Profile],
+        contract: Contract,
+        *,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> None:
+        """For `open`, which also begins to follow the peers."""
+        self._profiles = {profile.organisation: profile for profile in profiles}
+        self._contract = contract
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._gateways: dict[Member, Gateway] = {}
+        self._followers: dict[Endpoint, Follower] = {}
+        self._newest = -1  # the highest block that a receipt of this ledger names
+        self._closed = False
+        self._first = profiles[0]
+
+    @classmethod
+    async def open(
+        cls,
+        profiles: Sequence[Profile],
+        *,
+        contract: Contract,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Connect as the members of `profiles`. Raises `Invalid` when no peer can be reached.
+
+        `contract` tells which rows count in the state hash; what runs is the peers' own.
+        `clock` gives Unix seconds, the transactions' time.
+        """
+        if not profiles:
+            raise ValueError("a ledger needs the profile of one member at least")
+        ledger = cls(profiles, contract, clock=clock, limits=limits)
+        try:
+            await ledger._begin()
+        except GatewayError as error:
+            await ledger.close()
+            raise outcome_of(error) from error
+        return ledger
+
+    async def _begin(self) -> None:
+        """Follow every peer of the profiles that can endorse or answer for one of the members."""
+        height = await self._gateway(Member(self._first.organisation)).height()
+        for profile in self._profiles.values():
+            gateway = self._gateway(Member(profile.organisation))
+            for endpoint in profile.endpoints:
+                if endpoint not in self._followers:
+                    start = max(height - 1, 0)
+                    self._followers[endpoint] = Follower(gateway, endpoint, start)
+
+    @property
+    def channel(self) -> str:
+        """The channel's name."""
+        return self._first.channel
+
+    @property
+    def contract(self) -> str:
+        """The contract's name, which is that of its definition on the channel."""
+        return self._first.contract
+
+    # Transactions
+
+    async def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Receipt:
+        """Carry out transaction `name`; on return the member's peer has committed it.
+
+        What certainly came to nothing is tried again for some seconds: peers that are away or lag.
+        """
+        gateway = self._gateway(member)
+        call = [name.encode(), encode(arguments)]
+        pause_s = PAUSE_S
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            self._require_open()
+            newest = self._newest
+            try:
+                return await self._submit(gateway, call, transient)
+            except GatewayError as error:
+                if attempt == ATTEMPTS_MAX or not await self._again(error, newest):
+                    raise await self._outcome(gateway, call, error) from error
+            if self._all_reached(newest):
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _submit(
+        self, gateway: Gateway, call: Sequence[bytes], transient: Mapping[str, bytes] | None
+    ) -> Receipt:
+        endorsed = await gateway.endorse(self.contract, call, transient=transient)
+        transaction = endorsed.transaction
+        follower = self._follower_of(gateway)
+        with follower.expecting(transaction) as committed:
+            await gateway.order(endorsed)
+            place = await self._committed(gateway, transaction, committed)
+        if place.code != "VALID":
+            raise CommitError(transaction, place.code, place.block)
+        self._newest = max(self._newest, place.block)
+        return Receipt(transaction, place.block, place.index, endorsed.result)
+
+    async def _committed(
+        self, gateway: Gateway, transaction: str, committed: asyncio.Future[Place]
+    ) -> Place:
+        """Where an ordered transaction was committed, by the member's peer or else by any."""
+        try:
+            async with asyncio.timeout(COMMIT_SHOWN_S):
+                return await asyncio.shield(committed)
+        except TimeoutError:
+            status = await gateway.commit_status(transaction)
+        for follower in self._followers.values():
+            if place := follower.place(transaction):
+                return place
+        block = await gateway.block(status.block)
+        ids = [found.id for found in block.transactions]
+        return Place(status.block, ids.index(transaction), status.code)
+
+    async def _again(self, error: GatewayError, newest: int) -> bool:
+        """Whether a failure may be due to peers that had not seen what was acknowledged, or that
+        are away for the moment. Then they are waited for.
+
+        Refusals and conflicts are believed only where every peer had seen it all.
+        """
+        behind = [f for f in self._followers.values() if f.height <= newest and not f.is_behind]
+        if behind:
+            await asyncio.gather(*(follower.reached(newest) for follower in behind))
+            lagged = error.outcome in (Outcome.REFUSED, Outcome.INVALID) or isinstance(
+                error, Disagreement
+            )
+            if lagged:
+                return True
+        return error.repeatable and isinstance(error, EndorseError | SubmitError)
+
+    def _all_reached(self, newest: int) -> bool:
+        return all(f.height > newest or f.is_behind for f in self._followers.values())
+
+    async def _outcome(
+        self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
+    ) -> Exception:
+        """The port's exception; when organisations disagree, which one does is found out."""
+        if not isinstance(error, Disagreement):
+            return outcome_of(error)
+        asked = sorted({f.endpoint.msp_id for f in self._followers.values() if not f.is_behind})
+        try:
+            verdict = await gateway.disagreement(self.contract, call, organisations=asked)
+        except GatewayError:
+            return outcome_of(error)
+        return Invalid(f"the organisations' contracts disagree: {verdict}")
+
+    async def evaluate(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """The answer of `name` at the member's peer, which has seen all that was acknowledged."""
+        self._require_open()
+        call = [name.encode(), encode(arguments), READ]
+        gateway = self._gateway(member)
+        try:
+            return await self._ask(
+                gateway,
+                lambda endpoint: gateway.evaluate(
+                    self.contract,
+                    call,
+                    transient=transient,
+                    organisations=[endpoint.msp_id],
+                    endpoint=endpoint,
+                ),
+            )
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def _ask(self, gateway: Gateway, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """The answer of the first of a member's peers that has seen enough and can be reached."""
+        newest = self._newest
+        last: GatewayError | None = None
+        for endpoint in gateway.endpoints:
+            if not await self._followers[endpoint].reached(newest):
+                continue
+            try:
+                return await ask(endpoint)
+            except GatewayError as error:
+                if error.outcome is Outcome.REFUSED or not error.repeatable:
+                    raise
+                last = error
+        if last is None:
+            raise Invalid(f"no peer has reached block {newest} in time")
+        raise last
+
+    # Reading the chain
+
+    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+        """What happened after `after`, from the chain, then as it is committed."""
+        gateway = self._gateway(Member(self._first.organisation))
+        start = 1 if after is None else max(after.block, 1)
+        async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
+            async for block in blocks:
+                for happened in _happened(block, self.contract):
+                    if after is None or happened.position > after:
+                        yield happened
+
+    async def transaction(self, transaction: str) -> Receipt | None:
+        """The receipt of a committed transaction, None if no such one is committed."""
+        self._require_open()
+        gateway = self._gateway(Member(self._first.organisation))
+
+        async def look(endpoint: Endpoint) -> Receipt | None:
+            try:
+                block = await gateway.block_of(transaction, endpoint=endpoint)
+            except GatewayError as error:
+                if UNKNOWN_TRANSACTION in str(error):
+                    return None
+                raise
+            for index, found in enumerate(block.transactions):
+                if found.id == transaction and found.valid:
+                    return Receipt(transaction, block.number, index, found.result)
+            return None
+
+        return await self._looked_up(gateway, look)
+
+    async def block(self, number: int) -> Block | None:
+        """The block, None beyond the height."""
+        self._require_open()
+        gateway = self._gateway(Member(self._first.organisation))
+
+        async def look(endpoint: Endpoint) -> Block | None:
+            if await gateway.height(endpoint) <= number:
+                return None
+            return _block(await gateway.block(number, endpoint=endpoint))
+
+        return await self._looked_up(gateway, look)
+
+    async def _looked_up(self, gateway: Gateway, look: Callable[[Endpoint], Awaitable[T]]) -> T:
+        try:
+            return await self._ask(gateway, look)
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def state_hash(self, *, organisation: str = "") -> str:
+        """SHA-256 of the public state at a peer of `organisation`, as far as rows count.
+
+        Raises `Conflict` when the state changed while it was read.
+        """
+        self._require_open()
+        gateway = self._gateway(Member(organisation or self._first.organisation))
+
+        async def read(endpoint: Endpoint) -> str:
+            before = await gateway.height(endpoint)
+            digest = sha256()
+            start = ""
+            while True:
+                call = [ROWS.encode(), encode(RowsArguments(start)), READ]
+                answer = await gateway.evaluate(
+                    self.contract, call, organisations=[endpoint.msp_id], endpoint=endpoint
+                )
+                page = _rows_decoder.decode(answer)
+                for key, value in page.rows:
+                    if self._contract.counts_in_state_hash(key):
+                        raw = key.encode()
+                        digest.update(len(raw).to_bytes(4, "big") + raw)
+                        digest.update(len(value).to_bytes(8, "big") + value)
+                if not page.following:
+                    break
+                start = page.following
+            if await gateway.height(endpoint) != before:
+                raise Conflict("the state changed while it was read")
+            return digest.hexdigest()
+
+        return await self._looked_up(gateway, read)
+
+    async def health(self) -> Health:
+        """How the network is, seen from here; `height` is that of the peer that is furthest."""
+        height = max((f.height for f in self._followers.values()), default=0)
+        if self._closed:
+            return Health("fabric", height, writable=False, sentence="no writes: closed")
+        behind = [f.endpoint.address for f in self._followers.values() if f.is_behind]
+        told = f"not followed: {', '.join(behind)}" if behind else "all peers are followed"
+        writable = len(behind) < len(self._followers)
+        return Health("fabric", height, writable=writable, sentence=f"ready; {told}")
+
+    async def close(self) -> None:
+        """Stop following, close all connections."""
+        self._closed = True
+        for follower in self._followers.values():
+            await follower.close()
+        for gateway in self._gateways.values():
+            await gateway.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _gateway(self, member: Member) -> Gateway:
+        """The gateway of one identity; raises `Invalid` for a stranger."""
+        found = self._gateways.get(member)
+        if found is not None:
+            return found
+        profile = self._profiles.get(member.name)
+        if profile is None or member.role not in profile.users:
+            raise Invalid(f"{member.name} ({member.role}) is no member of this channel")
+        made = Gateway(
+            profile.identity(member.role),
+            profile.endpoints,
+            channel=profile.channel,
+            clock=self._clock,
+            limits=self._limits,
+            prefer_first=True,
+        )
+        self._gateways[member] = made
+        return made
+
+    def _follower_of(self, gateway: Gateway) -> Follower:
+        """Of a member's peers the first that keeps up."""
+        followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
+        return next((found for found in followers if not found.is_behind), followers[0])
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Invalid("the ledger is closed")
+
+
+def _happened(block: chain.Block, contract: str) -> list[Happened]:
+    """The events of a block's valid transactions of the contract."""
+    return [
+        Happened(
+            Position(block.number, index),
+            found.id,
+            found.event_name,
+            int(found.seconds),
+            decode_events(found.event_payload),
+        )
+        for index, found in enumerate(block.transactions)
+        if found.valid and found.chaincode == contract and found.event_payload
+    ]
+
+
+def _block(block: chain.Block) -> Block:
+    times = [int(found.seconds) for found in block.transactions]
+    return Block(
+        number=block.number,
+        hash=block.hash.hex(),
+        previous=block.previous_hash.hex(),
+        time_s=times[-1] if times else 0,
+        transactions=[(found.id, found.code) for found in block.transactions],
+    )

@@ -1,0 +1,85 @@
+"""How far a reader of events has come, and where it keeps that.
+
+A checkpoint names the last event that was dealt with by its block and transaction. It is saved
+after the event's effect, so a reader that dies between the two sees that event again; who cannot
+bear that keeps the checkpoint in the same database transaction as the effect.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class BadCheckpoint(ValueError):
+    """A checkpoint that cannot be read, or is of another channel."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """All events up to this one are dealt with.
+
+    `block` is its number and `transaction` its id; "" means that nothing of the block is yet.
+    """
+
+    block: int
+    transaction: str = ""
+
+
+class Checkpointer(Protocol):
+    """A place that keeps one checkpoint."""
+
+    def load(self) -> Checkpoint | None:
+        """What was saved last; None before the first time. Raises `BadCheckpoint`."""
+        ...
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep `checkpoint` instead of what was kept."""
+        ...
+
+
+class MemoryCheckpointer:
+    """Keeps a checkpoint as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._kept: Checkpoint | None = None
+
+    def load(self) -> Checkpoint | None:
+        """What was saved last; None before the first time."""
+        return self._kept
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep `checkpoint` instead of what was kept."""
+        self._kept = checkpoint
+
+
+class FileCheckpointer:
+    """Keeps a checkpoint in a file that is whole at every moment, also when power fails."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Checkpoint | None:
+        """What was saved last; None before the first time. Raises `BadCheckpoint`."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Checkpoint)
+        except FileNotFoundError:
+            return None
+        except msgspec.DecodeError as error:
+            raise BadCheckpoint(f"{self._path} holds no checkpoint: {error}") from error
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep `checkpoint` instead of what was kept; raises OSError if the disk does not."""
+        beside = self._path.with_name(f"{self._path.name}.new")
+        with beside.open("wb") as file:
+            file.write(msgspec.json.encode(checkpoint))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

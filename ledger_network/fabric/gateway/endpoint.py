@@ -1,0 +1,185 @@
+"""A peer to talk to: where it is, the connection to it, and whether it is well.
+
+A connection is dialled before anything is sent, so that a peer which cannot be reached is told
+apart from one that was lost while it worked. A peer that fails is left alone for a while, longer
+each time, then tried again over a fresh connection, for which its TLS files are read anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from ledger_network.fabric.gateway.signing import certificate_hash
+
+MESSAGE_BYTES_MAX = 100 << 20  # what peers take and send
+METADATA_BYTES_MAX = 16 << 20  # a chaincode's refusal travels in a trailer, however long it is
+BACK_OFF_FIRST_S = 0.2
+BACK_OFF_MAX_S = 3.0  # below the time that a caller waits for a peer: each call tries one
+
+PemOrFile = bytes | Path
+
+
+class Unreachable(ConnectionError):
+    """A peer could not be connected to; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A peer of organisation `msp_id` at `address` ("host:port").
+
+    `tls_roots` are the certificates (PEM) that its server certificate must descend from; None is
+    for a peer without TLS. `server_name` is the name in that certificate where it differs from
+    the host. `client_certificate` and `client_key` are shown to peers that ask for mutual TLS.
+    What is given as a path is read again for every new connection.
+    """
+
+    address: str
+    msp_id: str
+    tls_roots: PemOrFile | None
+    server_name: str | None = None
+    client_certificate: PemOrFile | None = None
+    client_key: PemOrFile | None = None
+
+    def tls_hash(self) -> bytes:
+        """What binds a signed stream request to this TLS client; empty without mutual TLS."""
+        if self.client_certificate is None:
+            return b""
+        return certificate_hash(_pem(self.client_certificate))
+
+    def channel(self, *, keepalive_s: float) -> grpc.aio.Channel:
+        """A new channel; it dials when it is first used. Raises OSError if a file is away."""
+        options: list[tuple[str, Any]] = [
+            ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+            ("grpc.max_metadata_size", METADATA_BYTES_MAX),
+            ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.enable_retries", 0),  # what may be sent again is decided here alone
+            ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.http2.max_pings_without_data", 0),
+        ]
+        if self.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", self.server_name))
+            options.append(("grpc.default_authority", self.server_name))
+        if self.tls_roots is None:
+            return grpc.aio.insecure_channel(self.address, options=options)
+        credentials = grpc.ssl_channel_credentials(
+            _pem(self.tls_roots),
+            None if self.client_key is None else _pem(self.client_key),
+            None if self.client_certificate is None else _pem(self.client_certificate),
+        )
+        return grpc.aio.secure_channel(self.address, credentials, options=options)
+
+
+class Connection:
+    """The connection to one endpoint and its health; `in_flight` requests are under way.
+
+    `monotonic` gives seconds that never go back; `keepalive_s` is how long a silent connection is
+    trusted before it is asked for a sign of life.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        keepalive_s: float,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.endpoint = endpoint
+        self.in_flight = 0
+        self.asked = 0
+        self._keepalive_s = keepalive_s
+        self._monotonic = monotonic
+        self._channel: grpc.aio.Channel | None = None
+        self._dialling = asyncio.Lock()
+        self._failures = 0
+        self._retry_at = 0.0
+        self._closed = False
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last request found this peer away."""
+        return self._failures > 0
+
+    @property
+    def rests_s(self) -> float:
+        """Seconds until it may be tried again; 0 when it may be now."""
+        return max(0.0, self._retry_at - self._monotonic()) if self._failures else 0.0
+
+    def failed(self) -> None:
+        """Leave this peer alone, longer with each failure in a row."""
+        rest_s = min(BACK_OFF_FIRST_S * 2.0 ** min(self._failures, 16), BACK_OFF_MAX_S)
+        self._failures += 1
+        self._retry_at = self._monotonic() + rest_s
+
+    def worked(self) -> None:
+        """It answered: whatever it said, it is there."""
+        self._failures = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands at this moment."""
+        return self._channel is not None and _state(self._channel) is _READY
+
+    async def ready(self, *, within_s: float) -> grpc.aio.Channel:
+        """A channel whose connection stands; raises `Unreachable` when there is none in time."""
+        channel = self._channel
+        if channel is not None and _state(channel) is _READY:
+            return channel
+        try:
+            async with asyncio.timeout(within_s), self._dialling:
+                return await self._dialled()
+        except TimeoutError as error:
+            said = f"{self.endpoint.address} did not answer within {within_s:g} s"
+            raise Unreachable(said) from error
+
+    async def close(self) -> None:
+        """Close the channel; requests under way end with an error."""
+        self._closed = True
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            await channel.close()
+
+    async def _dialled(self) -> grpc.aio.Channel:
+        if self._closed:
+            raise Unreachable(f"the connection to {self.endpoint.address} was closed")
+        old = self._channel
+        if old is not None and _state(old) is _READY:
+            return old
+        try:
+            channel = self.endpoint.channel(keepalive_s=self._keepalive_s)
+        except OSError as error:
+            raise Unreachable(f"TLS files of {self.endpoint.address}: {error}") from error
+        # The old one has no connection any more, so nothing is under way on it.
+        self._channel = channel
+        if old is not None:
+            await old.close()
+        state = channel.get_state(try_to_connect=True)
+        while state is not _READY:
+            if state in {_FAILED, _SHUTDOWN}:
+                raise Unreachable(f"{self.endpoint.address} cannot be connected to")
+            await channel.wait_for_state_change(state)
+            state = channel.get_state(try_to_connect=True)
+        return channel
+
+
+_READY = grpc.ChannelConnectivity.READY
+_FAILED = grpc.ChannelConnectivity.TRANSIENT_FAILURE
+_SHUTDOWN = grpc.ChannelConnectivity.SHUTDOWN
+
+
+def _state(channel: grpc.aio.Channel) -> grpc.ChannelConnectivity:
+    return channel.get_state(try_to_connect=False)
+
+
+def _pem(value: PemOrFile) -> bytes:
+    return value if isinstance(value, bytes) else value.read_bytes()

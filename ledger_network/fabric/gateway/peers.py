@@ -1,0 +1,246 @@
+"""Which peer is asked: the load is spread, a peer that is away is passed over.
+
+`Peers.ask` sends one request to one of them and goes on to the next as long as the request is
+known not to have been worked on, or may be sent twice. Every request has a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import grpc
+import grpc.aio
+
+from ledger_network.fabric.gateway.answers import Failure, failure_of
+from ledger_network.fabric.gateway.endpoint import Connection, Endpoint, Unreachable
+
+Answer = TypeVar("Answer")
+
+CLOSED = "the gateway client was closed"
+
+
+class Message(Protocol):
+    """A request that can be put on the wire."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 protobuf's own name
+        """Its bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Answer]):
+    """A call of a service: its path, and how its answer is read.
+
+    With `waits` the answer comes when something happens on the channel, which may take long
+    though the peer is well.
+    """
+
+    path: str
+    read: Callable[[bytes], Answer]
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long each step may take, and how much may be under way at once.
+
+    Each step's time is for one try at one peer. `in_flight`: transactions and queries at a time;
+    more of them wait. `keepalive_s`: peers close the connection of a client that asks more often
+    than their `keepalive.minInterval`.
+    """
+
+    in_flight: int = 128
+    connect_s: float = 5.0  # until a peer is found that can be talked to
+    evaluate_s: float = 35.0  # peers let a chaincode run for 30 s
+    endorse_s: float = 35.0
+    submit_s: float = 15.0  # gateways wait for orderers for 10 s
+    status_try_s: float = 15.0  # one peer may lag: then the next one is asked
+    status_s: float = 60.0
+    settle_s: float = 30.0  # how long a transaction of unknown fate is looked for
+    endorse_tries: int = 4
+    retry_first_s: float = 0.1  # doubles with each try
+    retry_max_s: float = 2.0
+    keepalive_s: float = 20.0
+
+
+class Failed(Exception):
+    """A request that no peer answered well: what the last one said, and which that was.
+
+    `endpoint` is None when nobody could be reached, so that nothing was sent.
+    """
+
+    def __init__(self, failure: Failure, endpoint: Endpoint | None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.endpoint = endpoint
+
+
+class Peers:
+    """The peers that a client may talk to, least busy first.
+
+    With `prefer_first` the first endpoint takes everything as long as it is well.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        limits: Limits,
+        *,
+        prefer_first: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not endpoints:
+            raise ValueError("a gateway needs at least one endpoint")
+        self._monotonic = monotonic
+        self._limits = limits
+        self._prefer_first = prefer_first
+        self._connections = {
+            endpoint: Connection(endpoint, keepalive_s=limits.keepalive_s, monotonic=monotonic)
+            for endpoint in endpoints
+        }
+        self._turn = 0
+        self.closed = False
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All of them, also those that are away."""
+        return tuple(self._connections)
+
+    def connection(self, endpoint: Endpoint) -> Connection:
+        """The connection to `endpoint`; raises ValueError if it is none of these."""
+        found = self._connections.get(endpoint)
+        if found is None:
+            raise ValueError(f"{endpoint.address} is no endpoint of this gateway")
+        return found
+
+    async def close(self) -> None:
+        """Close all connections."""
+        self.closed = True
+        for connection in self._connections.values():
+            await connection.close()
+
+    @asynccontextmanager
+    async def borrowed(
+        self, *, only: Endpoint | None = None, passed: frozenset[Endpoint] = frozenset()
+    ) -> AsyncGenerator[tuple[Connection, grpc.aio.Channel]]:
+        """A peer that can be talked to, not one of `passed` while there are others.
+
+        Raises `Failed` when none is found within `Limits.connect_s`.
+        """
+        deadline = self._monotonic() + self._limits.connect_s
+        said = "no endpoint"
+        while True:
+            left_s = deadline - self._monotonic()
+            connection = self._next(only, passed)
+            if self.closed:
+                said, left_s = CLOSED, 0.0
+            if left_s <= 0 or connection.rests_s >= left_s:
+                address = connection.endpoint.address
+                raise Failed(Failure(grpc.StatusCode.UNAVAILABLE, said, (), address), None)
+            await asyncio.sleep(connection.rests_s)
+            connection.asked = self._turn = self._turn + 1
+            connection.in_flight += 1
+            try:
+                try:
+                    channel = await connection.ready(within_s=left_s)
+                except Unreachable as error:
+                    connection.failed()
+                    said = str(error)
+                    continue
+                yield connection, channel
+                return
+            finally:
+                connection.in_flight -= 1
+
+    @asynccontextmanager
+    async def failures(self, connection: Connection, *, waits: bool) -> AsyncGenerator[None]:
+        """What a call over `connection` raises becomes `Failed`, and is noted for its health."""
+        endpoint = connection.endpoint
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            failure = failure_of(error, endpoint.address)
+            note(connection, failure, waits=waits)
+            raise Failed(failure, endpoint) from error
+        except asyncio.CancelledError as error:
+            # A call whose channel was closed is cancelled too, though nobody cancelled its task.
+            task = asyncio.current_task()
+            if not self.closed or (task is not None and task.cancelling()):
+                raise
+            failure = Failure(grpc.StatusCode.CANCELLED, CLOSED, (), endpoint.address)
+            raise Failed(failure, endpoint) from error
+
+    def _next(self, only: Endpoint | None, passed: frozenset[Endpoint]) -> Connection:
+        if only is not None:
+            return self.connection(only)
+        choice = [one for one in self._connections.values() if one.endpoint not in passed]
+        choice = choice or list(self._connections.values())
+        if self._prefer_first:
+            return min(choice, key=lambda one: one.rests_s)
+        return min(choice, key=lambda one: (one.rests_s, one.in_flight, one.asked))
+
+    async def ask_one(
+        self,
+        method: Method[Answer],
+        request: Message,
+        *,
+        timeout_s: float,
+        only: Endpoint | None = None,
+        passed: frozenset[Endpoint] = frozenset(),
+    ) -> tuple[Answer, Endpoint]:
+        """The answer of one peer, and which it was; raises `Failed`."""
+        async with self.borrowed(only=only, passed=passed) as (connection, channel):
+            async with self.failures(connection, waits=method.waits):
+                body = request.SerializeToString()
+                call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+                    method.path
+                )
+                raw = await call(body, timeout=timeout_s)
+            connection.worked()
+            return method.read(raw), connection.endpoint
+
+    async def ask(
+        self,
+        method: Method[Answer],
+        request: Message,
+        *,
+        timeout_s: float,
+        only: Endpoint | None = None,
+        goes_on: Callable[[Failure], bool],
+    ) -> tuple[Answer, Endpoint]:
+        """The answer of the first peer that gives one, and which it was.
+
+        `goes_on` tells for a failure whether the request may be sent to the next peer. Raises
+        `Failed` with what the last one said.
+        """
+        passed: frozenset[Endpoint] = frozenset()
+        last: Failed | None = None
+        while True:
+            try:
+                return await self.ask_one(
+                    method, request, timeout_s=timeout_s, only=only, passed=passed
+                )
+            except Failed as failed:
+                if failed.endpoint is None:
+                    # Nobody else can be reached, so what the last one said is the reason to give.
+                    raise last or failed from failed
+                last = failed
+                passed |= {failed.endpoint}
+                if only is not None or len(passed) == len(self._connections):
+                    raise
+                if not goes_on(failed.failure):
+                    raise
+
+
+def note(connection: Connection, failure: Failure, *, waits: bool) -> None:
+    """Judge the peer's health by a failure: one that answers is well, whatever it answers."""
+    lost = failure.code is grpc.StatusCode.UNAVAILABLE and not connection.connected
+    if lost or (failure.code is grpc.StatusCode.DEADLINE_EXCEEDED and not waits):
+        connection.failed()
+    else:
+        connection.worked()

@@ -1,0 +1,59 @@
+"""The peers' clocks, as far as they are known, so that a proposal at a wrong time is not sent.
+
+A peer says its time only when it refuses a proposal for its timestamp, and a gateway takes such
+a refusal by another peer for a dead connection and closes it for everybody. So refusals are
+remembered. One organisation may have a wrong clock itself; when two say that this machine is
+off, it is: proposals are then refused here until its clock agrees with what they said. Before a
+first refusal nothing is known; `Gateway.check_clock` asks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ledger_network.fabric.gateway.errors import ClockSkew
+
+CERTAIN_ORGANISATIONS = 2
+TOLERANCE_S = 1.0  # peers tell their time in whole seconds
+
+
+class PeerClocks:
+    """What peers' clocks said and when, by `monotonic` seconds that no clock setting moves."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._heard: dict[str, tuple[ClockSkew, float]] = {}
+
+    def learn(self, error: ClockSkew) -> str:
+        """Remember the time of the organisation that refused; its MSP id, as far as known."""
+        said = error.details[-1].msp_id if error.details else error.endpoint
+        self._heard[said] = (error, self._monotonic())
+        return said
+
+    def agreed(self) -> None:
+        """Forget what was said: a proposal was endorsed, so the clock is right enough."""
+        self._heard.clear()
+
+    def check(self, seconds: float) -> None:
+        """Raise `ClockSkew` if it is certain that a proposal of the time `seconds` is refused."""
+        if not self._heard:
+            return
+        now = self._monotonic()
+        against: list[ClockSkew] = []
+        for said, (error, heard_at) in list(self._heard.items()):
+            peer_seconds = error.peer_seconds + now - heard_at
+            if abs(seconds - peer_seconds) <= error.window_s + TOLERANCE_S:
+                del self._heard[said]
+                continue
+            against.append(
+                ClockSkew(
+                    own_seconds=seconds,
+                    peer_seconds=peer_seconds,
+                    window_s=error.window_s,
+                    details=error.details,
+                    endpoint=error.endpoint,
+                )
+            )
+        if len(against) >= CERTAIN_ORGANISATIONS:
+            raise against[-1]

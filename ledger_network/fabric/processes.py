@@ -1,0 +1,138 @@
+"""The processes of a native network: what is wanted, what runs, and how to tell one's own.
+
+`wanted.json` says what the supervisor is to run, `processes.json` what it does run. A process is
+known by its pid and the moment it started, so that a pid that was given to somebody else since is
+never taken for ours.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+State = Literal["starting", "running", "waiting", "stopped"]
+"""Of a process: `waiting` is between an end that was not asked for and the next start."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """One process that is to run: how it is started and where its output goes."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    folder: str
+    log: str
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process by its pid and its start in clock ticks since the machine started."""
+
+    pid: int
+    started_ticks: int
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether this very process still runs."""
+        return started_ticks(self.pid) == self.started_ticks
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to it, if it still runs."""
+        if self.is_alive:
+            try:
+                os.kill(self.pid, number)
+            except ProcessLookupError:
+                return
+
+
+class Running(msgspec.Struct, frozen=True):
+    """What the supervisor knows of a process that is wanted."""
+
+    name: str
+    state: State
+    process: Process | None
+    restarts: int
+    last_exit: str
+
+
+class Processes(msgspec.Struct, frozen=True):
+    """What a supervisor runs."""
+
+    supervisor: Process
+    running: list[Running]
+
+    def named(self, name: str) -> Running | None:
+        """One of them by name."""
+        return next((found for found in self.running if found.name == name), None)
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    return Process(os.getpid(), started_ticks(os.getpid()) or 0)
+
+
+def process_of(pid: int) -> Process | None:
+    """The process that has this pid now, None where there is none."""
+    started = started_ticks(pid)
+    return None if started is None else Process(pid, started)
+
+
+def started_ticks(pid: int) -> int | None:
+    """When a process started; None where there is none, or only its remains."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return None
+    fields = text.rpartition(")")[2].split()  # its name may hold blanks and brackets
+    return None if fields[0] in ("Z", "X") else int(fields[19])
+
+
+def memory_bytes(pid: int) -> int:
+    """What a process holds: its own pages and its share of those it shares with others (PSS)."""
+    try:
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        return 0
+    return 0
+
+
+def children_of(pid: int) -> list[int]:
+    """The pids below a process, all the way down."""
+    found: list[int] = []
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            below = (task / "children").read_text("ascii").split()
+        except OSError:
+            continue
+        for child in map(int, below):
+            found.extend((child, *children_of(child)))
+    return found
+
+
+def read_processes(path: Path) -> Processes | None:
+    """What `processes.json` says, None where nothing was ever run."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Processes)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def read_wanted(path: Path) -> list[Wanted]:
+    """What is wanted."""
+    return msgspec.json.decode(path.read_bytes(), type=list[Wanted])
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees the old or the new one, never a part."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.write_bytes(content)
+    fresh.replace(path)
