@@ -18,7 +18,8 @@ TIMED_OUT = 504  # over its time; may be repeated
 class Rejected(Exception):
     """The contract refuses the transaction: the submitter gets `status` and `message`.
 
-    `status` is from 400 to 499, else `ValueError`. The message is given to the submitter as it is.
+    `status` is from 400 to 499, else `ValueError`. The message is given to the submitter as it is, lone
+    surrogates as question marks.
     """
 
     def __init__(self, message: str, status: int = REJECTED_MIN) -> None:
@@ -27,7 +28,8 @@ class Rejected(Exception):
                 f"a rejection has a status from {REJECTED_MIN} to {REJECTED_MAX}, not {status}"
             )
         super().__init__(message, status)
-        self.message = message
+        # A lone surrogate, as JSON can smuggle one in, has no form on the wire.
+        self.message = message.encode(errors="replace").decode()
         self.status = status
 
     def __str__(self) -> str:

@@ -65,7 +65,7 @@ class ChaincodeServer:
         if self._server is not None:
             raise RuntimeError("a server is started once")
         credentials = TlsMaterial(self.settings.tls).credentials() if self.settings.tls else None
-        server = grpc.aio.server(options=_options(self.settings))
+        server = grpc.aio.server(options=connection_options(self.settings))
         server.add_generic_rpc_handlers(
             (
                 grpc.method_handlers_generic_handler(
@@ -112,6 +112,8 @@ class ChaincodeServer:
         for stream in streams:
             stream.close()
         await self._server.stop(1.0)  # for answers that are on their way to the wire
+        for stream in streams:  # gRPC has ended or cancelled them; their tasks may still tidy up
+            await stream.ended.wait()
         self._workers.close()
         if self._own_verification:
             await asyncio.to_thread(self._verification.close)
@@ -146,10 +148,12 @@ class ChaincodeServer:
             await stream.serve()
         finally:
             self._streams.discard(stream)
+            stream.ended.set()
             self.metrics.streams.set(len(self._streams))
 
 
-def _options(settings: ServerSettings) -> list[tuple[str, int]]:
+def connection_options(settings: ServerSettings) -> list[tuple[str, int]]:
+    """What gRPC is told of connections: sizes of messages, and whose pings are welcome when."""
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),

@@ -13,7 +13,7 @@ from typing import cast
 from fabric_protos.peer import chaincode_event_pb2, chaincode_shim_pb2, proposal_response_pb2
 
 from chaincode.shim.conversation import Conversation, Kind, Message
-from chaincode.shim.faults import FAILED, OK, PeerError, Rejected, ShimFault
+from chaincode.shim.faults import FAILED, OK, MessageTooLarge, PeerError, Rejected, ShimFault
 from chaincode.shim.proposal import read_proposal
 from chaincode.shim.transaction import Event, Handler, Transaction
 from identity.verification import Verification
@@ -89,7 +89,10 @@ def completed(
 def failed(conversation: Conversation, fault: BaseException) -> bytes:
     """The answer for a handler that raised: its rejection, or 500 and the kind of fault, logged."""
     if isinstance(fault, Rejected):
-        return completed(conversation, fault.status, fault.message)
+        answer = completed(conversation, fault.status, fault.message)
+        if len(answer) <= conversation.limits.message_bytes_max:
+            return answer
+        fault = MessageTooLarge(len(answer), conversation.limits.message_bytes_max)
     logger.error(
         "transaction %s of channel %s failed:\n%s",
         conversation.transaction,

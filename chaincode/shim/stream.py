@@ -53,6 +53,7 @@ class PeerStream:
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
+        self.ended = asyncio.Event()  # set by the server when it has let go of the stream
 
     async def serve(self) -> None:
         """Serve the peer until one side ends the stream."""
@@ -61,17 +62,17 @@ class PeerStream:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._cut()
+            logger.info("stream of %s has ended", self._peer)
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
         for task in ended:
-            fault = task.exception()
+            fault = None if task.cancelled() else task.exception()
             if isinstance(fault, NotAPeer):
                 logger.warning("stream of %s is ended: %s", self._peer, fault)
                 await self._context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(fault))
             if fault is not None and not isinstance(fault, grpc.aio.BaseError):
                 raise fault
-        logger.info("stream of %s has ended", self._peer)
 
     async def idle(self) -> None:
         """Wait until no transaction of this stream is open."""

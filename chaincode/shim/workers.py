@@ -7,6 +7,7 @@ stopped: its transaction is answered in time, and its place stays taken until th
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +19,8 @@ from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed, failed, simulate
 from chaincode.shim.transaction import Handler
 from identity.verification import Verification
+
+logger = logging.getLogger("chaincode.shim")
 
 
 class Job:
@@ -79,9 +82,7 @@ class Workers:
         job.timer.cancel()
         job.timer = None
         job.conversation.break_off(failure)
-        self._metrics.outcomes[outcome].inc()
-        self._metrics.seconds.observe(time.monotonic() - job.arrived_s)
-        job.done(job)
+        self._note(job, outcome)
         return True
 
     def close(self) -> None:
@@ -108,9 +109,7 @@ class Workers:
             outcome = Outcome.REJECTED if isinstance(fault, Rejected) else Outcome.FAILED
             answer = failed(job.conversation, fault)
         job.post(answer)
-        self._metrics.outcomes[outcome].inc()
-        self._metrics.seconds.observe(time.monotonic() - job.arrived_s)
-        job.done(job)
+        self._note(job, outcome)
 
     def _time_out(self, job: Job) -> None:
         sentence = (
@@ -118,6 +117,15 @@ class Workers:
         )
         if self.give_up(job, Outcome.TIMED_OUT, TransactionOver(sentence)):
             job.post(completed(job.conversation, TIMED_OUT, sentence))
+
+    def _note(self, job: Job, outcome: Outcome) -> None:
+        seconds = time.monotonic() - job.arrived_s
+        self._metrics.outcomes[outcome].inc()
+        self._metrics.seconds.observe(seconds)
+        if logger.isEnabledFor(logging.DEBUG):
+            name = (job.conversation.transaction, job.conversation.channel)
+            logger.debug("transaction %s of channel %s: %s, %.6f s", *name, outcome, seconds)
+        job.done(job)
 
     def _count(self, change: int) -> None:
         self._admitted += change

@@ -105,7 +105,7 @@ class EmbeddedLedger:
         cut: Cut | None = None,
         disk: Disk | None = None,
         verifiers: int | None = None,
-    ) -> EmbeddedLedger:
+    ) -> Self:
         """Open the ledger in `path`, or make one there.
 
         `members` names the organisations; they are written down when the ledger is made, and a

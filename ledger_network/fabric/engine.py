@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeVar
@@ -23,6 +23,7 @@ from ledger_network.fabric.followers import Follower, Place
 from ledger_network.fabric.gateway import block as chain
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
+from ledger_network.fabric.gateway.envelope import Endorsed
 from ledger_network.fabric.gateway.errors import (
     CommitError,
     Disagreement,
@@ -163,6 +164,34 @@ class FabricLedger:
         self, gateway: Gateway, call: Sequence[bytes], transient: Mapping[str, bytes] | None
     ) -> Receipt:
         endorsed = await gateway.endorse(self.contract, call, transient=transient)
+        return await self._commit(gateway, endorsed)
+
+    async def endorse(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Endorsed:
+        """The first half of `submit`: simulated and endorsed, and nothing has happened yet."""
+        self._require_open()
+        call = [name.encode(), encode(arguments)]
+        gateway = self._gateway(member)
+        try:
+            return await gateway.endorse(self.contract, call, transient=transient)
+        except GatewayError as error:
+            raise await self._outcome(gateway, call, error) from error
+
+    async def commit(self, endorsed: Endorsed, *, member: Member) -> Receipt:
+        """The second half of `submit`: ordered, and committed by the member's peer."""
+        self._require_open()
+        try:
+            return await self._commit(self._gateway(member), endorsed)
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def _commit(self, gateway: Gateway, endorsed: Endorsed) -> Receipt:
         transaction = endorsed.transaction
         follower = self._follower_of(gateway)
         with follower.expecting(transaction) as committed:
@@ -266,7 +295,7 @@ class FabricLedger:
 
     # Reading the chain
 
-    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+    async def events(self, *, after: Position | None = None) -> AsyncGenerator[Happened]:
         """What happened after `after`, from the chain, then as it is committed."""
         gateway = self._gateway(Member(self._first.organisation))
         start = 1 if after is None else max(after.block, 1)

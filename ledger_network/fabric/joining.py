@@ -28,11 +28,13 @@ class JoinFailed(Exception):
     """A node did not join, or a peer refused an administrator; its own words are given."""
 
 
-def join_orderer(node: Node, host: str, config: Path, genesis: bytes) -> None:
-    """Let an orderer join the channel of `genesis`; `config` holds its TLS files. Blocks."""
-    tls = config / "tls"
+def join_orderer(node: Node, host: str, tls: Path, genesis: bytes) -> None:
+    """Let an orderer join the channel of `genesis`. Blocks.
+
+    `tls` holds the client certificate of its administrator, the key and the authority of both.
+    """
     context = ssl.create_default_context(cafile=str(tls / "ca.crt"))
-    context.load_cert_chain(tls / "server.crt", tls / "server.key")
+    context.load_cert_chain(tls / "client.crt", tls / "client.key")
     body, kind = _form("config-block", "channel.block", genesis)
     connection = http.client.HTTPSConnection(
         host, node.port + ADMIN_PORT, context=context, timeout=JOIN_TIMEOUT_S

@@ -12,32 +12,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from ledger_network.fabric import joining
-from ledger_network.fabric.agreement import Agreement, definition, directly
-from ledger_network.fabric.channel_config import make_channel
-from ledger_network.fabric.consortium import (
-    ADMIN_PORT,
-    Consortium,
-    Node,
-    NodeKind,
-    parse_consortium,
-)
-from ledger_network.fabric.crypto import make_crypto
+from ledger_network.fabric.agreement import Agreement
+from ledger_network.fabric.consortium import Consortium, Node, NodeKind
+from ledger_network.fabric.gathering import READY_S, Gathering, Progress
 from ledger_network.fabric.install import Installation
 from ledger_network.fabric.lifecycle import Definition
-from ledger_network.fabric.node_settings import (
-    contract_environment,
-    fabric_environment,
-    make_node_folders,
-)
-from ledger_network.fabric.package import contract_package, package_id
+from ledger_network.fabric.material import Deployed, Material
+from ledger_network.fabric.node_settings import contract_environment, fabric_environment
 from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.probe import health, listens, require_free, until
+from ledger_network.fabric.probe import require_free
 from ledger_network.fabric.processes import (
     Process,
     Processes,
@@ -45,25 +33,9 @@ from ledger_network.fabric.processes import (
     read_processes,
     write_whole,
 )
-from ledger_network.fabric.profile import profile
 
-READY_S = 60.0
 DOWN_S = 40.0
 SUPERVISOR = "ledger_network.fabric.supervisor"
-
-Progress = Callable[[str], None]
-
-
-class NetworkFault(Exception):
-    """The network cannot be brought up or taken down as asked; the sentence says why."""
-
-
-class Deployed(msgspec.Struct, frozen=True):
-    """The contract that a network runs: its definition's version and sequence, who runs what."""
-
-    version: str
-    sequence: int
-    packages: dict[str, str]
 
 
 class Network:
@@ -85,9 +57,12 @@ class Network:
         self.consortium = consortium
         self.folder = NetworkFolder(root.absolute())
         self.placement = Placement("native", self.folder, installed.builder)
+        self.material = Material(consortium, self.placement)
+        self._gathering = Gathering(self.material)
         self._installed = installed
         self._contract_command = list(contract_command)
         self._version = version
+        self._supervisor: subprocess.Popen[bytes] | None = None  # where it was started from here
 
     # Making
 
@@ -96,44 +71,19 @@ class Network:
 
         Raises `NetworkFault` when the folder holds the network of another consortium.
         """
-        folder = self.folder
-        if folder.consortium.exists():
-            made = parse_consortium(folder.consortium.read_bytes(), str(folder.consortium))
-            if made != self.consortium:
-                raise NetworkFault(
-                    f"The network in {folder.root} was made of another consortium's file: name "
-                    "that one, take the network down with --purge, or use another --data."
-                )
-            return
-        folder.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_crypto(self.consortium, folder, self._installed)
-        make_channel(self.consortium, self.placement, self._installed)
-        make_node_folders(self.consortium, self.placement, self._installed)
-        packages = self._packages(self._version, 1)
-        write_whole(folder.contracts, msgspec.json.encode(packages))
-        write_whole(folder.consortium, msgspec.yaml.encode(self.consortium))
+        self.material.make(self._installed, version=self._version)
 
     def deployed(self) -> Deployed:
         """The contract that this network runs."""
-        return msgspec.json.decode(self.folder.contracts.read_bytes(), type=Deployed)
+        return self.material.deployed()
 
-    def _packages(self, version: str, sequence: int) -> Deployed:
-        label = f"{self.consortium.contract}_{version}.{sequence}"
-        packages: dict[str, str] = {}
-        for peer in self.consortium.nodes("peer"):
-            content = contract_package(label, peer, self._contract_of(peer), self.placement)
-            path = self.package_path(peer, sequence)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(content)
-            packages[peer.name] = package_id(label, content)
-        return Deployed(version, sequence, packages)
+    def packages(self, sequence: int) -> dict[str, bytes]:
+        """The packages of a definition by the names of the peers that install them."""
+        return self.material.packages(sequence)
 
-    def package_path(self, peer: Node, sequence: int) -> Path:
-        """Where a peer's package of a definition lies."""
-        return self.folder.root / "packages" / f"{peer.name}.{sequence}.tar.gz"
-
-    def _contract_of(self, peer: Node) -> Node:
-        return Node("contract", peer.organisation, peer.index, peer.site)
+    def definition(self, deployed: Deployed) -> Definition:
+        """What the channel agrees on."""
+        return self.material.definition(deployed)
 
     # Processes
 
@@ -179,7 +129,7 @@ class Network:
         require_free(self.consortium.nodes("orderer", "peer"))
         self.folder.processes.unlink(missing_ok=True)
         with (self.folder.root / "supervisor.log").open("ab") as log:
-            subprocess.Popen(
+            self._supervisor = subprocess.Popen(
                 [sys.executable, "-m", SUPERVISOR, wanted, self.folder.processes],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -198,77 +148,17 @@ class Network:
         progress("keys, channel and settings")
         await asyncio.to_thread(self.make)
         await asyncio.to_thread(self._start)
-        genesis = await asyncio.to_thread(self.folder.genesis.read_bytes)
-        orderers, peers = self.consortium.nodes("orderer"), self.consortium.nodes("peer")
-        progress(f"{len(orderers)} orderers")
-        await asyncio.gather(*(self._join_orderer(node, genesis) for node in orderers))
-        progress(f"{len(peers)} peers")
-        await asyncio.gather(*(self._join_peer(node, genesis) for node in peers))
-        if not self._contract_command:
-            return
-        async with self.agreement() as agreement:
-            progress("the contract")
-            await self._deploy(agreement)
-            progress("peers find each other")
-            await agreement.probe(self.consortium.contract, within_s=READY_S)
+        await self._gathering.join(progress)
+        if self._contract_command:
+            await self._gathering.agree(progress)
 
     def agreement(self) -> Agreement:
         """The members' administrators."""
         return Agreement(self.consortium, self.placement)
 
-    async def _join_orderer(self, node: Node, genesis: bytes) -> None:
-        await self.until_well(node)
-        host = self.placement.host(node)
-        # Its administration service is there some moments after its health is.
-        port = node.port + ADMIN_PORT
-        await until(node.name, lambda: listens(host, port), within_s=READY_S)
-        config = self.folder.config(node)
-        await asyncio.to_thread(joining.join_orderer, node, host, config, genesis)
-
-    async def _join_peer(self, node: Node, genesis: bytes) -> None:
-        await self.until_well(node)
-        own = profile(self.consortium, node.organisation.name, self.placement)
-        async with directly(node, self.placement) as channel:
-            await joining.join_peer(channel, own.identity("admin").current(), genesis)
-
     async def until_well(self, node: Node, *, within_s: float = READY_S) -> None:
         """Wait until a node says that it is well. Raises `NotReady`."""
-        path = "/metrics" if node.kind == "contract" else "/healthz"
-        host = self.placement.host(node)
-        log = self.folder.log(node)
-        await until(
-            node.name,
-            lambda: health(host, node.operations_port, path),
-            within_s=within_s,
-            log=log,
-        )
-
-    async def _deploy(self, agreement: Agreement) -> None:
-        """Install, approve and commit the contract where that is not done."""
-        contracts = self.consortium.nodes("contract")
-        await asyncio.gather(*(self.until_well(node) for node in contracts))
-        deployed = self.deployed()
-        there = await agreement.committed(self.consortium.contract)
-        if there != (deployed.version, deployed.sequence):
-            packages = self.packages(deployed.sequence)
-            await agreement.install(packages)
-            await agreement.agree(self.definition(deployed), deployed.packages)
-
-    def packages(self, sequence: int) -> dict[str, bytes]:
-        """The packages of a definition by the names of the peers that install them."""
-        return {
-            peer.name: self.package_path(peer, sequence).read_bytes()
-            for peer in self.consortium.nodes("peer")
-        }
-
-    def definition(self, deployed: Deployed) -> Definition:
-        """What the channel agrees on."""
-        return definition(
-            self.consortium,
-            self.consortium.contract,
-            version=deployed.version,
-            sequence=deployed.sequence,
-        )
+        await self._gathering.until_well(node, within_s=within_s)
 
     # Down
 
@@ -297,3 +187,5 @@ class Network:
             await asyncio.sleep(0.05)
         for process in ours:
             process.send(signal.SIGKILL)
+        if self._supervisor is not None:
+            self._supervisor.wait()  # or its remains would stay until this process ends

@@ -55,7 +55,6 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
     """What differs from Fabric's sample core.yaml."""
     listen, port = placement.listen(node), node.port
     address = f"{placement.host(node)}:{port}"
-    chaincode = f"{listen}:{port + CHAINCODE_PORT}"
     neighbours = [
         f"{placement.host(other)}:{other.port}"
         for other in consortium.peers_of(node.organisation)
@@ -80,8 +79,8 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
             "networkId": consortium.name,
             "listenAddress": f"{listen}:{port}",
             "address": address,
-            "chaincodeListenAddress": chaincode,
-            "chaincodeAddress": chaincode,
+            "chaincodeListenAddress": f"{listen}:{port + CHAINCODE_PORT}",
+            "chaincodeAddress": f"{placement.host(node)}:{port + CHAINCODE_PORT}",
             "localMspId": node.organisation.msp,
             "fileSystemPath": data,
             "keepalive": {"minInterval": KEEPALIVE_MIN},

@@ -88,6 +88,15 @@ class NetworkFolder:
         folder = self.organisation(organisation) / "users"
         return folder / f"{user}@{organisation.domain}"
 
+    def orderer_administrator(self, organisation: Organisation) -> Path:
+        """What cryptogen made for whoever administers an organisation's orderers."""
+        name = f"Admin@orderers.{organisation.domain}"
+        return self.orderer_organisation(organisation) / "users" / name
+
+    def package(self, peer: Node, sequence: int) -> Path:
+        """A peer's contract package of a definition."""
+        return self.root / "packages" / f"{peer.name}.{sequence}.tar.gz"
+
     def tls_root(self, node: Node) -> Path:
         """The root of the certificates that a node shows."""
         return self.node_material(node) / "tls" / "ca.crt"

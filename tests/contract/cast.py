@@ -6,9 +6,9 @@ the market comes from a fixture; scenarios never learn which it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -17,7 +17,9 @@ from chaincode.market_rules import MarketRules
 from chaincode.tariffs import ResidualPrices
 from identity.did import did_key
 from identity.keys import PrivateKey
-from ledger_network.port import Contract, Ledger
+from ledger_network.port import Ledger, Receipt
+
+T = TypeVar("T")
 
 AREA, ROOT, EAST, WEST = "area", "root", "east", "west"
 DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR = "Dso", "OtherDso", "R1", "R2", "Oracle", "Reg"
@@ -41,18 +43,41 @@ class Clock:
         return self.now_s
 
 
-class HashedLedger(Ledger, Protocol):
-    """A ledger that can tell the digest of its public state."""
+class Call(NamedTuple):
+    """A transaction, who submits it, and when by the clock."""
+
+    name: str
+    arguments: msgspec.Struct
+    member: str
+    at_s: int
+
+
+class TestedLedger(Ledger, Protocol):
+    """A ledger that can tell the digest of its public state, for a scenario to compare."""
 
     async def state_hash(self) -> str:
         """SHA-256 of the public state, as far as the contract lets rows count."""
         ...
 
+    async def overtake(self, clock: Clock, first: Call, *others: Call) -> Receipt:
+        """Simulate `first`, commit the others, then let `first` be committed; its receipt."""
+        ...
+
+    async def check_end(self) -> None:
+        """Check what holds at the end of every scenario on this engine."""
+        ...
+
 
 class Engine(Protocol):
-    """How a fixture opens a new ledger for a market; called inside an event loop."""
+    """How a fixture opens new ledgers for markets, and the event loop that they live in."""
 
-    def __call__(self, clock: Clock, contract: Contract) -> HashedLedger: ...
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of asynchronous work."""
+        ...
+
+    async def open(self, clock: Clock) -> TestedLedger:
+        """A new ledger, on which nothing has happened."""
+        ...
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from itertools import count
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from chaincode.contract import Contract
-from ledger_network import port
-from ledger_network.embedded.engine import EmbeddedLedger
-from tests.contract.cast import MEMBERS, Clock, Engine, HashedLedger, Rules
+from tests.contract.cast import Engine, Rules
+from tests.contract.embedded_engine import EmbeddedEngine
+from tests.contract.fabric_engine import FabricEngine, SuiteNetwork
 from tests.contract.market import Market, Opener
-from tests.ledger_network.workbench import UnsyncedDisk
 
-CHANNEL = "testing"
-SEED = bytes(range(32))
+FABRIC = pytest.param("fabric", marks=pytest.mark.xdist_group("fabric"))
 
 
-def embedded(folder: Path) -> Engine:
-    """Embedded ledgers in a folder; no scenario ends a process, so nothing has to be synced."""
-    numbers = count()
-
-    def opened(clock: Clock, contract: port.Contract) -> HashedLedger:
-        return EmbeddedLedger.open(
-            folder / str(next(numbers)),
-            contract=contract,
-            channel=CHANNEL,
-            members=MEMBERS,
-            seed=SEED,
-            clock=clock,
-            disk=UnsyncedDisk(),
-            verifiers=1,
-        )
-
-    return opened
+@pytest.fixture(scope="session")
+def suite_network(tmp_path_factory: pytest.TempPathFactory) -> Generator[SuiteNetwork]:
+    """The consortium that all scenarios on Fabric run on, each under a contract of its own name."""
+    with SuiteNetwork(tmp_path_factory.mktemp("suite")) as network:
+        yield network
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"embedded": embedded}
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+@pytest.fixture(params=["embedded", FABRIC])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Engine]:
     """How this run opens ledgers."""
-    return ENGINES[request.param](tmp_path)
+    if request.param == "embedded":
+        with EmbeddedEngine(tmp_path) as embedded:
+            yield embedded
+    else:
+        yield FabricEngine(request.getfixturevalue("suite_network"), tmp_path)
 
 
 @pytest.fixture
@@ -52,8 +37,8 @@ def open_market(engine: Engine) -> Generator[Opener]:
     """Opens markets; in the end each is checked and closed."""
     opened: list[Market] = []
 
-    def open_one(rules: Rules | None = None, contract: port.Contract | None = None) -> Market:
-        market = Market(engine, rules or Rules(), contract or Contract())
+    def open_one(rules: Rules | None = None) -> Market:
+        market = Market(engine, rules or Rules())
         opened.append(market)
         return market
 

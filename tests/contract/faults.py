@@ -288,7 +288,7 @@ SHEET: Fields = {
     "STEPS": [],
     "EXPIRES": START_S,
 }
-HERE: Fields = {"channel": "testing", "contract": "commonwatt"}
+HERE: Fields = {"channel": "testing", "contract": ladders.OWN}
 TAKEN = (
     SHEET
     | HERE
@@ -312,7 +312,7 @@ ORDERS = (
         [
             ("SHEET_UNREADABLE", {"TEXT": None}),
             ("CHANNEL_WRONG", {"channel": "testing"}),
-            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("CONTRACT_WRONG", {"contract": ladders.OWN}),
             ("SIGNATURE_INVALID", {"FORGED": False}),
             ("ORDERS_COUNT", {"IDS": [f"o{number}" for number in range(201)]}),
             ("ORDERS_COUNT", {"IDS": ["new", "new"]}),
@@ -515,7 +515,7 @@ MONEY_AND_ACTS = (
         [
             ("SHEET_UNREADABLE", {"TEXT": None}),
             ("CHANNEL_WRONG", {"channel": "testing"}),
-            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("CONTRACT_WRONG", {"contract": ladders.OWN}),
             ("SIGNATURE_INVALID", {"FORGED": False}),
             ("SIGNER_UNKNOWN", {"WHO": "regulator"}),
             ("ACT_SEQUENCE", {"sequence": 2}),
@@ -576,7 +576,7 @@ REPORTS = (
             ("SHEET_UNREADABLE", {"TEXT": None}),
             ("REPORTS_DIFFER", {"OTHER": False}),
             ("CHANNEL_WRONG", {"channel": "testing"}),
-            ("CONTRACT_WRONG", {"contract": "commonwatt"}),
+            ("CONTRACT_WRONG", {"contract": ladders.OWN}),
             ("SIGNATURE_INVALID", {"FORGED": False}),
             ("AREA_UNKNOWN", {"area": AREA}),
             ("SLOT_INVALID", {"slot": NEXT}),

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import NamedTuple
-
-import msgspec
 
 from chaincode.context import Context
 from chaincode.contract import Contract
 from ledger_network.port import Ledger, Member, Receipt
-from tests.contract.cast import Clock
-
-
-class Call(NamedTuple):
-    """A transaction, who submits it, and when by the clock."""
-
-    name: str
-    arguments: msgspec.Struct
-    member: str
-    at_s: int
+from tests.contract.cast import Call, Clock
 
 
 class HeldContract(Contract):
     """Holds the next transaction of a name at the end of its simulation, until it is let go."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self._held = ""
         self._reached = threading.Event()
         self._release = threading.Event()

@@ -28,6 +28,9 @@ from identity.jws import sign_compact
 from tests.contract.cast import AREA, DSO, did_of, key_of
 from tests.contract.market import Market
 
+OWN = "(own)"
+"""Stands for the name of the contract that the scenario runs on."""
+
 Fields: TypeAlias = dict[str, Any]
 """Parts of a request by name; what it is told with besides its arguments is in capitals."""
 
@@ -86,7 +89,7 @@ def token_of(market: Market, typ: str, fields: Mapping[str, Any]) -> str:
         "channel": market.ledger.channel,
         "contract": market.ledger.contract,
         "v": 1,
-    } | {key: value for key, value in fields.items() if key.islower()}
+    } | {key: value for key, value in fields.items() if key.islower() and value != OWN}
     token = sign_compact(key_of(fields["WHO"]), typ, encode(payload))
     if fields.get("FORGED"):
         other = sign_compact(key_of(fields["WHO"]), typ, encode(payload | {"v": 2}))

@@ -7,7 +7,7 @@ so that at its end every account can be held against its payments, postings and 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -38,7 +38,7 @@ from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArgume
 from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import AreaArguments, AreaName, ZoneArguments
 from identity.did import did_key
-from ledger_network.port import Contract, Member, Receipt
+from ledger_network.port import Member, Receipt
 from meter_oracle.reports import SignedReport, make_report, sign_report
 from tests.contract.cast import (
     AREA,
@@ -57,7 +57,6 @@ from tests.contract.cast import (
     WEST,
     Clock,
     Engine,
-    HashedLedger,
     Rules,
     did_of,
     key_of,
@@ -75,7 +74,7 @@ POWER_W = 40_000  # 10,000 Wh a slot either way
 class Opener(Protocol):
     """Opens a market; the fixture checks and closes it."""
 
-    def __call__(self, rules: Rules | None = None, contract: Contract | None = None) -> Market: ...
+    def __call__(self, rules: Rules | None = None) -> Market: ...
 
 
 class Paid(NamedTuple):
@@ -86,14 +85,23 @@ class Paid(NamedTuple):
     gates: int
 
 
+class Submission(NamedTuple):
+    """A transaction and who submits it."""
+
+    name: str
+    arguments: msgspec.Struct
+    member: str = DSO
+    admin: bool = False
+
+
 class Market:
     """The market of a scenario."""
 
-    def __init__(self, engine: Engine, rules: Rules, contract: Contract) -> None:
+    def __init__(self, engine: Engine, rules: Rules) -> None:
         self.rules = rules
         self.clock = Clock(START_S)
-        self._runner = asyncio.Runner()
-        self.ledger = self.run(self._open(engine, contract))
+        self._engine = engine
+        self.ledger = self.run(engine.open(self.clock))
         self.tokens = Tokens(self.ledger.channel, self.ledger.contract)
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
         nodes = [did_key(key.public) for key in self.oracle_keys]
@@ -108,17 +116,13 @@ class Market:
         self._registers: dict[str, tuple[int, int]] = {}
         self.found()
 
-    async def _open(self, engine: Engine, contract: Contract) -> HashedLedger:
-        return engine(self.clock, contract)
-
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of asynchronous work."""
-        return self._runner.run(work)
+        return self._engine.run(work)
 
     def close(self) -> None:
         """Close the ledger."""
         self.run(self.ledger.close())
-        self._runner.close()
 
     def submit(
         self,
@@ -132,13 +136,35 @@ class Market:
         """Submit a transaction as a client, or as an administrator, of `member`."""
         who = Member(member, "admin" if admin else "client")
         receipt = self.run(self.ledger.submit(name, arguments, member=who, transient=transient))
+        self._note(name, arguments, member, receipt)
+        return receipt
+
+    def submit_together(self, submissions: Sequence[Submission]) -> None:
+        """Submit several transactions that do not touch each other, at once, in any order."""
+
+        async def submit_all() -> list[Receipt]:
+            return await asyncio.gather(
+                *(
+                    self.ledger.submit(
+                        one.name,
+                        one.arguments,
+                        member=Member(one.member, "admin" if one.admin else "client"),
+                    )
+                    for one in submissions
+                )
+            )
+
+        for one, receipt in zip(submissions, self.run(submit_all()), strict=True):
+            self._note(one.name, one.arguments, one.member, receipt)
+
+    def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
+        """Keep in mind what was paid."""
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = msgspec.structs.asdict(arguments)["reference"]
             gates = len(self._gates)
             paid = Paid(self.named(payment.participant), payment.amount_nano, gates)
             self._payments.setdefault((member, reference), paid)
-        return receipt
 
     def ask(self, name: str, arguments: msgspec.Struct, kind: type[T], member: str = DSO) -> T:
         """The answer of a query."""
@@ -165,21 +191,24 @@ class Market:
         self.submit("register_area", area, admin=True)
         for zone in (EAST, WEST):
             self.zone(zone, ROOT)
-        clock = ClockArguments(AREA, START_S, START_S, 1)
-        self.submit("set_clock", clock, admin=True)
         self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
+        self.submit_together(list(self._founding()))
+
+    def _founding(self) -> Iterator[Submission]:
+        """What an area needs besides its zones and seeds."""
+        clock = ClockArguments(AREA, START_S, START_S, 1)
+        yield Submission("set_clock", clock, admin=True)
         rules = RulesArguments(AREA, SLOT, self.rules.market)
-        self.submit("set_market_rules", rules, admin=True)
-        fees = FeesArguments(AREA, SLOT, list(self.rules.fees))
-        self.submit("set_fees", fees, admin=True)
+        yield Submission("set_market_rules", rules, admin=True)
+        yield Submission("set_fees", FeesArguments(AREA, SLOT, list(self.rules.fees)), admin=True)
         for retailer in (R1, R2):
             prices = ResidualArguments(AREA, SLOT, self.rules.prices)
-            self.submit("set_residual_prices", prices, retailer, admin=True)
+            yield Submission("set_residual_prices", prices, retailer, admin=True)
             if self.rules.retailer_vat_ppm:
                 vat = VatArguments(AREA, retailer, SLOT, "taxable", self.rules.retailer_vat_ppm)
-                self.submit("set_vat", vat, retailer)
+                yield Submission("set_vat", vat, retailer)
         nodes = OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max)
-        self.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
+        yield Submission("set_oracle_nodes", nodes, ORACLE, admin=True)
 
     # Zones, people, money
 
@@ -207,10 +236,20 @@ class Market:
             self.credit(name, deposit_nano, retailer=retailer)
         return did
 
-    def traders(self, *names: str, zone: str = EAST) -> None:
+    def traders(self, *names: str, zone: str = EAST, deposit_nano: int = DEPOSIT_NANO) -> None:
         """Admit several clients alike."""
-        for name in names:
-            self.trader(name, zone=zone)
+        dids = {name: did_of(name) for name in names}
+        self._names.update({did: name for name, did in dids.items()})
+        admissions = [ParticipantArguments(did) for did in dids.values()]
+        self.submit_together([Submission("register_participant", one, R1) for one in admissions])
+        meters = [self._meter(name, zone=zone) for name in names]
+        self.submit_together([Submission("register_certified_meter", one) for one in meters])
+        first = len(self._payments)
+        deposits = [
+            PaymentArguments(AREA, did, deposit_nano, f"in-{first + place}")
+            for place, did in enumerate(dids.values())
+        ]
+        self.submit_together([Submission("credit_client", one, R1) for one in deposits])
 
     def meter(
         self,
@@ -224,7 +263,31 @@ class Market:
         from_slot: int = SLOT,
     ) -> None:
         """Certify a meter, held by whoever has its name where no holder is given."""
-        arguments = MeterArguments(
+        arguments = self._meter(
+            meter,
+            holder=holder,
+            zone=zone,
+            retailer=retailer,
+            power_w=power_w,
+            source=source,
+            from_slot=from_slot,
+        )
+        self.submit("register_certified_meter", arguments)
+
+    def _meter(
+        self,
+        meter: str,
+        *,
+        holder: str = "",
+        zone: str = EAST,
+        retailer: str = R1,
+        power_w: int = POWER_W,
+        source: str = "solar",
+        from_slot: int = SLOT,
+    ) -> MeterArguments:
+        self._zones[meter] = zone
+        self._registers.setdefault(meter, (0, 0))
+        return MeterArguments(
             meter=meter,
             holder=did_of(holder or meter),
             retailer=retailer,
@@ -235,9 +298,6 @@ class Market:
             from_slot=from_slot,
             source=source,
         )
-        self.submit("register_certified_meter", arguments)
-        self._zones[meter] = zone
-        self._registers.setdefault(meter, (0, 0))
 
     def credit(
         self, name: str, amount_nano: int, *, reference: str = "", retailer: str = R1
@@ -491,6 +551,7 @@ class Market:
         paid in and out and posted; every reserve has its matched trade that is not settled, or
         its pay-out that is not folded. Within a run only the sums hold.
         """
+        self.run(self.ledger.check_end())
         totals = self.totals()
         assert totals.money_nano == 0
         assert totals.minted_wh == totals.live_wh + totals.retired_wh

@@ -20,9 +20,12 @@ GOOD = (
 )
 
 
-def signed(payload: str, typ: str = SHEET_TYP, key: PrivateKey | None = None) -> str:
-    """A token over any text."""
-    return sign_compact(key or key_of("S"), typ, payload.encode())
+def signed(
+    market: Market, payload: str, typ: str = SHEET_TYP, key: PrivateKey | None = None
+) -> str:
+    """A token over any text; where that names the contract, it is the market's own."""
+    named = payload.replace('"commonwatt"', f'"{market.ledger.contract}"')
+    return sign_compact(key or key_of("S"), typ, named.encode())
 
 
 def code_of(market: Market, token: str) -> str:
@@ -43,7 +46,7 @@ def seller(market: Market) -> Market:
 
 
 def test_sheet_as_written_here_is_taken(seller: Market) -> None:
-    assert code_of(seller, signed(GOOD)) == "PLACED"
+    assert code_of(seller, signed(seller, GOOD)) == "PLACED"
 
 
 @pytest.mark.parametrize(
@@ -82,15 +85,15 @@ def test_sheet_as_written_here_is_taken(seller: Market) -> None:
 def test_payload_that_is_no_sheet_is_unreadable(seller: Market, part: str, bad: str) -> None:
     assert part in GOOD
 
-    assert code_of(seller, signed(GOOD.replace(part, bad))) == "SHEET_UNREADABLE"
+    assert code_of(seller, signed(seller, GOOD.replace(part, bad))) == "SHEET_UNREADABLE"
 
 
 def test_token_of_another_purpose_is_unreadable(seller: Market) -> None:
-    assert code_of(seller, signed(GOOD, AMEND_TYP)) == "SHEET_UNREADABLE"
+    assert code_of(seller, signed(seller, GOOD, AMEND_TYP)) == "SHEET_UNREADABLE"
 
 
 def test_token_with_a_changed_byte_is_refused(seller: Market) -> None:
-    token = signed(GOOD)
+    token = signed(seller, GOOD)
     header, payload, signature = token.split(".")
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
     other = urlsafe_b64encode(GOOD.replace("500", "501").encode()).rstrip(b"=").decode()
@@ -108,7 +111,7 @@ def test_token_with_a_changed_byte_is_refused(seller: Market) -> None:
 def test_sheet_signed_by_another_is_that_others(seller: Market) -> None:
     seller.trader("thief")
 
-    token = signed(GOOD, key=key_of("thief"))
+    token = signed(seller, GOOD, key=key_of("thief"))
 
     assert code_of(seller, token) == "METER_NOT_HELD"
     assert seller.orders("S") == []
@@ -158,11 +161,11 @@ def test_batch_takes_500_sheets(seller: Market) -> None:
 
 def test_sheet_for_another_ledger_is_refused_on_this_one(seller: Market) -> None:
     for part, code in (('"testing"', "CHANNEL_WRONG"), ('"commonwatt"', "CONTRACT_WRONG")):
-        assert code_of(seller, signed(GOOD.replace(part, '"other"'))) == code
+        assert code_of(seller, signed(seller, GOOD.replace(part, '"other"'))) == code
 
 
 def test_did_in_the_header_is_who_signed(seller: Market) -> None:
-    token = signed(GOOD)
+    token = signed(seller, GOOD)
     header = encode({"alg": "EdDSA", "kid": did_of("X"), "typ": SHEET_TYP})
     text = urlsafe_b64encode(header).rstrip(b"=").decode()
 

@@ -12,6 +12,7 @@ from chaincode.auctions.book import AuctionRules, Book, Order, Zone
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.errors import Refused
 from chaincode.queries import BookAnswer, BookArguments, OpenOrdersAnswer
+from chaincode.sheets import TokensArguments
 from chaincode.slots import SlotArguments
 from tests.contract.cast import (
     AREA,
@@ -27,7 +28,7 @@ from tests.contract.cast import (
     WEST,
     did_of,
 )
-from tests.contract.market import Market, Opener
+from tests.contract.market import Market, Opener, Submission
 from tests.contract.tokens import order_of
 
 NEXT = SLOT + SLOT_S
@@ -161,14 +162,14 @@ def large_market(open_market: Opener) -> Market:
     market = open_market()
     names = [f"B{number:03d}" for number in range(110)]
     tokens: list[str] = []
+    market.traders(*names, deposit_nano=MILLION)
     for name in names:
-        market.trader(name, deposit_nano=MILLION)
         orders = [
             order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
         ]
         tokens.append(market.tokens.sheet(name, orders))
-    for start in range(0, len(tokens), 2):
-        assert market.codes(tokens[start : start + 2]) == ["PLACED", "PLACED"]
+    batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
+    market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
     market.traders("S")
     market.place("who id side price wh\nS s sell 1000 2500")
     return market

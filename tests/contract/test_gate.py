@@ -27,12 +27,12 @@ from tests.contract.cast import (
     SLOT_S,
     START_S,
     WEST,
+    Call,
     Rules,
     did_of,
     market_rules,
     seeds,
 )
-from tests.contract.held import Call, HeldContract
 from tests.contract.market import Market, Opener
 from tests.contract.tokens import order_of
 
@@ -40,8 +40,7 @@ NEXT = SLOT + SLOT_S
 
 
 def test_order_in_flight_meets_closing_gate(open_market: Opener) -> None:
-    contract = HeldContract()
-    market = open_market(contract=contract)
+    market = open_market()
     market.trader("S")
     sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
     batch = TokensArguments([sheet])
@@ -50,7 +49,7 @@ def test_order_in_flight_meets_closing_gate(open_market: Opener) -> None:
     gate = Call("close_gate", GateArguments(AREA, SLOT, market.seeds[1]), DSO, gate_s)
 
     with pytest.raises(Conflict):
-        market.run(contract.overtake(market.ledger, market.clock, order, gate))
+        market.run(market.ledger.overtake(market.clock, order, gate))
 
     market.clock.now_s = gate_s - 1  # a client's clock may say so still; the gate is closed
     receipt = market.submit("place_orders", batch, R1)
@@ -59,15 +58,13 @@ def test_order_in_flight_meets_closing_gate(open_market: Opener) -> None:
 
 
 def test_orders_of_two_traders_in_flight_do_not_disturb_each_other(open_market: Opener) -> None:
-    contract = HeldContract()
-    market = open_market(contract=contract)
+    market = open_market()
     market.traders("S", "B")
     first = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
     second = market.tokens.sheet("B", [order_of("b", "buy", [(100_000, 500)])])
 
     market.run(
-        contract.overtake(
-            market.ledger,
+        market.ledger.overtake(
             market.clock,
             Call("place_orders", TokensArguments([first]), R1, START_S),
             Call("place_orders", TokensArguments([second]), R2, START_S),
@@ -79,8 +76,7 @@ def test_orders_of_two_traders_in_flight_do_not_disturb_each_other(open_market: 
 
 
 def test_credit_in_flight_meets_the_closing_epoch(open_market: Opener) -> None:
-    contract = HeldContract()
-    market = open_market(contract=contract)
+    market = open_market()
     market.trader("B", deposit_nano=0)
     payment = PaymentArguments(AREA, did_of("B"), MILLION, "once")
     credit = Call("credit_client", payment, R1, START_S)
@@ -88,7 +84,7 @@ def test_credit_in_flight_meets_the_closing_epoch(open_market: Opener) -> None:
     gate = Call("close_gate", GateArguments(AREA, SLOT, seed), DSO, market.gate_s())
 
     with pytest.raises(Conflict):
-        market.run(contract.overtake(market.ledger, market.clock, credit, gate))
+        market.run(market.ledger.overtake(market.clock, credit, gate))
 
     market.credit("B", MILLION, reference="once")
     market.credit("B", MILLION, reference="once")

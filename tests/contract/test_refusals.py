@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 import pytest
 
-from chaincode.contract import Contract
 from chaincode.errors import REFUSALS, Refused
 from chaincode.market_rules import RulesArguments
 from chaincode.meters import MeterArguments
@@ -238,7 +237,7 @@ class Unfounded(Market):
 
 
 def test_channel_is_initialised_once_by_a_dso_and_nothing_works_before(engine: Engine) -> None:
-    market = Unfounded(engine, Rules(), Contract())
+    market = Unfounded(engine, Rules())
     ladder = Ladder(
         "a channel is initialised",
         submitting("initialise"),

@@ -6,7 +6,7 @@ transaction sent again at once and once more at the end. Both end in the same st
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from chaincode.registry import OrganisationArguments
 from chaincode.slots import SeedArguments
 from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import CapacityArguments, PauseArguments
-from ledger_network.port import Contract, Receipt
+from ledger_network.port import Receipt
 from tests.contract.cast import (
     AREA,
     DSO,
@@ -35,7 +35,7 @@ from tests.contract.cast import (
     did_of,
     market_rules,
 )
-from tests.contract.market import Market, Opener
+from tests.contract.market import Market, Opener, Submission
 from tests.contract.tokens import order_of
 
 NEXT = SLOT + SLOT_S
@@ -57,9 +57,9 @@ REPEATED_WITH_A_CODE = {
 class Twice(Market):
     """Sends every transaction a second time and checks that nothing comes of it."""
 
-    def __init__(self, engine: Engine, rules: Rules, served: Contract) -> None:
+    def __init__(self, engine: Engine, rules: Rules) -> None:
         self.sent: list[str] = []
-        super().__init__(engine, rules, served)
+        super().__init__(engine, rules)
 
     def submit(
         self,
@@ -82,6 +82,11 @@ class Twice(Market):
         assert code == REPEATED_WITH_A_CODE.get(name, ""), name
         assert self.state_hash() == before, name
         return receipt
+
+    def submit_together(self, submissions: Sequence[Submission]) -> None:
+        """Submit one after the other, each twice."""
+        for one in submissions:
+            self.submit(one.name, one.arguments, one.member, admin=one.admin)
 
 
 def live(market: Market) -> str:
@@ -115,7 +120,7 @@ def live(market: Market) -> str:
 def test_every_write_sent_twice_happens_once(engine: Engine, open_market: Opener) -> None:
     rules = market_rules(cancel_fee=1000)
     once = open_market(rules)
-    twice = Twice(engine, rules, contract.Contract())
+    twice = Twice(engine, rules)
     try:
         assert live(twice) == live(once)
         assert twice.account("S") == once.account("S")

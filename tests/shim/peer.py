@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import grpc
 from fabric_protos.ledger.queryresult import kv_query_result_pb2
@@ -45,6 +45,12 @@ class Answered(NamedTuple):
     message: str
     payload: bytes
     event: chaincode_event_pb2.ChaincodeEvent | None
+
+
+def connect(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[bytes, bytes]:
+    """A stream of serialized messages to the chaincode."""
+    call = cast("object", channel.stream_stream("/protos.Chaincode/Connect")())
+    return cast("grpc.aio.StreamStreamCall[bytes, bytes]", call)
 
 
 @dataclass
@@ -112,10 +118,7 @@ class ScriptedPeer:
         self._arrivals = asyncio.Condition()
 
     async def __aenter__(self) -> ScriptedPeer:
-        stream: grpc.aio.StreamStreamCall[bytes, bytes] = self._channel.stream_stream(
-            "/protos.Chaincode/Connect"
-        )()
-        self._stream = stream
+        self._stream = connect(self._channel)
         self._reader = asyncio.create_task(self._read())
         if self._registers:
             async with asyncio.timeout(DEADLINE_S):
@@ -129,7 +132,7 @@ class ScriptedPeer:
         trace: TracebackType | None,
     ) -> None:
         self._stream.cancel()
-        await asyncio.wait([self._reader])
+        await self._reader
         await self._channel.close()
 
     async def send(self, *messages: Message) -> None:
@@ -148,6 +151,11 @@ class ScriptedPeer:
         self._stream.cancel()
         await self.end()
 
+    async def close_channel(self) -> None:
+        """Drop the connection."""
+        await self._channel.close()
+        await self.end()
+
     async def end(self) -> None:
         """Wait until the stream has ended."""
         async with asyncio.timeout(DEADLINE_S):
@@ -158,6 +166,14 @@ class ScriptedPeer:
         async with asyncio.timeout(DEADLINE_S), self._arrivals:
             await self._arrivals.wait_for(lambda: len(self.of_kind(kind)) >= count)
         return self.of_kind(kind)[count - 1]
+
+    async def first(self) -> None:
+        """Wait until something was received or the stream has ended."""
+        tasks = [asyncio.create_task(self.message(1)), asyncio.create_task(self.end())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
     async def message(self, count: int) -> Message:
         """Wait for the message number `count`, of whatever kind."""
@@ -190,6 +206,8 @@ class ScriptedPeer:
         name = (message.channel_id, message.txid)
         simulation = Simulation(asyncio.get_running_loop().create_future())
         self._simulations[name] = simulation
+        # Where sending fails already, nobody will ask how the transaction ended.
+        simulation.answer.add_done_callback(lambda answer: answer.cancelled() or answer.exception())
         await self.send(message)
         async with asyncio.timeout(DEADLINE_S):
             completed = await simulation.answer
@@ -211,8 +229,8 @@ class ScriptedPeer:
         try:
             async for content in self._stream:
                 await self._take(Message.FromString(content))
-        except (grpc.aio.AioRpcError, asyncio.CancelledError):
-            pass
+        except (grpc.aio.AioRpcError, asyncio.CancelledError, asyncio.InvalidStateError):
+            pass  # the stream has ended, from either side, while it was read or answered
         code = await self._stream.code()
         self.status = (code, await self._stream.details() or "")
         self.ended.set()

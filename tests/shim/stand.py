@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(handler: Handler, **limits: Any) -> AsyncIterator[Stand]:
+async def stand(handler: Handler, **limits: Any) -> AsyncGenerator[Stand]:
     """A server over mutual TLS on a port of the system's choice, stopped in the end."""
     with TemporaryDirectory() as folder:
         settings = ServerSettings(
@@ -61,6 +62,17 @@ async def stand(handler: Handler, **limits: Any) -> AsyncIterator[Stand]:
             await server.stop(grace_s=5)
 
 
+class Logged(logging.Handler):
+    """What gRPC complains of, as it does of exceptions that it caught."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
 def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run one scene; nothing may be left running, and no fault may go unseen."""
     unseen: list[str] = []
@@ -74,8 +86,14 @@ def play(scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async with asyncio.timeout(25):
             await scene()
 
-    asyncio.run(watched())
-    assert unseen == []
+    logged = Logged()
+    logging.getLogger("grpc").addHandler(logged)
+    try:
+        asyncio.run(watched())
+    finally:
+        logging.getLogger("grpc").removeHandler(logged)
+    assert unseen == [], unseen
+    assert logged.lines == [], logged.lines
 
 
 def serve(handler: Handler, scene: Callable[[ScriptedPeer], Coroutine[Any, Any, None]]) -> None:

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import pytest
 from fabric_protos.peer import chaincode_pb2, proposal_response_pb2
 
-from tests.shim.peer import ScriptedPeer
 from tests.shim.proposals import Kind, Message
 from tests.shim.sample_contract import contract
 from tests.shim.stand import play, stand

@@ -80,7 +80,9 @@ class Failure:
     @property
     def busy(self) -> bool:
         """Whether the peer turned the request away before reading it."""
-        return self.code is grpc.StatusCode.RESOURCE_EXHAUSTED or BUSY in self.message
+        # With details the sentence may hold a contract's words, which are no statement of a peer.
+        said = not self.details and BUSY in self.message
+        return said or self.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     @property
     def elsewhere(self) -> bool:
@@ -113,8 +115,9 @@ def chaincode_answer(failure: Failure) -> tuple[int, str] | None:
 
 def skew_of(failure: Failure, transaction: str = "") -> ClockSkew | None:
     """The error of clocks too far apart, if that is why a peer refused."""
-    for words in (*(one.message for one in failure.details), failure.message):
-        if match := _SKEW.search(words):
+    for words in (one.message for one in failure.details):
+        # A contract may say what it likes, these words too.
+        if not _CHAINCODE.match(words) and (match := _SKEW.search(words)):
             own, peer = (datetime.fromisoformat(text.rstrip(",")) for text in match.groups()[:2])
             return ClockSkew(
                 own_seconds=own.timestamp(),
@@ -137,7 +140,7 @@ def endorse_error(failure: Failure, transaction: str) -> GatewayError:
     """The error of a proposal that was not endorsed."""
     if skew := skew_of(failure, transaction):
         return skew
-    if failure.says(MISMATCH):
+    if any(one.message == MISMATCH for one in failure.details):
         return Disagreement(
             failure.message,
             code=failure.code,

@@ -161,6 +161,7 @@ class Gateway:
         """Hand a signed transaction to the orderers; it is not committed yet.
 
         Raises `SubmitError`; with `Outcome.UNKNOWN` ask `commit_status`, never order it again.
+        Raises `CannotSign` if nobody has signed it.
         """
         async with self._slots:
             await self._steps.order(endorsed)

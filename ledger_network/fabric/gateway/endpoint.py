@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import grpc.aio
@@ -29,6 +29,14 @@ PemOrFile = bytes | Path
 
 class Unreachable(ConnectionError):
     """A peer could not be connected to; nothing was sent."""
+
+
+class TlsPapers(NamedTuple):
+    """Roots, and the client's key and certificate, in PEM; None where there is none."""
+
+    roots: bytes | None
+    key: bytes | None
+    certificate: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,15 @@ class Endpoint:
 
     def tls_hash(self) -> bytes:
         """What binds a signed stream request to this TLS client; empty without mutual TLS."""
-        if self.client_certificate is None:
-            return b""
-        return certificate_hash(_pem(self.client_certificate))
+        certificate = _pem(self.client_certificate)
+        return b"" if certificate is None else certificate_hash(certificate)
 
-    def channel(self, *, keepalive_s: float) -> grpc.aio.Channel:
-        """A new channel; it dials when it is first used. Raises OSError if a file is away."""
+    def papers(self) -> TlsPapers:
+        """What the connection is secured with, as it is now; raises OSError if a file is away."""
+        return TlsPapers(_pem(self.tls_roots), _pem(self.client_key), _pem(self.client_certificate))
+
+    def channel(self, papers: TlsPapers, *, keepalive_s: float) -> grpc.aio.Channel:
+        """A new channel; it dials when it is first used."""
         options: list[tuple[str, Any]] = [
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -70,13 +81,9 @@ class Endpoint:
         if self.server_name is not None:
             options.append(("grpc.ssl_target_name_override", self.server_name))
             options.append(("grpc.default_authority", self.server_name))
-        if self.tls_roots is None:
+        if papers.roots is None:
             return grpc.aio.insecure_channel(self.address, options=options)
-        credentials = grpc.ssl_channel_credentials(
-            _pem(self.tls_roots),
-            None if self.client_key is None else _pem(self.client_key),
-            None if self.client_certificate is None else _pem(self.client_certificate),
-        )
+        credentials = grpc.ssl_channel_credentials(papers.roots, papers.key, papers.certificate)
         return grpc.aio.secure_channel(self.address, credentials, options=options)
 
 
@@ -100,6 +107,8 @@ class Connection:
         self._keepalive_s = keepalive_s
         self._monotonic = monotonic
         self._channel: grpc.aio.Channel | None = None
+        self._papers: TlsPapers | None = None
+        self._retired: list[grpc.aio.Channel] = []
         self._dialling = asyncio.Lock()
         self._failures = 0
         self._retry_at = 0.0
@@ -145,24 +154,33 @@ class Connection:
     async def close(self) -> None:
         """Close the channel; requests under way end with an error."""
         self._closed = True
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            await channel.close()
+        if self._channel is not None:
+            self._retired.append(self._channel)
+            self._channel = None
+        await self._close_retired()
+
+    async def _close_retired(self) -> None:
+        while self._retired:
+            await self._retired.pop().close()
 
     async def _dialled(self) -> grpc.aio.Channel:
         if self._closed:
             raise Unreachable(f"the connection to {self.endpoint.address} was closed")
-        old = self._channel
-        if old is not None and _state(old) is _READY:
-            return old
+        channel = self._channel
+        if channel is not None and _state(channel) is _READY:
+            return channel
         try:
-            channel = self.endpoint.channel(keepalive_s=self._keepalive_s)
+            papers = self.endpoint.papers()
         except OSError as error:
             raise Unreachable(f"TLS files of {self.endpoint.address}: {error}") from error
-        # The old one has no connection any more, so nothing is under way on it.
-        self._channel = channel
-        if old is not None:
-            await old.close()
+        if channel is None or papers != self._papers or _state(channel) in {_FAILED, _SHUTDOWN}:
+            if channel is not None:
+                self._retired.append(channel)
+            channel = self.endpoint.channel(papers, keepalive_s=self._keepalive_s)
+            self._channel, self._papers = channel, papers
+            # A peer that is shutting down may still be working on requests over the old one.
+            if self.in_flight <= 1:
+                await self._close_retired()
         state = channel.get_state(try_to_connect=True)
         while state is not _READY:
             if state in {_FAILED, _SHUTDOWN}:
@@ -181,5 +199,5 @@ def _state(channel: grpc.aio.Channel) -> grpc.ChannelConnectivity:
     return channel.get_state(try_to_connect=False)
 
 
-def _pem(value: PemOrFile) -> bytes:
-    return value if isinstance(value, bytes) else value.read_bytes()
+def _pem(value: PemOrFile | None) -> bytes | None:
+    return value.read_bytes() if isinstance(value, Path) else value

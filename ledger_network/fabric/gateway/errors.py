@@ -107,7 +107,7 @@ class Disagreement(EndorseError):
     @property
     def organisations(self) -> tuple[str, ...]:
         """The MSP ids whose result differed from the first."""
-        return tuple(dict.fromkeys(one.msp_id for one in self.details if MISMATCH in one.message))
+        return tuple(dict.fromkeys(one.msp_id for one in self.details if one.message == MISMATCH))
 
 
 class TamperedEndorsement(EndorseError):

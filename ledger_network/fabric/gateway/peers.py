@@ -133,6 +133,8 @@ class Peers:
         Raises `Failed` when none is found within `Limits.connect_s`.
         """
         deadline = self._monotonic() + self._limits.connect_s
+        # One peer that swallows every packet must leave time for the others.
+        share_s = self._limits.connect_s / (1 if only else len(self._connections))
         said = "no endpoint"
         while True:
             left_s = deadline - self._monotonic()
@@ -147,7 +149,7 @@ class Peers:
             connection.in_flight += 1
             try:
                 try:
-                    channel = await connection.ready(within_s=left_s)
+                    channel = await connection.ready(within_s=min(left_s, share_s))
                 except Unreachable as error:
                     connection.failed()
                     said = str(error)
@@ -170,9 +172,10 @@ class Peers:
         except asyncio.CancelledError as error:
             # A call whose channel was closed is cancelled too, though nobody cancelled its task.
             task = asyncio.current_task()
-            if not self.closed or (task is not None and task.cancelling()):
+            if task is None or task.cancelling():
                 raise
-            failure = Failure(grpc.StatusCode.CANCELLED, CLOSED, (), endpoint.address)
+            said = CLOSED if self.closed else f"the connection to {endpoint.address} was closed"
+            failure = Failure(grpc.StatusCode.CANCELLED, said, (), endpoint.address)
             raise Failed(failure, endpoint) from error
 
     def _next(self, only: Endpoint | None, passed: frozenset[Endpoint]) -> Connection:
@@ -231,9 +234,8 @@ class Peers:
                     raise last or failed from failed
                 last = failed
                 passed |= {failed.endpoint}
-                if only is not None or len(passed) == len(self._connections):
-                    raise
-                if not goes_on(failed.failure):
+                may = goes_on(failed.failure)
+                if not may or only is not None or len(passed) == len(self._connections):
                     raise
 
 

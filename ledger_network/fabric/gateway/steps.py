@@ -38,6 +38,7 @@ from ledger_network.fabric.gateway.requests import (
     SignedProposal,
     SignedStatusRequest,
 )
+from ledger_network.fabric.gateway.signing import CannotSign
 from ledger_network.fabric.gateway.skew import CERTAIN_ORGANISATIONS, PeerClocks
 
 EVALUATE = Method("/gateway.Gateway/Evaluate", gateway_pb2.EvaluateResponse.FromString)
@@ -145,7 +146,9 @@ class Steps:
             await self.pause(number - 1)
 
     async def order(self, transaction: Endorsed) -> None:
-        """Hand it to the orderers; raises `SubmitError`."""
+        """Hand it to the orderers; raises `SubmitError`, or `CannotSign` if it is not signed."""
+        if not transaction.envelope.signature:
+            raise CannotSign(f"transaction {transaction.transaction} is not signed")
         request = gateway_pb2.SubmitRequest(
             transaction_id=transaction.transaction,
             channel_id=transaction.channel,

@@ -1,0 +1,27 @@
+"""The benches that bring up a Fabric network, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from commonwatt.bench import (
+    fabric_delays,
+    fabric_failover,
+    fabric_gate,
+    fabric_memory,
+    fabric_orders,
+    fabric_shim,
+)
+from commonwatt.bench.figure import Figure
+
+FABRIC_BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
+    "fabric-up": fabric_delays.fabric_up,
+    "fabric-latency": fabric_delays.fabric_latency,
+    "fabric-orders": fabric_orders.fabric_orders,
+    "fabric-shim": fabric_shim.fabric_shim,
+    "fabric-gate": fabric_gate.fabric_gate,
+    "fabric-events": fabric_delays.fabric_events,
+    "fabric-failover": fabric_failover.fabric_failover,
+    "fabric-memory": fabric_memory.fabric_memory,
+}
+"""Every bench by its name, in the order they are measured; each has a network of its own."""

@@ -1,0 +1,42 @@
+"""The chaincode of the bench fabric-shim on our own shim; its twin in Go is in go_chaincode.
+
+`touch <count> <prefix>` reads that many rows and writes them all, `put 1 <key>` writes one. Run as
+a module it serves until SIGTERM, with the settings that every chaincode takes from its environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from chaincode.shim import ChaincodeServer, Rejected, ServerSettings, Transaction
+
+VALUE = b"x" * 200
+
+
+def handle(transaction: Transaction) -> bytes:
+    """One call of the twin."""
+    match [part.decode("utf-8", "replace") for part in transaction.arguments]:
+        case ["touch", count, prefix] if count.isascii() and count.isdigit():
+            keys = [f"{prefix}/{number:06d}" for number in range(int(count))]
+            transaction.get_many(keys)
+            for key in keys:
+                transaction.put(key, VALUE)
+        case ["put", _, key]:
+            transaction.put(key, VALUE)
+        case _:
+            raise Rejected("call it with touch or put, a number and a prefix")
+    return b"done"
+
+
+async def serve() -> None:
+    """Serve peers until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with ChaincodeServer(ServerSettings.from_environment(os.environ), handle):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,71 @@
+"""The material of a network of containers: each service's folder, and nothing of others in it.
+
+A container's user owns nothing on the host, so what it may read is readable for all: what keeps
+others of the host away is the folder above, which its owner alone may enter.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ledger_network.fabric.compose import AGREEMENT, PACKAGE_ENVIRONMENT, package_variables
+from ledger_network.fabric.consortium import Consortium, Node
+from ledger_network.fabric.install import Installation
+from ledger_network.fabric.material import Material
+from ledger_network.fabric.placement import NetworkFolder, Placement
+
+FOLDER_MODE, FILE_MODE, OWNERS_MODE = 0o755, 0o644, 0o700
+
+
+def make_container_material(
+    consortium: Consortium, root: Path, installed: Installation, *, version: str
+) -> Material:
+    """Make what is missing of the material in `root` and hand each service its own.
+
+    `version` is that of the contract of a new network. Raises `NetworkFault`, `GenerationFailed`.
+    """
+    folder = NetworkFolder(root.absolute())
+    material = Material(consortium, Placement("containers", folder, installed.builder))
+    material.make(installed, version=version)
+    folder.root.chmod(OWNERS_MODE)
+    deployed = material.deployed()
+    for node in consortium.nodes():
+        if node.kind == "contract":
+            peer = Node("peer", node.organisation, node.index, node.site)
+            variables = folder.node(node) / PACKAGE_ENVIRONMENT
+            variables.write_bytes(package_variables(deployed.packages[peer.name]))
+        _make_readable(folder.node(node))
+    _make_agreement(material, folder.root / AGREEMENT)
+    return material
+
+
+def _make_agreement(material: Material, root: Path) -> None:
+    """What the members' administrators need to found the network, and no node's own keys."""
+    folder, staged = material.folder, NetworkFolder(root)
+    consortium = material.consortium
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    wanted = [folder.consortium, folder.contracts, folder.genesis]
+    sequence = material.deployed().sequence
+    for peer in consortium.nodes("peer"):
+        wanted += [folder.package(peer, sequence), folder.tls_root(peer)]
+    for member in consortium.organisations:
+        wanted.append(folder.user(member, "Admin") / "msp")
+        if member.orderers:
+            wanted.append(folder.orderer_administrator(member) / "tls")
+    for source in wanted:
+        target = staged.root / source.relative_to(folder.root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target)
+        else:
+            shutil.copyfile(source, target)
+    _make_readable(root)
+
+
+def _make_readable(folder: Path) -> None:
+    """Let everybody read who is given `folder`."""
+    folder.chmod(FOLDER_MODE)
+    for path in folder.rglob("*"):
+        path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)

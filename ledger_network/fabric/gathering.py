@@ -1,0 +1,94 @@
+"""Nodes that run become a network: all join the channel, and its members agree on the contract.
+
+It may be done at any time and again: whatever is done already is found and gone on from. Nothing is
+slept for and no order of starting is needed: each node is waited for until it says that it is well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from ledger_network.fabric import joining
+from ledger_network.fabric.agreement import Agreement, directly
+from ledger_network.fabric.consortium import ADMIN_PORT, Node
+from ledger_network.fabric.material import Material
+from ledger_network.fabric.probe import health, listens, until
+from ledger_network.fabric.profile import profile
+
+READY_S = 60.0
+
+Progress = Callable[[str], None]
+
+
+class Gathering:
+    """What has to be done once for the nodes of a network, from its material.
+
+    `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, to be
+    quoted when one does not come.
+    """
+
+    def __init__(
+        self, material: Material, *, within_s: float = READY_S, has_logs: bool = True
+    ) -> None:
+        self._material = material
+        self._consortium = material.consortium
+        self._placement = material.placement
+        self._within_s = within_s
+        self._has_logs = has_logs
+
+    async def join(self, progress: Progress) -> None:
+        """Let every orderer and every peer join the channel. Raises `NotReady`, `JoinFailed`."""
+        genesis = await asyncio.to_thread(self._material.folder.genesis.read_bytes)
+        orderers, peers = self._consortium.nodes("orderer"), self._consortium.nodes("peer")
+        progress(f"{len(orderers)} orderers")
+        await asyncio.gather(*(self._join_orderer(node, genesis) for node in orderers))
+        progress(f"{len(peers)} peers")
+        await asyncio.gather(*(self._join_peer(node, genesis) for node in peers))
+
+    async def agree(self, progress: Progress) -> None:
+        """Deploy the contract where that is not done; on return orders can be committed.
+
+        Raises `NotReady`, `JoinFailed`, `GatewayError`.
+        """
+        name = self._consortium.contract
+        async with Agreement(self._consortium, self._placement) as agreement:
+            progress("the contract")
+            contracts = self._consortium.nodes("contract")
+            await asyncio.gather(*(self.until_well(node) for node in contracts))
+            deployed = self._material.deployed()
+            if await agreement.committed(name) != (deployed.version, deployed.sequence):
+                await agreement.install(self._material.packages(deployed.sequence))
+                await agreement.agree(self._material.definition(deployed), deployed.packages)
+            progress("peers find each other")
+            await agreement.probe(name, within_s=self._within_s)
+
+    async def until_well(self, node: Node, *, within_s: float | None = None) -> None:
+        """Wait until a node says that it is well. Raises `NotReady`."""
+        path = "/metrics" if node.kind == "contract" else "/healthz"
+        host = self._placement.host(node)
+        await until(
+            node.name,
+            lambda: health(host, node.operations_port, path),
+            within_s=self._within_s if within_s is None else within_s,
+            log=self._log(node),
+        )
+
+    async def _join_orderer(self, node: Node, genesis: bytes) -> None:
+        await self.until_well(node)
+        host = self._placement.host(node)
+        # Its administration service is there some moments after its health is.
+        port = node.port + ADMIN_PORT
+        await until(node.name, lambda: listens(host, port), within_s=self._within_s)
+        tls = self._material.folder.orderer_administrator(node.organisation) / "tls"
+        await asyncio.to_thread(joining.join_orderer, node, host, tls, genesis)
+
+    async def _join_peer(self, node: Node, genesis: bytes) -> None:
+        await self.until_well(node)
+        own = profile(self._consortium, node.organisation.name, self._placement)
+        async with directly(node, self._placement) as channel:
+            await joining.join_peer(channel, own.identity("admin").current(), genesis)
+
+    def _log(self, node: Node) -> Path | None:
+        return self._material.folder.log(node) if self._has_logs else None

@@ -1,0 +1,351 @@
+"""Scenarios on a Fabric network: one network, and for each market a contract of its own name.
+
+The peers, orderers, gateways and the shim are the real ones; what is special is where the contract
+runs: in this process, so that a scenario may hold a simulation. Beside each ledger runs an embedded
+one that is given the same calls: results, refusals, events and public state must be the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar, cast
+
+import msgspec
+
+from chaincode.contract import Contract
+from chaincode.errors import Refused
+from chaincode.shim.server import ChaincodeServer
+from chaincode.shim.settings import ServerSettings, TlsFiles
+from identity.verification import Verification
+from ledger_network import port
+from ledger_network.embedded.export import export
+from ledger_network.fabric.agreement import Agreement, definition
+from ledger_network.fabric.engine import FabricLedger
+from ledger_network.fabric.install import install
+from ledger_network.fabric.network import Network
+from ledger_network.fabric.profile import profile
+from ledger_network.fabric.service import contract_handler
+from ledger_network.port import Conflict, Happened, Member, Receipt
+from tests.contract.cast import Call, Clock
+from tests.contract.embedded_engine import CHANNEL, open_embedded
+from tests.ledger_network.fabric.grounds import consortium_on_free_ports
+
+T = TypeVar("T")
+A = TypeVar("A", Receipt, bytes)
+
+YEARS_S = 9_000_000_000  # a scenario's clock is set by hand, so peers have to take any time
+READY_S = 60.0
+EVENTS_S = 20.0
+CONSORTIUM = f"""
+name: suite
+fabric: 3.1.1
+channel: {CHANNEL}
+contract: commonwatt
+organisations:
+  - {{name: Dso, role: dso, domain: dso.test, peers: [{{port: 20000}}], orderers: [{{port: 20100}}]}}
+  - {{name: OtherDso, role: dso, domain: otherdso.test, peers: [{{port: 20010}}], orderers: [{{port: 20110}}]}}
+  - {{name: R1, role: retailer, domain: r1.test, peers: [{{port: 20020}}], orderers: [{{port: 20120}}]}}
+  - {{name: R2, role: retailer, domain: r2.test, peers: [{{port: 20030}}], orderers: [{{port: 20130}}]}}
+  - {{name: Oracle, role: oracle, domain: oracle.test, peers: [{{port: 20040}}]}}
+  - {{name: Reg, role: regulator, domain: reg.test, peers: [{{port: 20050}}]}}
+  - {{name: Guest, role: guest, domain: guest.test}}
+policies:
+  endorsement: [[dso], [retailer]]
+  lifecycle: {{roles: [dso, retailer], at_least: 3}}
+collections:
+  - name: readings
+    members: [dso, retailer, oracle, regulator]
+    endorsement: [[oracle], [dso]]
+limits:
+  cut_interval_ms: 20
+  time_window_s: {YEARS_S}
+"""
+
+
+class SuiteNetwork:
+    """The network of the suite and the contracts that are served to it from here."""
+
+    def __init__(self, folder: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._consortium = consortium_on_free_ports(CONSORTIUM)
+        self.network = Network(
+            self._consortium, folder / "network", install(), contract_command=(), version="1"
+        )
+        self._servers: list[ChaincodeServer] = []
+        self._verification = Verification(1)
+        self._agreement = Agreement(self._consortium, self.network.placement)
+        self._names = count(1)
+
+    def __enter__(self) -> Self:
+        try:
+            self.run(self._up())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.run(self._down())
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of asynchronous work, in the loop that the contracts are served in too."""
+        return self._runner.run(work)
+
+    async def _up(self) -> None:
+        await self.network.up(lambda _: None)
+        deployed = self.network.deployed()
+        for node in self._consortium.nodes("contract"):
+            tls = self.network.folder.config(node) / "tls"
+            settings = ServerSettings(
+                address=node.address,
+                package_id=deployed.packages[node.name.replace("contract", "peer", 1)],
+                tls=TlsFiles(
+                    certificate=tls / "server.crt",
+                    key=tls / "server.key",
+                    client_roots=tls / "ca.crt",
+                ),
+            )
+            server = ChaincodeServer(
+                settings, contract_handler(Contract()), verification=self._verification
+            )
+            await server.start()
+            self._servers.append(server)
+        await self._agreement.__aenter__()
+        await self._agreement.install(self.network.packages(1))
+        name = await self.agree()
+        await self._agreement.probe(name, within_s=READY_S)
+
+    async def _down(self) -> None:
+        await self._agreement.__aexit__(None, None, None)
+        for server in self._servers:
+            await server.stop()
+        await self.network.down(purge=True, progress=lambda _: None)
+
+    async def agree(self) -> str:
+        """Let the members agree on the contract under a new name; the name."""
+        name = f"commonwatt-{next(self._names)}"
+        agreed = definition(self._consortium, name, version="1", sequence=1)
+        await self._agreement.agree(agreed, self.network.deployed().packages)
+        return name
+
+    async def open(self, clock: Clock, name: str) -> FabricLedger:
+        """A ledger of the contract of that name, as all members."""
+        profiles = [
+            msgspec.structs.replace(
+                profile(self._consortium, member.name, self.network.placement), contract=name
+            )
+            for member in self._consortium.organisations
+        ]
+        return await FabricLedger.open(profiles, contract=Contract(), clock=clock)
+
+
+class FabricEngine:
+    """Fabric ledgers of one scenario, each with an embedded one in step."""
+
+    def __init__(self, suite: SuiteNetwork, folder: Path) -> None:
+        self._suite = suite
+        self._folder = folder
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of asynchronous work."""
+        return self._suite.run(work)
+
+    async def open(self, clock: Clock) -> TestedFabric:
+        """A new contract on the network."""
+        name = await self._suite.agree()
+        ledger = await self._suite.open(clock, name)
+        return TestedFabric(ledger, self._folder / name, clock)
+
+
+class Ended(NamedTuple):
+    """How a call ended: its result, or the refusal."""
+
+    result: bytes
+    code: str = ""
+    sentence: str = ""
+    repeatable: bool = False
+
+
+class TestedFabric:
+    """A Fabric ledger in a scenario; whatever it answers, the embedded one must answer too."""
+
+    __test__ = False
+
+    def __init__(self, ledger: FabricLedger, folder: Path, clock: Clock) -> None:
+        self._ledger = ledger
+        self._folder = folder
+        self._twin = open_embedded(folder, clock, ledger.contract)
+        self._in_turn = asyncio.Lock()
+
+    @property
+    def channel(self) -> str:
+        """The channel's name."""
+        return self._ledger.channel
+
+    @property
+    def contract(self) -> str:
+        """The contract's name."""
+        return self._ledger.contract
+
+    async def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Receipt:
+        """Submit to both; Fabric's receipt, or the refusal of both."""
+
+        async def result(ledger: port.Ledger) -> Receipt:
+            return await ledger.submit(name, arguments, member=member, transient=transient)
+
+        return await self._same(result(self._ledger), result(self._twin))
+
+    async def evaluate(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """Ask both; the answer or the refusal of both."""
+
+        async def answer(ledger: port.Ledger) -> bytes:
+            return await ledger.evaluate(name, arguments, member=member, transient=transient)
+
+        return await self._same(answer(self._ledger), answer(self._twin))
+
+    async def _same(self, here: Coroutine[Any, Any, A], there: Coroutine[Any, Any, A]) -> A:
+        """How a call ends on Fabric, which must be how it ends on the other ledger.
+
+        What was submitted at once is given to the other in the order in which Fabric committed it.
+        """
+        try:
+            found = await here
+        except (Refused, Conflict) as failure:
+            await self._require(there, fault(failure))
+            raise
+        await self._require(there, reply(found))
+        return found
+
+    async def _require(self, there: Coroutine[Any, Any, A], expected: Ended) -> None:
+        async with self._in_turn:
+            assert await ended(there) == expected
+
+    def events(self, *, after: port.Position | None = None) -> AsyncGenerator[Happened]:
+        """Fabric's events."""
+        return self._ledger.events(after=after)
+
+    async def transaction(self, transaction: str) -> Receipt | None:
+        """Fabric's receipt."""
+        return await self._ledger.transaction(transaction)
+
+    async def block(self, number: int) -> port.Block | None:
+        """Fabric's block."""
+        return await self._ledger.block(number)
+
+    async def health(self) -> port.Health:
+        """Fabric's health."""
+        return await self._ledger.health()
+
+    async def state_hash(self) -> str:
+        """The digest of both states."""
+        found = await self._ledger.state_hash()
+        assert await self._twin.state_hash() == found
+        return found
+
+    async def overtake(self, clock: Clock, first: Call, *others: Call) -> Receipt:
+        """Let `first` be endorsed, commit the others, then order `first`; the same on both.
+
+        A simulation itself cannot be held here: a peer commits nothing while it simulates.
+        """
+
+        async def here() -> Receipt:
+            clock.now_s = first.at_s
+            endorsed = await self._ledger.endorse(
+                first.name, first.arguments, member=Member(first.member)
+            )
+            for call in others:
+                clock.now_s = call.at_s
+                member = Member(call.member)
+                await self._ledger.submit(call.name, call.arguments, member=member)
+            return await self._ledger.commit(endorsed, member=Member(first.member))
+
+        return await self._same(here(), self._twin.overtake(clock, first, *others))
+
+    async def check_end(self) -> None:
+        """Both ledgers have the same state."""
+        await self.state_hash()
+
+    async def close(self) -> None:
+        """Close both; what they told on the way was the same, event by event."""
+        await self._twin.close()
+        expected = told_by(self._folder)
+        try:
+            async with asyncio.timeout(EVENTS_S):
+                found = await self._told(len(expected))
+        finally:
+            await self._ledger.close()
+        assert found == expected
+
+    async def _told(self, count: int) -> list[Told]:
+        """The first `count` events on Fabric."""
+        found: list[Told] = []
+        async with contextlib.aclosing(self._ledger.events()) as stream:
+            while len(found) < count:
+                happened = await anext(stream)
+                data = [(one.name, msgspec.json.decode(one.data)) for one in happened.events]
+                found.append(Told(happened.name, happened.time_s, data))
+        return found
+
+
+class Told(NamedTuple):
+    """What a transaction told: its name, its time, its events with their data."""
+
+    name: str
+    time_s: int
+    events: list[tuple[str, object]]
+
+
+def told_by(folder: Path) -> list[Told]:
+    """What the transactions of a closed embedded ledger told, in order."""
+    return [
+        Told(one["name"], one["time_s"], [(e["name"], e["data"]) for e in one["events"]])
+        for block in export(folder)
+        for one in cast("list[dict[str, Any]]", block["transactions"])
+        if one.get("events")
+    ]
+
+
+async def ended(work: Coroutine[Any, Any, Receipt | bytes]) -> Ended:
+    """How a call on the embedded ledger ends."""
+    try:
+        found = await work
+    except (Refused, Conflict) as failure:
+        return fault(failure)
+    return reply(found)
+
+
+def reply(found: Receipt | bytes) -> Ended:
+    """A receipt or an answer as it is compared."""
+    return Ended(found if isinstance(found, bytes) else found.result)
+
+
+def fault(failure: Refused | Conflict) -> Ended:
+    """A refusal or a conflict as it is compared; how a conflict is worded is the engine's own."""
+    if isinstance(failure, Conflict):
+        return Ended(b"", "(conflict)")
+    return Ended(b"", failure.code, failure.sentence, failure.repeatable)
