@@ -19,15 +19,17 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from chaincode.queries import SlotView
-from commonwatt import contract_command, ledger_command, wallet_command
+from commonwatt import contract_command, ledger_command, network_command, wallet_command
 from commonwatt.auction import AuctionInputError, run_auction
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure
+from commonwatt.engine import LedgerKind
 from commonwatt.formats import kwh, money
 from commonwatt.simulate import (
     DAYS_MAX,
     SimulationResult,
     simulate,
+    simulate_on_fabric,
 )
 from commonwatt.simulate import HOUSEHOLDS_MAX as SIMULATED_MAX
 from commonwatt.up import (
@@ -50,6 +52,7 @@ app = typer.Typer(
 app.add_typer(wallet_command.app, name="wallet")
 app.add_typer(ledger_command.app, name="ledger")
 app.add_typer(contract_command.app, name="contract")
+app.add_typer(network_command.app, name="network")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
@@ -95,6 +98,10 @@ def up(
             help=f"How many households a new market has (default {HOUSEHOLDS_DEFAULT}).",
         ),
     ] = None,
+    ledger: Annotated[
+        LedgerKind,
+        typer.Option(help="What it runs on: `embedded` in this process, or a `fabric` network."),
+    ] = LedgerKind.EMBEDDED,
 ) -> None:
     """Run the whole market on this machine and watch it in the terminal.
 
@@ -107,10 +114,11 @@ def up(
         speed=speed,
         console=console,
         terminal=console.is_terminal,
+        ledger=ledger,
     )
     try:
         asyncio.run(work)
-    except (UpRefused, *ledger_command.REFUSALS) as error:
+    except (UpRefused, *ledger_command.REFUSALS, *network_command.FAULTS) as error:
         raise refuse(str(error)) from None
     except (Invalid, Unknown) as error:
         sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
@@ -130,6 +138,12 @@ def simulate_command(
     data: Annotated[
         Path | None, typer.Option(help="Keep the ledger in this new folder (default: dropped).")
     ] = None,
+    ledger: Annotated[
+        LedgerKind,
+        typer.Option(
+            help="What it runs on: `embedded`, or a `fabric` network of its own, which goes again."
+        ),
+    ] = LedgerKind.EMBEDDED,
     *,
     as_json: Json = False,
 ) -> None:
@@ -137,6 +151,8 @@ def simulate_command(
 
     Real contract, real signatures, real embedded ledger; only time and households are made up.
     """
+    if data is not None and ledger is LedgerKind.FABRIC:
+        raise refuse("--data: a simulation's Fabric network is dropped at its end; leave it out.")
     if data is not None and data.exists():
         raise refuse(f"--data: {data} exists already; name a new folder.")
     progress = Progress(
@@ -155,7 +171,9 @@ def simulate_command(
             progress.advance(task)
 
         result = asyncio.run(
-            simulate(days=days, households=households, seed=seed, data=data, settled=settled)
+            simulate_on_fabric(days=days, households=households, seed=seed, settled=settled)
+            if ledger is LedgerKind.FABRIC
+            else simulate(days=days, households=households, seed=seed, data=data, settled=settled)
         )
     if as_json:
         typer.echo(msgspec.json.encode(result).decode())

@@ -79,9 +79,9 @@ def compose(
         typer.Option(help="The image with Python that Commonwatt's is built on (default: slim)."),
     ] = None,
     tag: Annotated[str, typer.Option(help="The tag of the images.")] = TAG,
-    build: Annotated[
-        bool, typer.Option(help="Build the images, or leave them as they are.")
-    ] = True,
+    no_build: Annotated[
+        bool, typer.Option("--no-build", help="Leave the images as they are.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make what a network of containers needs: keys, settings, the compose file, two images.
@@ -95,7 +95,8 @@ def compose(
                 read_consortium(consortium),
                 data=data,
                 file=file,
-                engine=find_engine(engine) if build else None,
+                engine=engine if no_build else find_engine(engine),
+                build=not no_build,
                 base=base or default_base(),
                 tag=tag,
                 progress=lambda what: status.update(f"{what} …"),
@@ -119,6 +120,7 @@ def _compose(
     data: Path,
     file: Path,
     engine: Engine | None,
+    build: bool,
     base: str,
     tag: str,
     progress: Progress,
@@ -130,7 +132,7 @@ def _compose(
     wanted = compose_file(consortium)
     if not file.exists() or file.read_bytes() != wanted:
         file.write_bytes(wanted)
-    images = [] if engine is None else _build(engine, installed, base, tag, progress)
+    images = _build(engine, installed, base, tag, progress) if build and engine else []
     return Composed(str(data), str(file), images, _next(engine, data, file, tag))
 
 

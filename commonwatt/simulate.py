@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,7 @@ from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.queries import SlotView
 from chaincode.zones import AreaName
+from commonwatt.bench.fabric_network import bench_network, open_ledger
 from commonwatt.demonstration import (
     AREA,
     CHANNEL,
@@ -31,7 +32,7 @@ from commonwatt.demonstration import (
 from commonwatt.operation import SLOTS_PER_DAY, Operation
 from commonwatt.seeded import Draw
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.port import Member
+from ledger_network.port import Ledger, Member
 
 START_S = (
     1_781_474_400  # Monday 2026-06-15 00:00 in Berlin: the week of the profiles is one in June
@@ -118,43 +119,96 @@ async def _simulate(
         clock=clock,
         entropy=_Entropy(cast.draw),
     )
+
+    async def at(second: int) -> None:
+        clock.now_s = second
+
     async with ledger:
-        operation = await _trade(ledger, cast, clock, days, settled)
-        answer = await ledger.evaluate("sum_accounts", AreaName(AREA), member=Member(DSO))
-        totals = msgspec.json.decode(answer, type=Totals)
-        tally = operation.tally
-        return SimulationResult(
-            days=days,
-            households=households,
-            seed=seed,
-            slots=tally.slots,
-            orders=tally.orders,
-            trades=tally.trades,
-            volume_wh=tally.volume_wh,
-            settled_wh=tally.settled_wh,
-            money_sum=totals.money_nano,
-            certificates_minted_wh=totals.minted_wh,
-            certificates_retired_wh=totals.retired_wh,
-            certificates_live_wh=totals.live_wh,
-            state_hash=await ledger.state_hash(),
-            blocks=(await ledger.health()).height,
-            seconds=round(time.perf_counter() - began, 3),
+        rule = ClockArguments(AREA, START_S, START_S, 1)
+        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        state_hash = await ledger.state_hash()
+        return await _result(
+            ledger, operation, days, households, seed, state_hash=state_hash, began=began
         )
 
 
-async def _trade(
-    ledger: EmbeddedLedger,
-    cast: Cast,
-    clock: VirtualClock,
+async def simulate_on_fabric(
+    *,
     days: int,
+    households: int,
+    seed: int,
+    settled: Callable[[SlotView], None] | None = None,
+) -> SimulationResult:
+    """The same on a Fabric network of its own, which is founded for it and goes at its end.
+
+    Peers take real time only, so market time is anchored anew before each step; clock rules are
+    no part of the state hash, and nothing else in the state comes from time.
+    """
+    began = time.perf_counter()
+    cast = make_cast(seed, households)
+    async with bench_network() as network, await open_ledger(network) as ledger:
+
+        async def at(second: int) -> None:
+            rule = ClockArguments(AREA, int(time.time()), second, 1)
+            await ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
+
+        rule = ClockArguments(AREA, int(time.time()), START_S, 1)
+        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        state_hash = await ledger.state_hash()
+        return await _result(
+            ledger, operation, days, households, seed, state_hash=state_hash, began=began
+        )
+
+
+async def _result(
+    ledger: Ledger,
+    operation: Operation,
+    days: int,
+    households: int,
+    seed: int,
+    *,
+    state_hash: str,
+    began: float,
+) -> SimulationResult:
+    answer = await ledger.evaluate("sum_accounts", AreaName(AREA), member=Member(DSO))
+    totals = msgspec.json.decode(answer, type=Totals)
+    tally = operation.tally
+    return SimulationResult(
+        days=days,
+        households=households,
+        seed=seed,
+        slots=tally.slots,
+        orders=tally.orders,
+        trades=tally.trades,
+        volume_wh=tally.volume_wh,
+        settled_wh=tally.settled_wh,
+        money_sum=totals.money_nano,
+        certificates_minted_wh=totals.minted_wh,
+        certificates_retired_wh=totals.retired_wh,
+        certificates_live_wh=totals.live_wh,
+        state_hash=state_hash,
+        blocks=(await ledger.health()).height,
+        seconds=round(time.perf_counter() - began, 3),
+    )
+
+
+async def _trade(
+    ledger: Ledger,
+    cast: Cast,
+    days: int,
+    *,
+    clock: ClockArguments,
+    at: Callable[[int], Awaitable[None]],
     settled: Callable[[SlotView], None] | None,
 ) -> Operation:
+    """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
-    rule = ClockArguments(AREA, START_S, START_S, 1)
-    await found(ledger, cast, first_slot=first_slot, clock=rule)
+    await found(ledger, cast, first_slot=first_slot, clock=clock)
     operation = Operation(ledger, cast, first_slot, settled=settled)
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
+    now_s = START_S
     while not operation.is_settled(last_slot):
-        await operation.tick(clock.now_s, last_slot=last_slot)
-        clock.now_s += SLOT_S if clock.now_s > START_S else SLOT_S - 300
+        await at(now_s)
+        await operation.tick(now_s, last_slot=last_slot)
+        now_s += SLOT_S if now_s > START_S else SLOT_S - 300
     return operation

@@ -13,6 +13,8 @@ import secrets
 import signal
 import time
 from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -22,26 +24,30 @@ from rich.console import Console
 from rich.live import Live
 
 from chaincode.clock import ClockArguments
-from chaincode.contract import Contract
 from chaincode.queries import AreaAnswer, SlotView
 from chaincode.zones import AreaName
 from commonwatt.demonstration import (
     AREA,
-    CHANNEL,
     DSO,
-    ORGANISATIONS,
     SLOT_S,
     TIME_ZONE,
     Cast,
     found,
     make_cast,
 )
+from commonwatt.engine import (
+    LedgerKind,
+    demonstration_network,
+    embedded_ledger,
+    fabric_ledger,
+    require_demonstration,
+    running,
+)
 from commonwatt.formats import moment
 from commonwatt.operation import Operation
 from commonwatt.snapshot import take_snapshot
 from commonwatt.terminal import live_page, slot_line
-from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.port import Member
+from ledger_network.port import Ledger, Member
 
 SPEED_DEFAULT = 90  # a slot of 15 minutes in 10 seconds
 SPEED_MAX = 3_600
@@ -62,6 +68,7 @@ class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     households: int
     first_slot: int
     founded: bool
+    ledger: LedgerKind = LedgerKind.EMBEDDED
     v: int = 1
 
 
@@ -86,19 +93,30 @@ def write_plan(data: Path, plan: MarketPlan) -> None:
     fresh.replace(data / "market.json")
 
 
-def choose_plan(data: Path, households: int | None, speed: int, now_s: int) -> MarketPlan:
+def choose_plan(
+    data: Path,
+    households: int | None,
+    speed: int,
+    now_s: int,
+    ledger: LedgerKind = LedgerKind.EMBEDDED,
+) -> MarketPlan:
     """The folder's plan, or a new one that begins now (in real time) or in the morning."""
     plan = read_plan(data)
     if plan is None:
         begin_s = now_s if speed == 1 else _morning_s(now_s)
         first_slot = begin_s - begin_s % SLOT_S + 2 * SLOT_S
         count = HOUSEHOLDS_DEFAULT if households is None else households
-        plan = MarketPlan(secrets.randbits(32), count, first_slot, founded=False)
+        plan = MarketPlan(secrets.randbits(32), count, first_slot, founded=False, ledger=ledger)
         write_plan(data, plan)
     elif households is not None and households != plan.households:
         raise UpRefused(
             f"The market in {data} has {plan.households} households, not {households}; "
             "leave --households out or choose another --data."
+        )
+    if ledger != plan.ledger:
+        raise UpRefused(
+            f"The market in {data} runs on the ledger {plan.ledger}, not {ledger}; "
+            f"say --ledger {plan.ledger} or choose another --data."
         )
     return plan
 
@@ -112,18 +130,13 @@ def _morning_s(now_s: int) -> int:
 class Market:
     """A running market: ledger, cast, operation, and what has been seen of its slots."""
 
-    def __init__(self, data: Path, plan: MarketPlan, speed: int) -> None:
+    def __init__(self, ledger: Ledger, data: Path, plan: MarketPlan, speed: int) -> None:
         self._data = data
         self._plan = plan
         self.speed = speed
         self.history: deque[SlotView] = deque(maxlen=HISTORY_SLOTS)
         self.cast: Cast = make_cast(plan.seed, plan.households)
-        self.ledger = EmbeddedLedger.open(
-            data / "ledger",
-            contract=Contract(),
-            channel=CHANNEL,
-            members=[organisation.name for organisation in ORGANISATIONS],
-        )
+        self.ledger = ledger
         self.operation = Operation(
             self.ledger, self.cast, plan.first_slot, settled=self.history.append
         )
@@ -167,22 +180,45 @@ class Market:
         return clock.market_s(block.time_s)
 
 
+@asynccontextmanager
+async def _ledger(data: Path, kind: LedgerKind, console: Console) -> AsyncGenerator[Ledger]:
+    """The ledger of a market's folder, closed at the end; on Fabric with its network."""
+    if kind is LedgerKind.EMBEDDED:
+        async with embedded_ledger(data / "ledger") as embedded:
+            for notice in embedded.notices:
+                console.print(f"Note: {notice}", soft_wrap=True)
+            yield embedded
+        return
+
+    def told(what: str) -> None:
+        console.print(f"Fabric: {what} …", style="bright_black", soft_wrap=True)
+
+    network = await asyncio.to_thread(demonstration_network, data / "network")
+    require_demonstration(network.consortium)
+    async with running(network, told), await fabric_ledger(network) as fabric:
+        yield fabric
+
+
 async def run_up(
-    *, data: Path, households: int | None, speed: int, console: Console, terminal: bool
+    *,
+    data: Path,
+    households: int | None,
+    speed: int,
+    console: Console,
+    terminal: bool,
+    ledger: LedgerKind = LedgerKind.EMBEDDED,
 ) -> None:
     """Bring the market up and keep it running until SIGINT or SIGTERM."""
-    plan = choose_plan(data, households, speed, int(time.time()))
+    plan = choose_plan(data, households, speed, int(time.time()), ledger)
     verb = "Going on with" if plan.founded else "Founding"
     console.print(f"{verb} a market of {plan.households} households in {data} …", soft_wrap=True)
-    market = Market(data, plan, speed)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    async with market.ledger:
+    async with _ledger(data, plan.ledger, console) as opened:
+        market = Market(opened, data, plan, speed)
         market_s = await market.start()
-        for notice in market.ledger.notices:
-            console.print(f"Note: {notice}", soft_wrap=True)
         time_text = moment(market_s, ZoneInfo(TIME_ZONE))
         console.print(f"Market time is {time_text}. Ctrl-C stops.", soft_wrap=True)
         if terminal:

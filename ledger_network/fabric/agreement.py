@@ -25,7 +25,7 @@ from ledger_network.fabric.placement import Placement
 from ledger_network.fabric.policies import one_of_each
 from ledger_network.fabric.probe import until
 from ledger_network.fabric.profile import profile
-from ledger_network.fabric.service import READ, ROWS
+from ledger_network.fabric.service import ABOUT, READ
 
 KEEPALIVE_S = 20.0
 CONNECT_S = 30.0
@@ -114,7 +114,7 @@ class Agreement:
         async def missing() -> str:
             while targets:
                 try:
-                    call = [ROWS.encode(), b'{"start":"99/"}', READ]
+                    call = [ABOUT.encode(), b"{}", READ]
                     await gateway.evaluate(contract, call, organisations=targets[:1])
                 except GatewayError as error:
                     return f"the contract at {targets[0]}: {error}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +24,7 @@ NodeKind = Literal["peer", "orderer", "contract"]
 
 PORT_BLOCK = 10
 CHAINCODE_PORT, OPERATIONS_PORT, CONTRACT_PORT, METRICS_PORT = 1, 2, 3, 4  # of a peer's block
+TURN_PORTS = 2  # the contract that takes over in an upgrade serves so many ports further on
 ADMIN_PORT = 1  # of an orderer's block; its operations are at OPERATIONS_PORT too
 ORDERERS_MIN = 4  # BFT: n = 3f + 1, so four survive one that lies or is dead
 NODES_MAX = 200
@@ -121,12 +122,16 @@ class Limits(_Part, frozen=True):
 
 @dataclass(frozen=True)
 class Node:
-    """One process of the network."""
+    """One process of the network.
+
+    `turn` is 0 or 1 for a contract service: while one takes over from the other both run.
+    """
 
     kind: NodeKind
     organisation: Organisation
     index: int
     site: Site
+    turn: int = 0
 
     @property
     def name(self) -> str:
@@ -143,12 +148,16 @@ class Node:
     @property
     def port(self) -> int:
         """Where it is reached: a peer's gateway, an orderer's broadcast, a contract's service."""
-        return self.site.port + (CONTRACT_PORT if self.kind == "contract" else 0)
+        if self.kind == "contract":
+            return self.site.port + CONTRACT_PORT + self.turn * TURN_PORTS
+        return self.site.port
 
     @property
     def operations_port(self) -> int:
         """Where its health and metrics are served."""
-        return self.site.port + (METRICS_PORT if self.kind == "contract" else OPERATIONS_PORT)
+        if self.kind == "contract":
+            return self.site.port + METRICS_PORT + self.turn * TURN_PORTS
+        return self.site.port + OPERATIONS_PORT
 
     @property
     def address(self) -> str:
@@ -190,6 +199,10 @@ class Consortium(_Part, frozen=True):
                     Node(kind, organisation, index, site) for index, site in enumerate(sites)
                 )
         return found
+
+    def contracts(self, sequence: int) -> list[Node]:
+        """The contract services of a definition; those of the next one serve other ports."""
+        return [replace(node, turn=(sequence - 1) % 2) for node in self.nodes("contract")]
 
     def peers_of(self, organisation: Organisation) -> list[Node]:
         """The peers of one organisation."""

@@ -41,7 +41,10 @@ def make_container_material(
 
 
 def _make_agreement(material: Material, root: Path) -> None:
-    """What the members' administrators need to found the network, and no node's own keys."""
+    """What the members' administrators need to found the network, and no node's signing key.
+
+    The packages hold the TLS keys with which peers call their contracts: Fabric wants them there.
+    """
     folder, staged = material.folder, NetworkFolder(root)
     consortium = material.consortium
     shutil.rmtree(root, ignore_errors=True)

@@ -12,15 +12,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from hashlib import sha256
 from types import TracebackType
 from typing import Self, TypeVar
 
 import msgspec
 
 from identity.canonical import encode
+from ledger_network.fabric.chain import happened_in, port_block
 from ledger_network.fabric.followers import Follower, Place
-from ledger_network.fabric.gateway import block as chain
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.envelope import Endorsed
@@ -35,16 +34,10 @@ from ledger_network.fabric.gateway.errors import (
 from ledger_network.fabric.gateway.peers import Limits
 from ledger_network.fabric.outcomes import outcome_of
 from ledger_network.fabric.profile import Profile
-from ledger_network.fabric.service import (
-    READ,
-    ROWS,
-    Rows,
-    RowsArguments,
-    decode_events,
-)
+from ledger_network.fabric.public_state import state_hash
+from ledger_network.fabric.service import READ
 from ledger_network.port import (
     Block,
-    Conflict,
     Contract,
     Happened,
     Health,
@@ -61,7 +54,6 @@ PAUSE_S = 0.1
 PAUSE_MAX_S = 1.0
 COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be away
 UNKNOWN_TRANSACTION = "no such transaction ID"
-_rows_decoder = msgspec.msgpack.Decoder(Rows)
 
 
 class FabricLedger:
@@ -301,7 +293,7 @@ class FabricLedger:
         start = 1 if after is None else max(after.block, 1)
         async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
             async for block in blocks:
-                for happened in _happened(block, self.contract):
+                for happened in happened_in(block, self.contract):
                     if after is None or happened.position > after:
                         yield happened
 
@@ -332,7 +324,7 @@ class FabricLedger:
         async def look(endpoint: Endpoint) -> Block | None:
             if await gateway.height(endpoint) <= number:
                 return None
-            return _block(await gateway.block(number, endpoint=endpoint))
+            return port_block(await gateway.block(number, endpoint=endpoint))
 
         return await self._looked_up(gateway, look)
 
@@ -351,26 +343,8 @@ class FabricLedger:
         gateway = self._gateway(Member(organisation or self._first.organisation))
 
         async def read(endpoint: Endpoint) -> str:
-            before = await gateway.height(endpoint)
-            digest = sha256()
-            start = ""
-            while True:
-                call = [ROWS.encode(), encode(RowsArguments(start)), READ]
-                answer = await gateway.evaluate(
-                    self.contract, call, organisations=[endpoint.msp_id], endpoint=endpoint
-                )
-                page = _rows_decoder.decode(answer)
-                for key, value in page.rows:
-                    if self._contract.counts_in_state_hash(key):
-                        raw = key.encode()
-                        digest.update(len(raw).to_bytes(4, "big") + raw)
-                        digest.update(len(value).to_bytes(8, "big") + value)
-                if not page.following:
-                    break
-                start = page.following
-            if await gateway.height(endpoint) != before:
-                raise Conflict("the state changed while it was read")
-            return digest.hexdigest()
+            counts = self._contract.counts_in_state_hash
+            return await state_hash(gateway, endpoint, self.contract, counts)
 
         return await self._looked_up(gateway, read)
 
@@ -430,29 +404,3 @@ class FabricLedger:
     def _require_open(self) -> None:
         if self._closed:
             raise Invalid("the ledger is closed")
-
-
-def _happened(block: chain.Block, contract: str) -> list[Happened]:
-    """The events of a block's valid transactions of the contract."""
-    return [
-        Happened(
-            Position(block.number, index),
-            found.id,
-            found.event_name,
-            int(found.seconds),
-            decode_events(found.event_payload),
-        )
-        for index, found in enumerate(block.transactions)
-        if found.valid and found.chaincode == contract and found.event_payload
-    ]
-
-
-def _block(block: chain.Block) -> Block:
-    times = [int(found.seconds) for found in block.transactions]
-    return Block(
-        number=block.number,
-        hash=block.hash.hex(),
-        previous=block.previous_hash.hex(),
-        time_s=times[-1] if times else 0,
-        transactions=[(found.id, found.code) for found in block.transactions],
-    )

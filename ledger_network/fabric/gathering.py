@@ -55,9 +55,9 @@ class Gathering:
         name = self._consortium.contract
         async with Agreement(self._consortium, self._placement) as agreement:
             progress("the contract")
-            contracts = self._consortium.nodes("contract")
-            await asyncio.gather(*(self.until_well(node) for node in contracts))
             deployed = self._material.deployed()
+            contracts = self._consortium.contracts(deployed.sequence)
+            await asyncio.gather(*(self.until_well(node) for node in contracts))
             if await agreement.committed(name) != (deployed.version, deployed.sequence):
                 await agreement.install(self._material.packages(deployed.sequence))
                 await agreement.agree(self._material.definition(deployed), deployed.packages)

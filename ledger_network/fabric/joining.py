@@ -20,6 +20,7 @@ from ledger_network.fabric.gateway.requests import Proposal
 from ledger_network.fabric.gateway.signing import Credential
 
 JOIN_TIMEOUT_S = 30.0
+CHANNELS = "/participation/v1/channels"
 SYSTEM_CHANNEL = ""  # what concerns a peer alone belongs to no channel
 OK_MAX = 400  # a peer's answer of that status and more is a refusal
 
@@ -33,24 +34,46 @@ def join_orderer(node: Node, host: str, tls: Path, genesis: bytes) -> None:
 
     `tls` holds the client certificate of its administrator, the key and the authority of both.
     """
+    body, kind = _form("config-block", "channel.block", genesis)
+    try:
+        status, said = _administered(node, host, tls, CHANNELS, body=body, kind=kind)
+    except (OSError, http.client.HTTPException) as error:
+        raise JoinFailed(f"{node.name} at {host}:{node.port + ADMIN_PORT}: {error}") from error
+    # 405 says that the channel is there, 201 that it has been made.
+    if status not in (http.client.CREATED, http.client.METHOD_NOT_ALLOWED):
+        raise JoinFailed(f"{node.name} did not join: {status} {_reason(said)}")
+
+
+def orderer_height(node: Node, host: str, tls: Path, channel: str) -> int | None:
+    """How many blocks an orderer has of a channel, None when it is not in it. Blocks.
+
+    Raises `OSError` and `HTTPException` as they come.
+    """
+    status, said = _administered(node, host, tls, f"{CHANNELS}/{channel}")
+    if status != http.client.OK:
+        return None
+    height: object = json.loads(said).get("height")
+    return height if isinstance(height, int) else None
+
+
+def _administered(
+    node: Node, host: str, tls: Path, path: str, *, body: bytes = b"", kind: str = ""
+) -> tuple[int, bytes]:
+    """Status and body of an answer of an orderer's administration service; a body is posted."""
     context = ssl.create_default_context(cafile=str(tls / "ca.crt"))
     context.load_cert_chain(tls / "client.crt", tls / "client.key")
-    body, kind = _form("config-block", "channel.block", genesis)
     connection = http.client.HTTPSConnection(
         host, node.port + ADMIN_PORT, context=context, timeout=JOIN_TIMEOUT_S
     )
     try:
-        path = "/participation/v1/channels"
-        connection.request("POST", path, body, {"Content-Type": kind})
+        if kind:
+            connection.request("POST", path, body, {"Content-Type": kind})
+        else:
+            connection.request("GET", path)
         answer = connection.getresponse()
-        said = answer.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise JoinFailed(f"{node.name} at {host}:{node.port + ADMIN_PORT}: {error}") from error
+        return answer.status, answer.read()
     finally:
         connection.close()
-    # 405 says that the channel is there, 201 that it has been made.
-    if answer.status not in (http.client.CREATED, http.client.METHOD_NOT_ALLOWED):
-        raise JoinFailed(f"{node.name} did not join: {answer.status} {_reason(said)}")
 
 
 def _form(field: str, name: str, content: bytes) -> tuple[bytes, str]:

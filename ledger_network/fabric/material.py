@@ -10,7 +10,7 @@ import msgspec
 
 from ledger_network.fabric.agreement import definition
 from ledger_network.fabric.channel_config import make_channel
-from ledger_network.fabric.consortium import Consortium, Node, parse_consortium
+from ledger_network.fabric.consortium import Consortium, parse_consortium
 from ledger_network.fabric.crypto import make_crypto
 from ledger_network.fabric.install import Installation
 from ledger_network.fabric.lifecycle import Definition
@@ -67,8 +67,8 @@ class Material:
         """Write every peer's package of a contract; nothing is deployed by that."""
         label = f"{self.consortium.contract}_{version}.{sequence}"
         packages: dict[str, str] = {}
-        for peer in self.consortium.nodes("peer"):
-            contract = Node("contract", peer.organisation, peer.index, peer.site)
+        peers = self.consortium.nodes("peer")
+        for peer, contract in zip(peers, self.consortium.contracts(sequence), strict=True):
             content = contract_package(label, peer, contract, self.placement)
             path = self.folder.package(peer, sequence)
             path.parent.mkdir(exist_ok=True)

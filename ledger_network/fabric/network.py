@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from ledger_network.fabric.agreement import Agreement
-from ledger_network.fabric.consortium import Consortium, Node, NodeKind
+from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.gathering import READY_S, Gathering, Progress
 from ledger_network.fabric.install import Installation
 from ledger_network.fabric.lifecycle import Definition
@@ -87,41 +87,45 @@ class Network:
 
     # Processes
 
-    def wanted(self) -> list[Wanted]:
-        """All processes of the network."""
-        deployed = self.deployed()
-        kinds: list[NodeKind] = ["orderer", "peer"]
-        if self._contract_command:
-            kinds.append("contract")
-        return [self._wanted(node, deployed) for node in self.consortium.nodes(*kinds)]
+    def wanted(self, *deployments: Deployed) -> list[Wanted]:
+        """All processes of the network, with the contracts of these deployments."""
+        nodes = self.consortium.nodes("orderer", "peer")
+        return [self._node(node) for node in nodes] + [
+            wanted for deployed in deployments for wanted in self._contracts(deployed)
+        ]
 
-    def _wanted(self, node: Node, deployed: Deployed) -> Wanted:
+    def _node(self, node: Node) -> Wanted:
+        """A peer or an orderer."""
         config = self.folder.config(node)
-        data = self.folder.data(node)
-        data.mkdir(parents=True, exist_ok=True)
-        environment = fabric_environment(config)
-        if node.kind == "orderer":
-            command = [str(self._installed.program("orderer"))]
-        elif node.kind == "peer":
-            command = [str(self._installed.program("peer")), "node", "start"]
-        else:
-            peer = Node("peer", node.organisation, node.index, node.site)
-            command = self._contract_command
-            environment = contract_environment(
-                node, self.placement, deployed.packages[peer.name], config
-            )
-        log = self.folder.log(node)
-        return Wanted(node.name, command, environment, folder=str(config), log=str(log))
+        self.folder.data(node).mkdir(parents=True, exist_ok=True)
+        program = str(self._installed.program(node.kind))
+        command = [program, "node", "start"] if node.kind == "peer" else [program]
+        log = str(self.folder.log(node))
+        return Wanted(node.name, command, fabric_environment(config), folder=str(config), log=log)
+
+    def _contracts(self, deployed: Deployed) -> list[Wanted]:
+        """The contract services of a deployment, none where they are run elsewhere."""
+        if not self._contract_command:
+            return []
+        made: list[Wanted] = []
+        nodes = self.consortium.contracts(deployed.sequence)
+        for node, package in zip(nodes, deployed.packages.values(), strict=True):
+            config = self.folder.config(node)
+            environment = contract_environment(node, self.placement, package, config)
+            name = contract_process(node, deployed.sequence)
+            log = str(self.folder.log(node))
+            made.append(Wanted(name, self._contract_command, environment, str(config), log))
+        return made
 
     def processes(self) -> Processes | None:
         """What runs, None where no supervisor does."""
         found = read_processes(self.folder.processes)
         return found if found is not None and found.supervisor.is_alive else None
 
-    def _start(self) -> None:
-        """Start the supervisor of this folder, which starts all else."""
-        wanted = self.folder.root / "wanted.json"
-        write_whole(wanted, msgspec.json.encode(self.wanted()))
+    def _run(self, wanted: Sequence[Wanted]) -> None:
+        """Let the supervisor of this folder run this and nothing else; start it if need be."""
+        path = self.folder.root / "wanted.json"
+        write_whole(path, msgspec.json.encode(wanted))
         running = self.processes()
         if running is not None:
             running.supervisor.send(signal.SIGHUP)
@@ -130,7 +134,7 @@ class Network:
         self.folder.processes.unlink(missing_ok=True)
         with (self.folder.root / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", SUPERVISOR, wanted, self.folder.processes],
+                [sys.executable, "-m", SUPERVISOR, path, self.folder.processes],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -147,7 +151,7 @@ class Network:
         """
         progress("keys, channel and settings")
         await asyncio.to_thread(self.make)
-        await asyncio.to_thread(self._start)
+        await asyncio.to_thread(self._run, self.wanted(self.deployed()))
         await self._gathering.join(progress)
         if self._contract_command:
             await self._gathering.agree(progress)
@@ -159,6 +163,33 @@ class Network:
     async def until_well(self, node: Node, *, within_s: float = READY_S) -> None:
         """Wait until a node says that it is well. Raises `NotReady`."""
         await self._gathering.until_well(node, within_s=within_s)
+
+    # Upgrade
+
+    async def upgrade(self, version: str, progress: Progress) -> Deployed:
+        """Replace the contract on the running network; the state stays.
+
+        The services of the new definition are started beside the old ones. When its members have
+        approved it is committed, and from that block on it is the contract; the old services end
+        when every gateway reaches the new. What was endorsed by the old and not yet ordered is a
+        conflict, to be submitted again. May be called again when it was cut short.
+        """
+        old = self.deployed()
+        progress("packages")
+        new = await asyncio.to_thread(self.material.make_packages, version, old.sequence + 1)
+        progress("the new contract's services")
+        await asyncio.to_thread(self._run, self.wanted(old, new))
+        contracts = self.consortium.contracts(new.sequence)
+        await asyncio.gather(*(self.until_well(node) for node in contracts))
+        async with self.agreement() as agreement:
+            progress("installed and approved by every member, then committed")
+            await agreement.install(self.packages(new.sequence))
+            await agreement.agree(self.definition(new), new.packages)
+            await asyncio.to_thread(write_whole, self.folder.contracts, msgspec.json.encode(new))
+            await agreement.probe(self.consortium.contract, within_s=READY_S)
+        progress("the old contract's services end")
+        await asyncio.to_thread(self._run, self.wanted(new))
+        return new
 
     # Down
 
@@ -189,3 +220,8 @@ class Network:
             process.send(signal.SIGKILL)
         if self._supervisor is not None:
             self._supervisor.wait()  # or its remains would stay until this process ends
+
+
+def contract_process(node: Node, sequence: int) -> str:
+    """The name of a contract service's process: of two definitions both run for a moment."""
+    return node.name if sequence == 1 else f"{node.name}.{sequence}"

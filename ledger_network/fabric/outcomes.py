@@ -20,7 +20,7 @@ def outcome_of(error: GatewayError) -> Exception:
             return refused
         return Invalid(f"the contract at a peer failed: {error.chaincode_message}")
     if isinstance(error, CommitError):
-        if error.repeatable:
+        if error.repeatable or error.validation in _OVERTAKEN:
             return Conflict(f"{error.validation} in block {error.block}")
         return Invalid(f"{_INVALID.get(error.validation, error.validation)} (block {error.block})")
     if isinstance(error, Disagreement):
@@ -31,9 +31,10 @@ def outcome_of(error: GatewayError) -> Exception:
     return Invalid(str(error))
 
 
+_OVERTAKEN = ("EXPIRED_CHAINCODE",)
+"""The contract was upgraded between endorsement and commit: as it is, it may be submitted again."""
 _INVALID = {
     "ENDORSEMENT_POLICY_FAILURE": (
         "the endorsements do not satisfy the policy: ENDORSEMENT_POLICY_FAILURE"
     ),
-    "EXPIRED_CHAINCODE": "the contract was upgraded meanwhile: EXPIRED_CHAINCODE",
 }

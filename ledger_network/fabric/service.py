@@ -22,8 +22,10 @@ from identity.keys import SignatureCheck
 from ledger_network.port import Contract
 
 READ = b"read"
-ROWS = "rows"
-"""The one call that is not the contract's: a page of its public rows, to compare states."""
+ROWS, ABOUT = "rows", "about"
+"""Calls that are not the contract's: a page of its public rows, to compare states; and which
+contract a peer's service really runs.
+"""
 ROWS_MAX = 5_000
 REFUSED_STATUS, FOREIGN_STATUS = 400, 403
 
@@ -34,6 +36,13 @@ class Refusal(msgspec.Struct, frozen=True):
     code: str
     repeatable: bool
     sentence: str
+
+
+class About(msgspec.Struct, frozen=True):
+    """What a service runs."""
+
+    name: str
+    version: str
 
 
 class RowsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +96,8 @@ def contract_handler(contract: Contract) -> Handler:
         name, arguments, is_read = _called(transaction)
         if name == ROWS:
             return _rows(transaction, arguments)
+        if name == ABOUT:
+            return msgspec.json.encode(About(contract.name, contract.version))
         try:
             context = Context(
                 PeerView(transaction),

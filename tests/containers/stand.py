@@ -55,6 +55,11 @@ class Stand:
         command = (PODMAN_COMPOSE, "-p", self.project, "-f", self.file, *words)
         run(*command, folder=self.file.parent, more=variables)
 
+    def down(self) -> None:
+        """Take everything down with its data, unless that is done."""
+        if self.left():
+            self.compose("down", "-v")
+
     def inspect(self, service: str) -> dict[str, Any]:
         """What podman knows of a service's container."""
         (found,) = msgspec.json.decode(run("podman", "inspect", self.container(service)))

@@ -191,13 +191,13 @@ class Market:
         self.submit("register_area", area, admin=True)
         for zone in (EAST, WEST):
             self.zone(zone, ROOT)
+        clock = ClockArguments(AREA, START_S, START_S, 1)
+        self.submit("set_clock", clock, admin=True)
         self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
         self.submit_together(list(self._founding()))
 
     def _founding(self) -> Iterator[Submission]:
-        """What an area needs besides its zones and seeds."""
-        clock = ClockArguments(AREA, START_S, START_S, 1)
-        yield Submission("set_clock", clock, admin=True)
+        """What an area needs besides its zones, clock and seeds."""
         rules = RulesArguments(AREA, SLOT, self.rules.market)
         yield Submission("set_market_rules", rules, admin=True)
         yield Submission("set_fees", FeesArguments(AREA, SLOT, list(self.rules.fees)), admin=True)
