@@ -41,6 +41,7 @@ async def made_network(*, contract_command: Sequence[str] | None = None) -> Asyn
             installed,
             contract_command=CONTRACT_COMMAND if contract_command is None else contract_command,
             version=Contract.version,
+            ends_with_us=True,
         )
         with _ended_by_sigterm():
             try:

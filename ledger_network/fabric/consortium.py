@@ -92,13 +92,17 @@ class Policies(_Part, frozen=True):
 
 
 class Collection(_Part, frozen=True):
-    """A private collection: who holds its values, and who has to endorse a write."""
+    """A private collection: who holds its values, and who has to endorse a write.
+
+    A value has to reach `required_peers` besides the endorser's before the endorsement is given,
+    and is sent to `max_peers`; a member that it has not reached asks others for it when it commits.
+    """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     members: list[Role]
     endorsement: list[list[Role]]
     required_peers: Annotated[int, msgspec.Meta(ge=0, le=100)] = 1
-    max_peers: Annotated[int, msgspec.Meta(ge=0, le=100)] = 3
+    max_peers: Annotated[int, msgspec.Meta(ge=0, le=100)] = 100
 
 
 class Limits(_Part, frozen=True):

@@ -19,7 +19,7 @@ import msgspec
 
 from identity.canonical import encode
 from ledger_network.fabric.chain import happened_in, port_block
-from ledger_network.fabric.followers import Follower, Place
+from ledger_network.fabric.followers import LAG_S, Place
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.envelope import Endorsed
@@ -32,6 +32,7 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.peers import Limits
+from ledger_network.fabric.members import Members
 from ledger_network.fabric.outcomes import outcome_of
 from ledger_network.fabric.profile import Profile
 from ledger_network.fabric.public_state import state_hash
@@ -68,15 +69,10 @@ class FabricLedger:
         limits: Limits | None = None,
     ) -> None:
         """For `open`, which also begins to follow the peers."""
-        self._profiles = {profile.organisation: profile for profile in profiles}
         self._contract = contract
-        self._clock = clock
-        self._limits = limits or Limits()
-        self._gateways: dict[Member, Gateway] = {}
-        self._followers: dict[Endpoint, Follower] = {}
+        self._members = Members(profiles, clock=clock, limits=limits or Limits())
         self._newest = -1  # the highest block that a receipt of this ledger names
         self._closed = False
-        self._first = profiles[0]
 
     @classmethod
     async def open(
@@ -92,35 +88,23 @@ class FabricLedger:
         `contract` tells which rows count in the state hash; what runs is the peers' own.
         `clock` gives Unix seconds, the transactions' time.
         """
-        if not profiles:
-            raise ValueError("a ledger needs the profile of one member at least")
         ledger = cls(profiles, contract, clock=clock, limits=limits)
         try:
-            await ledger._begin()
+            await ledger._members.follow()
         except GatewayError as error:
             await ledger.close()
             raise outcome_of(error) from error
         return ledger
 
-    async def _begin(self) -> None:
-        """Follow every peer of the profiles that can endorse or answer for one of the members."""
-        height = await self._gateway(Member(self._first.organisation)).height()
-        for profile in self._profiles.values():
-            gateway = self._gateway(Member(profile.organisation))
-            for endpoint in profile.endpoints:
-                if endpoint not in self._followers:
-                    start = max(height - 1, 0)
-                    self._followers[endpoint] = Follower(gateway, endpoint, start)
-
     @property
     def channel(self) -> str:
         """The channel's name."""
-        return self._first.channel
+        return self._members.first.channel
 
     @property
     def contract(self) -> str:
         """The contract's name, which is that of its definition on the channel."""
-        return self._first.contract
+        return self._members.first.contract
 
     # Transactions
 
@@ -136,7 +120,7 @@ class FabricLedger:
 
         What certainly came to nothing is tried again for some seconds: peers that are away or lag.
         """
-        gateway = self._gateway(member)
+        gateway = self._members.gateway(member)
         call = [name.encode(), encode(arguments)]
         pause_s = PAUSE_S
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -169,7 +153,7 @@ class FabricLedger:
         """The first half of `submit`: simulated and endorsed, and nothing has happened yet."""
         self._require_open()
         call = [name.encode(), encode(arguments)]
-        gateway = self._gateway(member)
+        gateway = self._members.gateway(member)
         try:
             return await gateway.endorse(self.contract, call, transient=transient)
         except GatewayError as error:
@@ -179,13 +163,13 @@ class FabricLedger:
         """The second half of `submit`: ordered, and committed by the member's peer."""
         self._require_open()
         try:
-            return await self._commit(self._gateway(member), endorsed)
+            return await self._commit(self._members.gateway(member), endorsed)
         except GatewayError as error:
             raise outcome_of(error) from error
 
     async def _commit(self, gateway: Gateway, endorsed: Endorsed) -> Receipt:
         transaction = endorsed.transaction
-        follower = self._follower_of(gateway)
+        follower = self._members.follower_of(gateway)
         with follower.expecting(transaction) as committed:
             await gateway.order(endorsed)
             place = await self._committed(gateway, transaction, committed)
@@ -203,7 +187,7 @@ class FabricLedger:
                 return await asyncio.shield(committed)
         except TimeoutError:
             status = await gateway.commit_status(transaction)
-        for follower in self._followers.values():
+        for follower in self._members.followers:
             if place := follower.place(transaction):
                 return place
         block = await gateway.block(status.block)
@@ -214,20 +198,18 @@ class FabricLedger:
         """Whether a failure may be due to peers that had not seen what was acknowledged, or that
         are away for the moment. Then they are waited for.
 
-        Refusals and conflicts are believed only where every peer had seen it all.
+        A refusal is believed where the peer that refused had seen it all, a conflict where every
+        peer that keeps up had.
         """
-        behind = [f for f in self._followers.values() if f.height <= newest and not f.is_behind]
-        if behind:
-            await asyncio.gather(*(follower.reached(newest) for follower in behind))
-            lagged = error.outcome in (Outcome.REFUSED, Outcome.INVALID) or isinstance(
-                error, Disagreement
-            )
-            if lagged:
+        if error.outcome in (Outcome.REFUSED, Outcome.INVALID) or isinstance(error, Disagreement):
+            lagging = self._members.lagging(newest, {detail.msp_id for detail in error.details})
+            if lagging:
+                await asyncio.gather(*(follower.reached(newest) for follower in lagging))
                 return True
         return error.repeatable and isinstance(error, EndorseError | SubmitError)
 
     def _all_reached(self, newest: int) -> bool:
-        return all(f.height > newest or f.is_behind for f in self._followers.values())
+        return all(f.height > newest or f.is_behind for f in self._members.followers)
 
     async def _outcome(
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
@@ -235,7 +217,7 @@ class FabricLedger:
         """The port's exception; when organisations disagree, which one does is found out."""
         if not isinstance(error, Disagreement):
             return outcome_of(error)
-        asked = sorted({f.endpoint.msp_id for f in self._followers.values() if not f.is_behind})
+        asked = sorted({f.endpoint.msp_id for f in self._members.followers if not f.is_behind})
         try:
             verdict = await gateway.disagreement(self.contract, call, organisations=asked)
         except GatewayError:
@@ -253,7 +235,7 @@ class FabricLedger:
         """The answer of `name` at the member's peer, which has seen all that was acknowledged."""
         self._require_open()
         call = [name.encode(), encode(arguments), READ]
-        gateway = self._gateway(member)
+        gateway = self._members.gateway(member)
         try:
             return await self._ask(
                 gateway,
@@ -273,7 +255,8 @@ class FabricLedger:
         newest = self._newest
         last: GatewayError | None = None
         for endpoint in gateway.endpoints:
-            if not await self._followers[endpoint].reached(newest):
+            follower = self._members.follower(endpoint)
+            if not await follower.reached(newest, within_s=0 if follower.is_behind else LAG_S):
                 continue
             try:
                 return await ask(endpoint)
@@ -289,7 +272,7 @@ class FabricLedger:
 
     async def events(self, *, after: Position | None = None) -> AsyncGenerator[Happened]:
         """What happened after `after`, from the chain, then as it is committed."""
-        gateway = self._gateway(Member(self._first.organisation))
+        gateway = self._members.reader()
         start = 1 if after is None else max(after.block, 1)
         async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
             async for block in blocks:
@@ -300,7 +283,7 @@ class FabricLedger:
     async def transaction(self, transaction: str) -> Receipt | None:
         """The receipt of a committed transaction, None if no such one is committed."""
         self._require_open()
-        gateway = self._gateway(Member(self._first.organisation))
+        gateway = self._members.reader()
 
         async def look(endpoint: Endpoint) -> Receipt | None:
             try:
@@ -319,7 +302,7 @@ class FabricLedger:
     async def block(self, number: int) -> Block | None:
         """The block, None beyond the height."""
         self._require_open()
-        gateway = self._gateway(Member(self._first.organisation))
+        gateway = self._members.reader()
 
         async def look(endpoint: Endpoint) -> Block | None:
             if await gateway.height(endpoint) <= number:
@@ -340,7 +323,7 @@ class FabricLedger:
         Raises `Conflict` when the state changed while it was read.
         """
         self._require_open()
-        gateway = self._gateway(Member(organisation or self._first.organisation))
+        gateway = self._members.reader(organisation)
 
         async def read(endpoint: Endpoint) -> str:
             counts = self._contract.counts_in_state_hash
@@ -350,21 +333,18 @@ class FabricLedger:
 
     async def health(self) -> Health:
         """How the network is, seen from here; `height` is that of the peer that is furthest."""
-        height = max((f.height for f in self._followers.values()), default=0)
+        height = max((f.height for f in self._members.followers), default=0)
         if self._closed:
             return Health("fabric", height, writable=False, sentence="no writes: closed")
-        behind = [f.endpoint.address for f in self._followers.values() if f.is_behind]
+        behind = [f.endpoint.address for f in self._members.followers if f.is_behind]
         told = f"not followed: {', '.join(behind)}" if behind else "all peers are followed"
-        writable = len(behind) < len(self._followers)
+        writable = len(behind) < len(self._members.followers)
         return Health("fabric", height, writable=writable, sentence=f"ready; {told}")
 
     async def close(self) -> None:
         """Stop following, close all connections."""
         self._closed = True
-        for follower in self._followers.values():
-            await follower.close()
-        for gateway in self._gateways.values():
-            await gateway.close()
+        await self._members.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -376,30 +356,6 @@ class FabricLedger:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
-
-    def _gateway(self, member: Member) -> Gateway:
-        """The gateway of one identity; raises `Invalid` for a stranger."""
-        found = self._gateways.get(member)
-        if found is not None:
-            return found
-        profile = self._profiles.get(member.name)
-        if profile is None or member.role not in profile.users:
-            raise Invalid(f"{member.name} ({member.role}) is no member of this channel")
-        made = Gateway(
-            profile.identity(member.role),
-            profile.endpoints,
-            channel=profile.channel,
-            clock=self._clock,
-            limits=self._limits,
-            prefer_first=True,
-        )
-        self._gateways[member] = made
-        return made
-
-    def _follower_of(self, gateway: Gateway) -> Follower:
-        """Of a member's peers the first that keeps up."""
-        followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
-        return next((found for found in followers if not found.is_behind), followers[0])
 
     def _require_open(self) -> None:
         if self._closed:

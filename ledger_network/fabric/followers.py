@@ -68,14 +68,11 @@ class Follower:
                 del self._waiting[transaction]
 
     async def reached(self, block: int, *, within_s: float = LAG_S) -> bool:
-        """Wait until the peer has committed `block`; False if it has not in time.
-
-        A peer that was waited for in vain is not waited for again before it shows a block.
-        """
+        """Wait until the peer has committed `block`; False if it has not in time."""
         if self.height > block:
             return True
         try:
-            async with asyncio.timeout(0 if self.is_behind else within_s):
+            async with asyncio.timeout(within_s):
                 while self.height <= block:
                     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
                     self._waiters.add(future)

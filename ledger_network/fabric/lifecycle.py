@@ -16,12 +16,12 @@ from fabric_protos.peer import collection_pb2
 from fabric_protos.peer.lifecycle import lifecycle_pb2
 
 from ledger_network.fabric.gateway.client import Gateway
-from ledger_network.fabric.gateway.errors import GatewayError
+from ledger_network.fabric.gateway.errors import GatewayError, Outcome
 from ledger_network.fabric.gateway.signing import Credential
 from ledger_network.fabric.joining import JoinFailed, ask_peer
 
 LIFECYCLE = "_lifecycle"
-ATTEMPTS_MAX = 40
+WITHIN_S = 90.0  # peers that have just joined take up to half a minute to find each other
 PAUSE_S = 0.1
 INSTALLED_ALREADY = "already successfully installed"
 UNCHANGED = re.compile(
@@ -132,13 +132,15 @@ async def _until_done(
     gateway: Gateway, call: Sequence[bytes], organisations: Sequence[str]
 ) -> None:
     """Submit, again while peers have not yet found each other or lag behind."""
-    for attempt in range(ATTEMPTS_MAX):
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + WITHIN_S
+    while True:
         try:
             await gateway.submit(LIFECYCLE, call, organisations=organisations)
         except GatewayError as error:
             if UNCHANGED.search(str(error)):
                 return
-            if attempt == ATTEMPTS_MAX - 1:
+            if loop.time() > deadline_s or error.outcome is Outcome.FORBIDDEN:
                 raise
         else:
             return

@@ -33,6 +33,7 @@ from ledger_network.fabric.processes import (
     read_processes,
     write_whole,
 )
+from ledger_network.fabric.supervisor import ENDS_WITH_PARENT
 
 DOWN_S = 40.0
 SUPERVISOR = "ledger_network.fabric.supervisor"
@@ -53,7 +54,9 @@ class Network:
         *,
         contract_command: Sequence[str],
         version: str,
+        ends_with_us: bool = False,
     ) -> None:
+        """`ends_with_us`: the processes end when this one does, however it ends."""
         self.consortium = consortium
         self.folder = NetworkFolder(root.absolute())
         self.placement = Placement("native", self.folder, installed.builder)
@@ -62,6 +65,7 @@ class Network:
         self._installed = installed
         self._contract_command = list(contract_command)
         self._version = version
+        self._ends_with_us = ends_with_us
         self._supervisor: subprocess.Popen[bytes] | None = None  # where it was started from here
 
     # Making
@@ -123,7 +127,11 @@ class Network:
         return found if found is not None and found.supervisor.is_alive else None
 
     def _run(self, wanted: Sequence[Wanted]) -> None:
-        """Let the supervisor of this folder run this and nothing else; start it if need be."""
+        """Let the supervisor of this folder run this and nothing else; start it if need be.
+
+        Called in the main thread: a process that ends with its parent ends with the thread that
+        started it.
+        """
         path = self.folder.root / "wanted.json"
         write_whole(path, msgspec.json.encode(wanted))
         running = self.processes()
@@ -134,7 +142,10 @@ class Network:
         self.folder.processes.unlink(missing_ok=True)
         with (self.folder.root / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", SUPERVISOR, path, self.folder.processes],
+                [
+                    *(sys.executable, "-m", SUPERVISOR, path, self.folder.processes),
+                    *([ENDS_WITH_PARENT] if self._ends_with_us else []),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -151,7 +162,7 @@ class Network:
         """
         progress("keys, channel and settings")
         await asyncio.to_thread(self.make)
-        await asyncio.to_thread(self._run, self.wanted(self.deployed()))
+        self._run(self.wanted(self.deployed()))
         await self._gathering.join(progress)
         if self._contract_command:
             await self._gathering.agree(progress)
@@ -178,7 +189,7 @@ class Network:
         progress("packages")
         new = await asyncio.to_thread(self.material.make_packages, version, old.sequence + 1)
         progress("the new contract's services")
-        await asyncio.to_thread(self._run, self.wanted(old, new))
+        self._run(self.wanted(old, new))
         contracts = self.consortium.contracts(new.sequence)
         await asyncio.gather(*(self.until_well(node) for node in contracts))
         async with self.agreement() as agreement:
@@ -188,7 +199,7 @@ class Network:
             await asyncio.to_thread(write_whole, self.folder.contracts, msgspec.json.encode(new))
             await agreement.probe(self.consortium.contract, within_s=READY_S)
         progress("the old contract's services end")
-        await asyncio.to_thread(self._run, self.wanted(new))
+        self._run(self.wanted(new))
         return new
 
     # Down

@@ -24,6 +24,7 @@ from ledger_network.fabric.placement import Placement
 KEEPALIVE_MIN = "5s"  # peers and orderers that ping sooner are sent away with GoAway
 GOSSIP_S = "1s"  # anchor peers are dialled before all have joined; the default tries after 25 s
 LOG_FORMAT = "%{time:2006-01-02T15:04:05.000Z07:00} %{level} %{module}: %{message}"
+RECONCILE_S = "5s"
 YAML = dict[str, Any]
 
 
@@ -71,6 +72,8 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
         "useLeaderElection": False,
         "orgLeader": True,
         "state": {"enabled": False},
+        # A peer that missed a private value asks for it again soon; the default is a minute.
+        "pvtData": {"reconcileSleepInterval": RECONCILE_S},
     }
     data = placement.data(node)
     return {

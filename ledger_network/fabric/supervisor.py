@@ -36,6 +36,7 @@ PAUSE_MAX_S = 15.0
 WELL_S = 30.0  # a process that ran that long is not in a circle of crashes
 STOP_S = 15.0  # then it is killed
 LOG_BYTES_MAX = 50 * 1_048_576  # a log that is longer when its process starts is turned over
+ENDS_WITH_PARENT = "--ends-with-parent"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -195,13 +196,15 @@ def _said(code: int) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel to end this process with its parent; runs between fork and exec."""
+    """Ask the kernel to end this process with its parent: with the thread that started it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def supervise(wanted: Path, processes: Path) -> None:
+def supervise(wanted: Path, processes: Path, *, ends_with_parent: bool) -> None:
     """Run a network's processes until SIGTERM; the entry of the supervisor's own process."""
     os.umask(0o077)
+    if ends_with_parent:
+        _end_with_parent()
     try:
         asyncio.run(Supervisor(wanted, processes).run())
     except FileNotFoundError as error:
@@ -209,4 +212,4 @@ def supervise(wanted: Path, processes: Path) -> None:
 
 
 if __name__ == "__main__":
-    supervise(Path(sys.argv[1]), Path(sys.argv[2]))
+    supervise(*map(Path, sys.argv[1:3]), ends_with_parent=ENDS_WITH_PARENT in sys.argv[3:])

@@ -29,7 +29,6 @@ from ledger_network.port import Member
 from tests.containers.machine import base_image, require_podman, run
 from tests.containers.stand import READY_S, TAG, Stand
 from tests.house.tree import ROOT
-from tests.ledger_network.fabric.grounds import consortium_on_free_ports
 
 pytestmark = pytest.mark.xdist_group("fabric")
 
@@ -45,7 +44,7 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """The whole consortium, taken down in the end."""
     require_podman()
-    consortium = consortium_on_free_ports(DEFAULT_FILE.read_text("utf-8"))
+    consortium = on_free_ports(read_consortium())
     stand = Stand(tmp_path_factory.mktemp("containers"), consortium, f"commonwatt-{os.getpid()}")
     composed = stand.make(base_image())
     assert len(composed.images) == 2

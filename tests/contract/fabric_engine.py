@@ -21,10 +21,12 @@ from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
+from commonwatt.bench.fabric_network import on_free_ports
 from identity.verification import Verification
 from ledger_network import port
 from ledger_network.embedded.export import export
 from ledger_network.fabric.agreement import Agreement, definition
+from ledger_network.fabric.consortium import parse_consortium
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.install import install
 from ledger_network.fabric.network import Network
@@ -33,7 +35,6 @@ from ledger_network.fabric.service import contract_handler
 from ledger_network.port import Conflict, Happened, Member, Receipt
 from tests.contract.cast import Call, Clock
 from tests.contract.embedded_engine import CHANNEL, open_embedded
-from tests.ledger_network.fabric.grounds import consortium_on_free_ports
 
 T = TypeVar("T")
 A = TypeVar("A", Receipt, bytes)
@@ -72,9 +73,14 @@ class SuiteNetwork:
 
     def __init__(self, folder: Path) -> None:
         self._runner = asyncio.Runner()
-        self._consortium = consortium_on_free_ports(CONSORTIUM)
+        self._consortium = on_free_ports(parse_consortium(CONSORTIUM.encode()))
         self.network = Network(
-            self._consortium, folder / "network", install(), contract_command=(), version="1"
+            self._consortium,
+            folder / "network",
+            install(),
+            contract_command=(),
+            version="1",
+            ends_with_us=True,
         )
         self._servers: list[ChaincodeServer] = []
         self._verification = Verification(1)

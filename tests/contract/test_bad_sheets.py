@@ -24,8 +24,12 @@ def signed(
     market: Market, payload: str, typ: str = SHEET_TYP, key: PrivateKey | None = None
 ) -> str:
     """A token over any text; where that names the contract, it is the market's own."""
-    named = payload.replace('"commonwatt"', f'"{market.ledger.contract}"')
-    return sign_compact(key or key_of("S"), typ, named.encode())
+    return sign_compact(key or key_of("S"), typ, own(market, payload).encode())
+
+
+def own(market: Market, payload: str) -> str:
+    """A text with the name of the market's own contract in it."""
+    return payload.replace('"commonwatt"', f'"{market.ledger.contract}"')
 
 
 def code_of(market: Market, token: str) -> str:
@@ -96,7 +100,9 @@ def test_token_with_a_changed_byte_is_refused(seller: Market) -> None:
     token = signed(seller, GOOD)
     header, payload, signature = token.split(".")
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
-    other = urlsafe_b64encode(GOOD.replace("500", "501").encode()).rstrip(b"=").decode()
+    other = (
+        urlsafe_b64encode(own(seller, GOOD).replace("500", "501").encode()).rstrip(b"=").decode()
+    )
 
     assert code_of(seller, f"{header}.{payload}.{flipped}") == "SIGNATURE_INVALID"
     assert code_of(seller, f"{header}.{other}.{signature}") == "SIGNATURE_INVALID"

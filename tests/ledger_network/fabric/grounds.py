@@ -1,27 +1,248 @@
-"""Where test networks stand: ports that nobody uses."""
+"""Where test networks stand: on free ports, with a founded market, and nothing left afterwards.
+
+Processes, ports and folder of a network are looked for when it has been taken down; whatever is
+still there fails the session.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import signal
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
 import msgspec
 
-from ledger_network.fabric.consortium import Consortium, parse_consortium
-from ledger_network.fabric.probe import PortTaken, require_free
+from chaincode.clock import ClockArguments
+from chaincode.context import Role
+from chaincode.contract import Contract
+from chaincode.orders import OrdersChanged
+from chaincode.sheets import SheetOrder, TokensArguments
+from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.bidding import sign_sheet
+from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
+from commonwatt.simulate import START_S
+from ledger_network.fabric.agreement import endpoint_of
+from ledger_network.fabric.consortium import Consortium, Node, Organisation, read_consortium
+from ledger_network.fabric.engine import FabricLedger
+from ledger_network.fabric.gateway.client import Gateway
+from ledger_network.fabric.install import install
+from ledger_network.fabric.network import Network, contract_process
+from ledger_network.fabric.probe import PortTaken, require_free, until
+from ledger_network.fabric.processes import Process, Wanted, read_wanted, write_whole
+from ledger_network.fabric.profile import Profile, profile
+from ledger_network.port import Member, Receipt
 
-STEP = 200
-TRIES = 40
+T = TypeVar("T")
+
+CUT_INTERVAL_MS = 50
+HOMES = 4
+FIRST_SLOT = START_S + SLOT_S
+TRADED_SLOT = FIRST_SLOT + 8 * SLOT_S  # its gate is hours of market time away
+ENDED_S = 30.0
+GUEST = Organisation("Visitor", "guest", "visitor.example")
+"""A member of the channel that the contract does not know."""
 
 
-def consortium_on_free_ports(text: str) -> Consortium:
-    """The consortium of a text, with all ports moved up until every one is free."""
-    wanted = parse_consortium(text.encode())
-    for attempt in range(TRIES):
-        moved = shifted(wanted, attempt * STEP)
+class StandingNetwork:
+    """A network and its market; all asynchronous work on it runs in one loop."""
+
+    def __init__(self, consortium: Consortium, folder: Path) -> None:
+        """For `with`, which brings it up and takes it down. `folder` is there and empty."""
+        self.network = Network(
+            on_free_ports(consortium),
+            folder / "network",
+            install(),
+            contract_command=CONTRACT_COMMAND,
+            version=Contract.version,
+            ends_with_us=True,
+        )
+        self.cast: Cast = make_cast(1, HOMES)
+        self._runner = asyncio.Runner()
+        self._numbers = itertools.count(time.time_ns() // 1_000_000)
+        self._seen: set[Process] = set()
+
+    def __enter__(self) -> Self:
         try:
-            require_free(moved.nodes("orderer", "peer"))
-        except PortTaken:
-            continue
-        return moved
-    raise PortTaken(f"no block of ports is free in {TRIES} tries")
+            self.up()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._note()
+        self.run(self.network.down(purge=True, progress=unheard))
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of asynchronous work."""
+        return self._runner.run(work)
+
+    def up(self) -> None:
+        """Bring up what is down."""
+        self.run(self.network.up(unheard))
+        self._note()
+
+    def _note(self) -> None:
+        """Remember what runs, to look for it at the end."""
+        running = self.network.processes()
+        if running is not None:
+            self._seen.add(running.supervisor)
+            self._seen.update(one.process for one in running.running if one.process is not None)
+
+    def left(self) -> list[str]:
+        """What is still there of a network that was taken down: processes, ports, folder."""
+        found = [f"process {one.pid}" for one in self._seen if one.is_alive]
+        try:
+            require_free(self.consortium.nodes("orderer", "peer"))
+        except PortTaken as taken:
+            found.append(str(taken))
+        if self.network.folder.root.exists():
+            found.append(str(self.network.folder.root))
+        return found
+
+    # What a client needs
+
+    @property
+    def consortium(self) -> Consortium:
+        """The consortium, on the ports that it stands on."""
+        return self.network.consortium
+
+    @property
+    def profiles(self) -> list[Profile]:
+        """The profiles of all members, in the order of the consortium's file."""
+        return [self.profile(member.name) for member in self.consortium.organisations]
+
+    def profile(self, organisation: str) -> Profile:
+        """The profile of a member."""
+        return profile(self.consortium, organisation, self.network.placement)
+
+    @asynccontextmanager
+    async def ledger(
+        self, *profiles: Profile, clock: Callable[[], float] = time.time
+    ) -> AsyncGenerator[FabricLedger]:
+        """The ledger for some members, for all where none is given."""
+        chosen = profiles or self.profiles
+        async with await FabricLedger.open(chosen, contract=Contract(), clock=clock) as ledger:
+            yield ledger
+
+    def gateway(self, organisation: str, role: Role) -> Gateway:
+        """A gateway of a member's user; close it in the loop that it was used in."""
+        own = self.profile(organisation)
+        return Gateway(own.identity(role), own.endpoints, channel=own.channel, prefer_first=True)
+
+    def peer(self, organisation: str) -> Node:
+        """A member's peer."""
+        return self.consortium.peers_of(self.consortium.organisation(organisation))[0]
+
+    def contract(self, organisation: str) -> Node:
+        """The contract service of a member's peer."""
+        sequence = self.network.deployed().sequence
+        services = self.consortium.contracts(sequence)
+        return next(one for one in services if one.organisation.name == organisation)
+
+    # The market
+
+    async def found(self) -> None:
+        """Register everybody; what is there already is passed over."""
+        rule = ClockArguments(AREA, int(time.time()), START_S, 1)
+        async with self.ledger() as ledger:
+            await found(ledger, self.cast, first_slot=FIRST_SLOT, clock=rule)
+
+    def order(self) -> TokensArguments:
+        """A sheet with an order that nobody has placed before."""
+        number = next(self._numbers)
+        home = self.cast.homes[number % HOMES]
+        slot = TRADED_SLOT + number // HOMES % 6 * SLOT_S  # a row holds few orders
+        order = SheetOrder(f"o{number}", "buy", slot, [(100_000, 10)])
+        consortium = self.consortium
+        sheet = sign_sheet(home, [order], channel=consortium.channel, contract=consortium.contract)
+        return TokensArguments([sheet])
+
+    async def place(self, ledger: FabricLedger, *, member: str = DSO) -> Receipt:
+        """An order, committed; it must be taken."""
+        receipt = await ledger.submit("place_orders", self.order(), member=Member(member))
+        answer = receipt.read(OrdersChanged)
+        assert [one.code for one in answer.results] == ["PLACED"], answer
+        return receipt
+
+    def trades_on(self) -> None:
+        """The market takes orders from a DSO and from a retailer."""
+
+        async def both() -> None:
+            async with self.ledger() as ledger:
+                for member in (DSO, "GreenPower"):
+                    await self.place(ledger, member=member)
+
+        self.run(both())
+
+    # Processes
+
+    def send(self, number: signal.Signals) -> Process:
+        """Send a signal to the supervisor, which must run; its process."""
+        running = self.network.processes()
+        assert running is not None
+        self._note()
+        running.supervisor.send(number)
+        return running.supervisor
+
+    async def ended(self) -> None:
+        """Wait until everything that ever ran here has ended."""
+
+        async def missing() -> str:
+            alive = [str(one.pid) for one in self._seen if one.is_alive]
+            return f"processes {', '.join(alive)} run" if alive else ""
+
+        await until("the end of the network", missing, within_s=ENDED_S)
+
+    @asynccontextmanager
+    async def replaced(self, node: Node, command: list[str]) -> AsyncGenerator[None]:
+        """Another command in place of a node's, with its environment; its own again afterwards."""
+        path = self.network.folder.root / "wanted.json"
+        before = read_wanted(path)
+        name = node.name
+        if node.kind == "contract":
+            name = contract_process(node, self.network.deployed().sequence)
+        changed = [
+            msgspec.structs.replace(one, command=command) if one.name == name else one
+            for one in before
+        ]
+        try:
+            await self._rewanted(node, name, changed)
+            yield
+        finally:
+            await self._rewanted(node, name, before)
+
+    async def _rewanted(self, node: Node, name: str, wanted: list[Wanted]) -> None:
+        running = self.network.processes()
+        assert running is not None
+        known = running.named(name)
+        old = None if known is None else known.process
+        path = self.network.folder.root / "wanted.json"
+        write_whole(path, msgspec.json.encode(wanted))
+        running.supervisor.send(signal.SIGHUP)
+
+        async def missing() -> str:
+            now = self.network.processes()
+            there = None if now is None else now.named(name)
+            fresh = there is not None and there.process not in (None, old)
+            return "" if fresh else f"{name} has not been started anew"
+
+        await until(name, missing, within_s=ENDED_S)
+        self._note()
+        await self.network.until_well(node)
 
 
 def shifted(consortium: Consortium, by: int) -> Consortium:
@@ -36,3 +257,11 @@ def shifted(consortium: Consortium, by: int) -> Consortium:
         for member in consortium.organisations
     ]
     return replace(consortium, organisations=organisations)
+
+
+def default_consortium() -> Consortium:
+    """The default consortium with a guest; blocks are cut fast, so that tests are."""
+    consortium = read_consortium()
+    limits = msgspec.structs.replace(consortium.limits, cut_interval_ms=CUT_INTERVAL_MS)
+    members = [*consortium.organisations, GUEST]
+    return msgspec.structs.replace(consortium, organisations=members, limits=limits)

@@ -1,0 +1,19 @@
+"""The Fabric network of the session: one for all tests that need it, gone afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.ledger_network.fabric.grounds import StandingNetwork, default_consortium
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Generator[StandingNetwork]:
+    """The default consortium with a founded market, on free ports, as processes of this machine."""
+    standing = StandingNetwork(default_consortium(), tmp_path_factory.mktemp("fabric"))
+    with standing:
+        standing.run(standing.found())
+        yield standing
+    assert standing.left() == []
