@@ -16,6 +16,7 @@ from chaincode.contract import Contract
 from chaincode.shim.faults import SettingsFault
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, split_address
+from ledger_network import port
 from ledger_network.fabric.service import contract_handler
 
 METRICS_ADDRESS = "COMMONWATT_METRICS_ADDRESS"
@@ -39,6 +40,11 @@ def serve() -> None:
     Mutual TLS is the rule; without it CHAINCODE_TLS_DISABLED=true has to say so. What runs is
     finished and answered before it ends.
     """
+    serve_contract(Contract())
+
+
+def serve_contract(contract: port.Contract) -> None:
+    """Serve any contract with settings from the environment until SIGTERM."""
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -46,19 +52,19 @@ def serve() -> None:
     )
     try:
         settings = ServerSettings.from_environment(os.environ)
-        asyncio.run(_serve(settings, os.environ.get(METRICS_ADDRESS, "")))
+        asyncio.run(_serve(contract, settings, os.environ.get(METRICS_ADDRESS, "")))
     except (SettingsFault, OSError) as fault:
         sys.stderr.write(f"{fault}\n")
         raise typer.Exit(2) from None
 
 
-async def _serve(settings: ServerSettings, metrics_address: str) -> None:
+async def _serve(contract: port.Contract, settings: ServerSettings, metrics_address: str) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     registry = CollectorRegistry()
-    server = ChaincodeServer(settings, contract_handler(Contract()), registry=registry)
+    server = ChaincodeServer(settings, contract_handler(contract), registry=registry)
     await server.start()
     with contextlib.ExitStack() as held:
         if metrics_address:

@@ -185,6 +185,23 @@ def there(data: Path, file: Path) -> Network:
     return network_of(data, file, installation())
 
 
+Node = Annotated[str, typer.Argument(help="The node, as `status` names it.")]
+
+
+@app.command(epilog="Example: `commonwatt network stop peer-southgrid`")
+def stop(node: Node, data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE) -> None:
+    """Take one node down, for maintenance say; it stays down until `start` or `up`."""
+    carried_out(lambda: asyncio.run(there(data, consortium).stop(node)))
+    typer.echo(f"{node} has ended.")
+
+
+@app.command(epilog="Example: `commonwatt network start peer-southgrid`")
+def start(node: Node, data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE) -> None:
+    """Start one node that was stopped, and wait until it is well."""
+    carried_out(lambda: asyncio.run(there(data, consortium).start(node)))
+    typer.echo(f"{node} is well.")
+
+
 @app.command(epilog="Example: `commonwatt network status --json`")
 def status(
     data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE, *, as_json: Json = False

@@ -66,11 +66,18 @@ class Gathering:
 
     async def until_well(self, node: Node, *, within_s: float | None = None) -> None:
         """Wait until a node says that it is well. Raises `NotReady`."""
-        path = "/metrics" if node.kind == "contract" else "/healthz"
         host = self._placement.host(node)
+
+        async def missing() -> str:
+            if node.kind == "contract":  # its metrics are there when all of it is
+                return await health(host, node.operations_port, "/metrics")
+            # Its own service may be there some moments after its health is.
+            said = await health(host, node.operations_port)
+            return said or await listens(host, node.port)
+
         await until(
             node.name,
-            lambda: health(host, node.operations_port, path),
+            missing,
             within_s=self._within_s if within_s is None else within_s,
             log=self._log(node),
         )

@@ -22,20 +22,22 @@ from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.gathering import READY_S, Gathering, Progress
 from ledger_network.fabric.install import Installation
 from ledger_network.fabric.lifecycle import Definition
-from ledger_network.fabric.material import Deployed, Material
+from ledger_network.fabric.material import Deployed, Material, NetworkFault
 from ledger_network.fabric.node_settings import contract_environment, fabric_environment
 from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.probe import require_free
+from ledger_network.fabric.probe import require_free, until
 from ledger_network.fabric.processes import (
     Process,
     Processes,
     Wanted,
     read_processes,
+    read_wanted,
     write_whole,
 )
 from ledger_network.fabric.supervisor import ENDS_WITH_PARENT
 
 DOWN_S = 40.0
+WANTED = "wanted.json"
 SUPERVISOR = "ledger_network.fabric.supervisor"
 
 
@@ -62,7 +64,7 @@ class Network:
         self.placement = Placement("native", self.folder, installed.builder)
         self.material = Material(consortium, self.placement)
         self._gathering = Gathering(self.material)
-        self._installed = installed
+        self.installed = installed
         self._contract_command = list(contract_command)
         self._version = version
         self._ends_with_us = ends_with_us
@@ -75,7 +77,7 @@ class Network:
 
         Raises `NetworkFault` when the folder holds the network of another consortium.
         """
-        self.material.make(self._installed, version=self._version)
+        self.material.make(self.installed, version=self._version)
 
     def deployed(self) -> Deployed:
         """The contract that this network runs."""
@@ -102,7 +104,7 @@ class Network:
         """A peer or an orderer."""
         config = self.folder.config(node)
         self.folder.data(node).mkdir(parents=True, exist_ok=True)
-        program = str(self._installed.program(node.kind))
+        program = str(self.installed.program(node.kind))
         command = [program, "node", "start"] if node.kind == "peer" else [program]
         log = str(self.folder.log(node))
         return Wanted(node.name, command, fabric_environment(config), folder=str(config), log=log)
@@ -132,8 +134,8 @@ class Network:
         Called in the main thread: a process that ends with its parent ends with the thread that
         started it.
         """
-        path = self.folder.root / "wanted.json"
-        write_whole(path, msgspec.json.encode(wanted))
+        path = self.folder.root / WANTED
+        self._write_wanted(wanted)
         running = self.processes()
         if running is not None:
             running.supervisor.send(signal.SIGHUP)
@@ -152,6 +154,51 @@ class Network:
                 start_new_session=True,
                 cwd=self.folder.root,
             )
+
+    async def stop(self, name: str, *, at_once: bool = False) -> None:
+        """Take one node down until `start` or `up`; on return it has ended.
+
+        `at_once` kills it as a crash would. Raises `NetworkFault` for a name that does not run.
+        """
+        running = self.processes()
+        found = running.named(name) if running else None
+        if running is None or found is None:
+            raise NetworkFault(
+                f"There is no process {name!r} in the network at {self.folder.root}."
+            )
+        path = self.folder.root / WANTED
+        self._write_wanted([one for one in read_wanted(path) if one.name != name])
+        if at_once and found.process is not None:
+            found.process.send(signal.SIGKILL)
+        running.supervisor.send(signal.SIGHUP)
+        await self._until_gone({name})
+
+    async def start(self, name: str) -> None:
+        """Start a node that was stopped; on return it is well."""
+        nodes = {node.name: node for node in self.consortium.nodes("orderer", "peer")}
+        deployed = self.deployed()
+        for node in self.consortium.contracts(deployed.sequence):
+            nodes[contract_process(node, deployed.sequence)] = node
+        running = self.processes()
+        if running is None or name not in nodes:
+            raise NetworkFault(f"There is no node {name!r} in the network at {self.folder.root}.")
+        there = {one.name for one in read_wanted(self.folder.root / WANTED)} | {name}
+        self._write_wanted([one for one in self.wanted(deployed) if one.name in there])
+        running.supervisor.send(signal.SIGHUP)
+        await self.until_well(nodes[name])
+
+    async def _until_gone(self, names: set[str]) -> None:
+        """Wait until these processes have ended. Raises `NotReady`."""
+
+        async def remaining() -> str:
+            now = self.processes()
+            left = sorted(name for name in names if now and now.named(name))
+            return f"{', '.join(left)} still there" if left else ""
+
+        await until("the supervisor", remaining, within_s=DOWN_S)
+
+    def _write_wanted(self, wanted: Sequence[Wanted]) -> None:
+        write_whole(self.folder.root / WANTED, msgspec.json.encode(wanted))
 
     # Up
 
@@ -185,11 +232,17 @@ class Network:
         when every gateway reaches the new. What was endorsed by the old and not yet ordered is a
         conflict, to be submitted again. May be called again when it was cut short.
         """
+        if self.processes() is None:
+            raise NetworkFault("Nothing runs: bring the network up, then upgrade it.")
         old = self.deployed()
         progress("packages")
         new = await asyncio.to_thread(self.material.make_packages, version, old.sequence + 1)
         progress("the new contract's services")
-        self._run(self.wanted(old, new))
+        services = self._contracts(new)
+        names = {one.name for one in services}
+        # What serves the old contract stays just as it was started.
+        kept = [one for one in read_wanted(self.folder.root / WANTED) if one.name not in names]
+        self._run([*kept, *services])
         contracts = self.consortium.contracts(new.sequence)
         await asyncio.gather(*(self.until_well(node) for node in contracts))
         async with self.agreement() as agreement:
@@ -199,7 +252,9 @@ class Network:
             await asyncio.to_thread(write_whole, self.folder.contracts, msgspec.json.encode(new))
             await agreement.probe(self.consortium.contract, within_s=READY_S)
         progress("the old contract's services end")
-        self._run(self.wanted(new))
+        wanted = self.wanted(new)
+        self._run(wanted)
+        await self._until_gone({one.name for one in kept} - {one.name for one in wanted})
         return new
 
     # Down

@@ -18,11 +18,12 @@ from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.queries import AreaAnswer
 from chaincode.zones import AreaName
+from commonwatt.bench.fabric_network import on_free_ports
 from commonwatt.demonstration import AREA, DSO, SLOT_S, found, make_cast
 from commonwatt.operation import Operation
 from commonwatt.simulate import START_S
 from ledger_network.fabric.compose import AGREEMENT, compose_file
-from ledger_network.fabric.consortium import DEFAULT_FILE
+from ledger_network.fabric.consortium import read_consortium
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.probe import require_free, until
 from ledger_network.port import Member

@@ -49,10 +49,13 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     "field-unknown": (change("chanel", "x"), "unknown field `chanel`"),
     "field-unknown-within": (
         change("organisations.1.peer", 1),
-        r"unknown field `peer` - at `\$.organisations\[...\]`",
+        r"unknown field `peer` - at `\$.organisations\[1\]`",
     ),
     "field-missing": (without("channel"), "missing required field `channel`"),
-    "role-unknown": (change("organisations.0.role", "bank"), r"'bank' - at `\$.organisations.*role"),
+    "role-unknown": (
+        change("organisations.0.role", "bank"),
+        r"'bank' - at `\$.organisations.*role",
+    ),
     "name-of-blanks": (change("organisations.0.name", "Nord Grid"), r"regex.*organisations.*name"),
     "name-with-slash": (change("organisations.0.name", "../etc"), r"regex.*organisations.*name"),
     "channel-in-capitals": (change("channel", "Market"), r"regex .* at `\$.channel`"),
@@ -70,7 +73,10 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
         add(member("NordGrid", "guest")),
         "organisations: 'NordGrid' stands there twice",
     ),
-    "slug-twice": (add(member("nordgrid", "guest")), "organisations: 'nordgrid' stands there twice"),
+    "slug-twice": (
+        add(member("nordgrid", "guest")),
+        "organisations: 'nordgrid' stands there twice",
+    ),
     "domain-twice": (
         change("organisations.1.domain", "nordgrid.example"),
         "organisations: 'nordgrid.example' stands there twice",
@@ -105,7 +111,10 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
         change("organisations.5.peers", []),
         "EnergyAuthority.peers: a regulator runs a peer of its own",
     ),
-    "oracle-without-peer": (change("organisations.4.peers", []), "MeterHouse.peers: a oracle runs"),
+    "oracle-without-peer": (
+        change("organisations.4.peers", []),
+        "MeterHouse.peers: .* oracle runs a peer",
+    ),
     "dso-without-peer": (change("organisations.0.peers", []), "NordGrid.peers: a dso runs a peer"),
     "too-many-nodes": (
         add(
@@ -150,7 +159,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
         "collections.readings.endorsement: nobody would have to endorse",
     ),
     "more-holders-required-than-reached": (
-        change("collections.0.required_peers", 4),
+        lambda document: document["collections"][0].update(required_peers=3, max_peers=2),
         "collections.readings: required_peers is more than max_peers",
     ),
     "more-holders-required-than-there-are": (
@@ -230,7 +239,9 @@ def test_contract_that_takes_over_serves_other_ports_and_the_one_after_the_first
     )
 
     assert first == third
-    assert not {port for pair in first for port in pair} & {port for pair in second for port in pair}
+    assert not {port for pair in first for port in pair} & {
+        port for pair in second for port in pair
+    }
 
 
 def test_guest_needs_no_peer_and_is_a_member_all_the_same() -> None:
@@ -257,7 +268,9 @@ def test_retailer_may_lean_on_the_peers_of_others() -> None:
 
 def test_second_peer_of_a_member_has_names_of_its_own() -> None:
     document = default_document()
-    change("organisations.0.peers", [{"port": 17000}, {"port": 17100, "host": "10.0.0.7"}])(document)
+    change("organisations.0.peers", [{"port": 17000}, {"port": 17100, "host": "10.0.0.7"}])(
+        document
+    )
 
     first, second = parsed(document).peers_of(parsed(document).organisation("NordGrid"))
 

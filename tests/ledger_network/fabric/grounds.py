@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
-import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -22,13 +21,13 @@ import msgspec
 from chaincode.clock import ClockArguments
 from chaincode.context import Role
 from chaincode.contract import Contract
-from chaincode.orders import OrdersChanged
+from chaincode.orders import TokensAnswer
+from chaincode.readings import Leaf
 from chaincode.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
 from commonwatt.simulate import START_S
-from ledger_network.fabric.agreement import endpoint_of
 from ledger_network.fabric.consortium import Consortium, Node, Organisation, read_consortium
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.gateway.client import Gateway
@@ -38,13 +37,16 @@ from ledger_network.fabric.probe import PortTaken, require_free, until
 from ledger_network.fabric.processes import Process, Wanted, read_wanted, write_whole
 from ledger_network.fabric.profile import Profile, profile
 from ledger_network.port import Member, Receipt
+from meter_oracle.reports import SignedReport, make_report, sign_report
 
 T = TypeVar("T")
 
 CUT_INTERVAL_MS = 50
 HOMES = 4
 FIRST_SLOT = START_S + SLOT_S
-TRADED_SLOT = FIRST_SLOT + 8 * SLOT_S  # its gate is hours of market time away
+ENDED_SLOTS = 8  # so many from the first on have ended: their meters may be reported
+TRADED_SLOT = FIRST_SLOT + 14 * SLOT_S  # open, and its gate more than an hour of market time away
+TRADED_SLOTS = 2
 ENDED_S = 30.0
 GUEST = Organisation("Visitor", "guest", "visitor.example")
 """A member of the channel that the contract does not know."""
@@ -66,6 +68,7 @@ class StandingNetwork:
         self.cast: Cast = make_cast(1, HOMES)
         self._runner = asyncio.Runner()
         self._numbers = itertools.count(time.time_ns() // 1_000_000)
+        self._reports = itertools.count()
         self._seen: set[Process] = set()
 
     def __enter__(self) -> Self:
@@ -157,25 +160,45 @@ class StandingNetwork:
 
     async def found(self) -> None:
         """Register everybody; what is there already is passed over."""
-        rule = ClockArguments(AREA, int(time.time()), START_S, 1)
         async with self.ledger() as ledger:
+            rule = ClockArguments(AREA, int(time.time()), START_S, 1)
             await found(ledger, self.cast, first_slot=FIRST_SLOT, clock=rule)
+            later_s = FIRST_SLOT + ENDED_SLOTS * SLOT_S
+            rule = ClockArguments(AREA, int(time.time()), later_s, 1)
+            await ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
 
     def order(self) -> TokensArguments:
         """A sheet with an order that nobody has placed before."""
         number = next(self._numbers)
         home = self.cast.homes[number % HOMES]
-        slot = TRADED_SLOT + number // HOMES % 6 * SLOT_S  # a row holds few orders
+        slot = TRADED_SLOT + number // HOMES % TRADED_SLOTS * SLOT_S
         order = SheetOrder(f"o{number}", "buy", slot, [(100_000, 10)])
         consortium = self.consortium
         sheet = sign_sheet(home, [order], channel=consortium.channel, contract=consortium.contract)
         return TokensArguments([sheet])
 
+    def report(self) -> SignedReport:
+        """The oracle nodes' report of a reading that nobody has recorded: a meter stood still."""
+        number = next(self._reports)
+        home = self.cast.homes[number % HOMES]
+        slot = FIRST_SLOT + number // HOMES * SLOT_S
+        assert slot < FIRST_SLOT + ENDED_SLOTS * SLOT_S, "the slots to report have run out"
+        leaf = Leaf(0, 0, 0, 0, home.meter, "measured", 1, f"{number:064x}")
+        report, leaves = make_report(
+            [leaf],
+            area=AREA,
+            slot=slot,
+            oracle=self.cast.oracle,
+            channel=self.consortium.channel,
+            contract=self.consortium.contract,
+        )
+        return sign_report(report, leaves, self.cast.oracle_keys)
+
     async def place(self, ledger: FabricLedger, *, member: str = DSO) -> Receipt:
         """An order, committed; it must be taken."""
         receipt = await ledger.submit("place_orders", self.order(), member=Member(member))
-        answer = receipt.read(OrdersChanged)
-        assert [one.code for one in answer.results] == ["PLACED"], answer
+        answer = receipt.read(TokensAnswer)
+        assert [one.code for one in answer.answers] == ["PLACED"], answer
         return receipt
 
     def trades_on(self) -> None:
@@ -208,41 +231,53 @@ class StandingNetwork:
         await until("the end of the network", missing, within_s=ENDED_S)
 
     @asynccontextmanager
-    async def replaced(self, node: Node, command: list[str]) -> AsyncGenerator[None]:
-        """Another command in place of a node's, with its environment; its own again afterwards."""
-        path = self.network.folder.root / "wanted.json"
-        before = read_wanted(path)
-        name = node.name
-        if node.kind == "contract":
-            name = contract_process(node, self.network.deployed().sequence)
+    async def replaced(self, commands: Mapping[str, Sequence[str]]) -> AsyncGenerator[None]:
+        """Members' contract services run by other commands, and by their own again afterwards."""
+        before = read_wanted(self._wanted)
+        nodes = [self.contract(member) for member in commands]
+        sequence = self.network.deployed().sequence
+        named = {
+            contract_process(node, sequence): list(command)
+            for node, command in zip(nodes, commands.values(), strict=True)
+        }
         changed = [
-            msgspec.structs.replace(one, command=command) if one.name == name else one
-            for one in before
+            msgspec.structs.replace(one, command=named.get(one.name, one.command)) for one in before
         ]
         try:
-            await self._rewanted(node, name, changed)
+            await self._rewanted(changed, nodes, list(named))
             yield
         finally:
-            await self._rewanted(node, name, before)
+            await self._rewanted(before, nodes, list(named))
 
-    async def _rewanted(self, node: Node, name: str, wanted: list[Wanted]) -> None:
+    @property
+    def _wanted(self) -> Path:
+        return self.network.folder.root / "wanted.json"
+
+    async def _rewanted(self, wanted: list[Wanted], nodes: list[Node], names: list[str]) -> None:
+        """Let the supervisor run what is wanted now, and wait for the processes of these names."""
+        old = self._of(names)
         running = self.network.processes()
         assert running is not None
-        known = running.named(name)
-        old = None if known is None else known.process
-        path = self.network.folder.root / "wanted.json"
-        write_whole(path, msgspec.json.encode(wanted))
+        write_whole(self._wanted, msgspec.json.encode(wanted))
         running.supervisor.send(signal.SIGHUP)
 
         async def missing() -> str:
-            now = self.network.processes()
-            there = None if now is None else now.named(name)
-            fresh = there is not None and there.process not in (None, old)
-            return "" if fresh else f"{name} has not been started anew"
+            late = [
+                name
+                for name, before, now in zip(names, old, self._of(names), strict=True)
+                if now is None or now == before
+            ]
+            return f"{', '.join(late)} have not been started anew" if late else ""
 
-        await until(name, missing, within_s=ENDED_S)
+        await until("other contract services", missing, within_s=ENDED_S)
         self._note()
-        await self.network.until_well(node)
+        await asyncio.gather(*(self.network.until_well(node) for node in nodes))
+
+    def _of(self, names: list[str]) -> list[Process | None]:
+        running = self.network.processes()
+        assert running is not None
+        found = [running.named(name) for name in names]
+        return [None if one is None else one.process for one in found]
 
 
 def shifted(consortium: Consortium, by: int) -> Consortium:

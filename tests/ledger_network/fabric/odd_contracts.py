@@ -1,0 +1,85 @@
+"""A contract service that is not what the members agreed on: started in place of a member's own.
+
+    python odd_contracts.py version | result | readings
+
+`version` says that it is another version, `result` answers otherwise, `readings` is the contract
+with a query more: the value of a key of the collection, to see who may read that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+import msgspec
+from prometheus_client import CollectorRegistry, start_http_server
+
+from chaincode.context import Context
+from chaincode.contract import Contract
+from chaincode.readings import COLLECTION
+from chaincode.shim.server import ChaincodeServer
+from chaincode.shim.settings import ServerSettings, split_address
+from commonwatt.contract_command import METRICS_ADDRESS
+from ledger_network.fabric.service import contract_handler
+
+OTHER_VERSION = "0.9-odd"
+READ_KEY = "read_key"
+
+
+class OtherVersion(Contract):
+    """The contract by another version's name."""
+
+    version = OTHER_VERSION
+
+
+class OtherResult(Contract):
+    """A contract that answers each transaction with a blank more."""
+
+    def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
+        """The answer of the contract, and a blank."""
+        return super().invoke(context, name, arguments) + b" "
+
+
+class WithReadings(Contract):
+    """The contract, and a query for any key of the collection, by whoever asks."""
+
+    def is_write(self, name: str) -> bool:
+        """The query more writes nothing."""
+        return name != READ_KEY and super().is_write(name)
+
+    def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
+        """The value of a key, null where there is none; all others as they are."""
+        if name != READ_KEY:
+            return super().invoke(context, name, arguments)
+        value = context.private(COLLECTION).get(msgspec.json.decode(arguments, type=str))
+        return b"null" if value is None else value
+
+
+KINDS = {"version": OtherVersion, "result": OtherResult, "readings": WithReadings}
+
+
+def command(kind: str) -> list[str]:
+    """What starts such a service."""
+    return [sys.executable, __file__, kind]
+
+
+async def serve(contract: Contract) -> None:
+    """Serve `contract` as a member's service does, until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    registry = CollectorRegistry()
+    settings = ServerSettings.from_environment(os.environ)
+    server = ChaincodeServer(settings, contract_handler(contract), registry=registry)
+    await server.start()
+    host, port = split_address(os.environ[METRICS_ADDRESS])
+    metrics, _ = start_http_server(port, host, registry)
+    await stop.wait()
+    metrics.shutdown()
+    metrics.server_close()
+    await server.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(KINDS[sys.argv[1]]()))
