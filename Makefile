@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test test-exhaustive bench docs lint clean venv lock
+.PHONY: help up test test-exhaustive bench docs lint clean venv lock containers
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -18,11 +18,14 @@ help: ## what can be made
 venv: ## the environment in .venv, from the locked requirements
 	@PYTHON="$(PYTHON)" sh .ci/venv
 
-up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA= as `commonwatt up --help` says
-	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)")
+up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `commonwatt up --help` says
+	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
-test: lint ## every check: style, types, floors, tests
+test: lint containers ## every check: style, types, floors, tests
 	$(PYTEST)
+
+containers: ## podman for the container test, where it is missing
+	@sh .ci/containers
 
 test-exhaustive: venv ## the spaces too large for every run (many minutes)
 	$(PYTEST) -m exhaustive

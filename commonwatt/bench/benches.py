@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from commonwatt.bench import clearing, ledger, memory
+from commonwatt.bench.fabric_benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
@@ -15,5 +16,6 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "gate": ledger.gate,
     "report": ledger.report,
     "memory": memory.memory,
+    **FABRIC_BENCHES,
 }
 """Every bench by its name, in the order they are measured."""

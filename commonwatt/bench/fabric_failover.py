@@ -11,7 +11,6 @@ import asyncio
 import http.client
 import itertools
 import re
-import signal
 import statistics
 import time
 from collections.abc import Iterator
@@ -28,7 +27,6 @@ from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import AREA, DSO, SLOT_S
 from ledger_network.fabric.consortium import Node
 from ledger_network.fabric.network import Network
-from ledger_network.fabric.processes import write_whole
 from ledger_network.port import Conflict, Invalid, Member, Position, Receipt, Unknown
 
 RUNS = 3
@@ -119,7 +117,7 @@ async def _run(market: FabricMarket) -> Load:
         await load.until(BEFORE)
         leader = await leading(market.network)
         killed_s = time.perf_counter()
-        kill_for_good(market.network, leader)
+        await market.network.stop(leader.name, at_once=True)  # it stays dead
         await load.until(AFTER, begun_s=killed_s)
         load.ended = True
     return load
@@ -214,15 +212,3 @@ def _metrics(node: Node) -> bytes:
         return connection.getresponse().read()
     finally:
         connection.close()
-
-
-def kill_for_good(network: Network, node: Node) -> None:
-    """Kill a node as a crash would, and let the supervisor leave it dead."""
-    processes = network.processes()
-    running = processes.named(node.name) if processes is not None else None
-    if processes is None or running is None or running.process is None:
-        raise RuntimeError(f"{node.name} does not run")
-    wanted = [one for one in network.wanted() if one.name != node.name]
-    running.process.send(signal.SIGKILL)
-    write_whole(network.folder.root / "wanted.json", msgspec.json.encode(wanted))
-    processes.supervisor.send(signal.SIGHUP)

@@ -19,7 +19,7 @@ import msgspec
 
 from identity.canonical import encode
 from ledger_network.fabric.chain import happened_in, port_block
-from ledger_network.fabric.followers import LAG_S, Place
+from ledger_network.fabric.followers import LAG_S, Follower, Place
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.envelope import Endorsed
@@ -126,12 +126,16 @@ class FabricLedger:
         for attempt in range(1, ATTEMPTS_MAX + 1):
             self._require_open()
             newest = self._newest
+            lagging = self._members.lagging(newest)
             try:
                 return await self._submit(gateway, call, transient)
             except GatewayError as error:
-                if attempt == ATTEMPTS_MAX or not await self._again(error, newest):
+                suspects = [one for one in lagging if _may_have_misled(one, error)]
+                if attempt == ATTEMPTS_MAX or not (suspects or _passes(error)):
                     raise await self._outcome(gateway, call, error) from error
-            if self._all_reached(newest):
+            if suspects:
+                await asyncio.gather(*(follower.reached(newest) for follower in suspects))
+            else:
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_MAX_S)
         raise AssertionError("the last attempt returns or raises")
@@ -193,23 +197,6 @@ class FabricLedger:
         block = await gateway.block(status.block)
         ids = [found.id for found in block.transactions]
         return Place(status.block, ids.index(transaction), status.code)
-
-    async def _again(self, error: GatewayError, newest: int) -> bool:
-        """Whether a failure may be due to peers that had not seen what was acknowledged, or that
-        are away for the moment. Then they are waited for.
-
-        A refusal is believed where the peer that refused had seen it all, a conflict where every
-        peer that keeps up had.
-        """
-        if error.outcome in (Outcome.REFUSED, Outcome.INVALID) or isinstance(error, Disagreement):
-            lagging = self._members.lagging(newest, {detail.msp_id for detail in error.details})
-            if lagging:
-                await asyncio.gather(*(follower.reached(newest) for follower in lagging))
-                return True
-        return error.repeatable and isinstance(error, EndorseError | SubmitError)
-
-    def _all_reached(self, newest: int) -> bool:
-        return all(f.height > newest or f.is_behind for f in self._members.followers)
 
     async def _outcome(
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
@@ -360,3 +347,20 @@ class FabricLedger:
     def _require_open(self) -> None:
         if self._closed:
             raise Invalid("the ledger is closed")
+
+
+def _may_have_misled(follower: Follower, error: GatewayError) -> bool:
+    """Whether a failure may come of a peer that had not seen what was acknowledged before.
+
+    A refusal counts if it is that peer's own; who took part in a conflict or a disagreement is not
+    told, so every peer counts that keeps up otherwise.
+    """
+    if error.outcome is Outcome.REFUSED:
+        return any(detail.msp_id == follower.endpoint.msp_id for detail in error.details)
+    overtaken = error.outcome is Outcome.INVALID or isinstance(error, Disagreement)
+    return overtaken and not follower.is_behind
+
+
+def _passes(error: GatewayError) -> bool:
+    """Whether nothing has happened, and the same may succeed in a moment."""
+    return error.repeatable and isinstance(error, EndorseError | SubmitError)

@@ -74,17 +74,9 @@ class Members:
         followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
         return next((found for found in followers if not found.is_behind), followers[0])
 
-    def lagging(self, block: int, named: set[str]) -> list[Follower]:
-        """Who of the organisations in `named` has not committed `block`; of all, if none is.
-
-        A peer that was waited for in vain counts only where it is named.
-        """
-        return [
-            follower
-            for follower in self._followers.values()
-            if follower.height <= block
-            and (follower.endpoint.msp_id in named if named else not follower.is_behind)
-        ]
+    def lagging(self, block: int) -> list[Follower]:
+        """The peers that are not known to have committed `block`."""
+        return [follower for follower in self._followers.values() if follower.height <= block]
 
     async def close(self) -> None:
         """Stop following, close all connections."""

@@ -14,6 +14,7 @@ from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.install import install
 from ledger_network.fabric.placement import NetworkFolder, Placement
 from ledger_network.fabric.probe import until
+from ledger_network.fabric.processes import Process, process_of
 from ledger_network.fabric.profile import Profile, profile
 from tests.containers.machine import run
 from tests.house.tree import ROOT
@@ -72,6 +73,12 @@ class Stand:
     def process(self, service: str) -> int:
         """The process of a service that runs, 0 of one that does not."""
         return int(self.inspect(service)["State"]["Pid"])
+
+    def processes(self) -> list[Process]:
+        """The processes of all services, with podman's own beside each, which hold its ports."""
+        states = [self.inspect(node.name)["State"] for node in self.nodes()]
+        numbers = [int(state[name]) for state in states for name in ("Pid", "ConmonPid")]
+        return [process for number in numbers if (process := process_of(number)) is not None]
 
     def status(self, service: str) -> Status:
         """What a service's process may do, as the kernel has it."""

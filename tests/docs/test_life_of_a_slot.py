@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from chaincode.contract import Contract
 from chaincode.fees import FeeRow
-from ledger_network import port
-from ledger_network.embedded.engine import EmbeddedLedger
-from tests.contract.cast import DSO, MEMBERS, R1, R2, Clock, HashedLedger, Rules, market_rules
+from tests.contract.cast import DSO, R1, R2, Rules, market_rules
+from tests.contract.embedded_engine import EmbeddedEngine
 from tests.contract.market import Market
 
 PAGE = Path(__file__).parents[2] / "docs" / "life-of-a-slot.md"
@@ -38,12 +36,6 @@ def rows(name: str) -> list[str]:
 @pytest.fixture
 def market(tmp_path: Path) -> Iterator[Market]:
     """A market with the page's rules and traders."""
-
-    def engine(clock: Clock, contract: port.Contract) -> HashedLedger:
-        return EmbeddedLedger.open(
-            tmp_path / "ledger", contract=contract, channel="page", members=MEMBERS, clock=clock
-        )
-
     rules = Rules(
         market=market_rules(cancel_fee=5_000).market,
         fees=[
@@ -52,12 +44,13 @@ def market(tmp_path: Path) -> Iterator[Market]:
         ],
         retailer_vat_ppm=VAT_PPM,
     )
-    market = Market(engine, rules, Contract())
-    for name, (retailer, source) in TRADERS.items():
-        market.trader(name, retailer=retailer, source=source)
-    yield market
-    market.check_end()
-    market.close()
+    with EmbeddedEngine(tmp_path) as engine:
+        market = Market(engine, rules)
+        for name, (retailer, source) in TRADERS.items():
+            market.trader(name, retailer=retailer, source=source)
+        yield market
+        market.check_end()
+        market.close()
 
 
 def states(market: Market) -> list[str]:

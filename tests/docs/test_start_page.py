@@ -10,8 +10,7 @@ import msgspec
 from chaincode.contract import NAME
 from chaincode.sheets import Sheet
 from commonwatt.auction import run_auction
-from commonwatt.demonstration import make_cast
-from commonwatt.up import CHANNEL
+from commonwatt.demonstration import CHANNEL, make_cast
 from tests.house.tree import ROOT
 
 TEXT = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")

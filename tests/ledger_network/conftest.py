@@ -1,4 +1,4 @@
-"""The Fabric network of the session: one for all tests that need it, gone afterwards."""
+"""One network for all tests that need the real one; nothing of it may be left afterwards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.ledger_network.fabric.grounds import StandingNetwork, default_consort
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Generator[StandingNetwork]:
-    """The default consortium with a founded market, on free ports, as processes of this machine."""
+    """The default consortium, up, with a founded market."""
     standing = StandingNetwork(default_consortium(), tmp_path_factory.mktemp("fabric"))
     with standing:
         standing.run(standing.found())

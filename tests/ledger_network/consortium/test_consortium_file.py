@@ -287,5 +287,5 @@ def test_same_ports_on_two_hosts_are_no_fault() -> None:
 
 
 def test_stranger_is_answered_with_the_members() -> None:
-    with pytest.raises(ConsortiumInvalid, match="'Nobody' is no organisation.*NordGrid, SouthGrid"):
+    with pytest.raises(ConsortiumInvalid, match=r"'Nobody' is no organisation.*NordGrid, South"):
         read_consortium().organisation("Nobody")

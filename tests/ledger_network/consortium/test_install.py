@@ -98,7 +98,10 @@ def test_build_makes_every_program_and_a_second_install_asks_for_nothing(elsewhe
     made = go(elsewhere / "path", "go1.26.0", BUILDS)
     told: list[tuple[str, int, int]] = []
 
-    found = install(cache=elsewhere / "cache", progress=lambda *part: told.append(part))
+    def tell(what: str, done: int, parts: int) -> None:
+        told.append((what, done, parts))
+
+    found = install(cache=elsewhere / "cache", progress=tell)
     questions = len(asked(made))
     again = install(cache=elsewhere / "cache")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ async def answering(answer: bytes) -> AsyncGenerator[tuple[int, list[bytes]]]:
 
 
 @contextmanager
-def taken_port() -> Iterator[int]:
+def taken_port() -> Generator[int]:
     """A port that somebody listens at."""
     with socket.create_server((HOST, 0)) as server:
         yield server.getsockname()[1]

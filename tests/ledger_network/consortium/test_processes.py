@@ -145,7 +145,7 @@ def test_file_that_tells_nothing_is_nothing_that_runs(
 
 
 def test_what_is_wanted_is_read_as_it_was_written(tmp_path: Path) -> None:
-    wanted = [Wanted("peer-a", ["peer", "node"], {"A": "b"}, "/tmp", "/tmp/log")]
+    wanted = [Wanted("peer-a", ["peer", "node"], {"A": "b"}, str(tmp_path), "log")]
 
     write_whole(tmp_path / "wanted.json", msgspec.json.encode(wanted))
 

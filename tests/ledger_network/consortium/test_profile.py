@@ -41,7 +41,7 @@ def test_member_without_a_peer_goes_through_those_of_others() -> None:
     found = profile(parsed(document), "Visitor", PLACEMENT)
 
     assert found.msp == "Visitor"
-    assert [peer.msp for peer in found.peers][0] == "NordGrid"
+    assert found.peers[0].msp == "NordGrid"
 
 
 def test_stranger_has_no_profile() -> None:

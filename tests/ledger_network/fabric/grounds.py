@@ -280,20 +280,6 @@ class StandingNetwork:
         return [None if one is None else one.process for one in found]
 
 
-def shifted(consortium: Consortium, by: int) -> Consortium:
-    """The same consortium with every port moved up."""
-    replace = msgspec.structs.replace
-    organisations = [
-        replace(
-            member,
-            peers=[replace(site, port=site.port + by) for site in member.peers],
-            orderers=[replace(site, port=site.port + by) for site in member.orderers],
-        )
-        for member in consortium.organisations
-    ]
-    return replace(consortium, organisations=organisations)
-
-
 def default_consortium() -> Consortium:
     """The default consortium with a guest; blocks are cut fast, so that tests are."""
     consortium = read_consortium()
