@@ -13,7 +13,7 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -85,11 +85,11 @@ async def _fabric_failover() -> list[Figure]:
     wrong: list[str] = []
     for _ in range(RUNS):
         async with fabric_market(TRADERS) as market:
-            load = await _run(market)
+            load = await orders_under(market, kill_leader)
             stalls.append(load.stall_s())
             orders += len(load.acknowledged)
             repeated += load.repeated
-            wrong.extend(await _faults(market, load))
+            wrong.extend(await faults_of(market, load))
     value = max(stalls)
     kept = "; ".join(wrong) or "none lost, none twice"
     return [
@@ -108,17 +108,25 @@ async def _fabric_failover() -> list[Figure]:
     ]
 
 
-async def _run(market: FabricMarket) -> Load:
-    """Orders from all senders, the leader killed in their midst, until they flow again."""
+Strike = Callable[[Network], Awaitable[None]]
+"""What is done to a network while orders come in."""
+
+
+async def kill_leader(network: Network) -> None:
+    """Kill the leading orderer as a crash would; it stays dead."""
+    await network.stop((await leading(network)).name, at_once=True)
+
+
+async def orders_under(market: FabricMarket, strike: Strike) -> Load:
+    """Orders from all senders, a strike in their midst, until they flow again."""
     load = Load()
     async with asyncio.timeout(LOAD_MAX_S), asyncio.TaskGroup() as group:
         for sender in range(SENDERS_AT_ONCE):
             group.create_task(_send(market, load, sender))
         await load.until(BEFORE)
-        leader = await leading(market.network)
-        killed_s = time.perf_counter()
-        await market.network.stop(leader.name, at_once=True)  # it stays dead
-        await load.until(AFTER, begun_s=killed_s)
+        struck_s = time.perf_counter()
+        await strike(market.network)
+        await load.until(AFTER, begun_s=struck_s)
         load.ended = True
     return load
 
@@ -167,7 +175,7 @@ def _turns(market: FabricMarket, sender: int) -> Iterator[tuple[int, str]]:
             yield market.first_slot + place * SLOT_S, f"o{number}"
 
 
-async def _faults(market: FabricMarket, load: Load) -> list[str]:
+async def faults_of(market: FabricMarket, load: Load) -> list[str]:
     """What is wrong with the orders that the ledger holds."""
     held: set[Order] = set()
     for place in range(SENDERS_AT_ONCE * SLOTS_EACH):
