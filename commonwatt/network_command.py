@@ -58,11 +58,14 @@ app.command()(compose)
 app.command()(join)
 
 Data = Annotated[Path, typer.Option("--data", help="The network's folder.")]
-File = Annotated[Path, typer.Option("--consortium", help="The file that names the consortium.")]
+File = Annotated[
+    Path | None,
+    typer.Option("--consortium", help="The file that names the consortium (default: our own)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
-def network_of(data: Path, file: Path, installed: Installation) -> Network:
+def network_of(data: Path, file: Path | None, installed: Installation) -> Network:
     """The network in a folder; one that is there already goes on with the consortium it has."""
     return Network(
         consortium_of(data, file),
@@ -73,10 +76,12 @@ def network_of(data: Path, file: Path, installed: Installation) -> Network:
     )
 
 
-def consortium_of(data: Path, file: Path) -> Consortium:
+def consortium_of(data: Path, file: Path | None) -> Consortium:
     """The consortium: that of the folder where no other file is named. Raises its faults."""
     made = data / "consortium.yaml"
-    return read_consortium(made if file == DEFAULT_FILE and made.exists() else file)
+    if file is not None:
+        return read_consortium(file)
+    return read_consortium(made if made.exists() else DEFAULT_FILE)
 
 
 def install_with_progress(console: Console) -> Installation:
@@ -122,9 +127,7 @@ def install_command(*, as_json: Json = False) -> None:
     epilog="Examples: `commonwatt network up` · `commonwatt network up --consortium ours.yaml "
     "--data /srv/network`"
 )
-def up(
-    data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE, *, as_json: Json = False
-) -> None:
+def up(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
     """Bring the network up, or what of it is down; on return orders can be committed.
 
     All its processes run on in the background, each restarted when it ends by itself.
@@ -153,7 +156,7 @@ def up(
 @app.command(epilog="Examples: `commonwatt network down` · `commonwatt network down --purge`")
 def down(
     data: Data = DEFAULT_DATA,
-    consortium: File = DEFAULT_FILE,
+    consortium: File = None,
     *,
     purge: Annotated[
         bool, typer.Option("--purge", help="Remove the folder too, keys and ledgers included.")
@@ -178,7 +181,7 @@ def down(
         typer.echo(f"{ended} processes have ended.{kept if ended else ''}")
 
 
-def there(data: Path, file: Path) -> Network:
+def there(data: Path, file: Path | None) -> Network:
     """A network that has been made; refuses a folder without one."""
     if not (data / "contracts.json").exists():
         raise NetworkFault(f"{data} holds no network; `commonwatt network up` makes one.")
@@ -189,23 +192,21 @@ Node = Annotated[str, typer.Argument(help="The node, as `status` names it.")]
 
 
 @app.command(epilog="Example: `commonwatt network stop peer-southgrid`")
-def stop(node: Node, data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE) -> None:
+def stop(node: Node, data: Data = DEFAULT_DATA, consortium: File = None) -> None:
     """Take one node down, for maintenance say; it stays down until `start` or `up`."""
     carried_out(lambda: asyncio.run(there(data, consortium).stop(node)))
     typer.echo(f"{node} has ended.")
 
 
 @app.command(epilog="Example: `commonwatt network start peer-southgrid`")
-def start(node: Node, data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE) -> None:
+def start(node: Node, data: Data = DEFAULT_DATA, consortium: File = None) -> None:
     """Start one node that was stopped, and wait until it is well."""
     carried_out(lambda: asyncio.run(there(data, consortium).start(node)))
     typer.echo(f"{node} is well.")
 
 
 @app.command(epilog="Example: `commonwatt network status --json`")
-def status(
-    data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE, *, as_json: Json = False
-) -> None:
+def status(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
     """Show organisations, roles, heights, lag and memory; exit 1 when something is not well."""
     found = carried_out(lambda: asyncio.run(network_status(there(data, consortium))))
     _print_status(found, as_json=as_json)
@@ -255,7 +256,7 @@ def logs(
         list[str] | None, typer.Argument(help="Which nodes (default: all).", show_default=False)
     ] = None,
     data: Data = DEFAULT_DATA,
-    consortium: File = DEFAULT_FILE,
+    consortium: File = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many last lines.")] = 20,
     *,
     follow: Annotated[
@@ -280,7 +281,7 @@ def logs(
 def profile_command(
     org: Annotated[str, typer.Option("--org", help="The organisation.")],
     data: Data = DEFAULT_DATA,
-    consortium: File = DEFAULT_FILE,
+    consortium: File = None,
     *,
     as_json: Json = False,
 ) -> None:
@@ -303,9 +304,7 @@ def profile_command(
 
 
 @app.command(epilog="Example: `commonwatt network doctor`")
-def doctor(
-    data: Data = DEFAULT_DATA, consortium: File = DEFAULT_FILE, *, as_json: Json = False
-) -> None:
+def doctor(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
     """Say what is wrong with a network and how to mend it; exit 1 when something is."""
     findings = carried_out(lambda: asyncio.run(examine(there(data, consortium))))
     if as_json:
@@ -327,7 +326,7 @@ def _print_findings(findings: list[Finding]) -> None:
 @app.command(epilog="Example: `commonwatt network upgrade`")
 def upgrade(
     data: Data = DEFAULT_DATA,
-    consortium: File = DEFAULT_FILE,
+    consortium: File = None,
     version: Annotated[
         str, typer.Option(help="The new definition's version (default: that of this Commonwatt).")
     ] = Contract.version,

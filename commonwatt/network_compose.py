@@ -64,8 +64,8 @@ class Composed(msgspec.Struct, frozen=True):
 def compose(
     data: Annotated[Path, typer.Option(help="Where keys and settings of the services lie.")] = DATA,
     consortium: Annotated[
-        Path, typer.Option(help="The file that names the consortium.")
-    ] = DEFAULT_FILE,
+        Path | None, typer.Option(help="The file that names the consortium (default: our own).")
+    ] = None,
     file: Annotated[
         Path, typer.Option(help="The compose file, written anew where it says otherwise.")
     ] = FILE,
@@ -92,7 +92,7 @@ def compose(
     try:
         with console.status("the consortium …") as status:
             composed = _compose(
-                read_consortium(consortium),
+                read_consortium(consortium or DEFAULT_FILE),
                 data=data,
                 file=file,
                 engine=engine if no_build else find_engine(engine),
