@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+from fabric_protos.peer.lifecycle import lifecycle_pb2
 
 from chaincode.readings import reading_key
 from chaincode.zones import AreaArguments, AreaName
 from commonwatt.demonstration import AREA, DSO, ORACLE
 from identity.canonical import encode
-from ledger_network.fabric import lifecycle
 from ledger_network.fabric.agreement import definition
 from ledger_network.fabric.consortium import Node
 from ledger_network.fabric.gateway.client import Gateway
@@ -30,6 +30,7 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.signing import Identity, SigningIdentity
+from ledger_network.fabric.lifecycle import LIFECYCLE
 from ledger_network.fabric.service import FOREIGN_STATUS, READ, refused_of
 from tests.ledger_network.fabric.grounds import FIRST_SLOT, StandingNetwork
 from tests.ledger_network.fabric.odd_contracts import READ_KEY
@@ -38,8 +39,8 @@ from tests.shim.authority import Authority
 As = Literal["client", "admin", "peer", "orderer"]
 
 YES = "yes"
-NO_PERMISSION = "does not have read access permission"  # of a peer, for a collection's value
-ACL = "failed to authorize invocation"  # of a peer's own contracts
+PEER_ERRORS = ("PeerError", "ACL")  # said by a peer to a contract, or by a contract of its own
+NO_PEER = "failed to find any endorsing peers"
 WITHIN_S = 30.0
 
 
@@ -50,6 +51,11 @@ class Actor:
     network: StandingNetwork
     organisation: str
     is_stranger: bool = False
+
+    @property
+    def endorser(self) -> str:
+        """The organisation whose peer it lets endorse."""
+        return "Stranger" if self.is_stranger else self.organisation
 
     @property
     def peer(self) -> Node | None:
@@ -109,9 +115,11 @@ def _word(error: GatewayError) -> str:
             return f"contract: {refused.code}"
         if error.chaincode_status == FOREIGN_STATUS:
             return "contract: no user"
-        return "peers" if NO_PERMISSION in message or ACL in message.lower() else str(error)
+        return "peers" if any(said in message for said in PEER_ERRORS) else str(error)
     if isinstance(error, CommitError):
         return f"validation: {error.validation}"
+    if NO_PEER in error.message:
+        return "no peer"
     if error.outcome is not Outcome.FORBIDDEN:
         return str(error)
     return "orderers: FORBIDDEN" if isinstance(error, SubmitError) else "peers"
@@ -179,12 +187,23 @@ async def _record(gateway: Gateway, actor: Actor, *endorsers: str) -> None:
 
 async def approve(gateway: Gateway, actor: Actor) -> None:
     """A contract of another name, so that nothing comes of it."""
-    name = f"trial-{secrets.token_hex(6)}"
-    wanted = definition(actor.network.consortium, name, version="1", sequence=1)
-    peer = actor.peer
-    packages = actor.network.network.deployed().packages
-    package = packages[peer.name] if peer else next(iter(packages.values()))
-    await lifecycle.approve(gateway, wanted, package)
+    wanted = definition(
+        actor.network.consortium, f"trial-{secrets.token_hex(6)}", version="1", sequence=1
+    )
+    arguments = lifecycle_pb2.ApproveChaincodeDefinitionForMyOrgArgs(
+        name=wanted.name,
+        version=wanted.version,
+        sequence=wanted.sequence,
+        endorsement_plugin="escc",
+        validation_plugin="vscc",
+        validation_parameter=wanted.policy,
+        collections=wanted.collections,
+        source=lifecycle_pb2.ChaincodeSource(
+            unavailable=lifecycle_pb2.ChaincodeSource.Unavailable()
+        ),
+    )
+    call = [b"ApproveChaincodeDefinitionForMyOrg", arguments.SerializeToString()]
+    await gateway.submit(LIFECYCLE, call, organisations=[actor.organisation], repeats=3)
 
 
 async def read_blocks(gateway: Gateway, actor: Actor) -> None:
@@ -206,22 +225,22 @@ async def read_events(gateway: Gateway, actor: Actor) -> None:
 
 async def endorse_orders(gateway: Gateway, actor: Actor) -> None:
     """An order of a DSO's client that only the actor's peer endorses."""
-    await _endorsed(actor, DSO, _orders, actor.organisation)
+    await _endorsed(actor, DSO, _orders, actor.endorser)
 
 
 async def endorse_orders_with_dso(gateway: Gateway, actor: Actor) -> None:
     """The same, endorsed by a DSO's peer too."""
-    await _endorsed(actor, DSO, _orders, actor.organisation, DSO)
+    await _endorsed(actor, DSO, _orders, actor.endorser, DSO)
 
 
 async def endorse_readings(gateway: Gateway, actor: Actor) -> None:
     """A reading of the oracle's client that only the actor's peer endorses."""
-    await _endorsed(actor, ORACLE, _record, actor.organisation)
+    await _endorsed(actor, ORACLE, _record, actor.endorser)
 
 
 async def endorse_readings_with_dso(gateway: Gateway, actor: Actor) -> None:
     """The same, endorsed by a DSO's peer too."""
-    await _endorsed(actor, ORACLE, _record, actor.organisation, DSO)
+    await _endorsed(actor, ORACLE, _record, actor.endorser, DSO)
 
 
 async def _orders(gateway: Gateway, actor: Actor, *endorsers: str) -> None:
@@ -257,4 +276,3 @@ ACTS: dict[str, Act] = {
     "endorse readings alone": endorse_readings,
     "endorse readings beside a DSO": endorse_readings_with_dso,
 }
-ENDORSES = "endorse"

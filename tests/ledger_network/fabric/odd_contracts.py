@@ -8,21 +8,14 @@ with a query more: the value of a key of the collection, to see who may read tha
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import sys
 
 import msgspec
-from prometheus_client import CollectorRegistry, start_http_server
 
 from chaincode.context import Context
 from chaincode.contract import Contract
 from chaincode.readings import COLLECTION
-from chaincode.shim.server import ChaincodeServer
-from chaincode.shim.settings import ServerSettings, split_address
-from commonwatt.contract_command import METRICS_ADDRESS
-from ledger_network.fabric.service import contract_handler
+from commonwatt.contract_command import serve_contract
 
 OTHER_VERSION = "0.9-odd"
 READ_KEY = "read_key"
@@ -65,21 +58,5 @@ def command(kind: str) -> list[str]:
     return [sys.executable, __file__, kind]
 
 
-async def serve(contract: Contract) -> None:
-    """Serve `contract` as a member's service does, until SIGTERM."""
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    registry = CollectorRegistry()
-    settings = ServerSettings.from_environment(os.environ)
-    server = ChaincodeServer(settings, contract_handler(contract), registry=registry)
-    await server.start()
-    host, port = split_address(os.environ[METRICS_ADDRESS])
-    metrics, _ = start_http_server(port, host, registry)
-    await stop.wait()
-    metrics.shutdown()
-    metrics.server_close()
-    await server.stop()
-
-
 if __name__ == "__main__":
-    asyncio.run(serve(KINDS[sys.argv[1]]()))
+    serve_contract(KINDS[sys.argv[1]]())
