@@ -10,7 +10,8 @@ WORKERS ?= 2
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/pytest
+BESIDE := -n $(WORKERS)
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1\t\2/p' Makefile | expand -t 24
@@ -22,13 +23,14 @@ up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `
 	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
 test: lint containers ## every check: style, types, floors, tests
-	$(PYTEST)
+	$(PYTEST) $(BESIDE) -m "not exhaustive and not network"
+	$(PYTEST) -m "network and not exhaustive"
 
 containers: ## podman for the container test, where it is missing
 	@sh .ci/containers
 
 test-exhaustive: venv ## the spaces too large for every run (many minutes)
-	$(PYTEST) -m exhaustive
+	$(PYTEST) $(BESIDE) -m exhaustive
 
 lint: venv ## the checks that run nothing: ruff, import-linter, pyright
 	$(BIN)/ruff check .

@@ -31,7 +31,7 @@ from tests.containers.machine import base_image, require_podman, run
 from tests.containers.stand import READY_S, TAG, Stand
 from tests.house.tree import ROOT
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 SEED, HOUSEHOLDS = 1, 8
 MORNING_S = START_S + 10 * 3600  # the sun is up, so that there is something to trade

@@ -13,7 +13,7 @@ from commonwatt.network_compose import Composed, compose, join
 from ledger_network.fabric.compose import compose_file
 from ledger_network.fabric.consortium import read_consortium
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 app = typer.Typer()
 app.command("compose")(compose)

@@ -16,7 +16,7 @@ from ledger_network.fabric.material import Material, NetworkFault
 from ledger_network.fabric.placement import NetworkFolder
 
 CONSORTIUM = read_consortium()
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module")

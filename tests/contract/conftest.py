@@ -12,7 +12,7 @@ from tests.contract.embedded_engine import EmbeddedEngine
 from tests.contract.fabric_engine import FabricEngine, SuiteNetwork
 from tests.contract.market import Market, Opener
 
-FABRIC = pytest.param("fabric", marks=pytest.mark.xdist_group("fabric"))
+FABRIC = pytest.param("fabric", marks=pytest.mark.network)
 
 
 @pytest.fixture(scope="session")

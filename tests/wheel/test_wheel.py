@@ -16,7 +16,6 @@ import pytest
 from tests.house.tree import PACKAGES, ROOT
 
 # One test installs what the others use, so one worker runs them all.
-pytestmark = pytest.mark.xdist_group("wheel")
 
 
 def book(*, sold_wh: int) -> str:

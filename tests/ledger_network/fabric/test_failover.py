@@ -20,7 +20,7 @@ from commonwatt.bench.fabric_failover import (
 from commonwatt.bench.fabric_market import fabric_market
 from ledger_network.fabric.network import Network
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 TRADERS = 20
 

@@ -17,7 +17,7 @@ from ledger_network.fabric.profile import Profile
 from ledger_network.fabric.status import LAG_MAX, NetworkStatus
 from tests.ledger_network.fabric.grounds import StandingNetwork
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 WIDE = {"COLUMNS": "220"}
 DEFAULT = DEFAULT_FILE.read_text("utf-8")

@@ -20,7 +20,7 @@ from ledger_network.fabric.status import contracts_run
 from ledger_network.port import Conflict, Member
 from tests.ledger_network.fabric import next_contract
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 HOMES = 6
 ORDERS_MIN, ORDERS_MAX = 3, 45  # of a household; a row holds 50

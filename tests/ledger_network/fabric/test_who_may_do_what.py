@@ -14,7 +14,7 @@ from tests.ledger_network.fabric import odd_contracts
 from tests.ledger_network.fabric.attempts import ACTS, YES, Actor, As, outcome, record
 from tests.ledger_network.fabric.grounds import GUEST, StandingNetwork
 
-pytestmark = pytest.mark.xdist_group("fabric")
+pytestmark = pytest.mark.network
 
 PAGE = ROOT / "docs" / "reference" / "who-may-do-what.md"
 COLUMNS = {

@@ -83,7 +83,7 @@ def _node(
     return done
 
 
-@pytest.mark.xdist_group("fabric")
+@pytest.mark.network
 def test_official_client_submits_and_reads_by_a_profile(network: Network, client: Path) -> None:
     profile = network.profile(DSO)
     asyncio.run(_initialise(profile))
