@@ -66,11 +66,13 @@ async def _serve(contract: port.Contract, settings: ServerSettings, metrics_addr
     registry = CollectorRegistry()
     server = ChaincodeServer(settings, contract_handler(contract), registry=registry)
     await server.start()
-    with contextlib.ExitStack() as held:
-        if metrics_address:
-            host, port = split_address(metrics_address)
-            metrics, _ = start_http_server(port, host, registry)
-            held.callback(metrics.server_close)
-            held.callback(metrics.shutdown)
-        await stop.wait()
-    await server.stop(grace_s=GRACE_S)
+    try:
+        with contextlib.ExitStack() as held:
+            if metrics_address:
+                host, port_number = split_address(metrics_address)
+                metrics, _ = start_http_server(port_number, host, registry)
+                held.callback(metrics.server_close)
+                held.callback(metrics.shutdown)
+            await stop.wait()
+    finally:
+        await server.stop(grace_s=GRACE_S)

@@ -234,6 +234,9 @@ def parse_consortium(text: bytes, name: str = "the file") -> Consortium:
     return consortium
 
 
+_A = {"dso": "a dso", "oracle": "an oracle operator", "regulator": "a regulator"}
+
+
 def _faults(consortium: Consortium) -> Iterator[str]:
     """What is wrong beyond the shape of single fields, a sentence each."""
     if consortium.fabric != RELEASE:
@@ -247,7 +250,7 @@ def _faults(consortium: Consortium) -> Iterator[str]:
         if organisation.role == "regulator" and organisation.orderers:
             yield f"{organisation.name}.orderers: a regulator reads and orders nothing."
         if organisation.role in ("regulator", "oracle", "dso") and not organisation.peers:
-            yield f"{organisation.name}.peers: a {organisation.role} runs a peer of its own."
+            yield f"{organisation.name}.peers: {_A[organisation.role]} runs a peer of its own."
     yield from _faults_of_policies(consortium)
 
 

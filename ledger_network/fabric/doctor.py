@@ -6,8 +6,9 @@ It looks and changes nothing. A later check that an earlier fault makes pointles
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,9 +22,10 @@ from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
 from ledger_network.fabric.install import RELEASE, installation
 from ledger_network.fabric.network import Network, contract_process
 from ledger_network.fabric.probe import PortTaken, require_free
-from ledger_network.fabric.processes import Processes
+from ledger_network.fabric.processes import Process, Processes
 from ledger_network.fabric.service import About
 from ledger_network.fabric.status import contracts_run
+from ledger_network.fabric.supervisor import WELL_S
 
 DISK_FREE_MIN = (
     200 * 1_048_576
@@ -32,6 +34,7 @@ EXPIRES_SOON_DAYS = 30
 RESTARTS_MANY = 3
 LOG_LINES = 3
 NO_SPACE = "no space left on device"
+DAMAGED = "Error opening leveldb"  # a peer that was ended while it made its databases, say
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -179,12 +182,22 @@ def _processes(network: Network, running: Processes) -> Iterator[Finding]:
         found = running.named(name)
         if found is None:
             yield Finding(name, is_well=False, sentence="It is not run.", mend=UP)
-        elif found.state != "running" or found.restarts >= RESTARTS_MANY:
+        elif found.state != "running" or (
+            found.restarts >= RESTARTS_MANY and not _has_settled(found.process)
+        ):
             yield _restarting(name, found.state, found.restarts, _last(network, node))
         else:
             well += 1
     if well == len(nodes):
         yield Finding("processes", is_well=True, sentence=f"All {well} run.")
+
+
+def _has_settled(process: Process | None) -> bool:
+    """Whether a process has run so long that its restarts are of the past."""
+    if process is None:
+        return False
+    uptime_s = float(Path("/proc/uptime").read_text("ascii").split()[0])
+    return uptime_s - process.started_ticks / os.sysconf("SC_CLK_TCK") >= WELL_S
 
 
 def _restarting(name: str, state: str, restarts: int, last: str) -> Finding:
@@ -193,6 +206,11 @@ def _restarting(name: str, state: str, restarts: int, last: str) -> Finding:
         mend = "Its disk is full: free some space, it then starts again by itself."
     elif "address already in use" in last or "cannot be listened on" in last:
         mend = "Another process has its port: stop that, or give the node another port."
+    elif DAMAGED in last:
+        mend = (
+            "Its database is damaged. Put back its data folder from a copy; in a network that has "
+            "never been up, begin anew: `commonwatt network down --purge`, then `up`."
+        )
     elif "certificate" in last or "x509" in last:
         mend = "See the certificates above; put in place those of its own authority."
     else:
@@ -215,17 +233,20 @@ async def _channel(network: Network) -> AsyncIterator[Finding]:
     async with Agreement(network.consortium, network.placement) as agreement:
         reached: list[str] = []
         heights: list[int] = []
+        skews: dict[str, ClockSkew] = {}
         for peer in network.consortium.nodes("peer"):
             gateway = agreement.admin(peer.organisation)
             try:
                 async with asyncio.timeout(10):
                     heights.append(await gateway.height(endpoint_of(peer, network.placement)))
             except ClockSkew as skew:
-                yield Finding("clock", is_well=False, sentence=f"{skew.message}.")
+                skews[peer.name] = skew
             except (GatewayError, TimeoutError) as error:
                 yield _not_answering(network, peer, error)
             else:
                 reached.append(peer.organisation.name)
+        if skews:
+            yield _clock(skews, others=len(heights))
         if heights:
             spread = f"heights from {min(heights)} to {max(heights)}"
             yield Finding(
@@ -236,6 +257,13 @@ async def _channel(network: Network) -> AsyncIterator[Finding]:
         if reached:
             async for finding in _contract(network, agreement, reached):
                 yield finding
+
+
+def _clock(skews: Mapping[str, ClockSkew], *, others: int) -> Finding:
+    """Whose clock is off: that of the peers that say so, or this machine's where all do."""
+    whose = f"clock of {', '.join(skews)}" if others else "clock"
+    skew = next(iter(skews.values()))
+    return Finding(whose, is_well=False, sentence=f"{skew.message}.")
 
 
 def _not_answering(network: Network, peer: Node, error: Exception) -> Finding:

@@ -209,7 +209,12 @@ class FabricLedger:
             verdict = await gateway.disagreement(self.contract, call, organisations=asked)
         except GatewayError:
             return outcome_of(error)
-        return Invalid(f"the organisations' contracts disagree: {verdict}")
+        if verdict.agreed:
+            return outcome_of(error)
+        return Invalid(
+            f"the organisations' contracts disagree: {', '.join(verdict.odd)} differed in "
+            f"{', '.join(verdict.differing)}; let all members run the version agreed on"
+        )
 
     async def evaluate(
         self,

@@ -141,7 +141,10 @@ class Network:
             running.supervisor.send(signal.SIGHUP)
             return
         require_free(self.consortium.nodes("orderer", "peer"))
+        if self._supervisor is not None:
+            self._supervisor.wait()  # it is dead: only its remains are waited for
         self.folder.processes.unlink(missing_ok=True)
+        self._forget_beginnings()
         with (self.folder.root / "supervisor.log").open("ab") as log:
             self._supervisor = subprocess.Popen(
                 [
@@ -200,7 +203,23 @@ class Network:
     def _write_wanted(self, wanted: Sequence[Wanted]) -> None:
         write_whole(self.folder.root / WANTED, msgspec.json.encode(wanted))
 
+    def _forget_beginnings(self) -> None:
+        """Let peers that never joined begin anew.
+
+        One that was ended while it made its databases cannot open them again; before it has
+        joined there is nothing in them.
+        """
+        for peer in self.consortium.nodes("peer"):
+            data = self.folder.data(peer)
+            if not (data / "ledgersData/chains/chains" / self.consortium.channel).exists():
+                shutil.rmtree(data, ignore_errors=True)
+                data.mkdir(parents=True)
+
     # Up
+
+    async def _is_ending(self) -> str:
+        running = self.processes()
+        return "its supervisor is ending" if running is not None and running.is_ending else ""
 
     async def up(self, progress: Progress) -> None:
         """Bring everything up; on return orders can be committed.
@@ -209,6 +228,7 @@ class Network:
         """
         progress("keys, channel and settings")
         await asyncio.to_thread(self.make)
+        await until("the end of what ran before", self._is_ending, within_s=DOWN_S)
         self._run(self.wanted(self.deployed()))
         await self._gathering.join(progress)
         if self._contract_command:

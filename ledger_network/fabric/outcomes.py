@@ -28,9 +28,31 @@ def outcome_of(error: GatewayError) -> Exception:
         return Invalid(f"the organisations' contracts disagree: {named} answered otherwise")
     if error.outcome is Outcome.UNKNOWN:
         return Unknown(error.transaction, error.message)
+    for said, sentence in _CAUSES.items():
+        if said in str(error):
+            return Invalid(f"{sentence} ({error})")
     return Invalid(str(error))
 
 
+_CAUSES = {
+    "client identity expired": (
+        "the certificate of this client has expired: let its organisation's authority issue it anew "
+        "and put it in place, where it is read again by itself"
+    ),
+    "creator org unknown": (
+        "the peers know no authority that vouches for this client: use a certificate that its "
+        "organisation's own authority issued, under that organisation's MSP id"
+    ),
+    "failed to get config for channel": (
+        "the peers are in no channel of that name: take the channel's name from `commonwatt network "
+        "profile`, or let the peers join it"
+    ),
+    "No metadata was found for chaincode": (
+        "the channel has agreed on no contract of that name: take its name from `commonwatt network "
+        "profile`, or let the members approve and commit it"
+    ),
+}
+"""What peers say, and the sentence for it: cause and mend."""
 _OVERTAKEN = ("EXPIRED_CHAINCODE",)
 """The contract was upgraded between endorsement and commit: as it is, it may be submitted again."""
 _INVALID = {

@@ -66,7 +66,8 @@ async def _get(host: str, port: int, path: str) -> tuple[int, str]:
     finally:
         writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split(maxsplit=2)[1]), body.decode("utf-8", "replace")
+    status = head.split(maxsplit=2)[1:2] or [b"none"]  # a node that ends may say nothing
+    return int(status[0]), body.decode("utf-8", "replace")
 
 
 async def listens(host: str, port: int) -> str:

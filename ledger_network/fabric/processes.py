@@ -59,10 +59,11 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Processes(msgspec.Struct, frozen=True):
-    """What a supervisor runs."""
+    """What a supervisor runs; `is_ending` says that it starts nothing any more."""
 
     supervisor: Process
     running: list[Running]
+    is_ending: bool = False
 
     def named(self, name: str) -> Running | None:
         """One of them by name."""

@@ -153,7 +153,7 @@ class Supervisor:
     def write(self) -> None:
         """Tell those outside what runs."""
         running = [child.running for child in self._children.values()]
-        content = msgspec.json.encode(Processes(self._this, running))
+        content = msgspec.json.encode(Processes(self._this, running, self._stop.is_set()))
         write_whole(self._processes, content)
 
     async def _take_up(self, wanted: Iterable[Wanted]) -> None:
@@ -166,6 +166,7 @@ class Supervisor:
         self.write()
 
     async def _end_all(self) -> None:
+        self.write()
         children = list(self._children.values())
         orderers = [c for c in children if c.wanted.name.startswith("orderer")]
         await self._end([c for c in children if c not in orderers])

@@ -45,6 +45,7 @@ _NOT_PERMITTED = (
     "failed evaluating policy",
     "signature set did not satisfy policy",
     "creator certificate is not valid",
+    "client identity expired",
 )
 _ORDERER_SAID = re.compile(r"received unsuccessful response from orderer: status=(\w+), info=")
 _CLIENTS_FAULT = {"BAD_REQUEST", "FORBIDDEN", "NOT_FOUND", "REQUEST_ENTITY_TOO_LARGE"}

@@ -41,8 +41,13 @@ def first(made: Material, label: str = "commonwatt_1") -> bytes:
     return contract_package(label, peer, contract, made.placement)
 
 
-def test_same_connection_has_the_same_bytes(made: Material) -> None:
-    assert first(made) == first(made)
+def test_same_connection_has_the_same_bytes_at_any_time(made: Material) -> None:
+    package = first(made)
+
+    assert package == first(made)
+    assert package[4:8] == bytes(4)  # the time in the head of a gzip file (RFC 1952)
+    with tarfile.open(fileobj=io.BytesIO(package), mode="r:gz") as archive:
+        assert {(entry.mtime, entry.uid, entry.uname) for entry in archive} == {(0, 0, "")}
 
 
 def test_id_is_the_one_that_a_peer_calculates(made: Material, tmp_path: Path) -> None:

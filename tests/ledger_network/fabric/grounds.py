@@ -75,7 +75,7 @@ class StandingNetwork:
         try:
             self.up()
         except BaseException:
-            self.__exit__(None, None, None)
+            self.close()
             raise
         return self
 
@@ -85,6 +85,10 @@ class StandingNetwork:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Take down what is up; the folder goes too."""
         self._note()
         self.run(self.network.down(purge=True, progress=unheard))
         self._runner.close()
