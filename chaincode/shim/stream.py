@@ -57,15 +57,18 @@ class PeerStream:
 
     async def serve(self) -> None:
         """Serve the peer until one side ends the stream."""
-        tasks = [asyncio.create_task(self._write()), asyncio.create_task(self._read())]
+        writing, reading = asyncio.create_task(self._write()), asyncio.create_task(self._read())
+        tasks = (writing, reading)
         try:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._cut()
             logger.info("stream of %s has ended", self._peer)
-            for task in tasks:
-                task.cancel()
+            reading.cancel()
+            # The writer ends by itself: while a message is on its way gRPC takes no status.
             await asyncio.wait(tasks)
+            if not writing.cancelled():
+                writing.exception()  # seen: of a stream that is over, none is news
         for task in ended:
             fault = None if task.cancelled() else task.exception()
             if isinstance(fault, NotAPeer):

@@ -156,15 +156,47 @@ def test_client_that_does_not_register_is_ended() -> None:
     play(scene)
 
 
+def listener(place: Stand) -> grpc.aio.Channel:
+    """A peer's channel whose stream is read when the test says so."""
+    return grpc.aio.secure_channel(
+        place.server.address,
+        grpc.ssl_channel_credentials(AUTHORITY.certificate, PEER.key, PEER.certificate),
+        options=[
+            ("grpc.use_local_subchannel_pool", 1),
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+        ],
+    )
+
+
+def test_stream_is_ended_while_a_message_of_ours_is_half_written() -> None:
+    # gRPC refuses a status then, and the call would never end.
+    async def scene() -> None:
+        async with stand(echo) as place:
+            channel = listener(place)
+            stream = connect(channel)
+            await stream.read()
+            large = Message(type=Kind.KEEPALIVE, payload=b"x" * 2**25).SerializeToString()
+            for message in (large, large, b"garbage"):
+                await stream.write(message)
+            async with asyncio.timeout(DEADLINE_S):
+                received = 2 * len(large) + len(b"garbage")
+                while place.figure("chaincode_stream_bytes_total", direction="received") < received:
+                    await asyncio.sleep(0.01)
+                with pytest.raises(grpc.aio.AioRpcError, match="cannot be parsed") as ended:
+                    while True:
+                        await stream.read()
+            assert ended.value.code() == grpc.StatusCode.FAILED_PRECONDITION
+            await channel.close()
+
+    play(scene)
+
+
 def test_client_that_only_listens_does_not_fill_the_memory() -> None:
     # Keep-alives are sent and their answers never read: at some point no more are taken.
     async def scene() -> None:
         async with stand(echo) as place, place.peer() as peer:
-            channel = grpc.aio.secure_channel(
-                place.server.address,
-                grpc.ssl_channel_credentials(AUTHORITY.certificate, PEER.key, PEER.certificate),
-                options=[("grpc.use_local_subchannel_pool", 1)],
-            )
+            channel = listener(place)
             stream = connect(channel)
             ping = Message(type=Kind.KEEPALIVE, payload=b"x" * 65_536).SerializeToString()
             sent = 0
