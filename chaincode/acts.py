@@ -17,7 +17,7 @@ from chaincode.errors import (
     SIGNER_UNKNOWN,
     Refused,
 )
-from chaincode.registry import PARTICIPANTS, STATUSES, ParticipantStatus, regulator_did
+from chaincode.registry import PARTICIPANTS, regulator_did, set_lock
 from chaincode.sheets import TOKEN_BYTES_MAX, read_tokens
 from chaincode.state import Count, Did, Row, Table, encode
 
@@ -80,8 +80,7 @@ def record_act(context: Context, arguments: ActArguments) -> ActAnswer:
         raise ACT_SEQUENCE(sequence=act.sequence, due=applied + 1)
     if PARTICIPANTS.get(context, act.participant) is None:
         raise PARTICIPANT_UNKNOWN(did=act.participant)
-    status = ParticipantStatus(locked=act.act == "lock", reason=act.reason)
     ACTS.put(context, ActSequence(applied=act.sequence), read.did)
-    STATUSES.put(context, status, act.participant)
+    set_lock(context, act.participant, locked=act.act == "lock")
     context.emit("act_recorded", encode(act))
     return ActAnswer(act.sequence, applied=True)

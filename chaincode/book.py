@@ -23,7 +23,7 @@ from chaincode.fees import highest_cover
 from chaincode.market_rules import MarketRules
 from chaincode.meters import METERS, MeterVersion, meter_at
 from chaincode.postings import cover_nano
-from chaincode.registry import STATUSES
+from chaincode.registry import locked_traders
 from chaincode.state import Row, Side, Table, slot_part
 from chaincode.tariffs import Tariffs
 from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
@@ -179,13 +179,12 @@ class Covering:
                 break
         page = BookPage(entries=[], left_out=[], withdrawals=[])
         dids = [did for did, _ in chunk]
-        statuses = STATUSES.get_many(self._context, [(did,) for did in dids])
+        locks = locked_traders(self._context)
         self._books.load(dids)
         names = list(dict.fromkeys(o.meter for _, row in chunk for o in row.orders if o.open))
         rows = METERS.get_many(self._context, [(name,) for name in names])
         meters = dict(zip(names, rows, strict=True))
-        for (did, row), status in zip(chunk, statuses, strict=True):
-            locked = status is not None and status.locked
+        for did, row in chunk:
             timed: list[tuple[int, StoredOrder]] = []
             for order in row.orders:
                 if order.withdrawn_wh:
@@ -197,7 +196,7 @@ class Covering:
             timed.sort(key=lambda item: (item[0], item[1].id))
             for time, order in timed:
                 meter = meter_at(meters[order.meter], order.meter, self._slot)
-                self._judge(page, did, order, time, meter, locked=locked)
+                self._judge(page, did, order, time, meter, locked=did in locks)
         return page, dids[-1] if left else ""
 
     def _judge(

@@ -16,7 +16,7 @@ from chaincode.context import Context
 from chaincode.errors import AREA_UNKNOWN, NO_CLOCK
 from chaincode.market_rules import RULES, AreaRules, rules_at
 from chaincode.meters import METERS, Meter
-from chaincode.registry import PARTICIPANTS, STATUSES
+from chaincode.registry import PARTICIPANTS, locked_traders
 from chaincode.sheets import Step
 from chaincode.slots import SLOTS
 from chaincode.state import Did, Row, Second, Side, Table, slot_part
@@ -85,7 +85,7 @@ class Desk:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._known: set[str] = set()
-        self._locked: set[str] = set()
+        self._locked: frozenset[str] = frozenset()
         self._meters: dict[str, Meter | None] = {}
         self._areas: dict[str, Area | None] = {}
         self._paused: dict[str, frozenset[str]] = {}
@@ -96,15 +96,24 @@ class Desk:
         self._rows: dict[RowKey, list[StoredOrder]] = {}
         self._changed: dict[RowKey, None] = {}
 
-    def load_traders(self, dids: Iterable[str]) -> None:
-        """Read who is a participant and who is locked."""
-        wanted = list(dict.fromkeys(dids))
+    def load_locks(self) -> None:
+        """Read who is locked."""
+        self._locked = locked_traders(self._context)
+
+    def load_traders(self, places: Iterable[tuple[str, str]]) -> None:
+        """Read which of (trader, loaded meter) are participants; who holds the meter is one."""
+        wanted: dict[str, None] = {}
+        for did, meter in places:
+            if self._holds(did, meter):
+                self._known.add(did)
+            else:
+                wanted[did] = None
         found = self._context.get_many([PARTICIPANTS.key(did) for did in wanted])
         self._known.update(did for did, row in zip(wanted, found, strict=True) if row is not None)
-        statuses = STATUSES.get_many(self._context, [(did,) for did in wanted])
-        for did, row in zip(wanted, statuses, strict=True):
-            if row is not None and row.locked:
-                self._locked.add(did)
+
+    def _holds(self, did: str, meter: str) -> bool:
+        row = self._meters[meter]
+        return row is not None and any(dated.value.holder == did for dated in row.versions)
 
     def load_meters(self, names: Iterable[str]) -> None:
         """Read meters and, once each, what belongs to their areas."""

@@ -109,8 +109,9 @@ def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     if steps > BATCH_STEPS_MAX:
         raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
     desk = Desk(context)
-    desk.load_traders({token.did: None for token in sheets})
+    desk.load_locks()
     desk.load_meters({token.payload.meter: None for token in sheets})
+    desk.load_traders((token.did, token.payload.meter) for token in sheets)
     desk.load_rows(_sheet_rows(desk, sheets))
     return _answer(context, desk, read, "PLACED", _place)
 
@@ -129,7 +130,7 @@ def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     if steps > BATCH_STEPS_MAX:
         raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
     desk = Desk(context)
-    desk.load_traders({token.did: None for token in amends})
+    desk.load_locks()
     desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
     desk.load_meters({order.meter: None for order in desk.all_orders()})
     return _answer(context, desk, read, "AMENDED", _amend)

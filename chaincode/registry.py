@@ -52,17 +52,20 @@ class Participant(Row, frozen=True, gc=False):
     retailer: str
 
 
-class ParticipantStatus(Row, frozen=True, gc=False):
-    """What the regulator's acts say of a participant; absent while none was recorded."""
+class Locks(Row, frozen=True, gc=False):
+    """The participants that the regulator's acts have locked, in order of their DIDs.
 
-    locked: bool
-    reason: str
+    One row, since every batch of orders asks for it: locks are few and rare, and a batch that one
+    overtakes is to be looked at again.
+    """
+
+    locked: list[str]
 
 
 CHANNEL = Table(1, "channel", Channel, ())
 ORGANISATIONS = Table(2, "organisations", Organisation, ("name",))
 PARTICIPANTS = Table(3, "participants", Participant, ("did",))
-STATUSES = Table(4, "statuses", ParticipantStatus, ("did",))
+LOCKS = Table(7, "locks", Locks, (), remembered=1)
 
 
 class OrganisationArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,6 +127,18 @@ def register_participant(context: Context, arguments: ParticipantArguments) -> A
     PARTICIPANTS.put(context, row, arguments.did)
     context.emit("participant_registered", encode(row))
     return Accepted(arguments.did)
+
+
+def locked_traders(context: Context) -> frozenset[str]:
+    """The DIDs that trade nothing until the regulator unlocks them."""
+    row = LOCKS.get(context)
+    return frozenset() if row is None else frozenset(row.locked)
+
+
+def set_lock(context: Context, did: str, *, locked: bool) -> None:
+    """Lock or unlock a participant."""
+    others = locked_traders(context) - {did}
+    LOCKS.put(context, Locks(locked=sorted(others | {did} if locked else others)))
 
 
 def require_key(did: str) -> None:
