@@ -122,20 +122,28 @@ class Desk:
             self._meters[name] = row
 
     def load_rows(self, keys: Iterable[RowKey]) -> None:
-        """Read order rows with the areas, rules, clocks and slots that they fall under."""
+        """Read order rows with the areas, rules, clocks and slots that they fall under.
+
+        All in one question, since each is a message to the engine and back.
+        """
         wanted = list(dict.fromkeys(keys))
-        for area in dict.fromkeys(key.area for key in wanted):
-            row = AREAS.get(self._context, area)
-            self._areas[area] = row
-            self._paused[area] = frozenset() if row is None else paused_zones(row)
-            self._rules[area] = RULES.get(self._context, area)
-            self._clocks[area] = CLOCKS.get(self._context, area)
+        areas = list(dict.fromkeys(key.area for key in wanted))
         slots = list(dict.fromkeys((key.area, key.slot) for key in wanted))
-        phases = SLOTS.get_many(self._context, [(area, slot_part(slot)) for area, slot in slots])
-        for place, phase in zip(slots, phases, strict=True):
-            self._closed[place] = phase is not None
-        names = [(key.area, slot_part(key.slot), key.did) for key in wanted]
-        for key, row in zip(wanted, ORDERS.get_many(self._context, names), strict=True):
+        asked = [
+            *(table.key(area) for area in areas for table in (AREAS, RULES, CLOCKS)),
+            *(SLOTS.key(area, slot_part(slot)) for area, slot in slots),
+            *(ORDERS.key(key.area, slot_part(key.slot), key.did) for key in wanted),
+        ]
+        found = iter(self._context.get_many(asked))
+        for name in areas:
+            area = self._areas[name] = AREAS.found(next(found))
+            self._paused[name] = frozenset() if area is None else paused_zones(area)
+            self._rules[name] = RULES.found(next(found))
+            self._clocks[name] = CLOCKS.found(next(found))
+        for place in slots:
+            self._closed[place] = next(found) is not None
+        for key, value in zip(wanted, found, strict=True):
+            row = ORDERS.found(value)
             self._rows[key] = [] if row is None else row.orders
 
     def is_participant(self, did: str) -> bool:

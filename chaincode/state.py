@@ -88,13 +88,12 @@ class Table(Generic[R]):
 
     def get(self, context: Context, *parts: str) -> R | None:
         """The row, None where absent."""
-        value = context.get(self.key(*parts))
-        return None if value is None else self.decode(value)
+        return self.found(context.get(self.key(*parts)))
 
     def get_many(self, context: Context, names: Sequence[Sequence[str]]) -> list[R | None]:
         """The rows in the order asked, None where absent."""
         values = context.get_many([self.key(*parts) for parts in names])
-        return [None if value is None else self.decode(value) for value in values]
+        return [self.found(value) for value in values]
 
     def put(self, context: Context, row: R, *parts: str) -> None:
         """Write the row when the transaction commits."""
@@ -115,6 +114,10 @@ class Table(Generic[R]):
         start = prefix + after + "\x00" if after else prefix
         for key, value in context.range(start, prefix[:-1] + "0"):
             yield key[len(prefix) :], self.decode(value)
+
+    def found(self, value: bytes | None) -> R | None:
+        """The row from what was read at its key, None where absent."""
+        return None if value is None else self.decode(value)
 
     def decode(self, value: bytes) -> R:
         """The row from its stored bytes."""
