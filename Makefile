@@ -48,6 +48,7 @@ lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade
 	$(LOCK) pyproject.toml -o requirements.txt
 	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
 	$(LOCK) --group go -o requirements-go.txt
+	$(LOCK) --group node -o requirements-node.txt
 
 clean: ## remove what the checks and builds leave; .venv and the market's data stay
 	rm -rf .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
