@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test test-exhaustive bench docs lint clean venv lock containers
+.PHONY: help up test test-exhaustive bench docs lint clean venv lock packages
 
 BIN := .venv/bin
 WORKERS ?= 2
@@ -22,12 +22,12 @@ venv: ## the environment in .venv, from the locked requirements
 up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `commonwatt up --help` says
 	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
-test: lint containers ## every check: style, types, floors, tests
+test: lint packages ## every check: style, types, floors, tests
 	$(PYTEST) $(BESIDE) -m "not exhaustive and not network"
 	$(PYTEST) -m "network and not exhaustive"
 
-containers: ## podman for the container test, where it is missing
-	@sh .ci/containers
+packages: ## Debian's packages that tests need, where they are missing
+	@sh .ci/packages
 
 test-exhaustive: venv ## the spaces too large for every run (many minutes)
 	$(PYTEST) $(BESIDE) -m exhaustive

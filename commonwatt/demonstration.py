@@ -195,12 +195,13 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
     for home in cast.homes:
         retailer = Member(home.retailer)
         await submit("register_participant", ParticipantArguments(home.did), retailer)
-        await submit("register_certified_meter", _meter(home, first_slot))
+        await submit("register_certified_meter", certified_meter(home, first_slot))
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
 
 
-def _meter(home: Home, first_slot: int) -> MeterArguments:
+def certified_meter(home: Home, first_slot: int) -> MeterArguments:
+    """A home's meter as its DSO certifies it, for slots from `first_slot` on."""
     return MeterArguments(
         meter=home.meter,
         holder=home.did,

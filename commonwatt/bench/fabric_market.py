@@ -18,7 +18,6 @@ import msgspec
 
 from chaincode.balances import PaymentArguments
 from chaincode.clock import ClockArguments
-from chaincode.meters import MeterArguments
 from chaincode.registry import ParticipantArguments
 from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
 from commonwatt.bench.fabric_network import bench_network, open_ledger
@@ -31,9 +30,8 @@ from commonwatt.demonstration import (
     SLOT_S,
     Cast,
     Home,
-    export_w,
+    certified_meter,
     found,
-    import_w,
     make_cast,
 )
 from commonwatt.simulate import START_S
@@ -124,7 +122,9 @@ async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int
 
     async def certify(home: Home) -> Receipt:
         return await ledger.submit(
-            "register_certified_meter", _meter(home, first_slot), member=Member(DSO, "admin")
+            "register_certified_meter",
+            certified_meter(home, first_slot),
+            member=Member(DSO, "admin"),
         )
 
     async def deposit(home: Home) -> Receipt:
@@ -133,17 +133,3 @@ async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int
 
     for step in (admit, certify, deposit):
         await at_once(homes, step, in_flight=FOUNDING_IN_FLIGHT)
-
-
-def _meter(home: Home, first_slot: int) -> MeterArguments:
-    return MeterArguments(
-        meter=home.meter,
-        holder=home.did,
-        retailer=home.retailer,
-        zone=home.zone,
-        grid_level=7,
-        import_w=import_w(home),
-        export_w=export_w(home),
-        from_slot=first_slot,
-        source="solar" if home.profile.pv_column else "",
-    )

@@ -53,7 +53,7 @@ def require_podman() -> None:
     if os.geteuid() == 0 and not missing:
         return
     lacking = f"without {', '.join(missing)}" if missing else "without being root"
-    reason = f"containers cannot be run {lacking}: .ci/containers installs what it takes, as root"
+    reason = f"containers cannot be run {lacking}: .ci/packages installs what it takes, as root"
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
