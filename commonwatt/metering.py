@@ -1,4 +1,4 @@
-"""The demonstration's meters: registers that follow the households' profiles.
+"""The demonstration's meters: registers that follow the households' profiles, and their reports.
 
 A register is the sum of all slots since the first, so it is known again after a restart without
 being stored.
@@ -6,9 +6,11 @@ being stored.
 
 from __future__ import annotations
 
-from chaincode.readings import Leaf
-from commonwatt.demonstration import SLOT_S, Cast, Home
-from commonwatt.profiles import Week, household_energy
+from chaincode.readings import LEAVES_MAX, Leaf
+from commonwatt.demonstration import AREA, ORACLE, SLOT_S, Cast, Home
+from commonwatt.profiles import Week, household_energy, simbench_week
+from ledger_network.port import Ledger, Member
+from meter_oracle.reports import make_report, sign_report
 
 
 class Meters:
@@ -53,3 +55,32 @@ class Meters:
             resolution_wh=1,
             salt=self._cast.draw.bytes32("salt", slot, home.number).hex(),
         )
+
+
+class SignedByAll:
+    """Reports of a simulation: every node has read every meter and agrees at once."""
+
+    def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:
+        self._ledger = ledger
+        self._cast = cast
+        self._meters = Meters(cast, simbench_week(), first_slot)
+
+    async def report(self, slot: int) -> None:
+        """Have the oracle operator record what the meters show."""
+        leaves = self._meters.leaves(slot)
+        for start in range(0, len(leaves), LEAVES_MAX):
+            report, ordered = make_report(
+                leaves[start : start + LEAVES_MAX],
+                area=AREA,
+                slot=slot,
+                oracle=self._cast.oracle,
+                channel=self._ledger.channel,
+                contract=self._ledger.contract,
+            )
+            signed = sign_report(report, ordered, self._cast.oracle_keys)
+            await self._ledger.submit(
+                "record_readings",
+                signed.arguments,
+                member=Member(ORACLE),
+                transient=signed.transient,
+            )

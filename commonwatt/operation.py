@@ -1,21 +1,22 @@
 """The work of a market's members, slot by slot: what `up` and `simulate` both do.
 
 `Operation.tick` looks at market time and at the ledger and does what is due: retailers carry
-their clients' sheets, the DSO closes gates, somebody clears, the oracle operator reports, a
-retailer settles. It holds nothing that the ledger does not: after a crash it looks again.
+their clients' sheets, the DSO closes gates, somebody clears, a retailer settles and corrects.
+It holds nothing that the ledger does not: after a crash it looks again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
 from chaincode.balances import AccountAnswer, OwnerArguments, PaymentArguments
+from chaincode.errors import Refused
 from chaincode.market_rules import MarketRules
 from chaincode.orders import TokensAnswer
 from chaincode.queries import AreaAnswer, SeedChainView, SlotView
-from chaincode.readings import LEAVES_MAX, Leaf
 from chaincode.settlement import SlotSettlement
 from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
 from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
@@ -28,7 +29,6 @@ from commonwatt.demonstration import (
     DEPOSIT_LOW_NANO,
     DEPOSIT_NANO,
     DSO,
-    ORACLE,
     RETAILERS,
     SLOT_S,
     Cast,
@@ -36,10 +36,8 @@ from commonwatt.demonstration import (
     market_rules,
     seed_chain,
 )
-from commonwatt.metering import Meters
 from commonwatt.profiles import simbench_week
 from ledger_network.port import Conflict, Ledger, Member, Receipt
-from meter_oracle.reports import make_report, sign_report
 
 ATTEMPTS_MAX = 20  # of a transaction that conflicts; each loses only to one that committed
 SLOTS_PER_DAY = 96
@@ -57,8 +55,20 @@ class Tally(msgspec.Struct):
     certificates_retired_wh: int = 0
 
 
+class Reporter(Protocol):
+    """Who reports what meters measured."""
+
+    async def report(self, slot: int) -> None:
+        """Record the readings of a slot that has ended."""
+        ...
+
+
 class Operation:
-    """The members' work on one ledger; `settled` is called with each slot that has settled."""
+    """The members' work on one ledger; `settled` is called with each slot that has settled.
+
+    Without a reporter oracle nodes report by themselves, and a slot waits for its readings until
+    the deadline of its rules.
+    """
 
     def __init__(
         self,
@@ -66,20 +76,27 @@ class Operation:
         cast: Cast,
         first_slot: int,
         *,
+        reporter: Reporter | None = None,
         settled: Callable[[SlotView], None] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._reporter = reporter
         self._cast = cast
         self._rules: MarketRules = market_rules(first_slot)
         self._week = simbench_week()
-        self._meters = Meters(cast, self._week, first_slot)
         self._chains = [seed_chain(cast, 0)]
         self._settled = settled
         self._first_slot = first_slot
         self._place_next = first_slot
         self._close_next = first_slot
         self._settle_next = first_slot
+        self._to_correct: set[int] = set()
         self.tally = Tally()
+
+    def correct(self, slot: int) -> None:
+        """A reading of a settled slot has come: correct it when the next work is done."""
+        if slot < self._settle_next:
+            self._to_correct.add(slot)
 
     async def resume(self) -> None:
         """Find where the ledger stands: the newest gate, and the oldest slot not settled.
@@ -118,8 +135,12 @@ class Operation:
             await self._close(self._close_next)
             self._close_next += SLOT_S
         while self._settle_next < self._close_next and self._settle_next + SLOT_S <= now_s:
-            await self._settle(self._settle_next)
+            if not await self._settle(self._settle_next):
+                break
             self._settle_next += SLOT_S
+        for slot in sorted(self._to_correct):
+            await self._run("correct_slot", slot, "SETTLED", Member(RETAILERS[0]))
+            self._to_correct.discard(slot)
 
     async def settled_before(self, count: int) -> list[SlotView]:
         """Up to `count` slots that settled before this operation began, oldest first."""
@@ -214,30 +235,24 @@ class Operation:
             self._chains.append(following)
         return chain.before(tip)
 
-    async def _settle(self, slot: int) -> None:
-        await self._report(slot, self._meters.leaves(slot))
+    async def _settle(self, slot: int) -> bool:
+        """Settle a slot; False while its readings are awaited."""
+        if self._reporter is not None:
+            await self._reporter.report(slot)
         day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
         if place == 0:
             await self._top_up(day)  # before the slot settles: what settled is not looked at again
-        await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
+        try:
+            await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
+        except Refused as refused:
+            if refused.code != "READINGS_MISSING":
+                raise
+            return False
         view = await self.slot(slot)
         self._count(view)
         if self._settled is not None:
             self._settled(view)
-
-    async def _report(self, slot: int, leaves: list[Leaf]) -> None:
-        """The oracle operator's nodes sign what the meters show."""
-        for start in range(0, len(leaves), LEAVES_MAX):
-            report, ordered = make_report(
-                leaves[start : start + LEAVES_MAX],
-                area=AREA,
-                slot=slot,
-                oracle=self._cast.oracle,
-                channel=self._ledger.channel,
-                contract=self._ledger.contract,
-            )
-            signed = sign_report(report, ordered, self._cast.oracle_keys)
-            await self.submit("record_readings", signed.arguments, Member(ORACLE), signed.transient)
+        return True
 
     async def _top_up(self, day: int) -> None:
         """Once a day a retailer takes a deposit from clients that are running low."""

@@ -29,6 +29,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
+from commonwatt.metering import SignedByAll
 from commonwatt.operation import SLOTS_PER_DAY, Operation
 from commonwatt.seeded import Draw
 from ledger_network.embedded.engine import EmbeddedLedger
@@ -204,7 +205,8 @@ async def _trade(
     """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
     await found(ledger, cast, first_slot=first_slot, clock=clock)
-    operation = Operation(ledger, cast, first_slot, settled=settled)
+    reporter = SignedByAll(ledger, cast, first_slot)
+    operation = Operation(ledger, cast, first_slot, reporter=reporter, settled=settled)
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
     now_s = START_S
     while not operation.is_settled(last_slot):
