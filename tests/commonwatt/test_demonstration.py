@@ -34,6 +34,7 @@ from commonwatt.demonstration import (
     market_rules,
     seed_chain,
 )
+from commonwatt.metering import SignedByAll
 from commonwatt.operation import Operation
 from commonwatt.seeded import Draw, SeedChain
 from commonwatt.simulate import START_S
@@ -166,13 +167,17 @@ def test_seed_chains_follow_each_other_before_they_end(
         async with open_ledger(tmp_path / "ledger", now_s) as ledger:
             clock = ClockArguments(AREA, START_S, START_S, 1)
             await found(ledger, cast, first_slot=FIRST_SLOT, clock=clock)
-            operation = Operation(ledger, cast, FIRST_SLOT)
+            operation = Operation(
+                ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+            )
             anchors = await anchor(ledger, FIRST_SLOT)
             for number in range(slots):
                 await operation.tick(now_s[0], lookahead_s=0)
                 now_s[0] += SLOT_S if number else SLOT_S - 300
                 if number in (25, 55):  # a process begins anew and finds the chain in use
-                    operation = Operation(ledger, cast, FIRST_SLOT)
+                    operation = Operation(
+                        ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+                    )
                     await operation.resume()
             last = FIRST_SLOT + (slots - 2) * SLOT_S
             assert await anchor(ledger, last) != anchors

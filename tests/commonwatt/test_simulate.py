@@ -16,6 +16,7 @@ import pytest
 from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration import AREA, ORGANISATIONS, SLOT_S, Cast, found, make_cast
+from commonwatt.metering import SignedByAll
 from commonwatt.operation import Operation
 from commonwatt.simulate import CHANNEL, START_S, SimulationResult, VirtualClock, simulate
 from ledger_network.embedded.engine import EmbeddedLedger
@@ -137,7 +138,9 @@ async def _trade(folder: Path, cast: Cast, lives: Iterable[int]) -> tuple[str, i
     for count, submits in enumerate([*lives, None], start=1):
         async with _open(folder, cast, clock) as ledger:
             ledger.left = submits
-            operation = Operation(ledger, cast, FIRST_SLOT)
+            operation = Operation(
+                ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+            )
             try:
                 await operation.resume()
                 while not operation.is_settled(last_slot):
