@@ -283,7 +283,11 @@ REPORT_EARLY = Refusal(
     "Slot {slot} ends at {end_s}; it is {now_s}.",
     repeatable=True,
 )
-REPORT_LATE = Refusal("REPORT_LATE", "Slot {slot} is {phase} and takes no more readings.")
+REPORT_LATE = Refusal(
+    "REPORT_LATE",
+    "Slot {slot} is {phase} and takes no readings until that has ended.",
+    repeatable=True,
+)
 READING_BACKWARDS = Refusal(
     "READING_BACKWARDS",
     "A register of meter {meter} runs back in slot {slot}.",

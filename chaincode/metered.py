@@ -13,11 +13,12 @@ import msgspec
 from chaincode.book import page_part
 from chaincode.context import Context
 from chaincode.delivery import Generation, certify
+from chaincode.estimates import Estimates
 from chaincode.meters import METERS, MeterVersion, meter_at
 from chaincode.postings import Party
-from chaincode.readings import get_readings
 from chaincode.runs import PAGE_ROWS
 from chaincode.state import Row, Table, slot_part
+from chaincode.stored_readings import first_readings, newest_readings
 from chaincode.tariffs import Tariffs
 
 USED_BYTES = 40  # of a meter in a page beside its name
@@ -45,14 +46,26 @@ class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far; `estimated` the meters without a reading; `carry_bytes` is what carrying on may take.
+    so far; `versions` that of the reading, 0 where the meter is estimated; `carry_bytes` is what
+    carrying on may take.
     """
 
-    def __init__(self, context: Context, area: str, slot: int, tariffs: Tariffs) -> None:
+    def __init__(
+        self,
+        context: Context,
+        area: str,
+        slot: int,
+        tariffs: Tariffs,
+        estimates: Estimates,
+        *,
+        newest: bool,
+    ) -> None:
         self._context = context
         self._area = area
         self._slot = slot
         self._tariffs = tariffs
+        self._estimates = estimates
+        self._read = newest_readings if newest else first_readings
         self._used: dict[str, Used] = {}
         self.carry_bytes = 0
         self._measured: dict[str, tuple[int, int]] = {}
@@ -62,7 +75,7 @@ class MeteredSlot:
         self.import_wh: dict[str, int] = {}
         self.live_wh: dict[str, int] = {}
         self.minted_wh: dict[str, int] = {}
-        self.estimated: list[str] = []
+        self.versions: dict[str, int] = {}
         self.zones: dict[str, str] = {}
 
     def load(self, meters: Iterable[str]) -> None:
@@ -71,17 +84,17 @@ class MeteredSlot:
         if not wanted:
             return
         rows = METERS.get_many(self._context, [(name,) for name in wanted])
-        leaves = get_readings(self._context, self._slot, wanted)
-        for name, row, leaf in zip(wanted, rows, leaves, strict=True):
+        readings = self._read(self._context, self._slot, wanted)
+        for name, row, reading in zip(wanted, rows, readings, strict=True):
             version = meter_at(row, name, self._slot)
             self.parties[name] = self._party(version)
             if name not in self._used:
                 self.carry_bytes += len(name) + USED_BYTES
             self.zones[name] = version.zone
             self._sources[name] = version.source
-            if leaf is None:
-                self.estimated.append(name)
-            taken = (0, 0) if leaf is None else (leaf.export_wh, leaf.import_wh)
+            self.versions[name] = 0 if reading is None else reading.version
+            measure = self._estimates.get(name) if reading is None else reading.reading.leaf
+            taken = measure.export_wh, measure.import_wh
             self._measured[name] = taken
             used = self._used.get(name, Used(name, 0, 0, 0))
             plant = Generation(name, taken[0], certified=bool(version.source))
@@ -144,5 +157,5 @@ class MeteredSlot:
 
 def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
     """Those of `meters` without a reading for `slot`."""
-    leaves = get_readings(context, slot, meters)
-    return [name for name, leaf in zip(meters, leaves, strict=True) if leaf is None]
+    readings = first_readings(context, slot, meters)
+    return [name for name, reading in zip(meters, readings, strict=True) if reading is None]

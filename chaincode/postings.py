@@ -30,7 +30,8 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
 
     `account` receives `amount_nano` (below zero: pays). `kind` is energy, residual, surplus,
     spread, fee:<kind>, vat or vat:<kind>. `trade` is the id of the trade it comes from, if any.
-    `explain` says in words how the amount comes about.
+    `explain` says in words how the amount comes about. `cause` names the correction of the slot
+    that posted the difference; empty where the slot was settled first.
     """
 
     account: str
@@ -38,6 +39,7 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     kind: str
     trade: str = ""
     explain: str = ""
+    cause: str = ""
 
 
 class Vat(msgspec.Struct, frozen=True, gc=False):
@@ -213,6 +215,26 @@ def cover_nano(
         return max(0, (energy * Price(-limit)).nano)
     price = Price(limit) + Price(fees) + price_rate_up(Price(max(0, limit)), vat_ppm)
     return max(0, (energy * price).nano)
+
+
+def differences(
+    before: Sequence[Posting], after: Sequence[Posting], *, cause: str
+) -> list[Posting]:
+    """What to post so that `after` stands where `before` was posted.
+
+    One line per (account, kind, trade) whose amount is another; each is a difference of rounded
+    amounts, so that any way to the same `after` ends in the same sums.
+    """
+    sums: dict[tuple[str, str, str], list[int]] = {}
+    for column, postings in enumerate((before, after)):
+        for posting in postings:
+            line = sums.setdefault((posting.account, posting.kind, posting.trade), [0, 0])
+            line[column] += posting.amount_nano
+    return [
+        Posting(account, new - old, kind, trade, f"{new} instead of {old}", cause)
+        for (account, kind, trade), (old, new) in sums.items()
+        if new != old
+    ]
 
 
 def totals(postings: Iterable[Posting]) -> dict[str, int]:

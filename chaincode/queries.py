@@ -20,7 +20,7 @@ from chaincode.disputes import disputed_trades
 from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.market_rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.postings import Posting
-from chaincode.settlement import POSTINGS, SETTLEMENTS, SlotSettlement
+from chaincode.settled import POSTINGS, SETTLEMENTS, SlotSettlement
 from chaincode.slots import SLOTS, Slot, SlotArguments
 from chaincode.state import Count, Did, Id, Second, at_slot, encode, slot_part
 from chaincode.zones import Area, AreaName, Lane, get_area, get_lane
@@ -255,7 +255,7 @@ def _trade_state(
 ) -> OrderState:
     if trade.number in disputed:
         return "DISPUTED"
-    if slot.phase == "SETTLED":
+    if slot.phase in ("SETTLED", "CORRECTING"):
         return "SETTLED"
     return "EXECUTING" if running else "MATCHED"
 

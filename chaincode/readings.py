@@ -8,6 +8,10 @@ else: the report writes no public key, so that the collection's own endorsement 
 The contract checks plausibility itself: registers do not run back, energy fits the certified
 power, a slot begins where the one before it ended.
 
+A slot takes one reading per meter until it has settled. Then it still takes the reading of a
+meter that was estimated, and a next version of one that is substituted or edited; nothing is ever
+overwritten, and `correct_slot` settles the difference.
+
 Trees are those of RFC 9162 (section 2.1): leaves hashed with a 0x00 before them, nodes with 0x01.
 """
 
@@ -66,17 +70,25 @@ from chaincode.state import (
     slot_part,
     with_version,
 )
+from chaincode.stored_readings import (
+    COLLECTION,
+    READING_VERSIONS_MAX,
+    Leaf,
+    Quality,
+    Reading,
+    newest_readings,
+    reading_key,
+    stored_versions,
+)
 from chaincode.units import Power, times_exceeded
 from chaincode.zones import VERSIONS_MAX, Accepted, Area, get_area, require_open, require_slot_start
 from identity.jws import TokenRefused, decode_payload, parse_compact
 
 REPORT_TYP = "commonwatt-report+jws"
-LEAVES_MAX = 1_000  # meters of a report: with four rows read for each, far below the limit
+LEAVES_MAX = 1_000  # meters of a report: up to sixteen keys are read for each
 NODES_MAX = 31  # oracle nodes: f = 10
-COLLECTION = "readings"
 TRANSIENT_LEAVES = "leaves"
-
-Quality = Literal["measured", "estimated", "substituted", "edited"]
+CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # may replace a settled reading
 
 
 class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,29 +116,6 @@ class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faulty_max: Count
 
 
-class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One meter's registers at both ends of the slot, Wh; the salt hides it in the root."""
-
-    export_from_wh: Count
-    export_to_wh: Count
-    import_from_wh: Count
-    import_to_wh: Count
-    meter: Id
-    quality: Quality
-    resolution_wh: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
-    salt: Hex32
-
-    @property
-    def import_wh(self) -> int:
-        """What the meter took in this slot."""
-        return self.import_to_wh - self.import_from_wh
-
-    @property
-    def export_wh(self) -> int:
-        """What the meter gave in this slot."""
-        return self.export_to_wh - self.export_from_wh
-
-
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a node signs: the root over `count` leaves, for one slot of one area.
 
@@ -149,15 +138,6 @@ class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
 
 
-class Reading(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A stored reading: the leaf, the root it was under, who vouches for it."""
-
-    leaf: Leaf
-    rank: Literal["oracle"]
-    root: Hex32
-    v: int = 1
-
-
 class Recorded(msgspec.Struct, frozen=True):
     """How many readings a report brought; 0 if it was known already."""
 
@@ -166,7 +146,6 @@ class Recorded(msgspec.Struct, frozen=True):
 
 _reports = msgspec.json.Decoder(Report)
 _leaves = msgspec.json.Decoder(list[Leaf])
-_reading = msgspec.json.Decoder(Reading)
 
 
 def set_oracle_nodes(context: Context, arguments: OracleArguments) -> Accepted:
@@ -223,38 +202,31 @@ def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
     require_slot_start(area, report.slot)
     _check_signers(context, report, signers)
     leaves = _read_leaves(context, report)
-    keys = [reading_key(report.slot, leaf.meter) for leaf in leaves]
-    collection = context.private(COLLECTION)
-    earlier = collection.get_many(keys)
+    names = [leaf.meter for leaf in leaves]
+    earlier = stored_versions(context, report.slot, names)
     readings = [encode(Reading(leaf=leaf, rank="oracle", root=report.root)) for leaf in leaves]
-    if earlier == readings:
+    if all(reading in known for reading, known in zip(readings, earlier, strict=True)):
         return Recorded(0)
-    for leaf, known in zip(leaves, earlier, strict=True):
-        if known is not None:
-            raise READING_REPEATED(meter=leaf.meter, slot=report.slot)
     now_s = market_time_s(context, report.area)
+    slot = SLOTS.get(context, report.area, slot_part(report.slot))
+    phase = "OPEN" if slot is None else slot.phase
+    for leaf, known in zip(leaves, earlier, strict=True):
+        if known and not (phase == "SETTLED" and leaf.quality in CORRECTIONS):
+            raise READING_REPEATED(meter=leaf.meter, slot=report.slot)
+        if len(known) == READING_VERSIONS_MAX:
+            raise VERSIONS_TOO_MANY(limit=READING_VERSIONS_MAX)
     if now_s < report.slot + area.slot_s:
         raise REPORT_EARLY(slot=report.slot, end_s=report.slot + area.slot_s, now_s=now_s)
-    slot = SLOTS.get(context, report.area, slot_part(report.slot))
-    if slot is not None and slot.phase in ("SETTLING", "SETTLED"):
-        raise REPORT_LATE(slot=report.slot, phase=slot.phase)
-    _check_plausible(context, area, report, leaves)
-    for key, reading in zip(keys, readings, strict=True):
+    if phase in ("SETTLING", "CORRECTING"):
+        raise REPORT_LATE(slot=report.slot, phase=phase)
+    replacing = [bool(known) for known in earlier]
+    _check_plausible(context, area, report, leaves, replacing)
+    collection = context.private(COLLECTION)
+    for leaf, known, reading in zip(leaves, earlier, readings, strict=True):
+        key = reading_key(report.slot, leaf.meter, version=len(known) + 1)
         collection.put(key, reading)
     context.emit("readings_recorded", encode(report))
     return Recorded(len(leaves))
-
-
-def reading_key(slot: int, meter: str) -> str:
-    """The key of a reading in its collection; corrections will append further versions."""
-    return f"{slot_part(slot)}/{meter}/1"
-
-
-def get_readings(context: Context, slot: int, meters: Sequence[str]) -> list[Leaf | None]:
-    """The readings of `meters` in the order asked, None where none was reported."""
-    keys = [reading_key(slot, meter) for meter in meters]
-    values = context.private(COLLECTION).get_many(keys)
-    return [None if value is None else _reading.decode(value).leaf for value in values]
 
 
 def _read_tokens(context: Context, tokens: Sequence[str]) -> tuple[Report, list[str]]:
@@ -314,21 +286,33 @@ def _read_leaves(context: Context, report: Report) -> list[Leaf]:
     return leaves
 
 
-def _check_plausible(context: Context, area: Area, report: Report, leaves: Sequence[Leaf]) -> None:
+def _check_plausible(
+    context: Context,
+    area: Area,
+    report: Report,
+    leaves: Sequence[Leaf],
+    replacing: Sequence[bool],
+) -> None:
+    """Hold leaves against certified power and against the slots around.
+
+    One that replaces a settled reading may end elsewhere than the slot after begins: the slot
+    after is corrected next, from where this one ends now.
+    """
     rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
     names = [leaf.meter for leaf in leaves]
     meters = METERS.get_many(context, [(name,) for name in names])
     following = report.slot + area.slot_s
-    before = get_readings(context, report.slot - area.slot_s, names)
-    after = get_readings(context, following, names)  # reports may come out of their order
-    for leaf, meter, earlier, later in zip(leaves, meters, before, after, strict=True):
+    before = newest_readings(context, report.slot - area.slot_s, names)
+    after = newest_readings(context, following, names)  # reports may come out of their order
+    around = zip(leaves, meters, before, after, replacing, strict=True)
+    for leaf, meter, earlier, later, replaces in around:
         version = _meter_in_area(meter, leaf.meter, report)
         if leaf.import_wh < 0 or leaf.export_wh < 0:
             raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
         _check_power(area, rules, leaf, version)
-        if earlier is not None and not _follows(leaf, earlier):
+        if earlier is not None and not _follows(leaf, earlier.reading.leaf):
             raise READING_GAP(meter=leaf.meter, slot=report.slot)
-        if later is not None and not _follows(later, leaf):
+        if later is not None and not replaces and not _follows(later.reading.leaf, leaf):
             raise READING_GAP(meter=leaf.meter, slot=following)
 
 

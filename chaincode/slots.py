@@ -48,8 +48,8 @@ from chaincode.zones import (
     require_slot_start,
 )
 
-Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED"]
-"""Open slots have no row; CLEARING and SETTLING are runs that any member continues."""
+Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
+"""Open slots have no row; CLEARING, SETTLING and CORRECTING are runs that any member continues."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,14 +15,16 @@ import msgspec
 from chaincode.balances import ACCOUNTS, Account, Totals
 from chaincode.book import BOOKS, BookPage, page_part, trader_of
 from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
+from chaincode.correction import CAUSES
 from chaincode.defaults import DEFAULT_KIND
 from chaincode.desk import ORDERS, StoredOrder
 from chaincode.postings import Posting, Vat
-from chaincode.settlement import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
+from chaincode.settled import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
 from chaincode.slots import SLOTS, Slot
 from chaincode.state import slot_part
 from chaincode.zones import AreaName
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
+from tests.chaincode.settlement.reference import Books as SettledSlowly
 from tests.chaincode.settlement.reference import Line, settle_slowly
 from tests.chaincode.town import AREA, DSO, PRICES, RETAILERS, Town, Trader
 
@@ -48,6 +50,7 @@ class Books:
         self.waiting: dict[int, list[MatchedTrade]] = {}
         self.metered_export_wh = 0
         self.seen: Counter[str] = Counter()
+        self.corrections: Counter[int] = Counter()
 
     def paid(self, trader: Trader, amount_nano: int) -> None:
         """A payment was taken; it waits for the next clearing."""
@@ -84,32 +87,66 @@ class Books:
                 did = trader_of(name)
                 assert not cover_nano or self.balances[did] >= covers[did], f"{name} has no cover"
 
-    def settled(self, slot: int, readings: Mapping[str, tuple[int, int]]) -> None:
+    def settled(
+        self, slot: int, readings: Mapping[str, tuple[int, int]], estimated: set[str]
+    ) -> None:
         """Take the slot's postings, and hold them and its Wh against the rules worked out anew."""
         trades = self.trades(slot)
         case = self._case(slot, trades, readings)
         expected = settle_slowly(case)
         assert {str(trade.number): trade.settled_wh for trade in trades} == expected.settled
-        meters = self._meters(slot)
-        assert {meter.meter for meter in meters} == set(case.readings)
+        versions = {meter: 0 if meter in estimated else 1 for meter in case.readings}
+        self._check_meters(slot, trades, readings, versions)
+        self._count_certificates(case, expected, sign=1)
         owner = {meter: trader.did for meter, trader in self.town.meters.items()}
-        for meter in meters:
-            import_wh, export_wh = readings.get(meter.meter, (0, 0))
-            bought = sum(t.settled_wh or 0 for t in trades if t.buy_meter == meter.meter)
-            sold = sum(t.settled_wh or 0 for t in trades if t.sell_meter == meter.meter)
-            assert bought + meter.residual_wh == import_wh
-            assert sold + meter.surplus_wh == export_wh
-            assert meter.minted_wh == (export_wh if meter.source else 0)
-            self.minted[owner[meter.meter]] += meter.minted_wh
-            self.live[owner[meter.meter]] += meter.minted_wh - meter.retired_wh
-            self.metered_export_wh += export_wh if meter.source else 0
-        for meter_name, wh in expected.retired.items():
-            self.retired[owner[meter_name]] += wh
         postings = self._postings(slot)
         self._check_postings(slot, postings, expected.lines, owner)
         for posting in postings:
             self.balances[posting.account] += posting.amount_nano
         del self.waiting[slot]
+
+    def corrected(
+        self,
+        slot: int,
+        before: Mapping[str, tuple[int, int]],
+        newest: Mapping[str, tuple[int, int]],
+        versions: Mapping[str, int],
+    ) -> bool:
+        """Settle from nothing on both readings and subtract; whether the slot was to correct.
+
+        `versions` are those of the newest readings; a meter without one is an estimate still.
+        """
+        trades = self.trades(slot)
+        old, new = (self._case(slot, trades, readings) for readings in (before, newest))
+        was, now = settle_slowly(old), settle_slowly(new)
+        assert {str(trade.number): trade.settled_wh for trade in trades} == now.settled
+        stored = {meter: versions.get(meter, 0) for meter in new.readings}
+        self._check_meters(slot, trades, newest, stored)
+        self._count_certificates(old, was, sign=-1)
+        self._count_certificates(new, now, sign=1)
+        due: Counter[str] = Counter()
+        for sign, lines in ((-1, was.lines), (1, now.lines)):
+            for line in lines:
+                due[self._owner(line.account)] += sign * line.nano
+        causes = self._causes(slot)
+        number = max((cause for cause, _ in causes), default=0)
+        cause = f"correction-{number}"
+        fresh = number > self.corrections[slot]
+        postings = [p for p in self._postings(slot) if fresh and p.cause == cause]
+        posted: Counter[str] = Counter()
+        for posting in postings:
+            assert posting.amount_nano
+            posted[posting.account] += posting.amount_nano
+            self.balances[posting.account] += posting.amount_nano
+        assert len({(p.account, p.kind, p.trade, p.explain) for p in postings}) <= len(postings)
+        assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
+        assert posted.total() == 0
+        self.seen.update(f"corrected: {posting.kind}" for posting in postings)
+        moved = {name for name, wh in newest.items() if before.get(name, (0, 0)) != wh}
+        named = {meter for at, meter in causes if fresh and at == number}
+        assert moved <= named
+        self.corrections[slot] = number
+        return fresh
 
     def check(self) -> None:
         """Everything the ledger stores of accounts is what these books say."""
@@ -161,6 +198,56 @@ class Books:
         while (name := key(AREA, slot_part(slot), page_part(number))) in self.town.view.rows:
             yield self.town.view.rows[name]
             number += 1
+
+    def _causes(self, slot: int) -> list[tuple[int, str]]:
+        pages = (CAUSES.decode(value) for value in self._pages(CAUSES.key, slot))
+        return [(page.correction, cause.meter) for page in pages for cause in page.causes]
+
+    def _owner(self, account: str) -> str:
+        """An account of a case, where each meter is a party, as the ledger names it."""
+        prefix, colon, name = account.rpartition(":")
+        trader = self.town.meters.get(name)
+        return prefix + colon + (name if trader is None else trader.did)
+
+    def _check_meters(
+        self,
+        slot: int,
+        trades: list[MatchedTrade],
+        readings: Mapping[str, tuple[int, int]],
+        versions: Mapping[str, int],
+    ) -> None:
+        """What the slot shows of each meter is what it was read, and its trades."""
+        meters = self._meters(slot)
+        assert [meter.meter for meter in meters] == sorted(versions)
+        sums = SETTLEMENTS.decode(self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))])
+        assert sums.settled_wh == sum(trade.settled_wh or 0 for trade in trades)
+        assert sums.residual_wh == sum(meter.residual_wh for meter in meters)
+        assert sums.surplus_wh == sum(meter.surplus_wh for meter in meters)
+        assert sums.minted_wh == sum(meter.minted_wh for meter in meters)
+        assert sums.retired_wh == sum(meter.retired_wh for meter in meters)
+        assert sums.estimated == sum(meter.estimated for meter in meters)
+        for meter in meters:
+            import_wh, export_wh = readings.get(meter.meter, (0, 0))
+            bought = sum(t.settled_wh or 0 for t in trades if t.buy_meter == meter.meter)
+            sold = sum(t.settled_wh or 0 for t in trades if t.sell_meter == meter.meter)
+            assert bought + meter.residual_wh == import_wh
+            assert sold + meter.surplus_wh == export_wh
+            assert meter.minted_wh == (export_wh if meter.source else 0)
+            assert meter.estimated == (versions[meter.meter] == 0)
+            assert meter.read_version == versions[meter.meter]
+
+    def _count_certificates(self, case: Case, expected: SettledSlowly, *, sign: int) -> None:
+        owner = {meter: trader.did for meter, trader in self.town.meters.items()}
+        trades = {trade.id: trade for trade in case.trades}
+        for meter, reading in case.readings.items():
+            export_wh = reading.export if self.town.meters[meter].source else 0
+            sold_wh = sum(wh for id_, wh in expected.settled.items() if trades[id_].seller == meter)
+            used_wh = sold_wh if self.town.meters[meter].source else 0
+            self.minted[owner[meter]] += sign * export_wh
+            self.live[owner[meter]] += sign * (export_wh - used_wh)
+            self.metered_export_wh += sign * export_wh
+        for meter_name, wh in expected.retired.items():
+            self.retired[owner[meter_name]] += sign * wh
 
     def _book(self, slot: int) -> list[BookPage]:
         return [BOOKS.decode(value) for value in self._pages(BOOKS.key, slot)]

@@ -13,7 +13,7 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from chaincode import clearing, context, metered, runs, settlement
+from chaincode import clearing, context, correction, estimates, metered, runs, settled, settlement
 from chaincode.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
 from chaincode.book import BOOKS
 from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade
@@ -23,7 +23,7 @@ from chaincode.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
 from chaincode.postings import Posting
 from chaincode.readings import COLLECTION, Leaf, Reading, reading_key
 from chaincode.registry import PARTICIPANTS, Participant
-from chaincode.settlement import METER_PAGES, POSTINGS, SETTLEMENTS
+from chaincode.settled import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled, SlotSettlement
 from chaincode.slots import SLOTS
 from chaincode.state import Dated, R, Row, Side, Table, slot_part
 from chaincode.zones import LANES
@@ -52,8 +52,8 @@ class Ending(msgspec.Struct, frozen=True):
     book: list[object]
     trades: list[MatchedTrade]
     clearings: list[object]
-    meters: list[object]
-    sums: object
+    meters: list[MeterSettled]
+    sums: SlotSettlement
     accounts: dict[str, Account]
     entries: dict[str, Entry]
     posted: dict[tuple[str, str], int]
@@ -120,7 +120,7 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
         if household.plant_wh is not None:
             plant = meter_number(number, name="plant")
             _put_meter(town, plant, Dated(SLOT, version))
-            _put_reading(town, plant, 0, household.plant_wh)
+            put_reading(town, plant, 0, household.plant_wh)
         if household.balance_nano:
             _put(town, ACCOUNTS, Account(balance_nano=household.balance_nano), AREA, did)
             owed[retailer] -= household.balance_nano
@@ -133,7 +133,7 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
             row = OrderRow(orders=list(household.orders))
             _put(town, ORDERS, row, AREA, slot_part(SLOT), did)
         if household.import_wh is not None:
-            _put_reading(town, meter, household.import_wh, household.export_wh)
+            put_reading(town, meter, household.import_wh, household.export_wh)
     for retailer, nano in owed.items():
         _put(town, ACCOUNTS, Account(balance_nano=nano), AREA, retailer)
 
@@ -155,7 +155,7 @@ def ending(town: Town, slot: int = SLOT) -> Ending:
         trades=[trade for _, page in _rows(town, TRADES, AREA, part) for trade in page.trades],
         clearings=list(_rows(town, CLEARINGS, AREA, part)),
         meters=[m for _, page in _rows(town, METER_PAGES, AREA, part) for m in page.meters],
-        sums=msgspec.structs.replace(sums, meter_pages=0),
+        sums=msgspec.structs.replace(sums, meter_pages=0, estimate_pages=0, cause_pages=0),
         accounts=dict(_rows(town, ACCOUNTS, AREA)),
         entries=dict(_rows(town, ENTRIES, AREA)),
         posted={place: nano for place, nano in posted.items() if nano},
@@ -179,12 +179,13 @@ def cut_after(patch: pytest.MonkeyPatch, *, writes: int, chunk: int) -> None:
     patch.setattr(clearing, "FOLD_ROWS", chunk)
     patch.setattr(clearing, "CHUNK_ROWS", chunk)
     patch.setattr(settlement, "CHUNK_ROWS", chunk)
-    patch.setattr(settlement, "CHUNK_POSTINGS", chunk)
+    patch.setattr(settled, "CHUNK_POSTINGS", chunk)
+    patch.setattr(estimates, "CHUNK_READS", chunk)
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Let trades, postings and carried meters stand in pages of so few rows."""
-    for module in (clearing, settlement, metered):
+    for module in (clearing, correction, estimates, settled, metered):
         patch.setattr(module, "PAGE_ROWS", rows)
 
 
@@ -210,7 +211,16 @@ def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion]) -> None:
     _put(town, AREA_METERS, AreaMeter(from_slot=dated.from_slot), AREA, meter)
 
 
-def _put_reading(town: Town, meter: str, import_wh: int, export_wh: int) -> None:
+def put_reading(
+    town: Town,
+    meter: str,
+    import_wh: int,
+    export_wh: int,
+    *,
+    slot: int = SLOT,
+    version: int = 1,
+) -> None:
+    """Write a version of a reading into the state, whatever stands around it."""
     leaf = Leaf(
         export_from_wh=0,
         export_to_wh=export_wh,
@@ -222,4 +232,5 @@ def _put_reading(town: Town, meter: str, import_wh: int, export_wh: int) -> None
         salt=sha256(meter.encode()).hexdigest(),
     )
     reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
-    town.view.private[PrivateKey(COLLECTION, reading_key(SLOT, meter))] = encode(reading)
+    key = reading_key(slot, meter, version=version)
+    town.view.private[PrivateKey(COLLECTION, key)] = encode(reading)

@@ -13,6 +13,7 @@ from chaincode.market_rules import MarketRules, RulesArguments
 from chaincode.readings import Recorded
 from chaincode.sheets import SheetOrder, Step
 from chaincode.slots import GateArguments, SlotArguments
+from chaincode.stored_readings import READING_VERSIONS_MAX, Leaf
 from chaincode.zones import PauseArguments
 from tests.chaincode.books_model import Books
 from tests.chaincode.order_model import Orders
@@ -49,7 +50,9 @@ class ShadowedTown:
         self.closed: list[int] = []
         self.cleared: list[int] = []
         self.settled: list[int] = []
-        self.reports: dict[int, dict[str, tuple[int, int]]] = {}
+        self.read: dict[int, dict[str, list[Leaf]]] = {}
+        self.withheld: dict[int, dict[str, Leaf]] = {}
+        self.settled_on: dict[int, dict[str, tuple[int, int]]] = {}
         self.events = 0
         for trader in self.town.traders:
             self.pay(trader, deposit_nano)
@@ -135,37 +138,121 @@ class ShadowedTown:
         self.cleared.append(slot)
         self.books.check()
 
-    def report(self, slot: int, measured: Mapping[str, tuple[int, int]]) -> None:
-        """Report what meters measured; the same report again brings nothing."""
+    def report(
+        self,
+        slot: int,
+        measured: Mapping[str, tuple[int, int]],
+        withheld: Mapping[str, tuple[int, int]],
+    ) -> None:
+        """Report what meters measured; the same report again brings nothing.
+
+        Registers of `withheld` meters go on too, but nobody learns of it before `report_late`.
+        """
         self.town.at(slot + SLOT_S)
         leaves = [
             self.town.leaf(meter, import_wh=wh[0], export_wh=wh[1])
-            for meter, wh in measured.items()
+            for meter, wh in {**measured, **withheld}.items()
         ]
-        arguments, transient = self.town.report(slot, leaves)
-        for count in (len(leaves), 0):
-            answer = self.town.submit("record_readings", arguments, ORACLE, transient=transient)
-            assert msgspec.json.decode(answer, type=Recorded).recorded == count
+        self.withheld[slot] = {leaf.meter: leaf for leaf in leaves if leaf.meter in withheld}
+        self._send(slot, [leaf for leaf in leaves if leaf.meter in measured])
         for leaf in leaves:
             self.town.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
-        self.reports.setdefault(slot, {}).update(measured)
+
+    def report_late(self, slot: int, meter: str) -> None:
+        """Report what was withheld of a meter, after its slot has settled or before."""
+        self._send(slot, [self.withheld[slot].pop(meter)])
+
+    def edit(self, slot: int, meter: str, measured: tuple[int, int]) -> bool:
+        """Replace a settled reading; without room for it, or a place to begin at, nothing."""
+        versions = self.read[slot].get(meter, [])
+        waits = meter in self.withheld.get(slot + SLOT_S, {})
+        if waits or not 0 < len(versions) < READING_VERSIONS_MAX:
+            return False
+        old = versions[-1]
+        earlier = self.read.get(slot - SLOT_S, {}).get(meter, [])
+        import_wh, export_wh = old.import_from_wh, old.export_from_wh
+        if earlier:
+            import_wh, export_wh = earlier[-1].import_to_wh, earlier[-1].export_to_wh
+        leaf = msgspec.structs.replace(
+            old,
+            import_from_wh=import_wh,
+            import_to_wh=import_wh + measured[0],
+            export_from_wh=export_wh,
+            export_to_wh=export_wh + measured[1],
+            quality="edited",
+        )
+        arguments, transient = self.town.report(slot, [leaf])
+        if leaf in versions:  # a report over just this leaf may have brought it
+            return False
+        measured_leaf = msgspec.structs.replace(leaf, quality="measured")
+        plain = self.town.report(slot, [measured_leaf])
+        code = self.town.refused("record_readings", plain[0], ORACLE, transient=plain[1])
+        assert code == "READING_REPEATED"
+        self.town.submit("record_readings", arguments, ORACLE, transient=transient)
+        versions.append(leaf)
+        if slot + SLOT_S not in self.read:  # the next report begins where this one ends
+            self.town.registers[meter] = (leaf.import_to_wh, leaf.export_to_wh)
         self.events += 2
+        return True
 
     def settle(self, slot: int) -> None:
         """Settle a cleared slot, after the deadline if a reading is missing; compare everything."""
         due = [name for name, since in self.town.certified_from.items() if since <= slot]
-        measured = self.reports.get(slot, {})
-        if any(name not in measured for name in due):
+        missing = [name for name in due if name not in self.read.get(slot, {})]
+        if missing:
             arguments = SlotArguments(AREA, slot)
             self.town.at(slot + SLOT_S)
             if self.town.engine.now_s < slot + SLOT_S + QUICK_RULES.report_deadline_s:
                 assert self.town.refused("settle_slot", arguments) == "READINGS_MISSING"
             self.town.at(slot + SLOT_S + QUICK_RULES.report_deadline_s)
+        estimates = {name: self._estimate(slot, name) for name in missing}
         self.events += self.town.settle(slot)
-        self.books.settled(slot, measured)
+        self.settled_on[slot] = {**self._measured(slot), **estimates}
+        self.books.settled(slot, self.settled_on[slot], set(estimates))
         self.cleared.remove(slot)
         self.settled.append(slot)
         self.books.check()
+
+    def correct(self, slot: int) -> bool:
+        """Correct a settled slot, and compare what is posted with what settling anew comes to."""
+        changes = self.town.view.kept.changes
+        posting_pages = self.books.slot(slot).posting_pages
+        newest = {**self.settled_on[slot], **self._measured(slot)}
+        versions = {name: len(leaves) for name, leaves in self.read.get(slot, {}).items()}
+        self.events += self.town.run("correct_slot", slot, "SETTLED", (DSO, *RETAILERS))
+        changed = self.books.corrected(slot, self.settled_on[slot], newest, versions)
+        if not changed:
+            assert self.books.slot(slot).posting_pages == posting_pages
+            assert self.town.view.kept.changes - changes <= 1
+        self.settled_on[slot] = newest
+        self.books.check()
+        return changed
+
+    def _send(self, slot: int, leaves: Sequence[Leaf]) -> None:
+        read = self.read.setdefault(slot, {})
+        if not leaves:
+            return
+        arguments, transient = self.town.report(slot, leaves)
+        for count in (len(leaves), 0):
+            answer = self.town.submit("record_readings", arguments, ORACLE, transient=transient)
+            assert msgspec.json.decode(answer, type=Recorded).recorded == count
+        read.update((leaf.meter, [leaf]) for leaf in leaves)
+        self.events += 2
+
+    def _measured(self, slot: int) -> dict[str, tuple[int, int]]:
+        newest = {name: leaves[-1] for name, leaves in self.read.get(slot, {}).items()}
+        return {name: (leaf.import_wh, leaf.export_wh) for name, leaf in newest.items()}
+
+    def _estimate(self, slot: int, meter: str) -> tuple[int, int]:
+        """By the rule: a day ago, else the last before that has one within a day, else nothing."""
+        back = [slot - 86_400, *range(slot - SLOT_S, slot - 86_400, -SLOT_S)]
+        for earlier in back:
+            if meter in self.read.get(earlier, {}):
+                import_wh, export_wh = self._measured(earlier)[meter]
+                return min(import_wh, self.town.import_w // 4), min(
+                    export_wh, self.town.export_w // 4
+                )
+        return 0, 0
 
     # The market's frame
 
@@ -263,11 +350,12 @@ class ShadowedTown:
         """A slot that has settled takes no step again."""
         for name in ("clear_slot", "settle_slot"):
             assert self.town.refused(name, SlotArguments(AREA, slot)) == "SLOT_PHASE"
-        meter = next(iter(self.town.meters))
-        arguments, transient = self.town.report(slot, [self.town.leaf(meter, import_wh=1)])
-        code = self.town.refused("record_readings", arguments, ORACLE, transient=transient)
-        assert code in ("READING_REPEATED", "REPORT_LATE")
-        self.events += 3
+        self.events += 2
+        for meter in list(self.read.get(slot, {}))[:1]:
+            arguments, transient = self.town.report(slot, [self.town.leaf(meter, import_wh=1)])
+            code = self.town.refused("record_readings", arguments, ORACLE, transient=transient)
+            assert code == "READING_REPEATED"
+            self.events += 1
 
     # What is foretold
 

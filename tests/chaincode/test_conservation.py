@@ -33,6 +33,7 @@ SEEN = {
     *("out: EXPIRED", "out: LOCKED", "out: ZONE_PAUSED", "out: NO_COVER", "out: PRICE_BAND"),
     *("energy", "residual", "surplus", "vat", "fee:grid", "fee:loss", "fee:levy", "fee:cancel"),
     "default",
+    *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "vat", "fee:grid")),
 }
 
 
@@ -168,17 +169,30 @@ class Chance:
         self.market.events += 1
 
     def measured(self, slot: int) -> dict[str, tuple[int, int]]:
-        """What meters show: some near what they traded, some nothing; now and then one is mute."""
-        draw, town = self.random, self.market.town
+        """What meters show: some near what they traded, some nothing."""
+        town = self.market.town
         names = [name for name, since in town.certified_from.items() if since <= slot]
-        measured: dict[str, tuple[int, int]] = {}
-        for name in names:
-            wh = draw.choice((0, draw.randrange(1_000), draw.randrange(200)))
-            sells = draw.random() < 0.5
-            measured[name] = (wh // 7 if sells else wh, wh if sells else wh // 9)
-        if draw.random() < 0.1:
-            del measured[draw.choice(names)]
-        return measured
+        return {name: self.energy() for name in names}
+
+    def energy(self) -> tuple[int, int]:
+        """What a meter takes and gives in a slot."""
+        draw = self.random
+        wh = draw.choice((0, draw.randrange(1_000), draw.randrange(200)))
+        return (wh // 7, wh) if draw.random() < 0.5 else (wh, wh // 9)
+
+    def correct(self) -> None:
+        """Late readings and edited ones of settled slots, and the corrections that are due."""
+        market, draw = self.market, self.random
+        slots = draw.sample(market.settled[-120:], min(3, len(market.settled)))
+        for slot in slots:
+            for meter in list(market.withheld.get(slot, {})):
+                if draw.random() < 0.6:
+                    market.report_late(slot, meter)
+            if draw.random() < 0.5:
+                market.edit(slot, draw.choice(list(market.settled_on[slot])), self.energy())
+            if draw.random() < 0.7:
+                market.correct(slot)
+                assert not market.correct(slot)
 
     def turn(self) -> None:
         """A gate closes; clearing, reports and settlement of it and of earlier slots follow."""
@@ -189,14 +203,20 @@ class Chance:
                 market.clear(slot)
         self.report_until(market.town.engine.now_s)
         for slot in draw.sample(market.cleared, len(market.cleared)):
-            if slot in market.reports and draw.random() < 0.7:
+            if slot in market.read and draw.random() < 0.7:
                 market.settle(slot)
                 market.refuse_repeats(slot)
+        if draw.random() < 0.4:
+            self.correct()
 
     def report_until(self, second: int) -> None:
         """Report the slots that are over; a slot begins where the one before it ended."""
         while self.unread + SLOT_S <= second and self.unread < self.market.open_slot:
-            self.market.report(self.unread, self.measured(self.unread))
+            measured = self.measured(self.unread)
+            withheld: dict[str, tuple[int, int]] = {}
+            for name in self.random.sample(list(measured), self.random.choice((0, 0, 0, 1, 2))):
+                withheld[name] = measured.pop(name)
+            self.market.report(self.unread, measured, withheld)
             self.unread += SLOT_S
 
 
@@ -214,6 +234,10 @@ def run(events: int, seed: int) -> ShadowedTown:
     chance.report_until(market.open_slot + SLOT_S)
     for slot in list(market.cleared):
         market.settle(slot)
+    for slot in chance.random.sample(market.settled, len(market.settled)):
+        for meter in list(market.withheld.get(slot, {})):
+            market.report_late(slot, meter)
+        market.correct(slot)
     market.books.check()
     return market
 
@@ -322,10 +346,28 @@ class Market(RuleBasedStateMachine):
         slot = self.market.cleared[0]
         meters = [trader.meter for trader in self.market.town.traders]
         while self.unread <= slot:
-            measured = zip(meters, wh, strict=False)
-            self.market.report(self.unread, {m: (100 * i, 100 * e) for m, (i, e) in measured})
+            measured = {m: (100 * i, 100 * e) for m, (i, e) in zip(meters, wh, strict=False)}
+            mute = meters[len(wh) :]
+            self.market.report(self.unread, measured, dict.fromkeys(mute, (200, 100)))
             self.unread += SLOT_S
         self.market.settle(slot)
+
+    @precondition(lambda self: bool(self.market.settled))
+    @rule(
+        place=st.integers(0, 9),
+        who=st.integers(0, 3),
+        import_=st.integers(0, 3),
+        export=st.integers(0, 3),
+    )
+    def correct_slot(self, *, place: int, who: int, import_: int, export: int) -> None:
+        """A late reading where there is one, else an edited one."""
+        slot = self.market.settled[place % len(self.market.settled)]
+        meter = self.market.town.traders[who].meter
+        if meter in self.market.withheld.get(slot, {}):
+            self.market.report_late(slot, meter)
+        else:
+            self.market.edit(slot, meter, (100 * import_, 100 * export))
+        self.market.correct(slot)
 
     @invariant()
     def books_agree(self) -> None:

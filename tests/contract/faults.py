@@ -435,6 +435,18 @@ GATES = (
         ],
     ),
     Ladder(
+        "a slot is corrected that has not settled",
+        submitting("correct_slot"),
+        {"area": AREA, "slot": NEXT, "MEMBER": REGULATOR},
+        [("ROLE_WRONG", {"MEMBER": R1}), ("SLOT_PHASE", {"slot": SLOT}), ("SLOT_PHASE", {})],
+    ),
+    Ladder(
+        "causes of corrections are asked for",
+        asking("list_causes"),
+        {"area": AREA, "slot": SLOT, "page": 1},
+        [("PAGE_UNKNOWN", {"page": 0})],
+    ),
+    Ladder(
         "a cleared book is asked for",
         asking("get_book"),
         {"area": "none", "slot": NEXT, "zone": "nowhere"},
@@ -447,6 +459,28 @@ GATES = (
     Ladder(
         "a page of postings is asked for",
         asking("list_postings"),
+        {"area": AREA, "slot": SLOT, "page": 1},
+        [("PAGE_UNKNOWN", {"page": 0})],
+    ),
+    Ladder(
+        "certified meters are asked for",
+        asking("list_meters"),
+        {"area": "none", "after": "x" * 65},
+        [("ARGUMENTS_INVALID", {"after": ""}), ("AREA_UNKNOWN", {"area": AREA})],
+    ),
+    Ladder(
+        "readings are asked for",
+        asking("list_readings"),
+        {"area": "none", "slot": SLOT + 1, "after": "x" * 65},
+        [
+            ("ARGUMENTS_INVALID", {"after": ""}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"slot": SLOT}),
+        ],
+    ),
+    Ladder(
+        "a page of settled meters is asked for",
+        asking("list_metered"),
         {"area": AREA, "slot": SLOT, "page": 1},
         [("PAGE_UNKNOWN", {"page": 0})],
     ),

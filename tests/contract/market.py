@@ -435,6 +435,14 @@ class Market:
                 return
         raise AssertionError(f"settling slot {slot} does not end")
 
+    def correct(self, slot: int = SLOT, *, member: str = R2) -> None:
+        """Correct the settled slot to its end."""
+        for _ in range(RUN_TRANSACTIONS_MAX):
+            answer = self.submit("correct_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
+            if answer.phase == "SETTLED":
+                return
+        raise AssertionError(f"correcting slot {slot} does not end")
+
     def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
         """A leaf that goes on where the meter's registers stand."""
         import_from_wh, export_from_wh = self._registers.get(meter, (0, 0))
@@ -562,7 +570,7 @@ class Market:
             assert sum(by_account.values()) == 0
             for account, amount in by_account.items():
                 posted[account] = posted.get(account, 0) + amount
-        if any(view.phase in ("CLEARING", "SETTLING") for view in views):
+        if any(view.phase in ("CLEARING", "SETTLING", "CORRECTING") for view in views):
             return
         covers = self._covers([view.slot for view in views if view.phase == "CLEARED"])
         pending = self._pending()

@@ -41,6 +41,7 @@ from tests.contract.tokens import order_of
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
     "LANE_BUSY",  # test_clearing_again.py: it takes a slot too large for one transaction
+    "REPORT_LATE",  # in the middle of a run: tests/chaincode/test_late_readings.py
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",
     "READ_ONLY",
@@ -137,12 +138,6 @@ def reading_repeated(market: Market) -> Fault:
     return lambda: market.send_report(again)
 
 
-def report_late(market: Market) -> Fault:
-    market.pass_until(NEXT + market.rules.market.report_deadline_s)
-    market.settle()
-    return lambda: market.send_report(market.signed_report([leaf("C")]))
-
-
 def reading_gap(market: Market) -> Fault:
     market.report("meter import export\nC 5 0", others=False)
     market.pass_until(THIRD)
@@ -208,7 +203,6 @@ SINGLES = {
     "BATCH_BYTES": batch_bytes,
     "BATCH_STEPS": batch_steps,
     "READING_REPEATED": reading_repeated,
-    "REPORT_LATE": report_late,
     "READING_GAP": reading_gap,
     "DISPUTE_EXISTS": dispute_exists,
     "VERSIONS_TOO_MANY": versions_too_many,

@@ -1,0 +1,101 @@
+"""What members may ask of meters: certified versions, readings with theirs, what a slot settled."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from chaincode.errors import Refused
+from chaincode.meter_queries import (
+    MeteredAnswer,
+    MetersAnswer,
+    MetersArguments,
+    ReadingsAnswer,
+    ReadingsArguments,
+)
+from chaincode.queries import PageArguments
+from chaincode.readings import leaf_bytes, merkle_root
+from tests.contract.cast import AREA, GUEST, ORACLE, R1, R2, REGULATOR, SLOT, SLOT_S, did_of
+from tests.contract.market import Market
+
+NEXT = SLOT + SLOT_S
+ORDERS = """
+    who  id  side  price   wh
+    S    s   sell  100000  500
+    B    b   buy   100000  500
+    """
+
+
+def readings(market: Market, slot: int = SLOT, *, after: str = "") -> ReadingsAnswer:
+    return market.ask("list_readings", ReadingsArguments(AREA, slot, after), ReadingsAnswer)
+
+
+def test_meters_are_listed_with_all_their_versions(market: Market) -> None:
+    market.traders("S", "B")
+    market.meter("B", power_w=7_000, from_slot=NEXT)
+
+    answer = market.ask("list_meters", MetersArguments(AREA), MetersAnswer)
+
+    assert [meter.meter for meter in answer.meters] == ["B", "S"]
+    versions = answer.meters[0].versions
+    assert [(v.from_slot, v.value.import_w) for v in versions] == [(SLOT, 40_000), (NEXT, 7_000)]
+    assert versions[0].value.holder == did_of("B")
+    assert answer.after is None
+
+
+def test_page_goes_on_behind_the_meter_that_is_named(market: Market) -> None:
+    market.traders("A", "B", "C")
+    market.report("meter import export\nA 1 0\nB 2 0\nC 3 0")
+
+    meters = market.ask("list_meters", MetersArguments(AREA, "A"), MetersAnswer)
+    page = readings(market, after="B")
+
+    assert [meter.meter for meter in meters.meters] == ["B", "C"]
+    assert [row.reading.leaf.meter for row in page.readings] == ["C"]
+
+
+@pytest.mark.parametrize("member", [R2, ORACLE, REGULATOR])
+def test_readings_are_listed_for_members_that_hold_them(market: Market, member: str) -> None:
+    market.traders("S", "B", "mute")
+    market.report("meter import export\nS 0 500\nB 450 0", others=False)
+
+    arguments = ReadingsArguments(AREA, SLOT)
+    answer = market.ask("list_readings", arguments, ReadingsAnswer, member)
+
+    assert [
+        (row.version, row.reading.rank, row.reading.leaf.quality, row.reading.leaf.meter)
+        for row in answer.readings
+    ] == [(1, "oracle", "measured", "B"), (1, "oracle", "measured", "S")]
+    assert answer.readings[0].reading.leaf.import_wh == 450
+    root = merkle_root([leaf_bytes(row.reading.leaf) for row in answer.readings])
+    assert [row.reading.root for row in answer.readings] == [root, root]
+    assert answer.after is None
+    assert readings(market, NEXT).readings == []
+
+
+def test_nobody_but_a_member_of_the_contract_may_ask(market: Market) -> None:
+    for name, arguments in (
+        ("list_meters", MetersArguments(AREA)),
+        ("list_readings", ReadingsArguments(AREA, SLOT)),
+        ("list_metered", PageArguments(AREA, SLOT)),
+    ):
+        with pytest.raises(Refused, match="ORGANISATION_UNKNOWN"):
+            market.ask(name, arguments, msgspec.Raw, GUEST)
+
+
+def test_what_a_slot_settled_is_listed_by_meter(market: Market) -> None:
+    market.traders("S", "B")
+    market.place(ORDERS)
+    market.clear()
+    before = market.ask("list_metered", PageArguments(AREA, SLOT), MeteredAnswer, R1)
+    market.report("meter import export\nS 0 700\nB 450 0")
+
+    market.settle()
+
+    answer = market.ask("list_metered", PageArguments(AREA, SLOT), MeteredAnswer, R1)
+    rows = [
+        (m.meter, m.residual_wh, m.surplus_wh, m.minted_wh, m.retired_wh) for m in answer.meters
+    ]
+    assert (before.meters, before.pages) == ([], 0)
+    assert rows == [("B", 0, 0, 0, 0), ("S", 0, 250, 700, 450)]
+    assert answer.pages == 1
