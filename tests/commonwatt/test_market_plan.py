@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from commonwatt.demonstration import SLOT_S, market_rules
-from commonwatt.up import HOUSEHOLDS_DEFAULT, UpRefused, choose_plan, read_plan
+from commonwatt.market_plan import HOUSEHOLDS_DEFAULT, UpRefused, choose_plan, read_plan
 
 NIGHT_S = 1_797_735_721  # 2026-12-20 04:02:01 in Berlin
 

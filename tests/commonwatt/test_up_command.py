@@ -29,7 +29,10 @@ def market(
 
     `file_bytes_max` lets no file grow beyond it, as a full disk would.
     """
-    command = [sys.executable, "-m", "commonwatt", "up", "--speed", "3600", "--data", str(data)]
+    command = [
+        *(sys.executable, "-m", "commonwatt", "up"),
+        *("--speed", "900", "--port", "0", "--data", str(data)),
+    ]
     with subprocess.Popen(
         [*command, *options],
         stdout=subprocess.PIPE,

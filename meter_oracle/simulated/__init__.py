@@ -1,0 +1,1 @@
+"""Simulated meters on real Modbus/TCP."""
