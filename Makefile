@@ -1,5 +1,5 @@
 # Every target prepares .venv by itself (.ci/venv); a second run finds it ready.
-# make up SPEED=3600 HOUSEHOLDS=20 DATA=some/folder; a Python of your own: make PYTHON=python3.12 test
+# make up SPEED=900 HOUSEHOLDS=20 DATA=some/folder; a Python of your own: make PYTHON=python3.12 test
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

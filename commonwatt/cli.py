@@ -19,12 +19,27 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from chaincode.queries import SlotView
-from commonwatt import contract_command, ledger_command, network_command, wallet_command
+from commonwatt import (
+    contract_command,
+    ledger_command,
+    meter_command,
+    network_command,
+    oracle_command,
+    wallet_command,
+)
 from commonwatt.auction import AuctionInputError, run_auction
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure
 from commonwatt.engine import LedgerKind
+from commonwatt.field import FieldFailed
 from commonwatt.formats import kwh, money
+from commonwatt.market_plan import (
+    HOUSEHOLDS_DEFAULT,
+    HOUSEHOLDS_MAX,
+    SPEED_DEFAULT,
+    SPEED_MAX,
+    UpRefused,
+)
 from commonwatt.simulate import (
     DAYS_MAX,
     SimulationResult,
@@ -32,15 +47,9 @@ from commonwatt.simulate import (
     simulate_on_fabric,
 )
 from commonwatt.simulate import HOUSEHOLDS_MAX as SIMULATED_MAX
-from commonwatt.up import (
-    HOUSEHOLDS_DEFAULT,
-    HOUSEHOLDS_MAX,
-    SPEED_DEFAULT,
-    SPEED_MAX,
-    UpRefused,
-    run_up,
-)
+from commonwatt.up import PORT_DEFAULT, run_up
 from ledger_network.port import Invalid, Unknown
+from meter_oracle.simulated.device import FaultKind
 
 app = typer.Typer(
     name="commonwatt",
@@ -53,6 +62,8 @@ app.add_typer(wallet_command.app, name="wallet")
 app.add_typer(ledger_command.app, name="ledger")
 app.add_typer(contract_command.app, name="contract")
 app.add_typer(network_command.app, name="network")
+app.add_typer(meter_command.app, name="meter")
+app.add_typer(oracle_command.app, name="oracle")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
@@ -75,10 +86,11 @@ def refuse(sentence: str, code: int = 2) -> typer.Exit:
 
 
 @app.command(
-    epilog="Examples: `commonwatt up` · `commonwatt up --speed 3600 --households 50` · "
+    epilog="Examples: `commonwatt up` · `commonwatt up --speed 900 --households 50` · "
     "`commonwatt up --speed 1 --data /srv/market`"
 )
 def up(
+    *,
     speed: Annotated[
         int,
         typer.Option(
@@ -102,25 +114,38 @@ def up(
         LedgerKind,
         typer.Option(help="What it runs on: `embedded` in this process, or a `fabric` network."),
     ] = LedgerKind.EMBEDDED,
+    port: Annotated[
+        int, typer.Option(min=0, max=65_535, help="Where the pages are; 0 takes a free port.")
+    ] = PORT_DEFAULT,
+    fault: Annotated[
+        FaultKind | None, typer.Option(help="What the second household's meter does wrong.")
+    ] = None,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Draw the market in the terminal, too.")
+    ] = False,
 ) -> None:
-    """Run the whole market on this machine and watch it in the terminal.
+    """Run the whole market on this machine: meters, oracle, ledger, API and dashboard.
 
     Ctrl-C (or SIGTERM) stops it cleanly; started again it goes on where it stopped.
     """
     console = Console()
+    if terminal and not console.is_terminal:
+        raise refuse("--terminal: the output is no terminal; leave it out for a line per slot.")
     work = run_up(
         data=data,
         households=households,
         speed=speed,
         console=console,
-        terminal=console.is_terminal,
+        terminal=terminal,
+        port=port,
+        fault=fault,
         ledger=ledger,
     )
     try:
         asyncio.run(work)
     except (UpRefused, *ledger_command.REFUSALS, *network_command.FAULTS) as error:
         raise refuse(str(error)) from None
-    except (Invalid, Unknown) as error:
+    except (Invalid, Unknown, FieldFailed) as error:
         sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
         raise refuse(f"{sentence} and start it again.", code=1) from None
 

@@ -1,0 +1,95 @@
+"""The API and the dashboard of a running market: read model, projection, HTTP, in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from api.app import listen, make_app, serve
+from api.read_model.projection import Projection
+from api.read_model.reads import open_read_model
+from api.read_model.records import HealthRecord
+from api.services import Services
+from api.settings import load_settings
+from commonwatt.demonstration import AREA, DSO, RETAILERS
+from commonwatt.field import Field, Ready
+from commonwatt.market import Market
+from commonwatt.personas import accounts, personas
+from commonwatt.reception import Reception
+from meter_oracle.health import MeterHealth, NodeHealth
+
+
+class Web:
+    """What serves a market's pages; `run` ends when the market is stopped."""
+
+    def __init__(self, address: str, services: Services, work: asyncio.Task[None]) -> None:
+        self.address = address
+        self.services = services
+        self._work = work
+
+    async def ended(self) -> None:
+        """Return when serving has ended by itself; raises what ended it."""
+        await asyncio.shield(self._work)
+
+    async def listen_to(self, field: Field) -> None:
+        """Keep what the oracle's nodes say of meters and of each other, for the pages."""
+        async for word in field.said():
+            if not isinstance(word, Ready):
+                await self.services.read_model.write_health([_record(word)])
+
+
+@asynccontextmanager
+async def serving(market: Market, data: Path, *, port: int) -> AsyncGenerator[Web]:
+    """The pages of a market at a port; 0 takes a free one. Raises `OSError` for a taken one."""
+    settings = load_settings().model_copy(
+        update={
+            "port": port,
+            "read_model": SecretStr(f"sqlite://{data / 'read-model.sqlite3'}"),
+        }
+    )
+    listening, settings = listen(settings)
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        read_model = await stack.enter_async_context(
+            await open_read_model(settings.read_model.get_secret_value())
+        )
+        projection = Projection(market.ledger, DSO, read_model)
+        services = Services(
+            ledger=market.ledger,
+            area=AREA,
+            member=DSO,
+            read_model=read_model,
+            projection=projection,
+            settings=settings,
+            carriers={retailer: retailer for retailer in RETAILERS},
+            accounts=accounts(market.cast),
+            enrolment=Reception(market.ledger, market.empty, market.first_slot),
+            personas=personas(market.cast),
+        )
+        app = make_app(services)
+        projecting = asyncio.create_task(projection.run())
+        served = asyncio.create_task(serve(app, listening, settings, stop=stop))
+        work = asyncio.create_task(_until_one_fails(projecting, served))
+        try:
+            yield Web(f"http://127.0.0.1:{settings.port}", services, work)
+        finally:
+            stop.set()
+            projecting.cancel()
+            await asyncio.gather(work, projecting, served, return_exceptions=True)
+
+
+async def _until_one_fails(*works: asyncio.Future[None]) -> None:
+    await asyncio.wait(works, return_when=asyncio.FIRST_EXCEPTION)
+    for work in works:
+        if work.done() and not work.cancelled():
+            work.result()
+
+
+def _record(word: MeterHealth | NodeHealth) -> HealthRecord:
+    """A word about a node stands under no meter."""
+    meter = word.meter if isinstance(word, MeterHealth) else ""
+    return HealthRecord(meter, word.node, word.state, word.sentence, word.at_s)
