@@ -1,0 +1,12 @@
+// Where the page begins.
+
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./page.css";
+import { Shell } from "./shell.tsx";
+
+const place = document.getElementById("page");
+if (place) {
+  place.replaceChildren();
+  render(<Shell />, place);
+}

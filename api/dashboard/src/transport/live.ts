@@ -1,0 +1,144 @@
+// What the whole page shares: the market, its clock, the viewer, the connection; and `useAsk`.
+
+import { createContext } from "preact";
+import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
+import type { Kept } from "../wallet/keystore.ts";
+import { Fault, type Position } from "./calls.ts";
+import { ask } from "./session.ts";
+import type { Market, Viewer } from "./types.ts";
+
+export interface Live {
+  readonly market: Market;
+  readonly viewer: Viewer | null;
+  readonly signer: Kept | null;
+  /** Market time, seconds UTC, at this moment. */
+  readonly now: () => number;
+  readonly currency: string;
+  readonly zone: string;
+  readonly reload: () => void;
+}
+
+export const LiveContext = createContext<Live | null>(null);
+
+/** The shared state; only inside the shell. */
+export function useLive(): Live {
+  const live = useContext(LiveContext);
+  if (!live) throw new Error("used outside the shell");
+  return live;
+}
+
+type Listener = () => void;
+const listeners = { change: new Set<Listener>(), position: new Set<Listener>() };
+let position: Position | null = null;
+let positionAt = 0;
+let reachable = true;
+
+/** Tells every view that the ledger has moved. */
+export function changed(): void {
+  for (const listener of listeners.change) listener();
+}
+
+function seen(next: Position | null, answered: boolean): void {
+  if (next) {
+    position = next;
+    positionAt = Date.now();
+  }
+  reachable = answered;
+  for (const listener of listeners.position) listener();
+}
+
+/** Whether the market answers, and the position and age of what is shown. */
+export function useConnection(): { position: Position | null; ageS: number; reachable: boolean } {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const listener = () => redraw((n) => n + 1);
+    listeners.position.add(listener);
+    const timer = window.setInterval(listener, 1000);
+    return () => {
+      listeners.position.delete(listener);
+      window.clearInterval(timer);
+    };
+  }, []);
+  const ageS = position ? position.ageS + (Date.now() - positionAt) / 1000 : 0;
+  return { position, ageS, reachable };
+}
+
+/** Asks and notes the position and whether there was an answer. */
+export async function askNoted<T>(
+  query: string,
+  variables: Readonly<Record<string, unknown>> = {},
+  signal?: AbortSignal,
+): Promise<T> {
+  try {
+    const answer = await ask<T>(query, variables, signal);
+    seen(answer.position, true);
+    return answer.data;
+  } catch (error) {
+    if (error instanceof Fault) seen(null, error.code !== "DISCONNECTED");
+    throw error;
+  }
+}
+
+export interface Asked<T> {
+  /** The newest answer; kept while a later one fails. */
+  readonly data: T | null;
+  readonly fault: Fault | null;
+  readonly again: () => void;
+}
+
+const POLL_MS = 10_000;
+const GATHER_MS = 150; // changes come in bursts, one per block
+
+/** A query that is asked again when the ledger moves, and every ten seconds besides. */
+export function useAsk<T>(query: string, variables: Readonly<Record<string, unknown>> | null): Asked<T> {
+  const [state, setState] = useState<{ key: string; data: T | null; fault: Fault | null }>({
+    key: "",
+    data: null,
+    fault: null,
+  });
+  const key = variables === null ? "" : JSON.stringify(variables);
+  const running = useRef<AbortController | null>(null);
+
+  const load = useCallback(async () => {
+    if (!key) return;
+    running.current?.abort();
+    const controller = new AbortController();
+    running.current = controller;
+    try {
+      const data = await askNoted<T>(query, JSON.parse(key) as Record<string, unknown>, controller.signal);
+      if (!controller.signal.aborted) setState({ key, data, fault: null });
+    } catch (error) {
+      if (controller.signal.aborted) return;
+      if (!(error instanceof Fault)) throw error;
+      setState((before) => ({ key, data: before.data, fault: error }));
+    }
+  }, [query, key]);
+
+  useEffect(() => {
+    let gathered = 0;
+    void load();
+    const listener = () => {
+      window.clearTimeout(gathered);
+      gathered = window.setTimeout(() => void load(), GATHER_MS);
+    };
+    listeners.change.add(listener);
+    const timer = window.setInterval(() => document.hidden || void load(), POLL_MS);
+    return () => {
+      listeners.change.delete(listener);
+      window.clearInterval(timer);
+      window.clearTimeout(gathered);
+      running.current?.abort();
+    };
+  }, [load]);
+
+  return { data: state.data, fault: state.fault, again: () => void load() };
+}
+
+/** Redraws every `everyMs`; for countdowns and "now". */
+export function useTick(everyMs: number): void {
+  const [, redraw] = useState(0);
+  useEffect(() => {
+    const timer = window.setInterval(() => redraw((n) => n + 1), everyMs);
+    return () => window.clearInterval(timer);
+  }, [everyMs]);
+}

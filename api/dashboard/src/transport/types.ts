@@ -1,0 +1,209 @@
+// The API's types as this page reads them; a view asks for the fields it shows.
+
+export type Role = "HOUSEHOLD" | "RETAILER" | "DSO" | "OPERATOR" | "REGULATOR";
+export type Side = "BUY" | "SELL";
+export type OrderState = "LISTED" | "MATCHED" | "EXECUTING" | "SETTLED" | "DISPUTED" | "EXPIRED" | "CANCELLED";
+export type SlotPhase = "OPEN" | "CLOSED" | "CLEARING" | "CLEARED" | "SETTLING" | "SETTLED";
+export type Quality = "MEASURED" | "ESTIMATED" | "SUBSTITUTED" | "EDITED";
+
+export interface Market {
+  area: string;
+  channel: string;
+  contract: string;
+  currency: string;
+  timeZone: string;
+  slotS: number;
+  marketTime: number;
+  rate: number;
+  engine: string;
+  writable: boolean;
+  sentence: string;
+  block: number;
+  blockTime: number;
+  openSlots: SlotTerms[];
+  demonstration: boolean;
+}
+export interface SlotTerms {
+  start: number;
+  gate: number;
+  priceMin: number;
+  priceMax: number;
+}
+export interface Meter {
+  id: string;
+  zone: string;
+  retailer: string;
+  holder: string;
+  importPower: number;
+  exportPower: number;
+  source: string;
+  fromSlot: number;
+  lastReading: Reading | null;
+  health: { state: string; sentence: string; at: number } | null;
+}
+export interface Viewer {
+  did: string;
+  role: Role;
+  member: string | null;
+  name: string | null;
+  retailer: string | null;
+  zone: string | null;
+  locked: boolean;
+  meters: Meter[];
+}
+export interface Zone {
+  id: string;
+  area: string;
+  parent: string | null;
+  gridLevel: number;
+  paused: boolean;
+  lastPrice: number | null;
+  lastSlot: number | null;
+}
+export interface PricePoint {
+  slot: number;
+  zone: string;
+  price: number | null;
+  volume: number;
+  orders: number;
+  trades: number;
+}
+export interface Slot {
+  start: number;
+  phase: SlotPhase;
+  gate: number;
+  zones: PricePoint[];
+  settled: number;
+  residual: number;
+  surplus: number;
+  minted: number;
+  retired: number;
+  estimatedMeters: number;
+  block: number;
+}
+export interface BookStep {
+  price: number;
+  quantity: number;
+}
+export interface Book {
+  buys: BookStep[];
+  sells: BookStep[];
+  clearingPrice: number | null;
+  block: number;
+}
+export interface Order {
+  id: string;
+  clientId: string;
+  slot: number;
+  meter: string;
+  zone: string;
+  side: Side;
+  quantity: number;
+  limit: number;
+  state: OrderState;
+  matched: number;
+  settled: number;
+  revision: number;
+  leftOut: string | null;
+  placed: number;
+  block: number;
+}
+export interface Trade {
+  id: string;
+  slot: number;
+  number: number;
+  side: Side | null;
+  buyer: string;
+  seller: string;
+  quantity: number;
+  buyPrice: number;
+  sellPrice: number;
+  relation: string;
+  settled: number | null;
+  state: OrderState;
+  block: number;
+}
+export interface Balance {
+  owner: string;
+  amount: string;
+  available: string;
+  reserved: string;
+  minted: number;
+  live: number;
+  retired: number;
+  block: number;
+}
+export interface Posting {
+  id: string;
+  slot: number | null;
+  account: string;
+  amount: string;
+  kind: string;
+  trade: number | null;
+  explain: string;
+  rule: string;
+  cause: string;
+  block: number;
+}
+export interface Certificate {
+  id: string;
+  slot: number;
+  meter: string;
+  owner: string;
+  zone: string;
+  source: string;
+  minted: number;
+  retired: number;
+  block: number;
+}
+export interface Reading {
+  slot: number;
+  version: number;
+  import: number;
+  export: number;
+  importRegister: number;
+  exportRegister: number;
+  quality: Quality;
+  resolution: number;
+  block: number;
+}
+export interface OracleNode {
+  did: string;
+  state: string;
+  sentence: string;
+  lastSlot: number | null;
+  at: number;
+}
+export interface Client {
+  did: string;
+  retailer: string;
+  locked: boolean;
+  meters: Meter[];
+  balance: Balance;
+}
+export interface TokenResult {
+  code: string;
+  sentence: string;
+  orders: string[];
+  transaction: string | null;
+  block: number | null;
+}
+export interface Session {
+  accessToken: string;
+  refreshToken: string;
+  expires: number;
+  role: Role;
+  did: string;
+}
+export interface Page<T> {
+  nodes: T[];
+  pageInfo: { hasNextPage: boolean; endCursor: string | null };
+  totalCount: number;
+}
+export interface Persona {
+  name: string;
+  role: Role;
+  did: string;
+  member: string | null;
+  pkcs8: string;
+}

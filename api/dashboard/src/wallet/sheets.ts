@@ -1,0 +1,100 @@
+// What a trader signs, in the contract's form and in words.
+
+import { energy, price } from "../figures.ts";
+import { range } from "../times.ts";
+import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, sign, type Signer } from "./tokens.ts";
+
+export type Side = "BUY" | "SELL";
+
+/** Where a signature holds: one channel, one contract. */
+export interface Place {
+  readonly area: string;
+  readonly channel: string;
+  readonly contract: string;
+}
+
+/** An order as a person means it. */
+export interface Wish {
+  readonly side: Side;
+  readonly slot: number;
+  readonly quantity: number;
+  readonly limit: number;
+}
+
+/** What the words need to know about the market. */
+export interface Terms {
+  readonly slotS: number;
+  readonly timeZone: string;
+  readonly currency: string;
+}
+
+/** "Sell up to 1.5 kWh between 12:15 and 12:30 for at least 10.00 ct/kWh." */
+export function words(wish: Wish, terms: Terms): string {
+  const [from, to] = range(wish.slot, terms.slotS, terms.timeZone).split("\u2013");
+  const verb = wish.side === "SELL" ? "Sell" : "Buy";
+  const bound = wish.side === "SELL" ? "at least" : "at most";
+  return `${verb} up to ${energy(wish.quantity)} between ${from} and ${to} for ${bound} ${price(wish.limit, terms.currency)}.`;
+}
+
+/** A client's name for an order: random, so that it tells nothing. */
+export function clientId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return `w-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
+
+/** The token of orders of one trader at one meter. */
+export function signSheet(
+  signer: Signer,
+  place: Place,
+  meter: { readonly id: string; readonly zone: string },
+  wishes: readonly (Wish & { readonly id: string })[],
+): Promise<string> {
+  return sign(signer, SHEET_TYP, {
+    channel: place.channel,
+    contract: place.contract,
+    meter: meter.id,
+    orders: wishes.map((wish) => ({
+      id: wish.id,
+      side: wish.side === "SELL" ? "sell" : "buy",
+      slot: wish.slot,
+      steps: [[wish.limit, wish.quantity]],
+    })),
+    v: 1,
+    zone: meter.zone,
+  });
+}
+
+/** The token that gives an open order another quantity and limit. */
+export function signAmend(
+  signer: Signer,
+  place: Place,
+  order: { readonly clientId: string; readonly slot: number; readonly revision: number },
+  step: { readonly limit: number; readonly quantity: number },
+): Promise<string> {
+  return sign(signer, AMEND_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    id: order.clientId,
+    revision: order.revision + 1,
+    slot: order.slot,
+    steps: [[step.limit, step.quantity]],
+    v: 1,
+  });
+}
+
+/** The token that withdraws an open order. */
+export function signCancel(
+  signer: Signer,
+  place: Place,
+  order: { readonly clientId: string; readonly slot: number },
+): Promise<string> {
+  return sign(signer, CANCEL_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    id: order.clientId,
+    slot: order.slot,
+    v: 1,
+  });
+}

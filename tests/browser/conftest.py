@@ -1,0 +1,45 @@
+"""A browser for the whole run, the built dashboard, and the double that draws its pages."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from api.dashboard import FOLDER, build
+from tests.browser.double import Double, served
+from tests.browser.looks import launch
+
+AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@pytest.fixture(scope="session")
+def dist() -> Path:
+    return build(lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def axe(dist: Path) -> Path:
+    """axe-core, which the build has installed with the rest."""
+    assert dist.is_dir()
+    return AXE
+
+
+@pytest.fixture(scope="session")
+def browser() -> Generator[Browser]:
+    with ExitStack() as stack:
+        yield launch(stack)
+
+
+@pytest.fixture
+def double(dist: Path) -> Double:
+    return Double(dist)
+
+
+@pytest.fixture
+def address(double: Double) -> Generator[str]:
+    with served(double) as found:
+        yield found
