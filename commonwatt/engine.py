@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ from ledger_network.fabric.install import install
 from ledger_network.fabric.network import Network
 from ledger_network.fabric.profile import profile
 
+ROLES = ("dso", "retailer", "oracle", "regulator")
 CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")
 
 
@@ -49,12 +50,16 @@ def embedded_ledger(data: Path) -> EmbeddedLedger:
     )
 
 
-async def fabric_ledger(network: Network) -> FabricLedger:
-    """The ledger of a network that is up, for all of its members."""
+async def fabric_ledger(network: Network, *, roles: Collection[str] = ROLES) -> FabricLedger:
+    """The ledger of a network that is up, for all of its members that have one of `roles`.
+
+    What is read is read from their own peers.
+    """
     return await FabricLedger.open(
         [
             profile(network.consortium, member.name, network.placement)
             for member in network.consortium.organisations
+            if member.role in roles
         ],
         contract=Contract(),
     )

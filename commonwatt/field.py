@@ -222,6 +222,7 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
                 meters=sources_of(fleet.sources()),
                 submitter=ledgers[did],
                 view=ledgers[did],
+                sales=ledgers[did].sales,
             )
             for key in cast.oracle_keys
             for did in [did_key(key.public)]
@@ -263,7 +264,7 @@ def timing(rate: int) -> TimingSettings:
         return TimingSettings()
     slot_ms = SLOT_S * 1000 // rate
     return TimingSettings(
-        skew_ms=50,
+        skew_ms=200,
         clock_ms_max=2_000,
         lead_ms=max(1, min(1_000, slot_ms // 8)),
         sweep_ms=max(1, min(1_500, slot_ms // 8)),
@@ -271,6 +272,7 @@ def timing(rate: int) -> TimingSettings:
         turn_ms=max(200, min(2_500, slot_ms // 4)),
         ask_ms=2_000,
         retry_ms=max(500, min(5_000, slot_ms // 2)),
+        keep_slots=16,
     )
 
 

@@ -43,13 +43,18 @@ PORT_DEFAULT = 8400
 
 
 @asynccontextmanager
-async def _ledger(data: Path, kind: LedgerKind, console: Console) -> AsyncGenerator[Ledger]:
-    """The ledger of a market's folder, closed at the end; on Fabric with its network."""
+async def _ledgers(
+    data: Path, kind: LedgerKind, console: Console
+) -> AsyncGenerator[tuple[Ledger, Ledger | None]]:
+    """The ledger of a market's folder, closed at the end; on Fabric with its network.
+
+    The second is the regulator's own, where it has a peer of its own.
+    """
     if kind is LedgerKind.EMBEDDED:
         async with embedded_ledger(data / "ledger") as embedded:
             for notice in embedded.notices:
                 console.print(f"Note: {notice}", soft_wrap=True)
-            yield embedded
+            yield embedded, None
         return
 
     def told(what: str) -> None:
@@ -57,8 +62,12 @@ async def _ledger(data: Path, kind: LedgerKind, console: Console) -> AsyncGenera
 
     network = await asyncio.to_thread(demonstration_network, data / "network")
     require_demonstration(network.consortium)
-    async with running(network, told), await fabric_ledger(network) as fabric:
-        yield fabric
+    async with (
+        running(network, told),
+        await fabric_ledger(network) as fabric,
+        await fabric_ledger(network, roles=("regulator",)) as regulator,
+    ):
+        yield fabric, regulator
 
 
 async def run_up(
@@ -85,12 +94,12 @@ async def run_up(
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     await asyncio.to_thread(build, lambda what: console.print(f"Dashboard: {what} …"))
-    async with _ledger(data, plan.ledger, console) as opened:
+    async with _ledgers(data, plan.ledger, console) as (opened, regulator):
         market = Market(opened, data, plan, speed)
         clock = await market.start()
         faults = {} if fault is None else {market.cast.homes[1].meter: fault}
         async with (
-            serving(market, data, port=port) as web,
+            serving(market, data, port=port, regulator=regulator) as web,
             running_field(
                 opened,
                 market.cast,

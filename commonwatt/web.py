@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-
-from pydantic import SecretStr
 
 from api.app import listen, make_app, serve
 from api.read_model.projection import Projection
@@ -18,8 +17,9 @@ from api.settings import load_settings
 from commonwatt.demonstration import AREA, DSO, RETAILERS
 from commonwatt.field import Field, Ready
 from commonwatt.market import Market
-from commonwatt.personas import accounts, personas
+from commonwatt.personas import REGULATOR, accounts, personas
 from commonwatt.reception import Reception
+from ledger_network.port import Ledger
 from meter_oracle.health import MeterHealth, NodeHealth
 
 
@@ -43,43 +43,58 @@ class Web:
 
 
 @asynccontextmanager
-async def serving(market: Market, data: Path, *, port: int) -> AsyncGenerator[Web]:
-    """The pages of a market at a port; 0 takes a free one. Raises `OSError` for a taken one."""
-    settings = load_settings().model_copy(
-        update={
-            "port": port,
-            "read_model": SecretStr(f"sqlite://{data / 'read-model.sqlite3'}"),
-        }
-    )
+async def serving(
+    market: Market, data: Path, *, port: int, regulator: Ledger | None
+) -> AsyncGenerator[Web]:
+    """The pages of a market at a port; 0 takes a free one. Raises `OSError` for a taken one.
+
+    `regulator` is the ledger as the regulator's own peer has it: its endpoint reads from there.
+    """
+    settings = load_settings().model_copy(update={"port": port})
     listening, settings = listen(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         read_model = await stack.enter_async_context(
-            await open_read_model(settings.read_model.get_secret_value())
+            await open_read_model(f"sqlite://{data / 'read-model.sqlite3'}")
         )
-        projection = Projection(market.ledger, DSO, read_model)
         services = Services(
             ledger=market.ledger,
             area=AREA,
             member=DSO,
             read_model=read_model,
-            projection=projection,
+            projection=Projection(market.ledger, DSO, read_model),
             settings=settings,
             carriers={retailer: retailer for retailer in RETAILERS},
             accounts=accounts(market.cast),
             enrolment=Reception(market.ledger, market.empty, market.first_slot),
             personas=personas(market.cast),
         )
-        app = make_app(services)
-        projecting = asyncio.create_task(projection.run())
+        regulators = services
+        if regulator is not None:
+            own = await stack.enter_async_context(
+                await open_read_model(f"sqlite://{data / 'read-model-regulator.sqlite3'}")
+            )
+            regulators = replace(
+                services,
+                ledger=regulator,
+                member=REGULATOR,
+                read_model=own,
+                projection=Projection(regulator, REGULATOR, own),
+            )
+        app = make_app(services, regulators=regulators)
         served = asyncio.create_task(serve(app, listening, settings, stop=stop))
-        work = asyncio.create_task(_until_one_fails(projecting, served))
+        projecting = [
+            asyncio.create_task(projection.run())
+            for projection in dict.fromkeys((services.projection, regulators.projection))
+        ]
+        work = asyncio.create_task(_until_one_fails(served, *projecting))
         try:
             yield Web(f"http://127.0.0.1:{settings.port}", services, work)
         finally:
             stop.set()
-            projecting.cancel()
-            await asyncio.gather(work, projecting, served, return_exceptions=True)
+            for projection in projecting:
+                projection.cancel()
+            await asyncio.gather(work, served, *projecting, return_exceptions=True)
 
 
 async def _until_one_fails(*works: asyncio.Future[None]) -> None:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from commonwatt.bench import clearing, ledger, memory
+from commonwatt.bench import (
+    boundary,
+    clearing,
+    graphql_list,
+    guard,
+    ledger,
+    live,
+    memory,
+    poll,
+    project,
+    write,
+)
 from commonwatt.bench.fabric_benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
@@ -16,6 +27,14 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "gate": ledger.gate,
     "report": ledger.report,
     "memory": memory.memory,
+    "poll": poll.poll,
+    "boundary": boundary.boundary,
+    "graphql-list": graphql_list.graphql_list,
+    "guard": guard.guard,
+    "project": project.project,
+    "write": write.write,
+    "up": live.up,
+    "up-memory": live.up_memory,
     **FABRIC_BENCHES,
 }
 """Every bench by its name, in the order they are measured."""

@@ -18,11 +18,12 @@ from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.queries import SlotView
 from commonwatt.demonstration import AREA, ORGANISATIONS, SLOT_S, found, make_cast
+from commonwatt.market_plan import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
+from commonwatt.metering import SignedByAll
 from commonwatt.operation import Operation
 from commonwatt.simulate import CHANNEL, START_S, VirtualClock
 from commonwatt.snapshot import Snapshot, take_snapshot
 from commonwatt.terminal import live_page
-from commonwatt.up import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
 from ledger_network.embedded.engine import EmbeddedLedger
 
 SEED = 11
@@ -97,7 +98,10 @@ async def _run() -> Snapshot:
             first_slot = BEGIN_S + SLOT_S
             rule = ClockArguments(AREA, BEGIN_S, BEGIN_S, SPEED_DEFAULT)
             await found(ledger, cast, first_slot=first_slot, clock=rule)
-            operation = Operation(ledger, cast, first_slot, settled=history.append)
+            reporter = SignedByAll(ledger, cast, first_slot)
+            operation = Operation(
+                ledger, cast, first_slot, reporter=reporter, settled=history.append
+            )
             while len(history) < SLOTS:
                 market_s = BEGIN_S + (clock.now_s - BEGIN_S) * SPEED_DEFAULT
                 await operation.tick(market_s, lookahead_s=SLOT_S)

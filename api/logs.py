@@ -1,0 +1,54 @@
+"""Logs of the API: one event a line, with names and numbers of what happened, never with values.
+
+No document, no variable, no token, no DID and no address of a client is logged: what a line says of
+a request is its route, its kind, the fields it asked at the root, its status and how long it took.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from api.settings import ApiSettings
+
+# Libraries that would log a stranger's words: Strawberry each error with its document.
+_SILENT = ("strawberry.execution", "strawberry.ws.task")
+_WARNING = ("uvicorn", "uvicorn.error", "tortoise", "asyncio")
+
+
+def configure_logs(settings: ApiSettings) -> None:
+    """Send structlog and the standard library's loggers to standard error, in one form."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+    silence_libraries()
+
+
+def silence_libraries() -> None:
+    """Keep libraries from logging what strangers send."""
+    for name in _SILENT:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    for name in _WARNING:
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,70 @@
+"""What the API counts, for Prometheus: each app has a registry of its own.
+
+Labels have few values, all of our own words: a stranger cannot make a new time series.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The counters of one app; the registry may be shared with others of the same process."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        self.operations_s = Histogram(
+            "commonwatt_api_operation_seconds",
+            "Seconds from a GraphQL request to its answer, by kind of operation.",
+            ("kind",),
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.refused = Counter(
+            "commonwatt_api_refused",
+            "Requests that were refused before anything was executed, by code.",
+            ("code",),
+            registry=self.registry,
+        )
+        self.broken = Counter(
+            "commonwatt_api_broken",
+            "Errors of our own that were answered as INTERNAL.",
+            registry=self.registry,
+        )
+        self.sockets = Gauge(
+            "commonwatt_api_sockets", "WebSockets that are open.", registry=self.registry
+        )
+        self.sockets_dropped = Counter(
+            "commonwatt_api_sockets_dropped",
+            "WebSockets that the API closed, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.sessions = Gauge(
+            "commonwatt_api_sessions", "Sessions that are kept.", registry=self.registry
+        )
+        self.block = Gauge(
+            "commonwatt_api_block", "Block that the read model reflects.", registry=self.registry
+        )
+        self.age_s = Gauge(
+            "commonwatt_api_age_seconds", "Age of that block.", registry=self.registry
+        )
+        self.writable = Gauge(
+            "commonwatt_api_ledger_writable",
+            "1 while the ledger takes writes.",
+            registry=self.registry,
+        )
+
+    def written(self) -> bytes:
+        """All of them in Prometheus' text form."""
+        return generate_latest(self.registry)

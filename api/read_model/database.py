@@ -1,0 +1,308 @@
+"""The database behind the read model: SQLite in a file, or PostgreSQL.
+
+Tortoise holds the connections and applies the migrations. One writer at a time changes rows, in
+transactions. Hot reads go past the ORM: on PostgreSQL through its pool, on SQLite through a
+connection of their own in the caller's thread, for an indexed page takes less time than handing it
+to another thread. Statements mark values by `?` on both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import sqlite3
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol, Self, cast
+from urllib.parse import urlsplit
+
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the library brings none
+from tortoise.context import TortoiseContext
+from tortoise.exceptions import BaseORMException, DBConnectionError, OperationalError
+from tortoise.migrations.executor import MigrationExecutor
+from tortoise.transactions import in_transaction
+
+from api.read_model.tables import TABLES
+
+CONNECTION = APP = "read_model"
+MODELS, MIGRATIONS = "api.read_model.tables", "api.read_model.migrations"
+MIGRATIONS_TABLE = "tortoise_migrations"
+BUSY_MS = 10_000  # how long one writer of a SQLite file waits for another
+MIGRATE_ATTEMPTS, MIGRATE_AGAIN_S = 10, 0.2
+SCHEMES = ("sqlite", "postgres", "postgresql")
+
+Value = str | int | bool | None
+Row = Sequence[Any]
+
+_PLACE = re.compile(r"\?")
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_FAULTS = (sqlite3.Error, BaseORMException, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+
+
+class DatabaseUnusable(Exception):
+    """No database can be used at its address now; the sentence says why."""
+
+
+class TablesDamaged(Exception):
+    """The tables are gone, cannot be read or are not what was written; they can be made again."""
+
+
+class Client(Protocol):
+    """What is used of Tortoise's clients."""
+
+    async def execute_many(self, query: str, values: list[Any]) -> None:
+        """Carry out a statement for each row of values."""
+        ...
+
+    async def execute_query(
+        self, query: str, values: list[Any] | None = None
+    ) -> tuple[int, Sequence[Row]]:
+        """Carry out a statement; the rows changed, the rows selected."""
+        ...
+
+
+class Writer:
+    """One transaction; what it did holds when its block is left without an exception."""
+
+    def __init__(self, client: Client, dialect: str) -> None:
+        self._client = client
+        self._dialect = dialect
+
+    async def many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
+        """Carry out `statement` for each of `rows`."""
+        await self._client.execute_many(_in_dialect(statement, self._dialect), list(rows))
+
+    async def one(self, statement: str, *values: Value) -> int:
+        """Carry out `statement`; the number of rows it changed."""
+        text = _in_dialect(statement, self._dialect)
+        changed, _ = await self._client.execute_query(text, list(values))
+        return changed
+
+
+class Database:
+    """An open database with the newest layout."""
+
+    def __init__(self, url: str) -> None:
+        """For `open`. Raises `DatabaseUnusable` for an address that is none."""
+        self.dialect, self._path = _read_url(url)
+        self._url = url
+        self._context = TortoiseContext()
+        self._reader: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._ready = asyncio.Event()
+        self._writing = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open `sqlite:///path`, `sqlite:////absolute/path` or `postgres://…`, and migrate it.
+
+        A SQLite file that cannot be read is removed and made anew: it holds nothing that the
+        ledger does not. Raises `DatabaseUnusable`.
+        """
+        database = cls(url)
+        try:
+            await database._connect()
+        except TablesDamaged:
+            await database.recreate()
+        return database
+
+    async def rows(self, statement: str, *values: Value) -> Sequence[Row]:
+        """What `statement` selects. Raises `TablesDamaged`, `DatabaseUnusable`."""
+        if not self._ready.is_set():
+            await self._ready.wait()
+        try:
+            if self._reader is not None:
+                return self._reader.execute(statement, values).fetchall()
+            text = _in_dialect(statement, self.dialect)
+            _, found = await self._client.execute_query(text, list(values))
+        except _FAULTS as error:
+            raise _translated(error, self._url) from error
+        return found
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Writer]:
+        """A transaction; what is raised inside undoes all of it.
+
+        Raises `TablesDamaged`, `DatabaseUnusable`.
+        """
+        async with self._writing:
+            try:
+                with self._context:
+                    async with in_transaction(CONNECTION) as client:
+                        yield Writer(cast("Client", client), self.dialect)
+            except _FAULTS as error:
+                raise _translated(error, self._url) from error
+
+    def is_in_place(self) -> bool:
+        """Whether the SQLite file is still the one that was opened; always so on PostgreSQL."""
+        return self._path is None or _identity(self._path) == self._file
+
+    def require_in_place(self) -> None:
+        """Raise `TablesDamaged` unless the file is in its place."""
+        if not self.is_in_place():
+            raise TablesDamaged("its file was deleted")
+
+    async def reopen(self) -> None:
+        """Open what is at the address now, and migrate it. Raises as `open` does."""
+        async with self._writing:
+            await self._disconnect()
+            await self._connect()
+
+    async def recreate(self) -> None:
+        """Drop our tables and make them anew, empty. Raises `DatabaseUnusable`.
+
+        What the oracle told of meters' health is not on the ledger: it stays if it can be read.
+        """
+        health = await self._readable_health()
+        async with self._writing:
+            await self._disconnect()
+            if self._path is not None:
+                _remove(self._path)
+            else:
+                await self._init()
+                with self._context:
+                    for table in (*TABLES, MIGRATIONS_TABLE):
+                        await self._client.execute_query(f'DROP TABLE IF EXISTS "{table}" CASCADE')
+            await self._connect()
+        if health:
+            async with self.transaction() as writer:
+                await writer.many(_INSERT_HEALTH, health)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._disconnect()
+
+    @property
+    def _client(self) -> Client:
+        return cast("Client", self._context.db(CONNECTION))
+
+    async def _init(self) -> None:
+        with self._context:
+            await self._context.init(config=_config(self._url, self._path))
+
+    async def _connect(self) -> None:
+        try:
+            if self._path is not None:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+                _require_readable(self._path)
+            await self._init()
+            await self._migrate()
+            if self._path is not None:
+                self._reader = sqlite3.connect(self._path, check_same_thread=False)
+                self._reader.execute("PRAGMA query_only = ON")
+                self._reader.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                self._file = _identity(self._path)
+        except _FAULTS as error:
+            await self._disconnect()
+            raise _translated(error, self._url) from error
+        self._ready.set()
+
+    async def _migrate(self) -> None:
+        """Apply what is missing; where another process is at it, look again when it is done."""
+        for left in reversed(range(MIGRATE_ATTEMPTS)):
+            try:
+                with self._context:
+                    await MigrationExecutor(self._context.db(CONNECTION), _apps()).migrate()
+            except OperationalError:
+                if not left:
+                    raise
+                await asyncio.sleep(MIGRATE_AGAIN_S)
+            else:
+                return
+
+    async def _disconnect(self) -> None:
+        self._ready.clear()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+        await self._context.close_connections()
+
+    async def _readable_health(self) -> list[Row]:
+        if not self._ready.is_set():
+            return []
+        try:
+            return [tuple(row) for row in await self.rows(_SELECT_HEALTH)]
+        except TablesDamaged:
+            return []
+
+
+_SELECT_HEALTH = "SELECT meter, node, state, sentence, at_s FROM meter_health"
+_INSERT_HEALTH = (
+    "INSERT INTO meter_health (meter, node, state, sentence, at_s) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+def _apps() -> dict[str, dict[str, Any]]:
+    app = {"models": [MODELS], "migrations": MIGRATIONS, "default_connection": CONNECTION}
+    return {APP: app}
+
+
+def _config(url: str, path: Path | None) -> dict[str, object]:
+    connection: object = url
+    if path is not None:
+        pragmas: Mapping[str, object] = {
+            "journal_mode": "WAL",
+            "synchronous": "NORMAL",  # a power cut may take the last batches: they come again
+            "busy_timeout": BUSY_MS,
+        }
+        credentials = {"file_path": str(path), **pragmas}
+        connection = {"engine": "tortoise.backends.sqlite", "credentials": credentials}
+    return {"connections": {CONNECTION: connection}, "apps": _apps()}
+
+
+def _read_url(url: str) -> tuple[str, Path | None]:
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        raise DatabaseUnusable(f"{_shown(url)}: it begins with one of {', '.join(SCHEMES)}")
+    if parts.scheme != "sqlite":
+        return "postgres", None
+    name = parts.path.removeprefix("/")
+    if parts.netloc or not name:
+        raise DatabaseUnusable(f"{url}: a file is named as sqlite:///path")
+    return "sqlite", Path(name)
+
+
+def _shown(url: str) -> str:
+    """The address without its password."""
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":…@") if parts.password else url
+
+
+def _translated(error: Exception, url: str) -> DatabaseUnusable | TablesDamaged:
+    """Whether the tables are at fault or the way to them."""
+    cause = error.args[0] if isinstance(error, BaseORMException) and error.args else error
+    reached = isinstance(error, OperationalError | sqlite3.DatabaseError)
+    busy = getattr(cause, "sqlite_errorcode", None) in _BUSY
+    if isinstance(error, DBConnectionError) or not reached or busy:
+        return DatabaseUnusable(f"{_shown(url)}: {cause}")
+    return TablesDamaged(str(cause))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _require_readable(path: Path) -> None:
+    """Raise `sqlite3.DatabaseError` for a file that is none: Tortoise would wait for it for ever."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=512)
+def _in_dialect(statement: str, dialect: str) -> str:
+    """The statement with its places numbered, as PostgreSQL wants them."""
+    if dialect != "postgres":
+        return statement
+    numbers = iter(range(1, statement.count("?") + 1))
+    return _PLACE.sub(lambda _: f"${next(numbers)}", statement)

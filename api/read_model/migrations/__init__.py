@@ -1,0 +1,7 @@
+"""How the tables came to be: one module for each change of their layout, applied in order.
+
+`tortoise makemigrations` writes one from `tables.py`; name it `m<number>_<what changed>` and list
+it here.
+"""
+
+from api.read_model.migrations import m0001_first_layout as m0001_first_layout

@@ -1,0 +1,82 @@
+"""Pages by keyset: what is asked for is what lies behind the last row that was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from api.read_model.database import Database, Row, Value
+from api.read_model.records import Page
+
+FIRST_MAX = 500  # rows of one page
+NAMES_MAX = 500  # names asked for in one question: SQLite takes 32,766 values, PostgreSQL as many
+
+R = TypeVar("R")
+
+
+class ReadRefused(ValueError):
+    """A cursor that no page gave, or a size out of bounds: the caller's fault."""
+
+
+@dataclass
+class Where:
+    """Conditions that must all hold, and their values."""
+
+    conditions: list[str] = field(default_factory=list[str])
+    values: list[Value] = field(default_factory=list[Value])
+
+    def add(self, condition: str, *values: Value) -> Where:
+        """This with one more condition."""
+        self.conditions.append(condition)
+        self.values.extend(values)
+        return self
+
+    def is_in(self, column: str, names: Sequence[Value]) -> Where:
+        """This with one more condition: the column has one of `names`."""
+        if not 1 <= len(names) <= NAMES_MAX:
+            raise ReadRefused(f"{len(names)} names, at most {NAMES_MAX} in one question")
+        return self.add(f"{column} IN ({', '.join('?' * len(names))})", *names)
+
+    @property
+    def text(self) -> str:
+        """The clause."""
+        return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+
+
+def key_of(after: str, *kinds: type[int] | type[str]) -> list[Value]:
+    """The key in a cursor, its parts by their kinds; only the last part may hold a point."""
+    parts = after.split(".", len(kinds) - 1)
+    try:
+        if len(parts) != len(kinds) or any(int(part) < 0 for part in parts[: len(kinds) - 1]):
+            raise ReadRefused(f"{after[:80]!r} is no cursor of this list")
+        return [kind(part) for kind, part in zip(kinds, parts, strict=True)]
+    except ValueError:
+        raise ReadRefused(f"{after[:80]!r} is no cursor of this list") from None
+
+
+async def page_of(
+    database: Database,
+    statement: str,
+    values: Sequence[Value],
+    *,
+    first: int,
+    make: Callable[[Row], R],
+) -> Page[R]:
+    """The first rows of `statement`, which ends in its order and takes a limit."""
+    if not 1 <= first <= FIRST_MAX:
+        raise ReadRefused(f"{first} rows asked for, between 1 and {FIRST_MAX} come in a page")
+    rows = await database.rows(f"{statement} LIMIT ?", *values, first + 1)
+    return Page([make(row) for row in rows[:first]], len(rows) > first)
+
+
+async def count_of(database: Database, table: str, where: Where) -> int:
+    """How many rows of `table` there are."""
+    text = f"SELECT COUNT(*) FROM {table} {where.text}"  # noqa: S608 names are ours
+    ((count,),) = await database.rows(text, *where.values)
+    return int(count)
+
+
+def whole(number: Any) -> int:
+    """A sum as an integer: PostgreSQL adds 64-bit integers up as decimals, and nothing as NULL."""
+    return int(number or 0)

@@ -1,0 +1,366 @@
+"""The tables of the read model, as Tortoise models; their migrations stand beside them.
+
+Every row but those of `MeterHealth` follows from the ledger's events and can be made again.
+Integers have 64 bits; money is in nano-currency, of which an account holds at most some nine
+thousand million units. What is JSON stands as text, alike on SQLite and PostgreSQL. An order's
+`steps` are empty where it has one step, which `limit_price` and `quantity_wh` say already.
+"""
+
+from __future__ import annotations
+
+from tortoise import fields
+from tortoise.models import Model
+
+NAME_MAX = 128  # characters of a DID, a member, an account, a zone or a meter
+ORDER_NAME_MAX = 256  # of a trader and a client's id
+TABLES = (
+    "account",
+    "area",
+    "certificate",
+    "checkpoint",
+    "market_rules",
+    "meter",
+    "meter_health",
+    "order_row",
+    "organisation",
+    "participant",
+    "posting",
+    "reading",
+    "slot",
+    "trade",
+    "zone",
+    "zone_price",
+)
+"""The names of all tables, which a rebuild drops."""
+
+
+class Checkpoint(Model):
+    """How far the tables are, in one row: the last transaction they hold, and of which ledger.
+
+    `hash` is that of the block, so that another chain with the same names is found; `layout` is
+    the version of what is made of events; `postings` counts the lines of the books.
+    """
+
+    id = fields.IntField(primary_key=True, generated=False)
+    block = fields.BigIntField()
+    place = fields.IntField()
+    hash = fields.CharField(max_length=64)
+    time_s = fields.BigIntField()
+    channel = fields.CharField(max_length=NAME_MAX)
+    contract = fields.CharField(max_length=NAME_MAX)
+    layout = fields.IntField()
+    postings = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "checkpoint"
+
+
+class Organisation(Model):
+    """A member of the consortium."""
+
+    name = fields.CharField(max_length=NAME_MAX, primary_key=True)
+    role = fields.CharField(max_length=16)
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "organisation"
+
+
+class Area(Model):
+    """An area with its clock; `rate` is 0 as long as it has none."""
+
+    area = fields.CharField(max_length=NAME_MAX, primary_key=True)
+    dso = fields.CharField(max_length=NAME_MAX)
+    slot_s = fields.IntField()
+    real_anchor_s = fields.BigIntField()
+    market_anchor_s = fields.BigIntField()
+    rate = fields.IntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "area"
+
+
+class MarketRules(Model):
+    """An area's rules from a slot on, as JSON."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    from_slot = fields.BigIntField()
+    rules = fields.TextField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "market_rules"
+        unique_together = (("area", "from_slot"),)
+
+
+class Zone(Model):
+    """A zone in its area's tree."""
+
+    zone = fields.CharField(max_length=NAME_MAX, primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    parent = fields.CharField(max_length=NAME_MAX, null=True)
+    grid_level = fields.IntField()
+    paused = fields.BooleanField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "zone"
+
+
+class Participant(Model):
+    """A prosumer or consumer by its trading DID."""
+
+    did = fields.CharField(max_length=NAME_MAX, primary_key=True)
+    retailer = fields.CharField(max_length=NAME_MAX)
+    locked = fields.BooleanField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "participant"
+        indexes = (("retailer", "did"),)
+
+
+class Meter(Model):
+    """A certified meter from a slot on."""
+
+    id = fields.BigIntField(primary_key=True)
+    meter = fields.CharField(max_length=NAME_MAX)
+    from_slot = fields.BigIntField()
+    area = fields.CharField(max_length=NAME_MAX)
+    holder = fields.CharField(max_length=NAME_MAX)
+    retailer = fields.CharField(max_length=NAME_MAX)
+    zone = fields.CharField(max_length=NAME_MAX)
+    grid_level = fields.IntField()
+    import_w = fields.BigIntField()
+    export_w = fields.BigIntField()
+    source = fields.TextField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "meter"
+        unique_together = (("meter", "from_slot"),)
+        indexes = (("holder",), ("area", "meter"))
+
+
+class Slot(Model):
+    """A slot that somebody has ordered for, or whose gate is closed."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    phase = fields.CharField(max_length=8)
+    gate_s = fields.BigIntField(null=True)
+    settled_wh = fields.BigIntField(default=0)
+    residual_wh = fields.BigIntField(default=0)
+    surplus_wh = fields.BigIntField(default=0)
+    minted_wh = fields.BigIntField(default=0)
+    retired_wh = fields.BigIntField(default=0)
+    estimated = fields.IntField(default=0)
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "slot"
+        unique_together = (("area", "slot"),)
+
+
+class ZonePrice(Model):
+    """What a zone cleared at in a slot."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    zone = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    price = fields.BigIntField(null=True)
+    volume_wh = fields.BigIntField()
+    orders = fields.IntField()
+    trades = fields.IntField()
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "zone_price"
+        unique_together = (("area", "zone", "slot"),)
+        indexes = (("area", "slot"),)
+
+
+class OrderRow(Model):
+    """An order as it stands."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    trader = fields.CharField(max_length=NAME_MAX)
+    client_id = fields.CharField(max_length=64)
+    meter = fields.CharField(max_length=NAME_MAX)
+    zone = fields.CharField(max_length=NAME_MAX)
+    side = fields.CharField(max_length=4)
+    quantity_wh = fields.BigIntField()
+    limit_price = fields.BigIntField()
+    steps = fields.TextField()
+    expires_s = fields.BigIntField(null=True)
+    revision = fields.BigIntField(default=0)
+    open = fields.BooleanField(default=True)
+    matched_wh = fields.BigIntField(default=0)
+    settled_wh = fields.BigIntField(default=0)
+    disputed = fields.BooleanField(default=False)
+    left_out = fields.CharField(max_length=16, default="")
+    placed_s = fields.BigIntField()
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "order_row"
+        unique_together = (("trader", "slot", "client_id", "area"),)
+        indexes = (("slot", "zone"),)
+
+
+class Trade(Model):
+    """A trade of a slot; covers are what it keeps reserved until it has settled."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    number = fields.IntField()
+    buyer = fields.CharField(max_length=NAME_MAX)
+    seller = fields.CharField(max_length=NAME_MAX)
+    buy_order = fields.CharField(max_length=ORDER_NAME_MAX)
+    sell_order = fields.CharField(max_length=ORDER_NAME_MAX)
+    buy_meter = fields.CharField(max_length=NAME_MAX)
+    sell_meter = fields.CharField(max_length=NAME_MAX)
+    zone_path = fields.TextField()
+    quantity_wh = fields.BigIntField()
+    buy_price = fields.BigIntField()
+    sell_price = fields.BigIntField()
+    relation = fields.CharField(max_length=16)
+    tariff = fields.BigIntField()
+    buy_cover_nano = fields.BigIntField()
+    sell_cover_nano = fields.BigIntField()
+    settled_wh = fields.BigIntField(null=True)
+    retired_wh = fields.BigIntField(default=0)
+    disputed = fields.BooleanField(default=False)
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "trade"
+        unique_together = (("area", "slot", "number"),)
+        indexes = (("buyer", "slot", "number"), ("seller", "slot", "number"))
+
+
+class Posting(Model):
+    """A line of the books, of a slot or of a payment, by a number over all of them."""
+
+    sequence = fields.BigIntField(primary_key=True, generated=False)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField(null=True)
+    number = fields.IntField()
+    account = fields.CharField(max_length=NAME_MAX)
+    amount_nano = fields.BigIntField()
+    kind = fields.CharField(max_length=64)
+    trade = fields.IntField(null=True)
+    explain = fields.TextField()
+    cause = fields.CharField(max_length=64)
+    transaction_id = fields.CharField(max_length=64)
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "posting"
+        indexes = (("account", "sequence"), ("slot", "trade"))
+
+
+class Account(Model):
+    """What an owner has; `balance_nano` is the sum of its postings."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    owner = fields.CharField(max_length=NAME_MAX)
+    balance_nano = fields.BigIntField(default=0)
+    reserved_nano = fields.BigIntField(default=0)
+    minted_wh = fields.BigIntField(default=0)
+    live_wh = fields.BigIntField(default=0)
+    retired_wh = fields.BigIntField(default=0)
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "account"
+        unique_together = (("area", "owner"),)
+
+
+class Certificate(Model):
+    """Certificates of one slot at one meter."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    meter = fields.CharField(max_length=NAME_MAX)
+    owner = fields.CharField(max_length=NAME_MAX)
+    zone = fields.CharField(max_length=NAME_MAX)
+    source = fields.TextField()
+    minted_wh = fields.BigIntField()
+    retired_wh = fields.BigIntField()
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "certificate"
+        unique_together = (("owner", "slot", "meter", "area"),)
+        indexes = (("area", "slot"),)
+
+
+class Reading(Model):
+    """A version of a meter's reading: registers at both ends of the slot."""
+
+    id = fields.BigIntField(primary_key=True)
+    meter = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    version = fields.IntField()
+    import_from_wh = fields.BigIntField()
+    import_to_wh = fields.BigIntField()
+    export_from_wh = fields.BigIntField()
+    export_to_wh = fields.BigIntField()
+    quality = fields.CharField(max_length=16)
+    resolution_wh = fields.IntField()
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "reading"
+        unique_together = (("meter", "slot", "version"),)
+
+
+class MeterHealth(Model):
+    """How a node of the oracle finds a meter; told by the node and not by the ledger."""
+
+    id = fields.BigIntField(primary_key=True)
+    meter = fields.CharField(max_length=NAME_MAX)
+    node = fields.CharField(max_length=NAME_MAX)
+    state = fields.CharField(max_length=32)
+    sentence = fields.TextField()
+    at_s = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "meter_health"
+        unique_together = (("meter", "node"),)

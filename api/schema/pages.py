@@ -1,0 +1,107 @@
+"""Connections: pages of a list by opaque cursor, forwards only.
+
+A cursor is the key of a row in the list's own order, so a page costs the same wherever it lies and
+rows that arrive meanwhile shift nothing. All of a list is counted only when somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import strawberry
+
+from api.faults import ARGUMENT_CURSOR, ARGUMENT_RANGE
+from api.read_model.reads import ReadRefused
+from api.read_model.records import Page
+
+PAGE_MAX = 500  # rows of one page
+
+T = TypeVar("T")
+
+
+class Keyed(Protocol):
+    """A record that comes in pages."""
+
+    @property
+    def cursor(self) -> str:
+        """Where a page goes on after this row."""
+        ...
+
+
+R = TypeVar("R", bound=Keyed)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[R]):
+    """A list to be read in pages, (rows, cursor) -> page, and to be counted."""
+
+    read: Callable[[int, str | None], Awaitable[Page[R]]]
+    count: Callable[[], Awaitable[int]]
+
+
+@strawberry.type(description="Whether there is more, and from where.")
+class PageInfo:
+    """Whether there is more, and from where."""
+
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type(description="An element of a list and the cursor behind it.")
+class Edge(Generic[T]):
+    """An element of a list and the cursor behind it."""
+
+    cursor: str
+    node: T
+
+
+@strawberry.type(description="A page of a list.")
+class Connection(Generic[T]):
+    """A page of a list; all of it is counted only when asked for."""
+
+    edges: list[Edge[T]]
+    nodes: list[T]
+    page_info: PageInfo
+    count: strawberry.Private[Callable[[], Awaitable[int]]]
+
+    @strawberry.field(description="How many there are in all.")
+    async def total_count(self) -> int:
+        """How many there are in all."""
+        return await self.count()
+
+
+async def connect(
+    listing: Listing[R], node: Callable[[R], T], *, first: int | None, after: str | None
+) -> Connection[T]:
+    """The page of `first` rows after the cursor `after`.
+
+    Raises `ARGUMENT_RANGE` and `ARGUMENT_CURSOR`.
+    """
+    page = await read_page(listing, first=first, after=after)
+    nodes = [node(record) for record in page.rows]
+    cursors = [record.cursor for record in page.rows]
+    return Connection(
+        edges=[Edge(cursor=cursor, node=node) for cursor, node in zip(cursors, nodes, strict=True)],
+        nodes=nodes,
+        page_info=PageInfo(has_next_page=page.more, end_cursor=cursors[-1] if cursors else None),
+        count=listing.count,
+    )
+
+
+async def read_page(listing: Listing[R], *, first: int | None, after: str | None) -> Page[R]:
+    """One page of records. Raises `ARGUMENT_RANGE` and `ARGUMENT_CURSOR`."""
+    if first is None or not 1 <= first <= PAGE_MAX:
+        raise ARGUMENT_RANGE(name="first", value=first, bound=f"1 to {PAGE_MAX}")
+    try:
+        return await listing.read(first, after)
+    except ReadRefused:
+        raise ARGUMENT_CURSOR(value=after) from None
+
+
+def check_range(from_s: int, to_s: int, *, slots_max: int, slot_s: int) -> None:
+    """Refuse a span of time that is backwards or has more than `slots_max` slots."""
+    if not 0 <= to_s - from_s <= slots_max * slot_s:
+        bound = f"at or after `from`, and at most {slots_max} slots of {slot_s} s after it"
+        raise ARGUMENT_RANGE(name="to", value=to_s, bound=bound)

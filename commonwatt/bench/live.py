@@ -1,0 +1,139 @@
+"""The live market as its users start it: how soon a price is seen, and what all of it keeps in memory."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import orjson
+
+from api.dashboard import build
+from commonwatt.bench.figure import Figure
+
+ADDRESS = re.compile(r"Open (http://\S+) ")
+TRADED = re.compile(r"^\d\d:\d\d-\d\d:\d\d ")
+ROUNDS = 3
+UP_S_MAX = 15
+GIVEN_UP_S = 120
+POLL_S = 0.05
+HOUSEHOLDS = 50
+SPEED = 900
+SLOTS_EARLY, SLOTS_LATE = 48, 96
+MIB_MAX = 600
+FLAT_PERCENT = 10  # what the later figure may exceed the earlier one by
+PRICES = {"query": "{ zones { id lastPrice } }"}
+
+
+def up() -> list[Figure]:
+    """From the command to a page that shows a price: a market that is founded in a new folder."""
+    build(lambda _: None)
+    seconds = [_first_price_s() for _ in range(ROUNDS)]
+    value = sorted(seconds)[len(seconds) // 2]
+    return [
+        Figure(
+            name="up",
+            value=value,
+            unit="s",
+            spread=(min(seconds), max(seconds)),
+            against="a new market of 24 households, founded and cleared for the first time",
+            reach=f"under {UP_S_MAX} s",
+            met=value < UP_S_MAX,
+        )
+    ]
+
+
+def up_memory() -> list[Figure]:
+    """All processes of a market after 96 slots; what they share is counted once."""
+    build(lambda _: None)
+    with _market("--households", str(HOUSEHOLDS), "--speed", str(SPEED)) as lines:
+        early_mib = late_mib = 0.0
+        slots = 0
+        for line in lines:
+            slots += bool(TRADED.match(line))
+            if slots == SLOTS_EARLY and not early_mib:
+                early_mib = _mib(lines.process.pid)
+            if slots == SLOTS_LATE:
+                late_mib = _mib(lines.process.pid)
+                break
+    growth = late_mib / early_mib * 100 - 100
+    return [
+        Figure(
+            name="up-memory",
+            value=late_mib,
+            unit="MiB",
+            spread=(early_mib, late_mib),
+            against=f"after {SLOTS_EARLY} and {SLOTS_LATE} slots of {HOUSEHOLDS} households, "
+            f"{growth:+.1f} % between them",
+            reach=f"under {MIB_MAX} MiB, and flat to {FLAT_PERCENT} %",
+            met=late_mib < MIB_MAX and growth < FLAT_PERCENT,
+        )
+    ]
+
+
+class _Lines:
+    """What a running market prints."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def __iter__(self) -> Iterator[str]:
+        if self.process.stdout is None:
+            raise RuntimeError("the market was started without an output")
+        while line := self.process.stdout.readline():
+            yield line
+        raise RuntimeError(f"the market ended by itself, exit code {self.process.wait()}")
+
+
+@contextmanager
+def _market(*options: str) -> Generator[_Lines]:
+    with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as data:
+        command = [sys.executable, "-m", "commonwatt", "up", "--port", "0", "--data", data]
+        with subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
+            try:
+                yield _Lines(process)
+            finally:
+                process.send_signal(signal.SIGTERM)
+                process.communicate()
+
+
+def _first_price_s() -> float:
+    began = time.perf_counter()
+    with _market() as lines, httpx.Client(timeout=5) as client:
+        address = next(found[1] for line in lines if (found := ADDRESS.search(line)))
+        client.get(address).raise_for_status()
+        while time.perf_counter() - began < GIVEN_UP_S:
+            answer = client.post(f"{address}/graphql", json=PRICES).raise_for_status()
+            zones = orjson.loads(answer.content)["data"]["zones"]
+            if any(zone["lastPrice"] is not None for zone in zones):
+                return time.perf_counter() - began
+            time.sleep(POLL_S)
+    raise RuntimeError(f"no zone had a price within {GIVEN_UP_S} s")
+
+
+def _mib(pid: int) -> float:
+    """Memory of a process and all its children, MiB; shared pages are divided among sharers."""
+    kib = 0
+    for member in _family(pid):
+        rollup = Path(f"/proc/{member}/smaps_rollup").read_text(encoding="ascii")
+        found = re.search(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE)
+        if found is None:
+            raise RuntimeError(f"the system does not tell the memory of process {member}")
+        kib += int(found[1])
+    return kib / 1024
+
+
+def _family(pid: int) -> Iterator[int]:
+    yield pid
+    for thread in Path(f"/proc/{pid}/task").iterdir():  # a child belongs to the thread that made it
+        for child in (thread / "children").read_text(encoding="ascii").split():
+            yield from _family(int(child))

@@ -1,0 +1,236 @@
+"""A founded market behind the API in a process of its own, and a caller that costs little.
+
+One household sells to a hundred neighbours, so that it has a hundred trades in one slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import msgspec
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api.app import listen, make_app, serve
+from api.logs import configure_logs
+from api.read_model.projection import Projection
+from api.read_model.reads import open_read_model
+from api.services import Services
+from api.session import LOGIN_TYP, Login
+from api.settings import ApiSettings
+from chaincode.contract import Contract
+from chaincode.sheets import SheetOrder
+from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from commonwatt.bench.market import BenchMarket, bench_market
+from commonwatt.demonstration import AREA, CHANNEL, DSO, market_rules, seed_chain
+from identity.canonical import encode
+from identity.did import did_key
+from identity.jws import sign_compact
+from identity.keys import PrivateKey
+from ledger_network.port import Member
+
+NEIGHBOURS = 100
+HOUSEHOLDS = 2 * NEIGHBOURS + 2  # every second one lives in the seller's zone
+STOP_S = 30
+
+
+class Served(msgspec.Struct):
+    """A server that runs: its port, and the pipe that ends it."""
+
+    port: int
+    pipe: Connection
+
+
+async def match_hundred(market: BenchMarket) -> None:
+    """The first home sells ten Wh to each of a hundred neighbours; the slot clears."""
+    slot = market.first_slot
+    sells = [market.sheet(0, SheetOrder("s", "sell", slot, [(100_000, 10 * NEIGHBOURS)]))]
+    buys = [
+        market.sheet(home, SheetOrder("b", "buy", slot, [(200_000, 10)]))
+        for home in range(2, HOUSEHOLDS, 2)
+    ]
+    await market.place([*sells, *buys])
+    market.clock.now_s = market_rules(slot).gate_s(slot)
+    chain = seed_chain(market.cast, 0)
+    gate = GateArguments(AREA, slot, chain.before(chain.anchor))
+    await market.ledger.submit("close_gate", gate, member=Member(DSO))
+    phase = ""
+    while phase != "CLEARED":
+        receipt = await market.ledger.submit(
+            "clear_slot", SlotArguments(AREA, slot), member=Member(DSO)
+        )
+        phase = receipt.read(SlotAnswer).phase
+
+
+@contextmanager
+def served(*, bare: bytes | None = None) -> Generator[Served]:
+    """The API, or a bare route that answers what `bare` decodes to, in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, bare))
+    process.start()
+    theirs.close()  # so that a child that ends is noticed
+    try:
+        port: int = ours.recv()
+        yield Served(port, ours)
+        ours.send("stop")
+        process.join(STOP_S)
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve(pipe: Connection, bare: bytes | None) -> None:
+    asyncio.run(_serve_bare(pipe, bare) if bare is not None else _serve_market(pipe))
+
+
+async def _serve_bare(pipe: Connection, answer: bytes) -> None:
+    content: object = orjson.loads(answer)
+
+    async def route(request: Request) -> Response:
+        await request.body()
+        return Response(orjson.dumps(content), media_type="application/json")
+
+    app = Starlette(routes=[Route("/graphql", route, methods=["POST"])])
+    app.state.sockets = _NoSockets()
+    await _until_told(app, pipe)
+
+
+class _NoSockets:
+    """What `serve` ends when it stops; the bare route has none."""
+
+    def leave(self) -> None:
+        """There is nobody."""
+
+
+async def _serve_market(pipe: Connection) -> None:
+    async with bench_market(HOUSEHOLDS) as market:
+        await match_hundred(market)
+        async with services_of(market) as services:
+            await _until_told(services, pipe)
+
+
+@asynccontextmanager
+async def services_of(market: BenchMarket) -> AsyncGenerator[Services]:
+    """What an API of the market is built from; the read model holds all of the ledger so far."""
+    with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
+        url = f"sqlite:///{Path(folder) / 'read-model.sqlite3'}"
+        async with await open_read_model(url) as read_model:
+            projection = Projection(market.ledger, DSO, read_model)
+            await projection.catch_up()
+            yield Services(
+                ledger=market.ledger,
+                area=AREA,
+                member=DSO,
+                read_model=read_model,
+                projection=projection,
+                settings=ApiSettings(port=0, log_level="WARNING"),
+                carriers={},
+                accounts={},
+            )
+
+
+async def _until_told(what: Services | Starlette, pipe: Connection) -> None:
+    """Serve until the pipe says something."""
+    stop = asyncio.Event()
+    waiting: asyncio.Future[object] | None = None
+
+    def listening(port: int) -> None:
+        nonlocal waiting
+        pipe.send(port)
+        waiting = asyncio.get_running_loop().run_in_executor(None, pipe.recv)
+        waiting.add_done_callback(lambda _: stop.set())
+
+    await serve_until(what, stop, listening)
+    if waiting is not None:
+        await waiting
+
+
+async def serve_until(
+    what: Services | Starlette, stop: asyncio.Event, listening: Callable[[int], None]
+) -> None:
+    """Serve until `stop` is set; `listening` is told the port first."""
+    accepting, settings = listen(ApiSettings(port=0, log_level="WARNING"))
+    configure_logs(settings)
+    # Accepted sockets inherit it; without it a small answer waits 40 ms for the caller's receipt.
+    accepting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    app = make_app(replace(what, settings=settings)) if isinstance(what, Services) else what
+    listening(settings.port)
+    await serve(app, accepting, settings, stop=stop)
+
+
+class Caller:
+    """Posts to one path over connections that stay open; reads what it must of the answers."""
+
+    def __init__(self, port: int, *, token: str | None) -> None:
+        self._port = port
+        self._head = (
+            f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
+            "Content-Type: application/json\r\n"
+        ) + (f"Authorization: Bearer {token}\r\n" if token else "")
+        self._open: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    def request(self, query: str, variables: dict[str, object] | None = None) -> bytes:
+        """The bytes of a request."""
+        body = orjson.dumps({"query": query, "variables": variables or {}})
+        return f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    async def ask(self, request: bytes) -> bytes:
+        """The body of the answer."""
+        if not self._open:
+            self._open.append(await asyncio.open_connection("127.0.0.1", self._port))
+        reader, writer = self._open.pop()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        body = await reader.readexactly(int(length))
+        self._open.append((reader, writer))
+        return body
+
+    async def rate(self, request: bytes, *, count: int, in_flight: int) -> float:
+        """Answers a second to `count` requests, of which `in_flight` are on their way."""
+
+        async def some() -> None:
+            for _ in range(count // in_flight):
+                await self.ask(request)
+
+        self.close()  # idle ones may be about to be closed at the other end
+        began = time.perf_counter()
+        await asyncio.gather(*(some() for _ in range(in_flight)))
+        return count / (time.perf_counter() - began)
+
+    async def sign_in(self, key: PrivateKey) -> str:
+        """An access token for a wallet."""
+        challenge = "mutation($did: ID!) { challenge(did: $did) { nonce audience } }"
+        asked = self.request(challenge, {"did": did_key(key.public)})
+        given = orjson.loads(await self.ask(asked))["data"]["challenge"]
+        login = Login(
+            aud=given["audience"],
+            channel=CHANNEL,
+            contract=Contract.name,
+            iat=int(time.time()),
+            nonce=given["nonce"],
+            origin=f"http://127.0.0.1:{self._port}",
+        )
+        query = "mutation($token: String!) { signIn(token: $token) { accessToken } }"
+        token = sign_compact(key, LOGIN_TYP, encode(login))
+        answer = orjson.loads(await self.ask(self.request(query, {"token": token})))
+        return answer["data"]["signIn"]["accessToken"]
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for _, writer in self._open:
+            writer.close()
+        self._open.clear()

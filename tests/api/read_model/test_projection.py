@@ -1,0 +1,284 @@
+"""The tables say what the ledger says, each event once, whatever came in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import cast
+
+import msgspec
+import pytest
+
+from api.read_model.projection import Changed, Projection
+from api.read_model.reads import ReadModel, open_read_model
+from chaincode.balances import AccountAnswer, OwnerArguments
+from chaincode.context import Event
+from chaincode.meter_queries import MeteredAnswer, ReadingsAnswer, ReadingsArguments
+from chaincode.queries import OrdersAnswer, PageArguments, SlotView, TraderArguments, TradesAnswer
+from chaincode.slots import SlotArguments
+from ledger_network.port import Happened, Ledger, Member, Position
+from tests.api.read_model.life import (
+    NEXT,
+    TRADERS,
+    correct,
+    tables_of,
+    trade_and_settle,
+    whole_life,
+)
+from tests.contract.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
+from tests.contract.market import Market
+
+DEADLINE_S = 30
+ALL = 500
+
+
+async def ask(ledger: Ledger, name: str, arguments: msgspec.Struct, kind: type) -> object:
+    answer = await ledger.evaluate(name, arguments, member=Member(DSO))
+    return msgspec.json.decode(answer, type=kind)
+
+
+async def compare(market: Market, reads: ReadModel) -> None:
+    """Hold orders, trades, slots, accounts, readings and certificates against the ledger."""
+    ledger, now_s = market.ledger, market.clock.now_s
+    for slot in (SLOT, NEXT):
+        arguments = SlotArguments(AREA, slot)
+        trades = cast("TradesAnswer", await ask(ledger, "list_trades", arguments, TradesAnswer))
+        page = await reads.trades_of_slot(AREA, slot, now_s=now_s, first=ALL)
+        assert [(t.number, t.buy_price, t.settled_wh, t.state) for t in page.rows] == [
+            (v.trade.number, v.trade.buy_price, v.trade.settled_wh, v.state) for v in trades.trades
+        ]
+        view = cast("SlotView", await ask(ledger, "describe_slot", arguments, SlotView))
+        found = await reads.slot(AREA, slot)
+        assert (found.phase if found else "OPEN", found.gate_s if found else view.gate_s) == (
+            view.phase,
+            view.gate_s,
+        )
+        prices = await reads.prices(AREA, slot, slot + 1)
+        assert [(p.zone, p.price, p.volume_wh) for p in prices] == [
+            (z.zone, z.price, z.volume_wh) for z in view.zones
+        ]
+        if view.settlement is not None:
+            assert found is not None
+            assert (found.settled_wh, found.minted_wh, found.retired_wh, found.estimated) == (
+                view.settlement.settled_wh,
+                view.settlement.minted_wh,
+                view.settlement.retired_wh,
+                view.settlement.estimated,
+            )
+        for name in TRADERS:
+            await compare_orders(market, reads, name, slot)
+    await compare_accounts(market, reads)
+    await compare_meters(market, reads)
+
+
+async def compare_orders(market: Market, reads: ReadModel, name: str, slot: int) -> None:
+    did, now_s = did_of(name), market.clock.now_s
+    arguments = TraderArguments(AREA, slot, did)
+    answer = cast("OrdersAnswer", await ask(market.ledger, "list_orders", arguments, OrdersAnswer))
+    page = await reads.orders_of(AREA, did, now_s=now_s, first=ALL, slot=slot)
+    assert sorted(
+        (o.client_id, o.state, o.matched_wh, o.settled_wh, o.left_out, o.steps) for o in page.rows
+    ) == sorted(
+        (v.order.id, v.state, v.matched_wh, v.settled_wh, v.left_out, v.order.steps)
+        for v in answer.orders
+    )
+
+
+async def compare_accounts(market: Market, reads: ReadModel) -> None:
+    for owner in (*map(did_of, TRADERS), R1, DSO, "spread"):
+        arguments = OwnerArguments(AREA, owner)
+        answer = await ask(market.ledger, "get_account", arguments, AccountAnswer)
+        held = cast("AccountAnswer", answer)
+        found = await reads.account(AREA, owner)
+        assert (found.available_nano, found.minted_wh, found.live_wh, found.retired_wh) == (
+            held.available_nano,
+            held.account.minted_wh,
+            held.account.live_wh,
+            held.account.retired_wh,
+        )
+
+
+async def compare_meters(market: Market, reads: ReadModel) -> None:
+    arguments = ReadingsArguments(AREA, SLOT)
+    answer = await ask(market.ledger, "list_readings", arguments, ReadingsAnswer)
+    for one in cast("ReadingsAnswer", answer).readings:
+        (found,) = await reads.readings_of(one.reading.leaf.meter, SLOT, SLOT + 1)
+        assert (found.version, found.export_wh, found.quality) == (
+            one.version,
+            one.reading.leaf.export_wh,
+            one.reading.leaf.quality,
+        )
+    metered = cast(
+        "MeteredAnswer",
+        await ask(market.ledger, "list_metered", PageArguments(AREA, SLOT), MeteredAnswer),
+    )
+    minted = {m.meter: (m.minted_wh, m.retired_wh) for m in metered.meters if m.minted_wh}
+    certified = [
+        certificate
+        for name in TRADERS
+        for certificate in (await reads.certificates_of(AREA, did_of(name), first=ALL)).rows
+    ]
+    assert {c.meter: (c.minted_wh, c.retired_wh) for c in certified} == minted
+
+
+def test_tables_say_what_the_ledger_says_after_every_step(market: Market, url: str) -> None:
+    """Projected as it happens; in the end a read model built from the first block is the same."""
+
+    async def work() -> None:
+        async with await open_read_model(url) as reads:
+            projection = Projection(market.ledger, DSO, reads)
+            await projection.catch_up()
+            await compare(market, reads)
+
+    market.traders("Z")
+    for step in (lambda: trade_and_settle(market), lambda: correct(market)):
+        market.run(work())
+        step()
+    market.run(work())
+    grown = market.run(dump(url))
+    market.run(rebuilt(market, url))
+    assert market.run(dump(url)) == grown
+
+
+async def dump(url: str) -> dict[str, list[tuple[object, ...]]]:
+    async with await open_read_model(url) as reads:
+        return await tables_of(reads.database)
+
+
+async def rebuilt(market: Market, url: str) -> None:
+    async with await open_read_model(url) as reads:
+        await Projection(market.ledger, DSO, reads).rebuild()
+
+
+def test_whole_life_in_one_go(market: Market, url: str) -> None:
+    whole_life(market)
+
+    async def work() -> None:
+        async with await open_read_model(url) as reads:
+            await Projection(market.ledger, DSO, reads).catch_up()
+            await compare(market, reads)
+            assert await reads.participant(did_of("L")) == (did_of("L"), R1, False)
+            found = await reads.orders_of(AREA, did_of("P"), now_s=market.clock.now_s, first=1)
+            assert found.rows[0].left_out == "NO_COVER"
+
+    market.run(work())
+
+
+def test_books_sum_to_zero_and_balances_are_the_sums_of_postings(
+    market: Market, url: str
+) -> None:
+    whole_life(market)
+
+    async def work() -> None:
+        async with await open_read_model(url) as reads:
+            await Projection(market.ledger, DSO, reads).catch_up()
+            booked = await reads.database.rows(
+                "SELECT account, SUM(amount_nano) FROM posting GROUP BY account ORDER BY account"
+            )
+            held = await reads.database.rows(
+                "SELECT owner, balance_nano FROM account ORDER BY owner"
+            )
+            assert {a: int(n) for a, n in booked} == {o: n for o, n in held if n or o in dict(booked)}
+            assert sum(int(nano) for _, nano in booked) == 0
+
+    market.run(work())
+
+
+class Stranger:
+    """A ledger of a later version: every transaction tells of things that nobody here knows."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._ledger, name)
+
+    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+        unknown = Event("moon_phase_changed", msgspec.Raw(b'{"moon":"new"}'))
+        later = Event("orders_changed", msgspec.Raw(b'{"act":"SWAPPED","count":1,"slots":[]}'))
+        async for happened in self._ledger.events(after=after):
+            events = [unknown, *happened.events, later]
+            yield msgspec.structs.replace(happened, events=events)
+
+
+def test_unknown_events_are_passed_over(market: Market, sqlite: str, tmp_path: object) -> None:
+    whole_life(market)
+    market.run(rebuilt(market, sqlite))
+    expected = market.run(dump(sqlite))
+
+    async def work() -> None:
+        async with await open_read_model(sqlite) as reads:
+            stranger = cast("Ledger", Stranger(market.ledger))
+            await Projection(stranger, DSO, reads).rebuild()
+
+    market.run(work())
+    assert market.run(dump(sqlite)) == expected
+
+
+def test_two_projections_of_one_database_write_each_event_once(market: Market, url: str) -> None:
+    whole_life(market)
+
+    async def work() -> None:
+        async with await open_read_model(url) as one, await open_read_model(url) as two:
+            await Projection(market.ledger, DSO, one).catch_up()
+            expected = await tables_of(one.database)
+            await one.database.recreate()
+            await two.database.reopen()
+            projections = [Projection(market.ledger, DSO, reads) for reads in (one, two)]
+            async with asyncio.timeout(DEADLINE_S):
+                await asyncio.gather(*(each.catch_up() for each in projections))
+            assert await tables_of(one.database) == expected
+
+    market.run(work())
+
+
+def test_who_subscribes_hears_of_each_batch_after_it_is_in(market: Market, sqlite: str) -> None:
+    heard: list[Changed] = []
+
+    async def work() -> None:
+        async with await open_read_model(sqlite) as reads:
+            projection = Projection(market.ledger, DSO, reads)
+            leave = projection.subscribe(heard.append)
+            running = asyncio.create_task(projection.run())
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(None, lambda: None)
+            receipt = await market.ledger.submit(
+                "place_orders", market_tokens(market), member=Member(R1)
+            )
+            async with asyncio.timeout(DEADLINE_S):
+                await projection.reached(Position(receipt.block, receipt.index))
+            assert (await reads.depth(AREA, SLOT, EAST, now_s=0)).sells == [(100_000, 500)]
+            leave()
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    market.traders("S")
+    market.run(work())
+    assert [change.position for change in heard] == sorted({change.position for change in heard})
+    assert heard[-1].slots == {(AREA, SLOT)}
+    assert heard[-1].traders == {did_of("S")}
+    assert any(did_of("S") in change.accounts for change in heard)
+
+
+def market_tokens(market: Market) -> msgspec.Struct:
+    from chaincode.sheets import TokensArguments
+    from tests.contract.tokens import order_of
+
+    order = order_of("s", "sell", [(100_000, 500)], slot=SLOT)
+    return TokensArguments([market.tokens.sheet("S", [order], meter="S", zone=EAST)])
+
+
+@pytest.mark.parametrize("after_s", [0, SLOT_S])
+def test_states_move_with_market_time_alone(market: Market, sqlite: str, after_s: int) -> None:
+    market.traders("S", "B")
+    market.place("who id side price wh\nS s sell 100000 500\nB b buy 100000 500")
+    market.clear()
+
+    async def work() -> str:
+        async with await open_read_model(sqlite) as reads:
+            await Projection(market.ledger, DSO, reads).catch_up()
+            found = await reads.order(AREA, SLOT, did_of("S"), "s", now_s=SLOT - 1 + after_s)
+            assert found is not None
+            return found.state
+
+    assert market.run(work()) == ("EXECUTING" if after_s else "MATCHED")
