@@ -47,12 +47,20 @@ class Receipt(msgspec.Struct, frozen=True):
 
 
 class Happened(msgspec.Struct, frozen=True):
-    """The events of one committed transaction, at its place."""
+    """A committed transaction with events, at its place: what was asked, answered and done.
+
+    `member` submitted `name` with `arguments`; `result` is the contract's answer. Both are JSON,
+    as they stand in the block. Transient data and private values are never here. `time_s` is
+    transaction time, seconds UTC.
+    """
 
     position: Position
     transaction: str
+    member: str
     name: str
     time_s: int
+    arguments: bytes
+    result: bytes
     events: list[Event]
 
 

@@ -44,8 +44,11 @@ def happened_in(reader: StateReader, log: BlockLog, number: int) -> list[Happene
             happened = Happened(
                 Position(number, index),
                 transaction_id(envelope.nonce, envelope.creator),
+                envelope.member,
                 envelope.name,
                 envelope.time_s,
+                envelope.arguments,
+                write_set.result,
                 events_of(write_set),
             )
             found.append(happened)

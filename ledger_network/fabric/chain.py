@@ -13,8 +13,11 @@ def happened_in(block: fabric.Block, contract: str) -> list[Happened]:
         Happened(
             Position(block.number, index),
             found.id,
+            found.creator,
             found.event_name,
             int(found.seconds),
+            _arguments_of(found),
+            found.result,
             decode_events(found.event_payload),
         )
         for index, found in enumerate(block.transactions)
@@ -32,3 +35,8 @@ def port_block(block: fabric.Block) -> Block:
         time_s=times[-1] if times else 0,
         transactions=[(found.id, found.code) for found in block.transactions],
     )
+
+
+def _arguments_of(found: fabric.Transaction) -> bytes:
+    """What the contract was asked, without its name: the call's arguments are both in turn."""
+    return found.arguments[1] if len(found.arguments) > 1 else b""

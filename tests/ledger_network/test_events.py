@@ -37,6 +37,9 @@ def test_an_event_tells_what_happened_where(tmp_path: Path) -> None:
             assert happened.position == Position(receipt.block, receipt.index)
             assert (happened.transaction, happened.name) == (receipt.transaction, "put")
             assert happened.time_s == 1_750_000_000
+            assert happened.member == NORTH.name
+            assert msgspec.json.decode(happened.arguments, type=Put) == Put("a", 7)
+            assert happened.result == receipt.result
             assert [event.name for event in happened.events] == ["put"]
             assert msgspec.json.decode(happened.events[0].data) == {"key": "a", "value": 7}
 
