@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from typing import TextIO
 
 import structlog
 
@@ -18,8 +19,12 @@ _SILENT = ("strawberry.execution", "strawberry.ws.task")
 _WARNING = ("uvicorn", "uvicorn.error", "tortoise", "asyncio")
 
 
-def configure_logs(settings: ApiSettings) -> None:
-    """Send structlog and the standard library's loggers to standard error, in one form."""
+def configure_logs(settings: ApiSettings, output: TextIO | None = None) -> None:
+    """Send structlog and the standard library's loggers to `output`, in one form.
+
+    Without one that is standard error.
+    """
+    written = output or sys.stderr
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -28,15 +33,15 @@ def configure_logs(settings: ApiSettings) -> None:
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer()
         if settings.log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=written.isatty())
     )
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(written),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(written)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer)
     )

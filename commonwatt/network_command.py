@@ -28,7 +28,7 @@ from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.install import Installation, InstallFailed, install, installation
 from ledger_network.fabric.joining import JoinFailed
 from ledger_network.fabric.material import NetworkFault
-from ledger_network.fabric.network import Network
+from ledger_network.fabric.network import UP, Network
 from ledger_network.fabric.probe import NotReady, PortTaken
 from ledger_network.fabric.profile import Profile, profile
 from ledger_network.fabric.status import NetworkStatus, network_status
@@ -136,6 +136,8 @@ def up(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = Fa
 
     def bring_up() -> Network:
         network = network_of(data, consortium, install_with_progress(console))
+        if died := network.died():
+            console.print(f"{died} All of it is started again.", highlight=False)
         with console.status("…") as status:
             asyncio.run(network.up(lambda what: status.update(f"{what} …")))
         return network
@@ -168,6 +170,8 @@ def down(
 
     def take_down() -> int:
         network = network_of(data, consortium, installation())
+        if died := network.died():
+            console.print(died, highlight=False)
         with console.status("…") as status:
             return asyncio.run(
                 network.down(purge=purge, progress=lambda what: status.update(f"ending {what} …"))
@@ -208,7 +212,10 @@ def start(node: Node, data: Data = DEFAULT_DATA, consortium: File = None) -> Non
 @app.command(epilog="Example: `commonwatt network status --json`")
 def status(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
     """Show organisations, roles, heights, lag and memory; exit 1 when something is not well."""
-    found = carried_out(lambda: asyncio.run(network_status(there(data, consortium))))
+    network = carried_out(lambda: there(data, consortium))
+    if died := network.died():
+        sys.stderr.write(f"{died} {UP}\n")
+    found = carried_out(lambda: asyncio.run(network_status(network)))
     _print_status(found, as_json=as_json)
     if not found.is_well:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from api.app import listen, make_app, serve
+from api.logs import configure_logs
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
@@ -54,8 +55,10 @@ async def serving(
     listening, settings = listen(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
+        log = stack.enter_context((data / "api.log").open("a", encoding="utf-8", buffering=1))
+        configure_logs(settings, log)
         read_model = await stack.enter_async_context(
-            await open_read_model(f"sqlite://{data / 'read-model.sqlite3'}")
+            await open_read_model(f"sqlite:///{data / 'read-model.sqlite3'}")
         )
         services = Services(
             ledger=market.ledger,
@@ -72,7 +75,7 @@ async def serving(
         regulators = services
         if regulator is not None:
             own = await stack.enter_async_context(
-                await open_read_model(f"sqlite://{data / 'read-model-regulator.sqlite3'}")
+                await open_read_model(f"sqlite:///{data / 'read-model-regulator.sqlite3'}")
             )
             regulators = replace(
                 services,

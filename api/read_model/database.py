@@ -31,6 +31,7 @@ MODELS, MIGRATIONS = "api.read_model.tables", "api.read_model.migrations"
 MIGRATIONS_TABLE = "tortoise_migrations"
 BUSY_MS = 10_000  # how long one writer of a SQLite file waits for another
 MIGRATE_ATTEMPTS, MIGRATE_AGAIN_S = 10, 0.2
+INT64_MAX = 2**63 - 1
 SCHEMES = ("sqlite", "postgres", "postgresql")
 
 Value = str | int | bool | None
@@ -43,6 +44,10 @@ _FAULTS = (sqlite3.Error, BaseORMException, asyncpg.PostgresError, asyncpg.Inter
 
 class DatabaseUnusable(Exception):
     """No database can be used at its address now; the sentence says why."""
+
+
+class ReadRefused(ValueError):
+    """A cursor that no page gave, a size or a number out of bounds: the caller's fault."""
 
 
 class TablesDamaged(Exception):
@@ -109,7 +114,9 @@ class Database:
         return database
 
     async def rows(self, statement: str, *values: Value) -> Sequence[Row]:
-        """What `statement` selects. Raises `TablesDamaged`, `DatabaseUnusable`."""
+        """What `statement` selects. Raises `ReadRefused`, `TablesDamaged`, `DatabaseUnusable`."""
+        if any(isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX for value in values):
+            raise ReadRefused("a number beyond 64 bits stands nowhere")
         if not self._ready.is_set():
             await self._ready.wait()
         try:

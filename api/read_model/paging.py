@@ -6,17 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from api.read_model.database import Database, Row, Value
+from api.read_model.database import Database, ReadRefused, Row, Value
 from api.read_model.records import Page
 
 FIRST_MAX = 500  # rows of one page
 NAMES_MAX = 500  # names asked for in one question: SQLite takes 32,766 values, PostgreSQL as many
 
 R = TypeVar("R")
-
-
-class ReadRefused(ValueError):
-    """A cursor that no page gave, or a size out of bounds: the caller's fault."""
 
 
 @dataclass

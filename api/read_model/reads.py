@@ -12,11 +12,10 @@ from types import TracebackType
 from typing import Self
 
 from api.read_model.account_reads import AccountReads
-from api.read_model.database import Database, DatabaseUnusable, TablesDamaged
+from api.read_model.database import Database, DatabaseUnusable, ReadRefused, TablesDamaged
 from api.read_model.market_reads import MarketReads
 from api.read_model.meter_reads import MeterReads
 from api.read_model.order_reads import OrderReads
-from api.read_model.paging import ReadRefused
 
 __all__ = ["DatabaseUnusable", "ReadModel", "ReadRefused", "TablesDamaged", "open_read_model"]
 

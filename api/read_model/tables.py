@@ -2,7 +2,8 @@
 
 Every row but those of `MeterHealth` follows from the ledger's events and can be made again.
 Integers have 64 bits; money is in nano-currency, of which an account holds at most some nine
-thousand million units. What is JSON stands as text, alike on SQLite and PostgreSQL. An order's
+thousand million units. The first sentence of a model goes into the database as a comment and takes
+no semicolon. What is JSON stands as text, alike on SQLite and PostgreSQL. An order's
 `steps` are empty where it has one step, which `limit_price` and `quantity_wh` say already.
 """
 
@@ -70,7 +71,7 @@ class Organisation(Model):
 
 
 class Area(Model):
-    """An area with its clock; `rate` is 0 as long as it has none."""
+    """An area with its clock, whose rate is 0 as long as it has none."""
 
     area = fields.CharField(max_length=NAME_MAX, primary_key=True)
     dso = fields.CharField(max_length=NAME_MAX)
@@ -229,7 +230,7 @@ class OrderRow(Model):
 
 
 class Trade(Model):
-    """A trade of a slot; covers are what it keeps reserved until it has settled."""
+    """A trade of a slot with the covers it keeps reserved until it has settled."""
 
     id = fields.BigIntField(primary_key=True)
     area = fields.CharField(max_length=NAME_MAX)
@@ -286,7 +287,7 @@ class Posting(Model):
 
 
 class Account(Model):
-    """What an owner has; `balance_nano` is the sum of its postings."""
+    """What an owner has, the balance being the sum of its postings."""
 
     id = fields.BigIntField(primary_key=True)
     area = fields.CharField(max_length=NAME_MAX)
@@ -350,7 +351,7 @@ class Reading(Model):
 
 
 class MeterHealth(Model):
-    """How a node of the oracle finds a meter; told by the node and not by the ledger."""
+    """How a node of the oracle finds a meter, told by the node and not by the ledger."""
 
     id = fields.BigIntField(primary_key=True)
     meter = fields.CharField(max_length=NAME_MAX)

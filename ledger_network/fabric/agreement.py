@@ -68,7 +68,7 @@ class Agreement:
         return await lifecycle.committed(self.admin(self.members[0]), name)
 
     async def install(self, packages: Mapping[str, bytes]) -> None:
-        """Install on each peer the package under its name."""
+        """Install on each peer the package under its name, unless it is there."""
         await asyncio.gather(
             *(self._install(peer, packages[peer.name]) for peer in self._consortium.nodes("peer"))
         )
@@ -79,18 +79,25 @@ class Agreement:
             await lifecycle.install(channel, admin, package)
 
     async def agree(self, definition: Definition, package_ids: Mapping[str, str]) -> None:
-        """Approve a definition for every member, with its first peer's package; then commit it."""
+        """Let every member approve a definition, unless it has, and one commit it, unless it is.
+
+        A member approves with its first peer's package.
+        """
         await asyncio.gather(
             *(self.approve(member, definition, package_ids) for member in self.members)
         )
-        await self.commit(definition)
+        there = await self.committed(definition.name)
+        if there != (definition.version, definition.sequence):
+            await self.commit(definition)
 
     async def approve(
         self, member: Organisation, definition: Definition, package_ids: Mapping[str, str]
     ) -> None:
-        """Approve a definition for one member."""
-        first = self._consortium.peers_of(member)[0]
-        await lifecycle.approve(self.admin(member), definition, package_ids[first.name])
+        """Approve a definition for one member, unless it has."""
+        package = package_ids[self._consortium.peers_of(member)[0].name]
+        admin = self.admin(member)
+        if not await lifecycle.approved(admin, definition, package):
+            await lifecycle.approve(admin, definition, package)
 
     async def commit(self, definition: Definition) -> None:
         """Commit a definition, endorsed by all that decide on contracts."""

@@ -20,8 +20,8 @@ from ledger_network.fabric.agreement import Agreement, endpoint_of
 from ledger_network.fabric.consortium import Node
 from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
 from ledger_network.fabric.install import RELEASE, installation
-from ledger_network.fabric.network import Network, contract_process
-from ledger_network.fabric.probe import PortTaken, require_free
+from ledger_network.fabric.network import UP, Network, contract_process
+from ledger_network.fabric.probe import PortTaken, require_free, require_own_free
 from ledger_network.fabric.processes import Process, Processes
 from ledger_network.fabric.service import About
 from ledger_network.fabric.status import contracts_run
@@ -34,6 +34,8 @@ EXPIRES_SOON_DAYS = 30
 RESTARTS_MANY = 3
 LOG_LINES = 3
 NO_SPACE = "no space left on device"
+NOT_IN_CHANNEL = ("could not get last config for channel", "access denied")
+NOT_INSTALLED = ("chaincode is not installed", "no peers available to evaluate chaincode")
 DAMAGED = "Error opening leveldb"  # a peer that was ended while it made its databases, say
 
 
@@ -51,16 +53,14 @@ async def examine(network: Network) -> list[Finding]:
     findings = [_programs(), *_disks(network), *_certificates(network)]
     running = network.processes()
     if running is None:
-        findings.append(Finding("processes", is_well=False, sentence="Nothing runs.", mend=UP))
-        findings.extend(_ports(network, None))
+        sentence = network.died() or "Nothing runs."
+        findings.append(Finding("processes", is_well=False, sentence=sentence, mend=UP))
+        findings.extend(_ports(network))
         return findings
     findings.extend(_processes(network, running))
-    findings.extend(_ports(network, running))
+    findings.extend(_ports_of_idle(network, running))
     findings.extend([finding async for finding in _channel(network)])
     return findings
-
-
-UP = "Bring it up with `commonwatt network up`."
 
 
 def _programs() -> Finding:
@@ -159,24 +159,40 @@ def _read(path: Path) -> x509.Certificate | None:
         return None
 
 
-def _ports(network: Network, running: Processes | None) -> Iterator[Finding]:
-    """Ports of nodes that do not run."""
-    idle: list[Node] = []
+def _ports(network: Network) -> Iterator[Finding]:
+    """The ports of a network of which nothing runs."""
     for node in network.consortium.nodes("orderer", "peer"):
-        found = running.named(node.name) if running else None
-        if found is None or found.state != "running":
-            idle.append(node)
-    for node in idle:
         try:
             require_free([node])
         except PortTaken as taken:
-            yield Finding(f"ports of {node.name}", is_well=False, sentence=str(taken))
+            yield _port_taken(node, taken)
+
+
+def _ports_of_idle(network: Network, running: Processes) -> Iterator[Finding]:
+    """The ports of nodes that do not run in a network that does."""
+    for node, name in _supervised(network):
+        found = running.named(name)
+        if found is None or found.state != "running":
+            try:
+                require_own_free(node)
+            except PortTaken as taken:
+                yield _port_taken(node, taken)
+
+
+def _port_taken(node: Node, taken: PortTaken) -> Finding:
+    return Finding(f"ports of {node.name}", is_well=False, sentence=str(taken))
+
+
+def _supervised(network: Network) -> list[tuple[Node, str]]:
+    """Every node with the name of its process."""
+    sequence = network.deployed().sequence
+    nodes = [(node, node.name) for node in network.consortium.nodes("orderer", "peer")]
+    contracts = network.consortium.contracts(sequence)
+    return nodes + [(node, contract_process(node, sequence)) for node in contracts]
 
 
 def _processes(network: Network, running: Processes) -> Iterator[Finding]:
-    nodes = [(node, node.name) for node in network.consortium.nodes("orderer", "peer")]
-    sequence = network.deployed().sequence
-    nodes += [(n, contract_process(n, sequence)) for n in network.consortium.contracts(sequence)]
+    nodes = _supervised(network)
     well = 0
     for node, name in nodes:
         found = running.named(name)
@@ -269,7 +285,7 @@ def _clock(skews: Mapping[str, ClockSkew], *, others: int) -> Finding:
 def _not_answering(network: Network, peer: Node, error: Exception) -> Finding:
     channel = network.consortium.channel
     said = str(error) or "no answer within 10 s"
-    if "access denied" in said or "channel not found" in said or "was not found" in said:
+    if any(words in said for words in NOT_IN_CHANNEL):
         sentence = f"It is not in the channel {channel}: {said}"
         return Finding(peer.name, is_well=False, sentence=sentence, mend=UP)
     return Finding(
@@ -278,6 +294,15 @@ def _not_answering(network: Network, peer: Node, error: Exception) -> Finding:
         sentence=f"It does not answer: {said}",
         mend=f"Read `commonwatt network logs {peer.name}`.",
     )
+
+
+def _not_called(member: str, said: str) -> Finding:
+    if any(words in said for words in NOT_INSTALLED):
+        sentence, mend = f"Its peer does not have the contract's package: {said}", UP
+    else:
+        sentence = f"Its peer cannot call its service: {said}"
+        mend = "Read the log of its contract service: `commonwatt network logs`."
+    return Finding(f"contract of {member}", is_well=False, sentence=sentence, mend=mend)
 
 
 async def _contract(
@@ -304,12 +329,7 @@ async def _contract(
     for member, found in served.items():
         if not isinstance(found, About):
             odd += 1
-            yield Finding(
-                f"contract of {member}",
-                is_well=False,
-                sentence=f"Its peer cannot call its service: {found}",
-                mend="Read the log of its contract service: `commonwatt network logs`.",
-            )
+            yield _not_called(member, found)
         elif found.version != version:
             odd += 1
             yield Finding(

@@ -7,13 +7,16 @@ slept for and no order of starting is needed: each node is waited for until it s
 from __future__ import annotations
 
 import asyncio
+import http.client
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ledger_network.fabric import joining
-from ledger_network.fabric.agreement import Agreement, directly
+from ledger_network.fabric.agreement import Agreement, directly, endpoint_of
 from ledger_network.fabric.consortium import ADMIN_PORT, Node
-from ledger_network.fabric.material import Material
+from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
+from ledger_network.fabric.material import Material, NetworkFault
 from ledger_network.fabric.probe import health, listens, until
 from ledger_network.fabric.profile import profile
 
@@ -50,19 +53,69 @@ class Gathering:
     async def agree(self, progress: Progress) -> None:
         """Deploy the contract where that is not done; on return orders can be committed.
 
-        Raises `NotReady`, `JoinFailed`, `GatewayError`.
+        A peer that has lost its data gets the blocks and the package again. Raises `NotReady`,
+        `JoinFailed`, `GatewayError`, and `NetworkFault` when the channel has a later contract.
         """
         name = self._consortium.contract
+        deployed = self._material.deployed()
         async with Agreement(self._consortium, self._placement) as agreement:
             progress("the contract")
-            deployed = self._material.deployed()
             contracts = self._consortium.contracts(deployed.sequence)
             await asyncio.gather(*(self.until_well(node) for node in contracts))
-            if await agreement.committed(name) != (deployed.version, deployed.sequence):
-                await agreement.install(self._material.packages(deployed.sequence))
-                await agreement.agree(self._material.definition(deployed), deployed.packages)
+            progress("peers fetch what they missed")
+            await self._catch_up(agreement)
+            progress("installed and approved by every member")
+            await agreement.install(self._material.packages(deployed.sequence))
+            there = await agreement.committed(name)
+            if there is not None and there[1] > deployed.sequence:
+                raise NetworkFault(
+                    f"The channel has version {there[0]} of the contract, definition {there[1]}, "
+                    f"and {self._material.folder.root} serves definition {deployed.sequence}: "
+                    "finish the upgrade that was cut short, with `commonwatt network upgrade`."
+                )
+            await agreement.agree(self._material.definition(deployed), deployed.packages)
             progress("peers find each other")
             await agreement.probe(name, within_s=self._within_s)
+
+    async def _catch_up(self, agreement: Agreement) -> None:
+        """Wait until every peer has the blocks that were ordered before this was called."""
+        orderers, peers = self._consortium.nodes("orderer"), self._consortium.nodes("peer")
+        heights = await asyncio.gather(*(self._orderer_height(node) for node in orderers))
+        ordered = max(heights)
+        await asyncio.gather(*(self._fetch(agreement, peer, ordered) for peer in peers))
+
+    async def _orderer_height(self, node: Node) -> int:
+        host = self._placement.host(node)
+        tls = self._material.folder.orderer_administrator(node.organisation) / "tls"
+        channel = self._consortium.channel
+        try:
+            height = await asyncio.to_thread(joining.orderer_height, node, host, tls, channel)
+        except (OSError, http.client.HTTPException):
+            return 0  # the others tell how far the channel is
+        return height or 0
+
+    async def _fetch(self, agreement: Agreement, peer: Node, ordered: int) -> None:
+        """Wait until a peer has so many blocks: as long as it gets further, however long."""
+        gateway, endpoint = agreement.admin(peer.organisation), endpoint_of(peer, self._placement)
+        height = 0
+
+        async def stands_still(before: int) -> str:
+            nonlocal height
+            try:
+                height = await gateway.height(endpoint)
+            except ClockSkew:
+                raise  # waiting mends no clock
+            except GatewayError as error:
+                return str(error)
+            return "" if height > before else f"it has {height} of {ordered} blocks"
+
+        while height < ordered:
+            await until(
+                f"{peer.name}, which fetches blocks,",
+                partial(stands_still, height),
+                within_s=self._within_s,
+                log=self._log(peer),
+            )
 
     async def until_well(self, node: Node, *, within_s: float | None = None) -> None:
         """Wait until a node says that it is well. Raises `NotReady`."""

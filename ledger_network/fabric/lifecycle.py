@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypedDict
 
 import grpc.aio
 from fabric_protos.peer import collection_pb2
@@ -24,9 +26,17 @@ LIFECYCLE = "_lifecycle"
 WITHIN_S = 90.0  # peers that have just joined take up to half a minute to find each other
 PAUSE_S = 0.1
 INSTALLED_ALREADY = "already successfully installed"
+UNDEFINED = "is not defined"
+NOT_APPROVED = "could not fetch approved chaincode definition"
+VALUE_LOST = "private data matching public hash version is not available"
+"""What a peer says of an approval whose hash is in its blocks and whose value it has lost.
+
+The hash is what counts: of the approval in a commit, of the package when the peer endorses.
+"""
 UNCHANGED = re.compile(
     r"attempted to redefine (uncommitted sequence .* with unchanged content"
     r"|the current committed sequence \(\d+\) for namespace [^ ;(]+(?! with))"
+    f"|{VALUE_LOST}"
 )
 """What a peer says of a definition that is approved or committed already, just so."""
 
@@ -42,16 +52,41 @@ class Definition:
     collections: collection_pb2.CollectionConfigPackage
 
 
-async def install(channel: grpc.aio.Channel, admin: Credential, package: bytes) -> str:
-    """Install a package on a peer; its id. Raises `JoinFailed`."""
+class _Terms(TypedDict):
+    """What each message about a definition says of it."""
+
+    name: str
+    version: str
+    sequence: int
+    endorsement_plugin: str
+    validation_plugin: str
+    validation_parameter: bytes
+    collections: collection_pb2.CollectionConfigPackage
+
+
+def _terms(definition: Definition) -> _Terms:
+    return _Terms(
+        name=definition.name,
+        version=definition.version,
+        sequence=definition.sequence,
+        endorsement_plugin="escc",
+        validation_plugin="vscc",
+        validation_parameter=definition.policy,
+        collections=definition.collections,
+    )
+
+
+async def install(channel: grpc.aio.Channel, admin: Credential, package: bytes) -> None:
+    """Install a package on a peer, unless it is there. Raises `JoinFailed`."""
+    digest = sha256(package).hexdigest()
+    if any(one.endswith(f":{digest}") for one in await installed(channel, admin)):
+        return
     arguments = lifecycle_pb2.InstallChaincodeArgs(chaincode_install_package=package)
     try:
-        answer = await _own(channel, admin, "InstallChaincode", arguments.SerializeToString())
+        await _own(channel, admin, "InstallChaincode", arguments.SerializeToString())
     except JoinFailed as failed:
-        if INSTALLED_ALREADY not in str(failed):
+        if INSTALLED_ALREADY not in str(failed):  # by another who was at it at the same time
             raise
-        return ""
-    return lifecycle_pb2.InstallChaincodeResult.FromString(answer).package_id
 
 
 async def installed(channel: grpc.aio.Channel, admin: Credential) -> list[str]:
@@ -68,34 +103,43 @@ async def _own(channel: grpc.aio.Channel, admin: Credential, name: str, argument
 
 async def approve(gateway: Gateway, definition: Definition, package: str) -> None:
     """Approve a definition for the gateway's organisation, with the package that it runs."""
+    local = lifecycle_pb2.ChaincodeSource.Local(package_id=package)
+    call = approval(definition, lifecycle_pb2.ChaincodeSource(local_package=local))
+    await _until_done(gateway, call, [gateway.identity.msp_id])
+
+
+def approval(definition: Definition, source: lifecycle_pb2.ChaincodeSource) -> list[bytes]:
+    """The call that approves a definition for the caller's organisation, run from `source`."""
     arguments = lifecycle_pb2.ApproveChaincodeDefinitionForMyOrgArgs(
-        name=definition.name,
-        version=definition.version,
-        sequence=definition.sequence,
-        endorsement_plugin="escc",
-        validation_plugin="vscc",
-        validation_parameter=definition.policy,
-        collections=definition.collections,
-        source=lifecycle_pb2.ChaincodeSource(
-            local_package=lifecycle_pb2.ChaincodeSource.Local(package_id=package)
-        ),
+        **_terms(definition), source=source
     )
-    own = [gateway.identity.msp_id]
-    call = [b"ApproveChaincodeDefinitionForMyOrg", arguments.SerializeToString()]
-    await _until_done(gateway, call, own)
+    return [b"ApproveChaincodeDefinitionForMyOrg", arguments.SerializeToString()]
+
+
+async def approved(gateway: Gateway, definition: Definition, package: str) -> bool:
+    """Whether the gateway's organisation has approved a definition, with that package.
+
+    One of its own peers is asked. If that has lost what was approved, the approval itself stands.
+    """
+    asked = lifecycle_pb2.QueryApprovedChaincodeDefinitionArgs(
+        name=definition.name, sequence=definition.sequence
+    ).SerializeToString()
+    call = [b"QueryApprovedChaincodeDefinition", asked]
+    try:
+        answer = await gateway.evaluate(LIFECYCLE, call, organisations=[gateway.identity.msp_id])
+    except GatewayError as error:
+        if VALUE_LOST in str(error):
+            return True
+        if NOT_APPROVED in str(error):
+            return False
+        raise
+    found = lifecycle_pb2.QueryApprovedChaincodeDefinitionResult.FromString(answer)
+    return (found.version, found.source.local_package.package_id) == (definition.version, package)
 
 
 async def commit(gateway: Gateway, definition: Definition, organisations: Sequence[str]) -> None:
     """Commit a definition that `organisations` have approved and endorse."""
-    arguments = lifecycle_pb2.CommitChaincodeDefinitionArgs(
-        name=definition.name,
-        version=definition.version,
-        sequence=definition.sequence,
-        endorsement_plugin="escc",
-        validation_plugin="vscc",
-        validation_parameter=definition.policy,
-        collections=definition.collections,
-    )
+    arguments = lifecycle_pb2.CommitChaincodeDefinitionArgs(**_terms(definition))
     call = [b"CommitChaincodeDefinition", arguments.SerializeToString()]
     await _until_done(gateway, call, organisations)
 
@@ -106,26 +150,11 @@ async def committed(gateway: Gateway, name: str) -> tuple[str, int] | None:
     try:
         answer = await gateway.evaluate(LIFECYCLE, [b"QueryChaincodeDefinition", asked])
     except GatewayError as error:
-        if "is not defined" in str(error):
+        if UNDEFINED in str(error):
             return None
         raise
     found = lifecycle_pb2.QueryChaincodeDefinitionResult.FromString(answer)
     return found.version, found.sequence
-
-
-async def approvals(gateway: Gateway, definition: Definition) -> Mapping[str, bool]:
-    """Which organisations have approved a definition that is not committed yet."""
-    arguments = lifecycle_pb2.CheckCommitReadinessArgs(
-        name=definition.name,
-        version=definition.version,
-        sequence=definition.sequence,
-        endorsement_plugin="escc",
-        validation_plugin="vscc",
-        validation_parameter=definition.policy,
-        collections=definition.collections,
-    ).SerializeToString()
-    answer = await gateway.evaluate(LIFECYCLE, [b"CheckCommitReadiness", arguments])
-    return dict(lifecycle_pb2.CheckCommitReadinessResult.FromString(answer).approvals)
 
 
 async def _until_done(

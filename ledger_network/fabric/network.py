@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -25,7 +25,7 @@ from ledger_network.fabric.lifecycle import Definition
 from ledger_network.fabric.material import Deployed, Material, NetworkFault
 from ledger_network.fabric.node_settings import contract_environment, fabric_environment
 from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.probe import require_free, until
+from ledger_network.fabric.probe import PortTaken, attended, require_free, require_own_free, until
 from ledger_network.fabric.processes import (
     Process,
     Processes,
@@ -39,6 +39,10 @@ from ledger_network.fabric.supervisor import ENDS_WITH_PARENT
 DOWN_S = 40.0
 WANTED = "wanted.json"
 SUPERVISOR = "ledger_network.fabric.supervisor"
+UP = "Bring it up with `commonwatt network up`."
+# A block waits so long for a private value that a peer has lost and nobody else has, before it is
+# taken without: its own member's approvals, after its data was lost. Fabric's default is a minute.
+PULL = {"CORE_PEER_GOSSIP_PVTDATA_PULLRETRYTHRESHOLD": "5s"}
 
 
 class Network:
@@ -105,9 +109,11 @@ class Network:
         config = self.folder.config(node)
         self.folder.data(node).mkdir(parents=True, exist_ok=True)
         program = str(self.installed.program(node.kind))
-        command = [program, "node", "start"] if node.kind == "peer" else [program]
+        environment, command = fabric_environment(config), [program]
+        if node.kind == "peer":
+            environment, command = environment | PULL, [program, "node", "start"]
         log = str(self.folder.log(node))
-        return Wanted(node.name, command, fabric_environment(config), folder=str(config), log=log)
+        return Wanted(node.name, command, environment, folder=str(config), log=log)
 
     def _contracts(self, deployed: Deployed) -> list[Wanted]:
         """The contract services of a deployment, none where they are run elsewhere."""
@@ -128,19 +134,41 @@ class Network:
         found = read_processes(self.folder.processes)
         return found if found is not None and found.supervisor.is_alive else None
 
+    def died(self) -> str:
+        """That the supervisor is gone and had not ended its processes; nothing where it had."""
+        found = read_processes(self.folder.processes)
+        if found is None or found.supervisor.is_alive or not found.running:
+            return ""
+        left = len(found.alive)
+        its = f"{left} of its {len(found.running)} processes have not ended yet"
+        return (
+            f"The supervisor of the network at {self.folder.root}, process "
+            f"{found.supervisor.pid}, has died; {its if left else 'its processes ended with it'}."
+        )
+
+    def _running(self) -> Processes:
+        """What runs. Raises `NetworkFault` where no supervisor does."""
+        running = self.processes()
+        if running is None:
+            said = self.died() or f"Nothing of the network at {self.folder.root} runs."
+            raise NetworkFault(f"{said} {UP}")
+        return running
+
     def _run(self, wanted: Sequence[Wanted]) -> None:
         """Let the supervisor of this folder run this and nothing else; start it if need be.
 
         Called in the main thread: a process that ends with its parent ends with the thread that
-        started it.
+        started it. Raises `PortTaken`, and then nothing has changed.
         """
-        path = self.folder.root / WANTED
-        self._write_wanted(wanted)
         running = self.processes()
         if running is not None:
+            self._require_ports(one.name for one in wanted)
+            self._write_wanted(wanted)
             running.supervisor.send(signal.SIGHUP)
             return
         require_free(self.consortium.nodes("orderer", "peer"))
+        self._write_wanted(wanted)
+        path = self.folder.root / WANTED
         if self._supervisor is not None:
             self._supervisor.wait()  # it is dead: only its remains are waited for
         self.folder.processes.unlink(missing_ok=True)
@@ -158,14 +186,40 @@ class Network:
                 cwd=self.folder.root,
             )
 
+    def _require_ports(self, names: Iterable[str]) -> None:
+        """Raise `PortTaken` when one of these that does not run could not listen."""
+        nodes = self._by_name()
+        for name in names:
+            if self._has_process(name):
+                continue
+            try:
+                require_own_free(nodes[name])
+            except PortTaken:
+                if not self._has_process(name):  # else it has begun to listen itself
+                    raise
+
+    def _has_process(self, name: str) -> bool:
+        running = self.processes()
+        found = running.named(name) if running else None
+        return found is not None and found.process is not None
+
+    def _by_name(self) -> dict[str, Node]:
+        """The nodes by their processes' names; contract services now and after an upgrade."""
+        found = {node.name: node for node in self.consortium.nodes("orderer", "peer")}
+        sequence = self.deployed().sequence
+        for one in (sequence, sequence + 1):
+            contracts = self.consortium.contracts(one)
+            found |= {contract_process(node, one): node for node in contracts}
+        return found
+
     async def stop(self, name: str, *, at_once: bool = False) -> None:
         """Take one node down until `start` or `up`; on return it has ended.
 
         `at_once` kills it as a crash would. Raises `NetworkFault` for a name that does not run.
         """
-        running = self.processes()
-        found = running.named(name) if running else None
-        if running is None or found is None:
+        running = self._running()
+        found = running.named(name)
+        if found is None:
             raise NetworkFault(
                 f"There is no process {name!r} in the network at {self.folder.root}."
             )
@@ -177,18 +231,19 @@ class Network:
         await self._until_gone({name})
 
     async def start(self, name: str) -> None:
-        """Start a node that was stopped; on return it is well."""
-        nodes = {node.name: node for node in self.consortium.nodes("orderer", "peer")}
-        deployed = self.deployed()
-        for node in self.consortium.contracts(deployed.sequence):
-            nodes[contract_process(node, deployed.sequence)] = node
-        running = self.processes()
-        if running is None or name not in nodes:
+        """Start a node that was stopped; on return it is well.
+
+        Raises `NetworkFault` for a name that it does not have, `PortTaken`, `NotReady`.
+        """
+        running = self._running()
+        could_run = self.wanted(self.deployed())
+        if name not in {one.name for one in could_run}:
             raise NetworkFault(f"There is no node {name!r} in the network at {self.folder.root}.")
+        self._require_ports([name])
         there = {one.name for one in read_wanted(self.folder.root / WANTED)} | {name}
-        self._write_wanted([one for one in self.wanted(deployed) if one.name in there])
+        self._write_wanted([one for one in could_run if one.name in there])
         running.supervisor.send(signal.SIGHUP)
-        await self.until_well(nodes[name])
+        await attended(self.until_well(self._by_name()[name]), self._unattended)
 
     async def _until_gone(self, names: set[str]) -> None:
         """Wait until these processes have ended. Raises `NotReady`."""
@@ -224,15 +279,39 @@ class Network:
     async def up(self, progress: Progress) -> None:
         """Bring everything up; on return orders can be committed.
 
-        Raises `NetworkFault`, `PortTaken`, `NotReady`, `JoinFailed`, `GenerationFailed`.
+        Raises `NetworkFault`, `PortTaken`, `NotReady`, `JoinFailed`, `GenerationFailed`,
+        `GatewayError`.
         """
         progress("keys, channel and settings")
         await asyncio.to_thread(self.make)
         await until("the end of what ran before", self._is_ending, within_s=DOWN_S)
+        found = read_processes(self.folder.processes)
+        if found is not None and not found.supervisor.is_alive and found.alive:
+            progress("the end of what a dead supervisor ran")
+            await self._until_ended(found)
         self._run(self.wanted(self.deployed()))
+        await attended(self._gather(progress), self._unattended)
+
+    async def _gather(self, progress: Progress) -> None:
         await self._gathering.join(progress)
         if self._contract_command:
             await self._gathering.agree(progress)
+
+    def _unattended(self) -> str:
+        """That the supervisor, which was there, ends or is gone; nothing where it goes on."""
+        found = read_processes(self.folder.processes)
+        if found is None:  # it has just been started here and has written nothing yet, or ended
+            there = self._supervisor is not None and self._supervisor.poll() is None
+        else:
+            there = found.supervisor.is_alive
+        if there and found is not None and found.is_ending:
+            return f"The network at {self.folder.root} is being taken down."
+        if there:
+            return ""
+        return (
+            f"The supervisor of the network at {self.folder.root} has ended, and all that it ran "
+            f"ends with it; what it said is in supervisor.log there. {UP}"
+        )
 
     def agreement(self) -> Agreement:
         """The members' administrators."""
@@ -252,8 +331,10 @@ class Network:
         when every gateway reaches the new. What was endorsed by the old and not yet ordered is a
         conflict, to be submitted again. May be called again when it was cut short.
         """
-        if self.processes() is None:
-            raise NetworkFault("Nothing runs: bring the network up, then upgrade it.")
+        self._running()
+        return await attended(self._replace(version, progress), self._unattended)
+
+    async def _replace(self, version: str, progress: Progress) -> Deployed:
         old = self.deployed()
         progress("packages")
         new = await asyncio.to_thread(self.material.make_packages, version, old.sequence + 1)
@@ -284,25 +365,24 @@ class Network:
         found = read_processes(self.folder.processes)
         ended = 0
         if found is not None:
-            ended = sum(1 for one in found.running if one.process and one.process.is_alive)
+            ended = len(found.alive)
             progress(f"{ended} processes")
             found.supervisor.send(signal.SIGTERM)
             await self._until_ended(found)
+            self.folder.processes.unlink(missing_ok=True)  # of one that had died it told for ever
         if purge:
             shutil.rmtree(self.folder.root, ignore_errors=True)
         return ended
 
     async def _until_ended(self, found: Processes) -> None:
         """Wait for the supervisor, then kill what it should have left behind."""
-        ours: list[Process] = [found.supervisor]
-        ours += [one.process for one in found.running if one.process is not None]
         deadline_s = time.monotonic() + DOWN_S
-        while any(process.is_alive for process in ours) and time.monotonic() < deadline_s:
+        while (left := _remaining(found)) and time.monotonic() < deadline_s:
             if not found.supervisor.is_alive:
-                for process in ours:
+                for process in left:
                     process.send(signal.SIGTERM)
             await asyncio.sleep(0.05)
-        for process in ours:
+        for process in _remaining(found):
             process.send(signal.SIGKILL)
         if self._supervisor is not None:
             self._supervisor.wait()  # or its remains would stay until this process ends
@@ -311,3 +391,8 @@ class Network:
 def contract_process(node: Node, sequence: int) -> str:
     """The name of a contract service's process: of two definitions both run for a moment."""
     return node.name if sequence == 1 else f"{node.name}.{sequence}"
+
+
+def _remaining(found: Processes) -> list[Process]:
+    """What runs of a network, its supervisor included."""
+    return [one for one in (found.supervisor, *found.alive) if one.is_alive]

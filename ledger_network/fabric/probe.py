@@ -6,10 +6,14 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from ledger_network.fabric.consortium import PORT_BLOCK, Node
 
+T = TypeVar("T")
+
 POLL_S = 0.05
+WATCH_S = 0.2  # between two looks whether it still makes sense to wait
 ASK_S = 2.0
 LOG_LINES = 6
 
@@ -35,6 +39,25 @@ async def until(
         if loop.time() > deadline_s:
             raise NotReady(f"{what} was not ready within {within_s:.0f} s: {missing}{_end(log)}")
         await asyncio.sleep(POLL_S)
+
+
+async def attended(work: Awaitable[T], fault: Callable[[], str]) -> T:
+    """The result of work that waits for something, as long as `fault` has nothing to say.
+
+    Raises `NotReady` with what it says, at once, when it does before the work has succeeded.
+    """
+    doing = asyncio.ensure_future(work)
+    said = ""
+    try:
+        while not doing.done() and not (said := fault()):
+            await asyncio.wait((doing,), timeout=WATCH_S)
+        failed = doing.exception() if doing.done() else None
+        if said := said or (fault() if failed else ""):
+            raise NotReady(said) from failed
+        return await doing
+    finally:
+        doing.cancel()
+        await asyncio.wait((doing,))
 
 
 def _end(log: Path | None) -> str:
@@ -82,16 +105,30 @@ async def listens(host: str, port: int) -> str:
 
 
 def require_free(nodes: Iterable[Node]) -> None:
-    """Raise `PortTaken` unless the ports of all nodes can be listened at."""
+    """Raise `PortTaken` unless the whole blocks of all nodes can be listened at."""
     for node in nodes:
-        if node.kind == "contract":
-            continue
-        for port in range(node.site.port, node.site.port + PORT_BLOCK):
-            if fault := _taken(node.site.host, port):
-                raise PortTaken(
-                    f"{node.name} needs port {port} on {node.site.host}, and {fault}: stop what "
-                    "listens there, or give the node another port in the consortium's file."
-                )
+        if node.kind != "contract":  # its ports are in its peer's block
+            _require(node, range(node.site.port, node.site.port + PORT_BLOCK))
+
+
+def require_own_free(node: Node) -> None:
+    """Raise `PortTaken` unless every port that this one node listens at can be had.
+
+    The others of its block are left out: a peer's contract service may run while the peer does not.
+    """
+    if node.kind == "contract":
+        _require(node, (node.port, node.operations_port))
+    else:
+        _require(node, range(node.port, node.operations_port + 1))
+
+
+def _require(node: Node, ports: Iterable[int]) -> None:
+    for port in ports:
+        if fault := _taken(node.site.host, port):
+            raise PortTaken(
+                f"{node.name} needs port {port} on {node.site.host}, and {fault}: stop what "
+                "listens there, or give the node another port in the consortium's file."
+            )
 
 
 def _taken(host: str, port: int) -> str:

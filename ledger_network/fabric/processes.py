@@ -69,6 +69,11 @@ class Processes(msgspec.Struct, frozen=True):
         """One of them by name."""
         return next((found for found in self.running if found.name == name), None)
 
+    @property
+    def alive(self) -> list[Process]:
+        """What of it still runs, its supervisor apart."""
+        return [one.process for one in self.running if one.process and one.process.is_alive]
+
 
 def this_process() -> Process:
     """The process that asks."""

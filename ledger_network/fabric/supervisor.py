@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -69,12 +70,8 @@ class _Child:
         pause_s = PAUSE_MIN_S
         while not self._asked_to_end.is_set():
             began_s = loop.time()
-            try:
-                child = await self._start()
-            except OSError as error:
-                self._tell("waiting", None, f"could not be started: {error}")
-            else:
-                self._tell("running", process_of(child.pid), self._last_exit)
+            child = await self._begin()
+            if child is not None:
                 code = await self._until_end(child)
                 if self._asked_to_end.is_set():
                     break
@@ -86,6 +83,21 @@ class _Child:
             self._restarts += 1
         self._tell("stopped", None, self._last_exit)
 
+    async def _begin(self) -> asyncio.subprocess.Process | None:
+        """Start it, and tell so before another is started: who is not told of is not waited for
+        when the supervisor is killed.
+        """
+        async with self._supervisor.starting:
+            if self._asked_to_end.is_set():
+                return None
+            try:
+                child = await self._start()
+            except OSError as error:
+                self._tell("waiting", None, f"could not be started: {error}")
+                return None
+            self._tell("running", process_of(child.pid), self._last_exit)
+            return child
+
     async def _start(self) -> asyncio.subprocess.Process:
         with _open_log(Path(self.wanted.log)) as output:
             return await asyncio.create_subprocess_exec(
@@ -96,7 +108,7 @@ class _Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C in a terminal reaches the supervisor alone
-                preexec_fn=_end_with_parent,
+                preexec_fn=partial(_end_with, os.getpid()),
             )
 
     async def _until_end(self, child: asyncio.subprocess.Process) -> int:
@@ -130,6 +142,7 @@ class Supervisor:
         self._processes = processes
         self._this = this_process()
         self._children: dict[str, _Child] = {}
+        self.starting = asyncio.Lock()
         self._stop = asyncio.Event()
         self._look_again = asyncio.Event()
 
@@ -194,6 +207,14 @@ def _said(code: int) -> str:
     if code < 0:
         return f"ended by {signal.Signals(-code).name}"
     return f"ended with {code}"
+
+
+def _end_with(supervisor: int) -> None:
+    """In a process that the supervisor has just forked: end with it, even if it ends now."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # or it runs into the supervisor's own handler
+    _end_with_parent()
+    if os.getppid() != supervisor:  # it has ended before that was asked for
+        os._exit(1)
 
 
 def _end_with_parent() -> None:

@@ -114,5 +114,3 @@ async def live(folder: Path, url: str, at: int) -> None:
 
 if __name__ == "__main__":
     sys.stdout.buffer.write(msgspec.json.encode(main(Path(sys.argv[1]), sys.argv[2])))
-
-

@@ -19,9 +19,7 @@ from tests.contract.market import Market
 ROOT = Path(__file__).parents[3]
 
 
-def test_a_projection_killed_at_every_step_writes_each_event_once(
-    tmp_path: Path, url: str
-) -> None:
+def test_a_projection_killed_at_every_step_writes_each_event_once(tmp_path: Path, url: str) -> None:
     """In a program of its own: it forks, which a process with threads must not."""
     with EmbeddedEngine(tmp_path / "ledgers") as engine:
         market = Market(engine, Rules())

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.read_model.database import DatabaseUnusable
-from api.read_model.projection import Projection
+from api.read_model.projection import Changed, Projection
 from api.read_model.reads import ReadModel, open_read_model
 from api.read_model.records import HealthRecord
 from ledger_network.port import Ledger
@@ -86,9 +86,7 @@ def test_another_ledgers_tables_are_built_anew(
     expect(market, url, cast("Ledger", Other(market.ledger, **changed)), said)
 
 
-@pytest.mark.parametrize(
-    ("trades", "said"), [(False, "the ledger has"), (True, "is another one")]
-)
+@pytest.mark.parametrize(("trades", "said"), [(False, "the ledger has"), (True, "is another one")])
 def test_chain_that_is_shorter_or_another_one_is_found(
     market: Market, other_market: Market, url: str, *, trades: bool, said: str
 ) -> None:
@@ -150,21 +148,21 @@ def test_tables_changed_by_hand_are_built_anew(
 def test_database_that_was_deleted_is_built_again(market: Market, sqlite: str) -> None:
     trade_and_settle(market)
     expected = market.run(filled(market, sqlite))
-    Path(urlsplit(sqlite).path[1:]).unlink()
+    delete(sqlite)
 
     assert market.run(filled(market, sqlite)) == expected
 
 
-@pytest.mark.parametrize("content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(4096)])
+@pytest.mark.parametrize(
+    "content", [b"no database at all" * 100, b"SQLite format 3\0" + bytes(4096)]
+)
 def test_file_that_is_no_database_is_built_again(
     market: Market, sqlite: str, content: bytes
 ) -> None:
     trade_and_settle(market)
     expected = market.run(filled(market, sqlite))
-    path = Path(urlsplit(sqlite).path[1:])
-    for ending in ("-wal", "-shm"):
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-    path.write_bytes(content)
+    delete(sqlite)
+    Path(urlsplit(sqlite).path[1:]).write_bytes(content)
 
     assert market.run(filled(market, sqlite)) == expected
 
@@ -191,7 +189,6 @@ def test_deleted_while_running_it_is_built_again_and_read_again(
     market: Market, sqlite: str
 ) -> None:
     trade_and_settle(market)
-    path = Path(urlsplit(sqlite).path[1:])
 
     async def work() -> None:
         async with await open_read_model(sqlite) as reads:
@@ -200,14 +197,28 @@ def test_deleted_while_running_it_is_built_again_and_read_again(
             async with asyncio.timeout(DEADLINE_S):
                 await projection.rebuild()
                 expected = await tables_of(reads.database)
-                path.unlink()
-                while not path.exists() or await tables_of(reads.database) != expected:
-                    await asyncio.sleep(0.02)
+                last, is_again = projection.position, asyncio.Event()
+
+                def hear(change: Changed) -> None:
+                    if change.position == last:
+                        is_again.set()
+
+                projection.subscribe(hear)
+                delete(sqlite)
+                await is_again.wait()
+            assert await tables_of(reads.database) == expected
             assert any("deleted" in notice for notice in projection.notices)
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
     market.run(work())
+
+
+def delete(url: str) -> None:
+    """Delete a SQLite file, with what stands beside it."""
+    path = Path(urlsplit(url).path[1:])
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def test_tables_dropped_while_running_are_built_again(market: Market, url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import pytest
 
@@ -15,7 +16,16 @@ from tests.contract.market import Market
 
 ALL = 500
 DAY_S = 86_400
-List = Callable[[ReadModel, int, str | None], Awaitable[Page[object]]]
+
+
+class Placed(Protocol):
+    """A row that knows where a page goes on after it."""
+
+    @property
+    def cursor(self) -> str: ...
+
+
+List = Callable[[ReadModel, int, str | None], Awaitable[Page[Placed]]]
 
 
 def lists(now_s: int) -> dict[str, tuple[List, Callable[[ReadModel], Awaitable[int]]]]:
@@ -33,7 +43,9 @@ def lists(now_s: int) -> dict[str, tuple[List, Callable[[ReadModel], Awaitable[i
             lambda m: m.count_orders(AREA, did_of("B")),
         ),
         "trades": (
-            lambda m, first, after: m.trades_of(AREA, seller, now_s=now_s, first=first, after=after),
+            lambda m, first, after: m.trades_of(
+                AREA, seller, now_s=now_s, first=first, after=after
+            ),
             lambda m: m.count_trades(AREA, seller),
         ),
         "trades of a slot": (
@@ -74,14 +86,14 @@ def test_pages_of_any_size_are_the_whole_list_once(market: Market, url: str, nam
             assert not whole.more
             assert await count(reads) == len(whole.rows)
             for first in (1, 2):
-                found: list[object] = []
+                found: list[Placed] = []
                 after: str | None = None
                 while True:
                     page = await read(reads, first, after)
                     found += page.rows
                     if not page.more:
                         break
-                    after = page.rows[-1].cursor  # pyright: ignore[reportAttributeAccessIssue]  # rows of all lists have one
+                    after = page.rows[-1].cursor
                 assert found == whole.rows
             for cursor in ("", "x", "1.2.3", "-1.5", "9" * 30 + ".x", "1781.x"):
                 if name not in ("meters", "clients"):
@@ -99,7 +111,7 @@ async def refused_or_empty(read: List, reads: ReadModel, cursor: str) -> None:
     try:
         await read(reads, 1, cursor)
     except ReadRefused as refused:
-        assert "cursor" in str(refused)  # noqa: PT017 either outcome is right
+        assert "cursor" in str(refused) or "64 bits" in str(refused)  # noqa: PT017 either outcome is right
 
 
 def test_depth_adds_up_steps_and_leaves_out_what_is_not_open(market: Market, url: str) -> None:
@@ -208,6 +220,6 @@ def test_trades_and_postings_lead_to_each_other(market: Market, url: str) -> Non
             assert lines
             assert {line.trade for line in lines} <= set(numbers)
             assert {line.account for line in lines} == {seller}
-            assert {line.cause for line in lines} == {"settle_slot", "correction-1"}
+            assert {line.cause for line in lines} == {"correction-1", "correction-2"}
 
     market.run(work())

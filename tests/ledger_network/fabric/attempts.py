@@ -30,7 +30,7 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.signing import Identity, SigningIdentity
-from ledger_network.fabric.lifecycle import LIFECYCLE
+from ledger_network.fabric.lifecycle import LIFECYCLE, approval
 from ledger_network.fabric.service import FOREIGN_STATUS, READ, refused_of
 from tests.ledger_network.fabric.grounds import FIRST_SLOT, StandingNetwork
 from tests.ledger_network.fabric.odd_contracts import READ_KEY
@@ -190,19 +190,8 @@ async def approve(gateway: Gateway, actor: Actor) -> None:
     wanted = definition(
         actor.network.consortium, f"trial-{secrets.token_hex(6)}", version="1", sequence=1
     )
-    arguments = lifecycle_pb2.ApproveChaincodeDefinitionForMyOrgArgs(
-        name=wanted.name,
-        version=wanted.version,
-        sequence=wanted.sequence,
-        endorsement_plugin="escc",
-        validation_plugin="vscc",
-        validation_parameter=wanted.policy,
-        collections=wanted.collections,
-        source=lifecycle_pb2.ChaincodeSource(
-            unavailable=lifecycle_pb2.ChaincodeSource.Unavailable()
-        ),
-    )
-    call = [b"ApproveChaincodeDefinitionForMyOrg", arguments.SerializeToString()]
+    unavailable = lifecycle_pb2.ChaincodeSource.Unavailable()
+    call = approval(wanted, lifecycle_pb2.ChaincodeSource(unavailable=unavailable))
     await gateway.submit(LIFECYCLE, call, organisations=[actor.organisation], repeats=3)
 
 

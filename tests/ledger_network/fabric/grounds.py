@@ -22,13 +22,19 @@ from chaincode.clock import ClockArguments
 from chaincode.context import Role
 from chaincode.contract import Contract
 from chaincode.orders import TokensAnswer
-from chaincode.readings import Leaf
+from chaincode.readings import Leaf, reading_key
 from chaincode.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
 from commonwatt.simulate import START_S
-from ledger_network.fabric.consortium import Consortium, Node, Organisation, read_consortium
+from ledger_network.fabric.consortium import (
+    Consortium,
+    Node,
+    Organisation,
+    parse_consortium,
+    read_consortium,
+)
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.install import install
@@ -36,6 +42,7 @@ from ledger_network.fabric.network import Network, contract_process
 from ledger_network.fabric.probe import PortTaken, require_free, until
 from ledger_network.fabric.processes import Process, Wanted, read_wanted, write_whole
 from ledger_network.fabric.profile import Profile, profile
+from ledger_network.fabric.status import NetworkStatus, network_status
 from ledger_network.port import Member, Receipt
 from meter_oracle.reports import SignedReport, make_report, sign_report
 
@@ -44,12 +51,35 @@ T = TypeVar("T")
 CUT_INTERVAL_MS = 50
 HOMES = 4
 FIRST_SLOT = START_S + SLOT_S
-ENDED_SLOTS = 8  # so many from the first on have ended: their meters may be reported
-TRADED_SLOT = FIRST_SLOT + 14 * SLOT_S  # open, and its gate more than an hour of market time away
+ENDED_SLOTS = 10  # so many from the first on have ended: their meters may be reported
+# Open, and its gate more than an hour of market time away.
+TRADED_SLOT = FIRST_SLOT + (ENDED_SLOTS + 6) * SLOT_S
 TRADED_SLOTS = 2
 ENDED_S = 30.0
+WELL_S = 40.0
 GUEST = Organisation("Visitor", "guest", "visitor.example")
 """A member of the channel that the contract does not know."""
+SMALL = """
+name: small
+fabric: 3.1.1
+channel: small-market
+contract: commonwatt
+organisations:
+  - name: NordGrid
+    role: dso
+    domain: nordgrid.example
+    peers: [{port: 17000}]
+    orderers: [{port: 18000}, {port: 18010}]
+  - name: GreenPower
+    role: retailer
+    domain: greenpower.example
+    peers: [{port: 17010}]
+    orderers: [{port: 18020}, {port: 18030}]
+policies:
+  endorsement: [[dso], [retailer]]
+  lifecycle: {roles: [dso, retailer], at_least: %d}
+limits: {cut_interval_ms: 50}
+"""
 
 
 class StandingNetwork:
@@ -183,6 +213,10 @@ class StandingNetwork:
 
     def report(self) -> SignedReport:
         """The oracle nodes' report of a reading that nobody has recorded: a meter stood still."""
+        return self.report_with_key()[0]
+
+    def report_with_key(self) -> tuple[SignedReport, str]:
+        """Such a report, and the key that its reading gets in the collection."""
         number = next(self._reports)
         home = self.cast.homes[number % HOMES]
         slot = FIRST_SLOT + number // HOMES * SLOT_S
@@ -196,7 +230,8 @@ class StandingNetwork:
             channel=self.consortium.channel,
             contract=self.consortium.contract,
         )
-        return sign_report(report, leaves, self.cast.oracle_keys)
+        signed = sign_report(report, leaves, self.cast.oracle_keys)
+        return signed, reading_key(slot, home.meter)
 
     async def place(self, ledger: FabricLedger, *, member: str = DSO) -> Receipt:
         """An order, committed; it must be taken."""
@@ -216,6 +251,18 @@ class StandingNetwork:
         self.run(both())
 
     # Processes
+
+    async def until_well(self) -> NetworkStatus:
+        """Wait until every node runs, answers and has caught up; how it is then."""
+        found: list[NetworkStatus] = []
+
+        async def missing() -> str:
+            found[:] = [await network_status(self.network)]
+            late = [node.name for node in found[0].nodes if node.lag]
+            return "" if found[0].is_well and not late else str(found[0])
+
+        await until("the whole network", missing, within_s=WELL_S)
+        return found[0]
 
     def send(self, number: signal.Signals) -> Process:
         """Send a signal to the supervisor, which must run; its process."""
@@ -290,3 +337,8 @@ def default_consortium() -> Consortium:
     limits = msgspec.structs.replace(consortium.limits, cut_interval_ms=CUT_INTERVAL_MS)
     members = [*consortium.organisations, GUEST]
     return msgspec.structs.replace(consortium, organisations=members, limits=limits)
+
+
+def small(*, approvals: int = 2) -> Consortium:
+    """Half as many processes as the default consortium has; so many members decide on contracts."""
+    return parse_consortium((SMALL % approvals).encode())

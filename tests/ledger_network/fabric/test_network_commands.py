@@ -7,25 +7,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from typer.testing import CliRunner, Result
 
 from chaincode.contract import Contract
-from commonwatt.cli import app
 from ledger_network.fabric.consortium import DEFAULT_FILE
 from ledger_network.fabric.doctor import Finding
 from ledger_network.fabric.profile import Profile
 from ledger_network.fabric.status import LAG_MAX, NetworkStatus
+from tests.ledger_network.fabric.commands import command
 from tests.ledger_network.fabric.grounds import StandingNetwork
 
 pytestmark = pytest.mark.network
 
-WIDE = {"COLUMNS": "220"}
 DEFAULT = DEFAULT_FILE.read_text("utf-8")
-
-
-def command(*words: str | Path) -> Result:
-    """What `commonwatt network` ends with."""
-    return CliRunner(env=WIDE).invoke(app, ["network", *map(str, words)])
 
 
 def of(network: StandingNetwork) -> tuple[str, Path]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import AsyncGenerator, Generator
@@ -23,7 +24,6 @@ from ledger_network.fabric.install import install
 from ledger_network.fabric.network import Network
 from ledger_network.fabric.probe import PortTaken, health, until
 from ledger_network.fabric.processes import Process, Processes, Running, process_of
-from ledger_network.fabric.status import network_status
 from tests.ledger_network.fabric.certificates import expired, in_place_of
 from tests.ledger_network.fabric.grounds import StandingNetwork
 
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.network
 
 READER = "EnergyAuthority"  # its peer endorses nothing, so that the market goes on without it
 NOTICED_S = 40.0
+AT_ONCE_S = 15.0  # a quarter of what a node is waited for
 DISK_BYTES = DISK_FREE_MIN + 60 * 2**20
 ORDERS_MAX = 60  # until a peer without room has noticed
 
@@ -56,17 +57,6 @@ async def until_found(network: StandingNetwork, about: str, *words: str) -> Find
 
     await until(f"the finding about {about}", missing, within_s=NOTICED_S)
     return found[0]
-
-
-async def until_well(network: StandingNetwork) -> None:
-    """Wait until every node runs, answers and has caught up."""
-
-    async def missing() -> str:
-        status = await network_status(network.network)
-        late = [node for node in status.nodes if node.lag]
-        return "" if status.is_well and not late else str(status)
-
-    await until("the whole network", missing, within_s=NOTICED_S)
 
 
 @contextmanager
@@ -105,18 +95,84 @@ def test_network_whose_port_is_taken_does_not_come_up_and_says_which(
     assert [one.sentence.startswith(said) for one in findings if "port" in one.about] == [True]
 
 
-def test_port_taken_while_a_node_was_down_is_found_and_the_node_starts_when_it_is_free(
+@pytest.mark.parametrize("kind", ["peer", "contract"])
+def test_node_whose_port_was_taken_while_it_was_down_is_not_started_until_it_is_free(
+    kind: str, network: StandingNetwork
+) -> None:
+    """`start` and `up` say so at once and leave all as it is, the other node of the block too."""
+    node = network.peer(READER) if kind == "peer" else network.contract(READER)
+    said = f"{node.name} needs port {node.port} on {node.site.host}, and it cannot be had"
+
+    async def scene() -> list[Finding]:
+        await network.network.stop(node.name)
+        before = network.network.processes()
+        with taken(node.site.host, node.port):
+            async with asyncio.timeout(AT_ONCE_S):
+                for again in (network.network.start(node.name), network.network.up(unheard)):
+                    with pytest.raises(PortTaken, match=said):
+                        await again
+            findings = [one for one in await examine(network.network) if not one.is_well]
+        assert network.network.processes() == before
+        await network.network.start(node.name)
+        await network.until_well()
+        return findings
+
+    findings = network.run(scene())
+
+    (ports,) = [one for one in findings if one.about.startswith("ports of ")]
+    assert ports.about == f"ports of {node.name}"
+    assert ports.sentence.startswith(said)
+    assert wrong(network) == []
+
+
+def test_node_that_is_down_while_its_contract_service_runs_has_its_ports(
     network: StandingNetwork,
 ) -> None:
+    """Peer and contract service share a block of ports: they are not taken from each other."""
+    node = network.peer(READER)
+
+    async def scene() -> list[Finding]:
+        await network.network.stop(node.name)
+        findings = await examine(network.network)
+        await network.network.start(node.name)
+        await network.until_well()
+        return findings
+
+    assert [one for one in network.run(scene()) if one.about.startswith("ports of")] == []
+
+
+def test_port_taken_while_a_node_crashed_is_found_and_the_node_starts_when_it_is_free(
+    network: StandingNetwork,
+) -> None:
+    """The supervisor is held while the node is gone, so that the port is taken before it is back."""
     node = network.peer(READER)
 
     async def scene() -> Finding:
-        await network.network.stop(node.name)
-        with taken(node.site.host, node.port):
-            starting = asyncio.create_task(network.network.start(node.name))
+        processes = network.network.processes()
+        assert processes is not None
+        found = processes.named(node.name)
+        assert found is not None
+        crashed = found.process
+        assert crashed is not None
+
+        async def paused() -> str:
+            now = network.network.processes()
+            one = None if now is None else now.named(node.name)
+            return "" if one is not None and one.state == "waiting" else f"it is not: {one}"
+
+        processes.supervisor.send(signal.SIGSTOP)
+        try:
+            crashed.send(signal.SIGKILL)
+            await until("its end", lambda: alive(crashed), within_s=NOTICED_S)
+            listening = await until_taken(node)
+        finally:
+            processes.supervisor.send(signal.SIGCONT)
+        with listening:
             finding = await until_found(network, node.name, "Another process has its port")
-        await starting
-        await until_well(network)
+            await until(node.name, paused, within_s=NOTICED_S)
+            with pytest.raises(PortTaken, match=f"{node.name} needs port {node.port}"):
+                await network.network.up(unheard)
+        await network.until_well()
         return finding
 
     finding = network.run(scene())
@@ -124,6 +180,28 @@ def test_port_taken_while_a_node_was_down_is_found_and_the_node_starts_when_it_i
     assert "address already in use" in finding.sentence
     network.run(started_anew(network, node))
     assert wrong(network) == []
+
+
+async def alive(process: Process) -> str:
+    """That a process still runs."""
+    return f"process {process.pid} runs" if process.is_alive else ""
+
+
+async def until_taken(node: Node) -> socket.socket:
+    """Listen at a node's port as soon as it can be had."""
+    other = socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    async def missing() -> str:
+        try:
+            other.bind((node.site.host, node.port))
+        except OSError as error:
+            return str(error)
+        return ""
+
+    await until(f"port {node.port}", missing, within_s=NOTICED_S)
+    other.listen()
+    return other
 
 
 def test_node_that_hangs_up_while_it_ends_is_not_well() -> None:
@@ -160,7 +238,7 @@ async def started_anew(network: StandingNetwork, node: Node) -> None:
     """Stop a node and start it: what was counted of its crashes is forgotten."""
     await network.network.stop(node.name)
     await network.network.start(node.name)
-    await until_well(network)
+    await network.until_well()
 
 
 def test_node_that_crashed_often_and_runs_well_since_is_no_fault(network: StandingNetwork) -> None:
@@ -244,12 +322,12 @@ def test_full_disk_is_found_the_market_goes_on_and_the_node_after_it_is_freed(
             crashed = await until_found(network, node.name, "Its disk is full")
             findings = [one for one in await examine(network.network) if not one.is_well]
             ballast.unlink()
-            await until_well(network)
+            await network.until_well()
             await network.place(ledger, member=DSO)
             return findings, crashed
 
     findings, crashed = network.run(scene())
-    network.run(until_well(network))
+    network.run(network.until_well())
 
     (disk,) = [one for one in findings if one.about == "disk"]
     assert str(network.network.folder.data(node)) in disk.sentence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 
 import msgspec
@@ -13,7 +14,9 @@ from chaincode.queries import OpenOrdersAnswer, SlotView
 from chaincode.sheets import SheetOrder, TokensArguments
 from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.fabric_market import FabricMarket, fabric_market
+from commonwatt.bench.fabric_network import unheard
 from commonwatt.demonstration import AREA, DSO, RETAILERS, market_rules, seed_chain
+from ledger_network.fabric.material import NetworkFault
 from ledger_network.fabric.network import Network
 from ledger_network.fabric.service import About
 from ledger_network.fabric.status import contracts_run
@@ -50,16 +53,20 @@ async def versions(network: Network) -> dict[str, str]:
     return {name: one.version if isinstance(one, About) else one for name, one in found.items()}
 
 
-async def upgraded(market: FabricMarket) -> None:
-    """Orders before, during and after the upgrade; then the slot is cleared by the new contract."""
-    network = market.network
-    newer = Network(
+def newer(network: Network) -> Network:
+    """The same network as it is after Commonwatt has been upgraded."""
+    return Network(
         network.consortium,
         network.folder.root,
         network.installed,
         contract_command=[sys.executable, "-m", "tests.ledger_network.fabric.next_contract"],
         version=next_contract.VERSION,
     )
+
+
+async def upgraded(market: FabricMarket) -> None:
+    """Orders before, during and after the upgrade; then the slot is cleared by the new contract."""
+    network = market.network
     placed: list[str] = []
     done = asyncio.Event()
 
@@ -71,7 +78,7 @@ async def upgraded(market: FabricMarket) -> None:
             placed.append(f"{home}/o{number}")
 
     async def upgrade() -> None:
-        await newer.upgrade(next_contract.VERSION, lambda _: None)
+        await newer(network).upgrade(next_contract.VERSION, lambda _: None)
         done.set()
 
     async with asyncio.TaskGroup() as group:
@@ -79,9 +86,7 @@ async def upgraded(market: FabricMarket) -> None:
             group.create_task(keep_placing(home))
         group.create_task(upgrade())
 
-    assert await versions(network) == dict.fromkeys(
-        [member.name for member in network.consortium.organisations], next_contract.VERSION
-    )
+    assert set((await versions(network)).values()) == {next_contract.VERSION}
     slot = market.first_slot
     answer = await market.ledger.evaluate(
         "list_open_orders", SlotArguments(AREA, slot), member=Member(DSO)
@@ -115,5 +120,33 @@ def test_contract_is_upgraded_in_the_middle_of_a_slot_and_no_order_is_lost() -> 
             assert running is not None
             contracts = [one.name for one in running.running if one.name.startswith("contract")]
             assert all(name.endswith(".2") for name in contracts)
+
+    asyncio.run(run())
+
+
+def test_upgrade_that_was_cut_short_behind_its_commit_is_told_by_up_and_finished_by_upgrade() -> (
+    None
+):
+    """The channel has the new definition, and the folder does not know it yet."""
+
+    async def run() -> None:
+        async with fabric_market(1) as market:
+            network = market.network
+            before = network.folder.contracts.read_bytes()
+            await newer(network).upgrade(next_contract.VERSION, unheard)
+            network.folder.contracts.write_bytes(before)
+
+            said = (
+                f"The channel has version {next_contract.VERSION} of the contract, definition 2, "
+                f"and {network.folder.root} serves definition 1: finish the upgrade that was cut "
+                "short, with `commonwatt network upgrade`."
+            )
+            with pytest.raises(NetworkFault, match=re.escape(said)):
+                await network.up(unheard)
+            await newer(network).upgrade(next_contract.VERSION, unheard)
+
+            assert set((await versions(network)).values()) == {next_contract.VERSION}
+            await place(market, 0, "o1")
+            await newer(network).up(unheard)
 
     asyncio.run(run())
