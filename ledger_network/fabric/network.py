@@ -40,9 +40,6 @@ DOWN_S = 40.0
 WANTED = "wanted.json"
 SUPERVISOR = "ledger_network.fabric.supervisor"
 UP = "Bring it up with `commonwatt network up`."
-# A block waits so long for a private value that a peer has lost and nobody else has, before it is
-# taken without: its own member's approvals, after its data was lost. Fabric's default is a minute.
-PULL = {"CORE_PEER_GOSSIP_PVTDATA_PULLRETRYTHRESHOLD": "5s"}
 
 
 class Network:
@@ -111,7 +108,7 @@ class Network:
         program = str(self.installed.program(node.kind))
         environment, command = fabric_environment(config), [program]
         if node.kind == "peer":
-            environment, command = environment | PULL, [program, "node", "start"]
+            command = [program, "node", "start"]
         log = str(self.folder.log(node))
         return Wanted(node.name, command, environment, folder=str(config), log=log)
 

@@ -73,8 +73,9 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
         "useLeaderElection": False,
         "orgLeader": True,
         "state": {"enabled": False},
-        # A peer that missed a private value asks for it again soon; the default is a minute.
-        "pvtData": {"reconcileSleepInterval": RECONCILE_S},
+        # A peer that missed a private value asks for it again soon; the default is a minute. What
+        # nobody has (its own member's approvals, after its data was lost) a block waits for as long.
+        "pvtData": {"reconcileSleepInterval": RECONCILE_S, "pullRetryThreshold": RECONCILE_S},
     }
     data = placement.data(node)
     return {
