@@ -23,6 +23,7 @@ from chaincode.queries import SlotView
 from commonwatt import (
     api_command,
     contract_command,
+    demonstration_command,
     ledger_command,
     meter_command,
     network_command,
@@ -67,6 +68,7 @@ app.add_typer(network_command.app, name="network")
 app.add_typer(meter_command.app, name="meter")
 app.add_typer(oracle_command.app, name="oracle")
 app.add_typer(api_command.app, name="api")
+app.add_typer(demonstration_command.app, name="demonstration")
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from chaincode.contract import Contract
 from commonwatt.network_compose import compose, join
 from commonwatt.network_logs import follow_logs
+from commonwatt.network_waiting import await_network
 from ledger_network.fabric.consortium import (
     DEFAULT_FILE,
     Consortium,
@@ -56,6 +57,7 @@ app = typer.Typer(
 )
 app.command()(compose)
 app.command()(join)
+app.command("await")(await_network)
 
 Data = Annotated[Path, typer.Option("--data", help="The network's folder.")]
 File = Annotated[

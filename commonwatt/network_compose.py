@@ -1,13 +1,14 @@
 """`commonwatt network compose` and `join`: a network of containers, from outside and from within.
 
 `compose` makes on the host what `docker-compose.yaml` names: keys and settings of every service, and
-the two images. `join` runs in one of its services, waits for all nodes and founds the channel.
+the images. `join` runs in one of its services, waits for all nodes and founds the channel.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,12 @@ import msgspec
 import typer
 from rich.console import Console
 
-from ledger_network.fabric.compose import compose_file
+from api.dashboard import BuildFailed
+from api.dashboard import build as build_dashboard
+from commonwatt.market_compose import compose_file, has_market
+from commonwatt.market_material import make_market_material, market_root
+from commonwatt.market_plan import HOUSEHOLDS_MAX, SPEED_MAX
+from commonwatt.staged_market import StagedMarketUnreadable, read_staged_market, stage_market
 from ledger_network.fabric.consortium import (
     DEFAULT_FILE,
     Consortium,
@@ -34,11 +40,12 @@ from ledger_network.fabric.image_building import (
     default_base,
     find_engine,
 )
-from ledger_network.fabric.install import Installation, InstallFailed, install
+from ledger_network.fabric.install import InstallFailed, install
 from ledger_network.fabric.joining import JoinFailed
 from ledger_network.fabric.material import Material, NetworkFault
 from ledger_network.fabric.placement import NetworkFolder, Placement
 from ledger_network.fabric.probe import NotReady
+from ledger_network.fabric.processes import write_whole
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = Path(".commonwatt/containers")
@@ -46,9 +53,25 @@ FILE = Path("docker-compose.yaml")
 TAG = "local"
 WITHIN_S = 300
 WITHIN_S_MAX = 86_400
-REFUSED = (ConsortiumInvalid, ImagesFault, InstallFailed, NetworkFault, OSError)
+HOUSEHOLDS = 12
+REFUSED = (
+    BuildFailed,
+    ConsortiumInvalid,
+    ImagesFault,
+    InstallFailed,
+    NetworkFault,
+    StagedMarketUnreadable,
+    OSError,
+)
 FAILED = (GatewayError, GenerationFailed, JoinFailed, NotReady)
 
+Households = Annotated[
+    int, typer.Option(min=2, max=HOUSEHOLDS_MAX, help="How many households a new market has.")
+]
+Speed = Annotated[
+    int,
+    typer.Option(min=1, max=SPEED_MAX, help="How much faster than real time a new market runs."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
@@ -79,12 +102,14 @@ def compose(
         typer.Option(help="The image with Python that Commonwatt's is built on (default: slim)."),
     ] = None,
     tag: Annotated[str, typer.Option(help="The tag of the images.")] = TAG,
+    households: Households = HOUSEHOLDS,
+    speed: Speed = 1,
     no_build: Annotated[
         bool, typer.Option("--no-build", help="Leave the images as they are.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Make what a network of containers needs: keys, settings, the compose file, two images.
+    """Make what a network of containers needs: keys, settings, the compose file, images.
 
     What is made already is kept; images are built anew from this checkout.
     """
@@ -99,6 +124,7 @@ def compose(
                 build=not no_build,
                 base=base or default_base(),
                 tag=tag,
+                market=(households, speed),
                 progress=lambda what: status.update(f"{what} …"),
             )
     except REFUSED as error:
@@ -123,31 +149,45 @@ def _compose(
     build: bool,
     base: str,
     tag: str,
+    market: tuple[int, int],
     progress: Progress,
 ) -> Composed:
     progress("Fabric's programs")
     installed = install(progress=lambda what, done, all_: progress(f"{what} ({done}/{all_})"))
     progress("keys, channel and settings")
-    make_container_material(consortium, data, installed, version=version("commonwatt"))
+    material = make_container_material(consortium, data, installed, version=version("commonwatt"))
     wanted = compose_file(consortium)
     if not file.exists() or file.read_bytes() != wanted:
         file.write_bytes(wanted)
-    images = _build(engine, installed, base, tag, progress) if build and engine else []
+    with_market, images = has_market(consortium), list[str]()
+    if build and engine:
+        if with_market:  # its pages go into the image
+            build_dashboard(lambda what: progress(f"the dashboard: {what}"))
+        images = build_images(
+            engine,
+            checkout=CHECKOUT,
+            contexts=CHECKOUT / "build" / "images",
+            installed=installed,
+            base=base,
+            tag=tag,
+            progress=progress,
+            with_database=with_market,
+        )
+    if with_market:  # last, since its time begins then
+        progress("keys and settings of the market")
+        _make_market(material, *market)
     return Composed(str(data), str(file), images, _next(engine, data, file, tag))
 
 
-def _build(
-    engine: Engine, installed: Installation, base: str, tag: str, progress: Progress
-) -> list[str]:
-    return build_images(
-        engine,
-        checkout=CHECKOUT,
-        contexts=CHECKOUT / "build" / "images",
-        installed=installed,
-        base=base,
-        tag=tag,
-        progress=progress,
-    )
+def _make_market(material: Material, households: int, speed: int) -> None:
+    """The folders of the services around the consortium, unless they are there."""
+    if market_root(material).exists():
+        return
+    file = material.folder.root / "market.json"
+    if not file.exists():
+        market = stage_market(households, speed, int(time.time()))
+        write_whole(file, msgspec.json.encode(market))
+    make_market_material(material, read_staged_market(file))
 
 
 def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:

@@ -15,11 +15,13 @@ import msgspec
 import structlog
 import typer
 
+from commonwatt.ledger_side import ledger_side
 from meter_oracle.ensemble import read_key, run_node
 from meter_oracle.health import MeterHealth, NodeHealth
 from meter_oracle.settings import NodeSettings, SettingsInvalid, read_settings
 
 app = typer.Typer(help="Oracle nodes: read meters, agree, report.", no_args_is_help=True)
+app.command("ledger-side")(ledger_side)
 
 log = structlog.stdlib.get_logger("meter_oracle")
 

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import orjson
@@ -171,6 +172,42 @@ async def serve_until(
     await serve(app, accepting, settings, stop=stop)
 
 
+class _Line(asyncio.Protocol):
+    """A connection that waits for one answer at a time and reads no more of it than its length."""
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self._read = b""
+        self._answer: asyncio.Future[bytes] | None = None
+
+    def ask(self, request: bytes, loop: asyncio.AbstractEventLoop) -> asyncio.Future[bytes]:
+        """The body of the answer to a request."""
+        self._answer = loop.create_future()
+        self.transport.write(request)
+        return self._answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way to the other end."""
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer once the body is there."""
+        self._read += data
+        head, found, body = self._read.partition(b"\r\n\r\n")
+        if not found or self._answer is None:
+            return
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        if len(body) >= int(length):
+            self._read = b""
+            self._answer.set_result(body)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever waits is told."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("the server closed"))
+
+
 class Caller:
     """Posts to one path over connections that stay open; reads what it must of the answers."""
 
@@ -180,7 +217,7 @@ class Caller:
             f"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
             "Content-Type: application/json\r\n"
         ) + (f"Authorization: Bearer {token}\r\n" if token else "")
-        self._open: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._open: list[_Line] = []
 
     def request(self, query: str, variables: dict[str, object] | None = None) -> bytes:
         """The bytes of a request."""
@@ -189,14 +226,13 @@ class Caller:
 
     async def ask(self, request: bytes) -> bytes:
         """The body of the answer."""
+        loop = asyncio.get_running_loop()
         if not self._open:
-            self._open.append(await asyncio.open_connection("127.0.0.1", self._port))
-        reader, writer = self._open.pop()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-        body = await reader.readexactly(int(length))
-        self._open.append((reader, writer))
+            _, line = await loop.create_connection(_Line, "127.0.0.1", self._port)
+            self._open.append(line)
+        line = self._open.pop()
+        body = await line.ask(request, loop)
+        self._open.append(line)
         return body
 
     async def rate(self, request: bytes, *, count: int, in_flight: int) -> float:
@@ -231,6 +267,6 @@ class Caller:
 
     def close(self) -> None:
         """Let go of the connections."""
-        for _, writer in self._open:
-            writer.close()
+        for line in self._open:
+            line.transport.close()
         self._open.clear()

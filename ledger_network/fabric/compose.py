@@ -1,20 +1,20 @@
-"""`docker-compose.yaml`: the consortium as services, one per process, each with what it needs.
+"""A compose file of the consortium as services, one per process, each with what it needs.
 
 A service sees its own folder of the network's material, read-only, and its own volume; it has no
 privileges and no way out of the networks named here. Nothing waits for anything's health: nodes
 look for each other by themselves, and what has to be done once is a service that waits for them.
+What else is to run beside the consortium is added by whoever writes the file.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ledger_network.fabric.consortium import Consortium, Node, read_consortium
+from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.node_settings import contract_environment, fabric_environment
 from ledger_network.fabric.placement import (
     CONTAINER_CONFIG,
@@ -26,6 +26,7 @@ from ledger_network.fabric.placement import (
 MATERIAL = "${COMMONWATT_MATERIAL:-./.commonwatt/containers}"
 """Where the network's material lies on the host, as the compose file says it."""
 FABRIC_IMAGE, PYTHON_IMAGE = "localhost/commonwatt-fabric", "localhost/commonwatt-python"
+POSTGRES_IMAGE = "localhost/commonwatt-postgres"
 TAG = "${COMMONWATT_TAG:-local}"
 USER = "10001:10001"
 AGREEMENT = "agreement"
@@ -33,28 +34,39 @@ PACKAGE_ENVIRONMENT = "package.env"
 """A contract's file beside its folder with the id of its package, which differs by network."""
 
 # Loaded, orderers were seen at 190 MB, peers at 290 MB, contracts at 50 MB and a pool of checkers.
-MEMORY = {"orderer": "1g", "peer": "1g", "contract": "1g", AGREEMENT: "512m"}
+NODE_MEMORY, AGREEMENT_MEMORY = "1g", "512m"
 PROCESSES_MAX = 512  # threads count, and gRPC has many
 TEMPORARY = "/tmp:size=64m,mode=1777"  # noqa: S108 a container's own
-HEAD = """\
-# Written from ledger_network/fabric/consortium.yaml by ledger_network/fabric/compose.py; a test
-# holds them together. `commonwatt network compose` makes the material and the images that it names.
-# How to run it: docs/guides/containers.md.
-"""
+CONSORTIUM_NETWORK = "consortium"
+
+Service = dict[str, Any]
 
 
-def compose_file(consortium: Consortium) -> bytes:
-    """The text of the compose file of a consortium."""
+class Added(msgspec.Struct, frozen=True):
+    """What runs beside the consortium: services, networks and volumes by their names."""
+
+    services: dict[str, Service] = {}
+    networks: dict[str, dict[str, Any]] = {}
+    volumes: Sequence[str] = ()
+
+
+NOTHING = Added()
+
+
+def compose_text(consortium: Consortium, head: str, added: Added = NOTHING) -> bytes:
+    """The text of a compose file of a consortium; it begins with `head`, comments."""
     nodes = consortium.nodes()
+    own = {node.name: _service(node) for node in nodes} | {AGREEMENT: _agreement()}
+    volumes = [data_volume(node.name) for node in nodes if node.kind != "contract"]
     plan: dict[str, Any] = {
         "name": consortium.name,
-        "services": {node.name: _service(node) for node in nodes} | {AGREEMENT: _agreement()},
-        "networks": {"consortium": {"driver": "bridge"}},
-        "volumes": {_volume(node): {} for node in nodes if node.kind != "contract"},
+        "services": own | added.services,
+        "networks": {CONSORTIUM_NETWORK: {"driver": "bridge"}} | added.networks,
+        "volumes": {volume: {} for volume in (*volumes, *added.volumes)},
         # Services are apart: nothing of the host but the network is shared among them.
         "x-podman": {"in_pod": False},
     }
-    return HEAD.encode() + msgspec.yaml.encode(plan)
+    return head.encode() + msgspec.yaml.encode(plan)
 
 
 def package_variables(package: str) -> bytes:
@@ -65,18 +77,18 @@ def package_variables(package: str) -> bytes:
 PACKAGE_ID = "CHAINCODE_ID"
 
 
-def _service(node: Node) -> dict[str, Any]:
+def _service(node: Node) -> Service:
     if node.kind == "contract":
         return _contract(node)
     command = ["orderer"] if node.kind == "orderer" else ["peer", "node", "start"]
-    service = _sealed(FABRIC_IMAGE, command, node.kind)
+    service = sealed(FABRIC_IMAGE, command, memory=NODE_MEMORY)
     service |= {
         "environment": fabric_environment(CONTAINER_CONFIG),
         # Settings name files of the folder by their relative names.
         "working_dir": CONTAINER_CONFIG,
         "volumes": [
-            _given(f"nodes/{node.name}/config"),
-            {"type": "volume", "source": _volume(node), "target": CONTAINER_DATA},
+            given(f"nodes/{node.name}/config"),
+            kept(node.name),
         ],
     }
     if node.kind == "peer":
@@ -85,12 +97,12 @@ def _service(node: Node) -> dict[str, Any]:
     return service
 
 
-def _contract(node: Node) -> dict[str, Any]:
-    service = _sealed(PYTHON_IMAGE, ["contract", "serve"], node.kind)
+def _contract(node: Node) -> Service:
+    service = sealed(PYTHON_IMAGE, ["contract", "serve"], memory=NODE_MEMORY)
     return service | {
         "env_file": [f"{MATERIAL}/nodes/{node.name}/{PACKAGE_ENVIRONMENT}"],
         "environment": _contract_variables(node),
-        "volumes": [_given(f"nodes/{node.name}/config")],
+        "volumes": [given(f"nodes/{node.name}/config")],
     }
 
 
@@ -102,34 +114,43 @@ def _contract_variables(node: Node) -> Mapping[str, str]:
     return {name: value for name, value in variables.items() if name != PACKAGE_ID}
 
 
-def _agreement() -> dict[str, Any]:
+def _agreement() -> Service:
     """What is done once; it ends when orders can be committed, and finds all done the next time."""
     command = ["network", "join", "--material", CONTAINER_CONFIG]
-    service = _sealed(PYTHON_IMAGE, command, AGREEMENT)
-    return service | {"restart": "on-failure", "volumes": [_given(AGREEMENT)]}
+    service = sealed(PYTHON_IMAGE, command, memory=AGREEMENT_MEMORY)
+    return service | {"restart": "on-failure", "volumes": [given(AGREEMENT)]}
 
 
-def _sealed(image: str, command: list[str], kind: str) -> dict[str, Any]:
-    """A service without privileges: nobody's user, nothing to write but what it is given."""
+def sealed(
+    image: str,
+    command: Sequence[str],
+    *,
+    memory: str,
+    networks: Sequence[str] = (CONSORTIUM_NETWORK,),
+) -> Service:
+    """A service without privileges: nobody's user, nothing to write but what it is given.
+
+    `memory` as compose files say it ("1g").
+    """
     return {
         "image": f"{image}:{TAG}",
         "pull_policy": "never",
-        "command": command,
+        "command": list(command),
         "user": USER,
         "read_only": True,
         "tmpfs": [TEMPORARY],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "pids_limit": PROCESSES_MAX,
-        "mem_limit": MEMORY[kind],
+        "mem_limit": memory,
         "restart": "unless-stopped",
         "stop_grace_period": "20s",
-        "networks": ["consortium"],
+        "networks": list(networks),
     }
 
 
-def _given(folder: str) -> dict[str, Any]:
-    """A folder of the material, to read only."""
+def given(folder: str) -> dict[str, Any]:
+    """A folder of the material, to read only, as a service's settings."""
     return {
         "type": "bind",
         "source": f"{MATERIAL}/{folder}",
@@ -140,10 +161,11 @@ def _given(folder: str) -> dict[str, Any]:
     }
 
 
-def _volume(node: Node) -> str:
-    return f"{node.name}-data"
+def kept(service: str) -> dict[str, Any]:
+    """A service's own volume, where its data lies."""
+    return {"type": "volume", "source": data_volume(service), "target": CONTAINER_DATA}
 
 
-if __name__ == "__main__":
-    named = [Path(argument) for argument in sys.argv[1:]]
-    sys.stdout.buffer.write(compose_file(read_consortium(*named)))
+def data_volume(service: str) -> str:
+    """The name of a service's volume."""
+    return f"{service}-data"

@@ -7,13 +7,18 @@ others of the host away is the folder above, which its owner alone may enter.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import msgspec
+
+from chaincode.context import Role
 from ledger_network.fabric.compose import AGREEMENT, PACKAGE_ENVIRONMENT, package_variables
 from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.install import Installation
 from ledger_network.fabric.material import Material
-from ledger_network.fabric.placement import NetworkFolder, Placement
+from ledger_network.fabric.placement import CONTAINER_CONFIG, NetworkFolder, Placement
+from ledger_network.fabric.profile import USER_NAMES, profile
 
 FOLDER_MODE, FILE_MODE, OWNERS_MODE = 0o755, 0o644, 0o700
 
@@ -35,7 +40,7 @@ def make_container_material(
             peer = Node("peer", node.organisation, node.index, node.site)
             variables = folder.node(node) / PACKAGE_ENVIRONMENT
             variables.write_bytes(package_variables(deployed.packages[peer.name]))
-        _make_readable(folder.node(node))
+        make_readable(folder.node(node))
     _make_agreement(material, folder.root / AGREEMENT)
     return material
 
@@ -45,7 +50,7 @@ def _make_agreement(material: Material, root: Path) -> None:
 
     The packages hold the TLS keys with which peers call their contracts: Fabric wants them there.
     """
-    folder, staged = material.folder, NetworkFolder(root)
+    folder = material.folder
     consortium = material.consortium
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
@@ -58,16 +63,50 @@ def _make_agreement(material: Material, root: Path) -> None:
         if member.orderers:
             wanted.append(folder.orderer_administrator(member) / "tls")
     for source in wanted:
-        target = staged.root / source.relative_to(folder.root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copyfile(source, target)
-    _make_readable(root)
+        _copy(source, folder, root)
+    make_readable(root)
 
 
-def _make_readable(folder: Path) -> None:
+def _copy(source: Path, folder: NetworkFolder, root: Path) -> None:
+    """Copy a file or a folder of the material to its place below `root`."""
+    target = root / source.relative_to(folder.root)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target)
+    else:
+        shutil.copyfile(source, target)
+
+
+def stage_profiles(
+    material: Material,
+    members: Iterable[str],
+    root: Path,
+    *,
+    roles: Sequence[Role] = tuple(USER_NAMES),
+) -> None:
+    """Put members' ways into the network into a service's folder, `profiles/<member>.json`.
+
+    Beside them lie the keys of the members' users in `roles`, and no others.
+    """
+    consortium, folder = material.consortium, material.folder
+    inside = Path(CONTAINER_CONFIG)
+    placement = Placement("containers", NetworkFolder(inside), inside)
+    (root / "profiles").mkdir(parents=True, exist_ok=True)
+    for peer in consortium.nodes("peer"):
+        _copy(folder.tls_root(peer), folder, root)
+    for name in members:
+        member = consortium.organisation(name)
+        for role in roles:
+            msp = folder.user(member, USER_NAMES[role]) / "msp"
+            _copy(msp / "signcerts", folder, root)
+            _copy(msp / "keystore", folder, root)
+        found = profile(consortium, name, placement)
+        users = {role: user for role, user in found.users.items() if role in roles}
+        content = msgspec.json.encode(msgspec.structs.replace(found, users=users))
+        (root / "profiles" / f"{name}.json").write_bytes(content)
+
+
+def make_readable(folder: Path) -> None:
     """Let everybody read who is given `folder`."""
     folder.chmod(FOLDER_MODE)
     for path in folder.rglob("*"):

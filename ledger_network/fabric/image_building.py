@@ -1,19 +1,22 @@
-"""The two images of a network of containers: Fabric's programs, and Commonwatt's own command.
+"""The images of a network of containers: Fabric's programs, Commonwatt's command, PostgreSQL.
 
-Everything that goes into them is staged beside their Containerfiles first, with the locked
-requirements as wheels, so that a build fetches nothing but its base.
+Everything that goes into them is staged beside their Containerfiles first, the locked requirements
+as wheels and PostgreSQL as packages of the base's Debian, so that a build fetches nothing but its
+base.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from ledger_network.fabric.compose import FABRIC_IMAGE, PYTHON_IMAGE
+from ledger_network.fabric.compose import FABRIC_IMAGE, POSTGRES_IMAGE, PYTHON_IMAGE
 from ledger_network.fabric.install import BUILDER_STEPS, Installation
 from ledger_network.fabric.placement import CONTAINER_BUILDER, CONTAINER_CONFIG, CONTAINER_DATA
 
@@ -21,7 +24,17 @@ Engine = Literal["docker", "podman"]
 ENGINES: tuple[Engine, ...] = ("docker", "podman")
 CONTAINERFILES = Path(__file__).parent / "images"
 SERVED = ("peer", "orderer")  # the programs of Fabric that are services
+POSTGRES_START = "postgres-start"
 LINES_SHOWN = 8
+FETCH = """set -e
+mkdir -p /packages/partial
+exec 3>&1 1>&2
+apt-get update
+apt-get install --yes --download-only --no-install-recommends \
+    -o Dir::Cache::archives=/packages postgresql
+tar -C /packages -c --exclude ./partial --exclude ./lock . >&3
+"""
+"""Fetches PostgreSQL's packages, checked by apt, and writes them to standard output."""
 
 Progress = Callable[[str], None]
 
@@ -62,8 +75,9 @@ def build_images(
     base: str,
     tag: str,
     progress: Progress,
+    with_database: bool,
 ) -> list[str]:
-    """Stage and build both images with `tag`; their names. Raises `ImagesFault`.
+    """Stage and build the images with `tag`; their names. Raises `ImagesFault`.
 
     `checkout` is where Commonwatt's sources lie, `contexts` where build contexts are staged.
     """
@@ -77,7 +91,15 @@ def build_images(
     progress("the image of Commonwatt")
     argument = ("--build-arg", f"BASE={base}")
     python = _build(engine, "python", contexts / "python", f"{PYTHON_IMAGE}:{tag}", *argument)
-    return [fabric, python]
+    if not with_database:
+        return [fabric, python]
+    progress("packages of PostgreSQL")
+    stage_postgres(engine, contexts / "postgres", base)
+    progress("the image of PostgreSQL")
+    database = _build(
+        engine, "postgres", contexts / "postgres", f"{POSTGRES_IMAGE}:{tag}", *argument
+    )
+    return [fabric, python, database]
 
 
 def stage_fabric(context: Path, installed: Installation) -> None:
@@ -111,6 +133,37 @@ def stage_python(context: Path, checkout: Path, version: str) -> None:
     shutil.rmtree(context / "project", ignore_errors=True)
     offline = ["--no-deps", "--no-build-isolation", "--no-index"]
     _pip("wheel", *offline, "--wheel-dir", context / "project", checkout)
+
+
+def stage_postgres(engine: Engine, context: Path, base: str) -> None:
+    """PostgreSQL's packages of the Debian that `base` is, and what starts it.
+
+    Packages fetched for the same base are kept. Raises `ImagesFault`.
+    """
+    context.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(CONTAINERFILES / POSTGRES_START, context / POSTGRES_START)
+    packages, made_of = context / "packages", context / "base"
+    identity = _identity(engine, base)
+    if made_of.exists() and made_of.read_text("ascii") == identity:
+        return
+    made_of.unlink(missing_ok=True)
+    shutil.rmtree(packages, ignore_errors=True)
+    command = [engine, "run", "--rm", "--user", "0", "--entrypoint", "sh", base, "-c", FETCH]
+    done = subprocess.run(command, check=False, capture_output=True)
+    if done.returncode:
+        raise ImagesFault(
+            f"PostgreSQL's packages cannot be had for {base}, which has to be a Debian with apt "
+            f"whose archive can be reached:\n{_end(done.stderr.decode(errors='replace'))}"
+        )
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(packages, filter="data")
+    made_of.write_text(identity, "ascii")
+
+
+def _identity(engine: Engine, image: str) -> str:
+    """The digest of an image that is here."""
+    command = [engine, "image", "inspect", "--format", "{{.Id}}", image]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _inside(root: Path, path: str) -> Path:

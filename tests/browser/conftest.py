@@ -28,8 +28,9 @@ def axe(dist: Path) -> Path:
     return AXE
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
+    """A browser for a module: as long as it is there, no other event loop can run in this thread."""
     with ExitStack() as stack:
         yield launch(stack)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from commonwatt.market_compose import DATABASE, DEMONSTRATION, market_services
 from commonwatt.network_compose import Composed
+from commonwatt.staged_market import StagedMarket, read_staged_market
 from ledger_network.fabric.consortium import Consortium, Node
 from ledger_network.fabric.install import install
 from ledger_network.fabric.placement import NetworkFolder, Placement
@@ -19,8 +23,10 @@ from ledger_network.fabric.profile import Profile, profile
 from tests.containers.machine import run
 from tests.house.tree import ROOT
 
-READY_S = 180.0  # sixteen services begin at once, on a machine that others use too
-TAG = "test"
+READY_S = 180.0  # more than twenty services begin at once, on a machine that others use too
+TAG = f"test-{os.getpid()}"  # of its own: another checkout may test on the same machine
+HOUSEHOLDS = 8
+SPEED = 90  # market seconds in a real one: a slot takes ten seconds
 PODMAN_COMPOSE = Path(sys.executable).with_name("podman-compose")
 
 
@@ -40,19 +46,35 @@ class Stand:
         self.material = folder / "material"
         self.file = folder / "docker-compose.yaml"
         self.project = project
+        self.api_port = _free_port()
         self._source = folder / "consortium.yaml"
         self._source.write_bytes(msgspec.yaml.encode(consortium))
 
     def make(self, base: str) -> Composed:
         """Material, compose file and images, by the command that users type."""
         options = ("--engine", "podman", "--base", base, "--tag", TAG, "--json")
+        market = ("--households", str(HOUSEHOLDS), "--speed", str(SPEED))
         places = ("--data", self.material, "--file", self.file, "--consortium", self._source)
-        command = (sys.executable, "-m", "commonwatt", "network", "compose", *places, *options)
+        command = (
+            sys.executable,
+            "-m",
+            "commonwatt",
+            "network",
+            "compose",
+            *places,
+            *options,
+            *market,
+        )
         return msgspec.json.decode(run(*command, folder=ROOT), type=Composed)
 
     def compose(self, *words: str) -> None:
         """What a user types behind `podman-compose`."""
-        variables = {"COMMONWATT_MATERIAL": str(self.material), "COMMONWATT_TAG": TAG}
+        variables = {
+            "COMMONWATT_MATERIAL": str(self.material),
+            "COMMONWATT_TAG": TAG,
+            "COMMONWATT_PORT": str(self.api_port),
+            "COMPOSE_PROFILES": DEMONSTRATION,
+        }
         command = (PODMAN_COMPOSE, "-p", self.project, "-f", self.file, *words)
         run(*command, folder=self.file.parent, more=variables)
 
@@ -76,7 +98,7 @@ class Stand:
 
     def processes(self) -> list[Process]:
         """The processes of all services, with podman's own beside each, which hold its ports."""
-        states = [self.inspect(node.name)["State"] for node in self.nodes()]
+        states = [self.inspect(service)["State"] for service in self.services()]
         numbers = [int(state[name]) for state in states for name in ("Pid", "ConmonPid")]
         return [process for number in numbers if (process := process_of(number)) is not None]
 
@@ -117,6 +139,20 @@ class Stand:
         """All nodes, each a service."""
         return self.consortium.nodes()
 
+    def services(self) -> list[str]:
+        """All services that go on running."""
+        around = market_services(self.consortium).services
+        return [*(node.name for node in self.nodes()), *around]
+
+    def market(self) -> StagedMarket:
+        """The market that runs on it."""
+        return read_staged_market(self.material / "market.json")
+
+    def selected(self, statement: str) -> list[str]:
+        """The rows that a statement selects in the database, fields parted by `|`."""
+        words = ("psql", "-h", "/tmp", "-U", "commonwatt", "-d", "commonwatt", "-Atc", statement)  # noqa: S108 the container's own
+        return run("podman", "exec", self.container(DATABASE), *words).split()
+
     def left(self) -> list[str]:
         """What podman has of this project: containers, volumes, networks."""
         label = f"label=io.podman.compose.project={self.project}"
@@ -125,3 +161,9 @@ class Stand:
             name = "{{.Names}}" if listing[0] == "ps" else "{{.Name}}"
             found += run("podman", *listing, "--filter", label, "--format", name).split()
         return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

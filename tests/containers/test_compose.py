@@ -7,35 +7,31 @@ import os
 import re
 import runpy
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from chaincode.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.queries import AreaAnswer
+from chaincode.queries import AreaAnswer, SlotView
+from chaincode.slots import SlotArguments
 from chaincode.zones import AreaName
 from commonwatt.bench.fabric_network import on_free_ports
-from commonwatt.demonstration import AREA, DSO, SLOT_S, found, make_cast
-from commonwatt.operation import Operation
-from commonwatt.simulate import START_S
-from ledger_network.fabric.compose import AGREEMENT, compose_file
+from commonwatt.demonstration import AREA, DSO, SLOT_S
+from commonwatt.market_compose import API, DATABASE, ORACLES, compose_file
+from ledger_network.fabric.compose import AGREEMENT
 from ledger_network.fabric.consortium import read_consortium
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.probe import until
 from ledger_network.port import Member
 from tests.containers.machine import base_image, require_podman, run
-from tests.containers.stand import READY_S, TAG, Stand
+from tests.containers.stand import HOUSEHOLDS, READY_S, TAG, Stand
+from tests.containers.visitor import Visitor
 from tests.house.tree import ROOT
 
 pytestmark = pytest.mark.network
 
-SEED, HOUSEHOLDS = 1, 8
-MORNING_S = START_S + 10 * 3600  # the sun is up, so that there is something to trade
-RATE = 120  # market seconds in a real one: a slot takes seven and a half seconds
 USER = "10001"
 GUIDE = ROOT / "docs" / "guides" / "containers.md"
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -48,7 +44,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     consortium = on_free_ports(read_consortium())
     stand = Stand(tmp_path_factory.mktemp("containers"), consortium, f"commonwatt-{os.getpid()}")
     composed = stand.make(base_image())
-    assert len(composed.images) == 2
+    assert len(composed.images) == 3
     assert stand.file.read_bytes() == compose_file(consortium)
     try:
         stand.compose("up", "-d")
@@ -60,12 +56,12 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
 
 
 def test_every_service_is_sealed(stand: Stand) -> None:
-    for node in stand.nodes():
-        status = stand.status(node.name)
-        assert status.user == USER, node.name
-        assert status.capabilities == 0, node.name
-        assert status.no_new_privileges, node.name
-    for service in (*(node.name for node in stand.nodes()), AGREEMENT):
+    for service in stand.services():
+        status = stand.status(service)
+        assert status.user == USER, service
+        assert status.capabilities == 0, service
+        assert status.no_new_privileges, service
+    for service in (*stand.services(), AGREEMENT):
         found = stand.inspect(service)
         assert found["HostConfig"]["ReadonlyRootfs"], service
         assert found["HostConfig"]["Memory"] > 0, service
@@ -73,24 +69,29 @@ def test_every_service_is_sealed(stand: Stand) -> None:
 
 
 def test_every_service_has_its_own_folder_and_no_other(stand: Stand) -> None:
-    for node in stand.nodes():
-        mounts = stand.inspect(node.name)["Mounts"]
+    nodes = {node.name: f"nodes/{node.name}/config" for node in stand.nodes()}
+    keeping = [node.name for node in stand.nodes() if node.kind != "contract"]
+    for service in stand.services():
+        mounts = stand.inspect(service)["Mounts"]
         folders = [mount["Source"] for mount in mounts if mount["Type"] == "bind"]
         volumes = [mount["Name"] for mount in mounts if mount["Type"] == "volume"]
-        assert folders == [str(stand.material / "nodes" / node.name / "config")]
+        assert folders == [str(stand.material / nodes.get(service, f"market/{service}"))]
         assert not any(mount["RW"] for mount in mounts if mount["Type"] == "bind")
-        kept = [] if node.kind == "contract" else [f"{stand.project}_{node.name}-data"]
-        assert volumes == kept
+        has_volume = service in (*keeping, DATABASE)
+        assert volumes == ([f"{stand.project}_{service}-data"] if has_volume else [])
 
 
-def test_only_gateways_are_published_and_on_this_machine_alone(stand: Stand) -> None:
-    for node in stand.nodes():
-        bindings = stand.inspect(node.name)["HostConfig"]["PortBindings"]
-        own = [{"HostIp": "127.0.0.1", "HostPort": str(node.port)}]
-        if node.kind == "peer":
-            assert bindings == {f"{node.port}/tcp": own}
+def test_only_gateways_and_the_api_are_published_and_on_this_machine_alone(stand: Stand) -> None:
+    published = {node.name: (node.port, node.port) for node in stand.consortium.nodes("peer")}
+    published[API] = (8400, stand.api_port)
+    for service in stand.services():
+        bindings = stand.inspect(service)["HostConfig"]["PortBindings"]
+        inner, outer = published.get(service, (0, 0))
+        if inner:
+            own = [{"HostIp": "127.0.0.1", "HostPort": str(outer)}]
+            assert bindings == {f"{inner}/tcp": own}, service
         else:
-            assert not bindings
+            assert not bindings, service
 
 
 def test_example_of_the_guide_reaches_the_network_from_this_machine(
@@ -113,10 +114,53 @@ def _written(file: Path, text: str) -> Path:
     return file
 
 
-def test_orders_go_on_while_containers_are_killed_and_replaced(stand: Stand) -> None:
-    """A market trades from outside. First an orderer's process is killed and the engine starts it
-    again; then a peer and another orderer are removed, so that the first has to take part again;
-    then `up` brings both back with the data that they had, and the peer has all blocks.
+def test_market_is_metered_settled_and_read_from_postgresql(stand: Stand) -> None:
+    """A household signs in at the API and places an order. The order, and readings that the
+    oracle's nodes took from the meters, come back through the ledger into the database.
+    """
+    asyncio.run(_order_over_graphql(stand))
+
+
+async def _order_over_graphql(stand: Stand) -> None:
+    home = stand.market().cast().homes[0]
+    async with Visitor(stand.api_port) as visitor:
+        await visitor.until_ready(within_s=READY_S)
+        await _until_founded(stand)
+        assert "/assets/" in await visitor.page()  # the built dashboard, not the notice without one
+        token = await visitor.sign_in(home.key)
+
+        placed = await visitor.place(token, home, price=300_000, quantity_wh=50)
+
+        assert placed["code"] == "PLACED"
+
+        async def missing() -> str:
+            orders = stand.selected("SELECT block FROM order_row WHERE client_id = 'visitor-1'")
+            readings = stand.selected("SELECT DISTINCT quality FROM reading WHERE version = 1")
+            settled = stand.selected("SELECT slot FROM slot WHERE phase = 'SETTLED'")
+            is_there = orders == [str(placed["block"])] and "measured" in readings and settled
+            return "" if is_there else f"orders {orders}, readings {readings}, settled {settled}"
+
+        await until("the read model", missing, within_s=READY_S)
+        (block,) = stand.selected("SELECT block FROM checkpoint")
+        assert (await visitor.until_ready(within_s=READY_S))["block"] >= int(block)
+        assert (await visitor.until_ready(within_s=READY_S))["engine"] == "fabric"
+
+
+async def _until_founded(stand: Stand) -> None:
+    """Wait until the last home has its meter."""
+
+    async def missing() -> str:
+        (count,) = stand.selected("SELECT COUNT(*) FROM meter")
+        return "" if int(count) == HOUSEHOLDS else f"{count} meters"
+
+    await until("the market", missing, within_s=READY_S)
+
+
+def test_market_goes_on_while_containers_are_killed_and_replaced(stand: Stand) -> None:
+    """First the processes of an orderer and of an oracle's node are killed and the engine starts
+    them again; then a peer, another orderer and the database are removed, so that the first has to
+    take part again; then `up` brings all back with the data that they had, the peer has all
+    blocks and the API is ready again.
     """
     asyncio.run(_trade_through_replacements(stand))
 
@@ -124,26 +168,34 @@ def test_orders_go_on_while_containers_are_killed_and_replaced(stand: Stand) -> 
 async def _trade_through_replacements(stand: Stand) -> None:
     first, second, *_ = (node.name for node in stand.consortium.nodes("orderer"))
     peer = next(n for n in stand.consortium.nodes("peer") if n.organisation.name == "SouthGrid")
+    removed = (second, peer.name, DATABASE)
     async with await FabricLedger.open(stand.profiles(), contract=Contract()) as ledger:
-        market = await Market.founded(ledger)
-        await market.goes_on()
+        market = Market(ledger)
 
-        killed = stand.process(first)
-        os.kill(killed, signal.SIGKILL)
+        killed = {service: stand.process(service) for service in (first, ORACLES[0])}
+        for process in killed.values():
+            os.kill(process, signal.SIGKILL)
         await market.goes_on()
-        await stand.until_replaced(first, killed)
+        for service, process in killed.items():
+            await stand.until_replaced(service, process)
 
-        for service in (second, peer.name):
+        before = stand.selected("SELECT COUNT(*) FROM reading")
+        for service in removed:
             run("podman", "rm", "--force", "--time", "0", stand.container(service))
         await market.goes_on()
 
         stand.compose("up", "-d")
-        await stand.until_replaced(second, 0)
+        for service in removed:
+            await stand.until_replaced(service, 0)
         await stand.until_agreed()
         await market.goes_on()
         height = (await ledger.health()).height
         await _until_caught_up(stand, peer.organisation.name, height)
-    assert market.traded > 0
+    async with Visitor(stand.api_port) as visitor:
+        await visitor.until_ready(within_s=READY_S)
+    after = stand.selected("SELECT COUNT(*) FROM reading")
+    assert int(after[0]) >= int(before[0]) > 0
+    assert market.trades > 0
 
 
 async def _until_caught_up(stand: Stand, member: str, height: int) -> None:
@@ -160,41 +212,36 @@ async def _until_caught_up(stand: Stand, member: str, height: int) -> None:
 
 
 class Market:
-    """The demonstration's market, at a pace of its own."""
+    """The market that the containers run, as seen by a member from outside."""
 
-    def __init__(self, ledger: FabricLedger, operation: Operation) -> None:
+    def __init__(self, ledger: FabricLedger) -> None:
         self._ledger = ledger
-        self._operation = operation
-
-    @classmethod
-    async def founded(cls, ledger: FabricLedger) -> Market:
-        """A new market, that begins now: peers take no other time."""
-        cast = make_cast(SEED, HOUSEHOLDS)
-        clock = ClockArguments(AREA, int(time.time()), MORNING_S, RATE)
-        first_slot = MORNING_S + SLOT_S
-        await found(ledger, cast, first_slot=first_slot, clock=clock)
-        return cls(ledger, Operation(ledger, cast, first_slot))
-
-    @property
-    def traded(self) -> int:
-        """How many trades have settled."""
-        return self._operation.tally.trades
+        self.trades = 0
 
     async def goes_on(self) -> None:
-        """Trade until orders have been placed and a slot has settled since the call."""
-        tally = self._operation.tally
-        orders, slots = tally.orders, tally.slots
+        """Wait until the slot that is open now has been cleared with orders, and the one whose
+        gate closed last has been settled of measured readings.
+        """
+        closed = (await self._area()).lane.closed_slot
 
         async def missing() -> str:
-            answer = await self._ledger.evaluate(
-                "describe_area", AreaName(AREA), member=Member(DSO)
-            )
-            area = msgspec.json.decode(answer, type=AreaAnswer)
-            await self._operation.tick(area.market_s or 0)
-            is_done = tally.orders > orders and tally.slots > slots
-            return "" if is_done else f"{tally.orders} orders, {tally.slots} slots"
+            last, following = await self._slot(closed), await self._slot(closed + SLOT_S)
+            orders = sum(zone.orders for zone in following.zones)
+            if last.phase != "SETTLED" or not orders:
+                return f"{last.phase}, {following.phase} with {orders} orders"
+            self.trades += sum(zone.trades for zone in (*last.zones, *following.zones))
+            return ""
 
         await until("the market", missing, within_s=READY_S)
+
+    async def _area(self) -> AreaAnswer:
+        answer = await self._ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
+        return msgspec.json.decode(answer, type=AreaAnswer)
+
+    async def _slot(self, slot: int) -> SlotView:
+        arguments = SlotArguments(AREA, slot)
+        answer = await self._ledger.evaluate("describe_slot", arguments, member=Member(DSO))
+        return msgspec.json.decode(answer, type=SlotView)
 
 
 def test_nothing_is_left_when_it_is_down(stand: Stand) -> None:
@@ -202,6 +249,6 @@ def test_nothing_is_left_when_it_is_down(stand: Stand) -> None:
 
     stand.down()
 
-    assert len(processes) > len(stand.nodes())
+    assert len(processes) > len(stand.services())
     assert stand.left() == []
     assert [process for process in processes if process.is_alive] == []

@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from commonwatt.market_compose import compose_file
 from commonwatt.network_compose import Composed, compose, join
-from ledger_network.fabric.compose import compose_file
 from ledger_network.fabric.consortium import read_consortium
 
 pytestmark = pytest.mark.network
@@ -34,6 +34,7 @@ def test_without_images_it_makes_material_and_file_and_says_what_is_next(tmp_pat
     assert composed.images == []
     assert file.read_bytes() == compose_file(read_consortium())
     assert (data / "agreement" / "channel.block").is_file()
+    assert (data / "market" / "api" / "api.toml").is_file()
 
 
 def test_consortium_that_cannot_be_taken_is_refused_in_one_line(tmp_path: Path) -> None:

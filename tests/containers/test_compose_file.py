@@ -8,7 +8,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from ledger_network.fabric.compose import AGREEMENT, compose_file
+from commonwatt.market_compose import (
+    API,
+    DATABASE,
+    DEMONSTRATION,
+    LEDGER_SIDE,
+    MEMBERS,
+    METERS,
+    ORACLES,
+    compose_file,
+)
+from ledger_network.fabric.compose import AGREEMENT
 from ledger_network.fabric.consortium import read_consortium
 from tests.house.tree import ROOT
 
@@ -16,16 +26,52 @@ FILE = ROOT / "docker-compose.yaml"
 CONSORTIUM = read_consortium()
 PLAN: dict[str, Any] = msgspec.yaml.decode(compose_file(CONSORTIUM))
 SERVICES: dict[str, dict[str, Any]] = PLAN["services"]
+NODES = [node.name for node in CONSORTIUM.nodes()]
+AROUND = [DATABASE, API, LEDGER_SIDE, *ORACLES, METERS, MEMBERS]
+
+
+def on_network(network: str) -> set[str]:
+    """The services that can be reached in a network."""
+    return {name for name, service in SERVICES.items() if network in service["networks"]}
 
 
 def test_file_is_what_the_generator_writes() -> None:
-    command = ".venv/bin/python -m ledger_network.fabric.compose > docker-compose.yaml"
+    command = ".venv/bin/python -m commonwatt.market_compose > docker-compose.yaml"
 
     assert FILE.read_bytes() == compose_file(CONSORTIUM), f"write it anew: {command}"
 
 
 def test_there_is_a_service_for_each_process_and_one_for_what_is_done_once() -> None:
-    assert list(SERVICES) == [*(node.name for node in CONSORTIUM.nodes()), AGREEMENT]
+    assert list(SERVICES) == [*NODES, AGREEMENT, *AROUND]
+
+
+def test_consortium_without_the_demonstration_s_members_gets_its_own_services_alone() -> None:
+    renamed = msgspec.structs.replace(CONSORTIUM.organisations[-1], name="Watchdog")
+    other = msgspec.structs.replace(
+        CONSORTIUM, organisations=[*CONSORTIUM.organisations[:-1], renamed]
+    )
+
+    services = msgspec.yaml.decode(compose_file(other))["services"]
+
+    assert list(services) == [*(node.name for node in other.nodes()), AGREEMENT]
+
+
+def test_only_what_is_made_up_needs_the_demonstration_s_profile() -> None:
+    profiled = {name for name, service in SERVICES.items() if "profiles" in service}
+
+    assert profiled == {METERS, MEMBERS}
+    assert all(SERVICES[name]["profiles"] == [DEMONSTRATION] for name in profiled)
+
+
+def test_database_is_reached_by_the_api_alone() -> None:
+    assert on_network("read-model") == {DATABASE, API}
+    assert SERVICES[DATABASE]["networks"] == ["read-model"]
+
+
+def test_oracle_nodes_reach_the_ledger_through_its_side_alone() -> None:
+    assert on_network("oracle") == {LEDGER_SIDE, *ORACLES}
+    assert on_network("field") == {METERS, *ORACLES}
+    assert not on_network("consortium") & set(ORACLES)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -47,10 +93,12 @@ def test_service_is_given_its_own_folder_to_read_and_its_own_volume(name: str) -
     volumes = [mount for mount in SERVICES[name]["volumes"] if mount["type"] == "volume"]
 
     (bind,) = binds
-    own = AGREEMENT if name == AGREEMENT else f"nodes/{name}/config"
+    folders = {AGREEMENT: AGREEMENT} | {service: f"market/{service}" for service in AROUND}
+    own = folders.get(name, f"nodes/{name}/config")
     assert bind["source"].endswith("}/" + own)
     assert bind["read_only"] is True
     assert [volume["source"] for volume in volumes] in ([], [f"{name}-data"])
+    assert all(volume["source"] in PLAN["volumes"] for volume in volumes)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -61,4 +109,5 @@ def test_service_waits_for_what_it_needs_by_itself(name: str) -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_port_is_published_to_this_machine_alone(name: str) -> None:
     for port in SERVICES[name].get("ports", []):
-        assert re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
+        own = re.fullmatch(r"127\.0\.0\.1:(\d+):\1", port)
+        assert own or port == "127.0.0.1:${COMMONWATT_PORT:-8400}:8400"

@@ -9,10 +9,10 @@ import pytest
 from tests.house.tree import ROOT, Source, sources
 
 TYPED = re.compile(
-    r"(?:`|\.venv/bin/)commonwatt (?P<words>[a-z]+(?: [a-z]+)?)(?P<rest>[^`\\\n|]*)(?!\\)[`\n|]"
+    r"(?:`|\.venv/bin/)commonwatt (?P<words>[a-z]+(?: [a-z]+(?:-[a-z]+)*)?)(?P<rest>[^`\\\n|]*)(?!\\)[`\n|]"
 )
 OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
-SECTION = re.compile(r"^## `commonwatt (?P<name>[a-z ]+)`$", re.MULTILINE)
+SECTION = re.compile(r"^## `commonwatt (?P<name>[a-z -]+)`$", re.MULTILINE)
 FENCE = re.compile(r"^```\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 MADE = re.compile(r"^make (?P<target>[a-z-]+)", re.MULTILINE)
 REFERENCE = (ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
