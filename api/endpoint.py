@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from strawberry import Schema
+from strawberry.types import ExecutionResult
 
 from api.access import Viewer, reader_of
 from api.answers import STATUS, told, written
 from api.faults import ApiFault, Fault
 from api.guard import Admission, Guard, Kind
 from api.metrics import Metrics
+from api.plan import Plans
+from api.selection import Answer, NotPlain
 from api.services import Services
 from api.session import RequestContext, Sessions
 
@@ -64,6 +67,7 @@ class Endpoint:
     metrics: Metrics
     kinds: frozenset[Kind] = frozenset({"query", "mutation"})
     require: Callable[[Viewer | None], None] | None = None
+    plans: Plans = field(default_factory=Plans)
 
     async def answer(self, request: Request) -> Response:
         """The answer to a request; never raises for what a client sent."""
@@ -121,17 +125,36 @@ class Endpoint:
     async def _executed(
         self, asked: Asked, admission: Admission, viewer: Viewer | None, request: Request
     ) -> bytes:
+        result = await self._planned(asked, admission, viewer)
+        if result is None:
+            result = await self._standard(asked, admission, viewer, request)
+        extensions = await self.services.freshness.extensions()
+        return written(result.data, told(result.errors or (), self.metrics), extensions)
+
+    async def _planned(
+        self, asked: Asked, admission: Admission, viewer: Viewer | None
+    ) -> Answer | None:
+        """The answer where there is a short way to it."""
+        plan = self.plans.plan(admission.document, asked.operation_name)
+        if plan is None:
+            return None
+        try:
+            return await plan.answer(self.services, viewer, asked.variables or {})
+        except NotPlain:
+            return None
+
+    async def _standard(
+        self, asked: Asked, admission: Admission, viewer: Viewer | None, request: Request
+    ) -> ExecutionResult:
         context = RequestContext(
             viewer, self.services, self.sessions, admission, request.headers.get("origin")
         )
-        result = await self.schema.execute(
+        return await self.schema.execute(
             asked.query,
             variable_values=asked.variables,
             context_value=context,
             operation_name=asked.operation_name,
         )
-        extensions = await self.services.freshness.extensions()
-        return written(result.data, told(result.errors or (), self.metrics), extensions)
 
 
 def check_origin(origin: str | None, services: Services) -> None:

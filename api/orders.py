@@ -99,8 +99,7 @@ async def carry(
     """
     form = FORMS[act]
     read = [_read(token, form) for token in tokens]
-    dids = {token.did for token in read if isinstance(token, Compact)}
-    retailers = await _retailers(services, dids)
+    retailers = await _retailers(services, viewer, read)
     refused = [_refusal(viewer, token, retailers) for token in read]
     batch = [token for token, answer in zip(tokens, refused, strict=True) if answer is None]
     if not batch:
@@ -120,14 +119,19 @@ def _read(token: str, form: Form) -> Compact | TokenRefused:
         return refused
 
 
-async def _retailers(services: Services, dids: set[str]) -> dict[str, str]:
-    """The retailer of each trader that is a participant."""
-    found: dict[str, str] = {}
-    for did in sorted(dids):
-        row = await services.read_model.participant(did)
-        if row is not None:
-            found[did] = row.retailer
-    return found
+async def _retailers(
+    services: Services, viewer: Viewer, read: Sequence[Compact | TokenRefused]
+) -> Mapping[str, str]:
+    """The retailer of each trader that is a participant, as far as it matters: in one question.
+
+    A clerk may bring what its own retailer's clients signed; of whoever trades for itself only
+    the way to the ledger depends on the retailer, and only where members carry for theirs.
+    """
+    if viewer.role == "RETAILER":
+        dids = {token.did for token in read if isinstance(token, Compact)}
+    else:
+        dids = {viewer.did} if services.carriers else set[str]()
+    return await services.read_model.retailers_of(sorted(dids)) if dids else {}
 
 
 def _refusal(

@@ -1,22 +1,26 @@
-"""The hot lists' short way: a selection compiled once, records of the read model straight to JSON.
+"""The short way: a selection compiled once, columns of the read model straight to JSON.
 
-Executing a list of 100 nodes through resolvers costs thousands of calls. Where a document asks for
-nothing but hot lists (`api.schema.hot`) with plain fields, its selection is compiled to columns.
-The answer is that of the standard execution in every value; whatever is not plain (fragments,
-directives, nested fields, variables of another form) is left to it, and so are faults, which it
-then tells with their paths.
+Executing a list of 100 nodes through resolvers costs thousands of calls, and setting the standard
+execution up costs as much as a short question. Where a document asks for nothing but hot lists
+(`api.schema.hot`) with plain fields, its selection is compiled to columns; where it only carries
+signed tokens, to `api.token_plan`. The answer is that of the standard execution in every value;
+whatever is not plain (fragments, directives, nested fields, variables of another form) is left to
+it, and so are faults of reading, which it then tells with their paths.
 
 Who may ask for a field has been decided for the whole document by then (`api.guard`); whose rows
 are shown is decided by `api.schema.lists`, through which resolvers read too. So a plan is the same
-for every role, and is kept by document and name of operation alone.
+for every role, and is kept by document and name of operation alone. No answer is kept.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+import msgspec
+import orjson
 from graphql import (
     BooleanValueNode,
     DocumentNode,
@@ -26,18 +30,20 @@ from graphql import (
     NullValueNode,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
     StringValueNode,
     ValueNode,
     VariableNode,
 )
-from strawberry.extensions import SchemaExtension
-from strawberry.types import ExecutionResult
 
+from api.access import Viewer
 from api.faults import ApiFault
-from api.schema.context import Asked
-from api.schema.hot import HOT_LISTS, Argument, Column, HotList, NotPlain, Value
-from api.schema.pages import Listing, read_page
+from api.read_model.paging import Columns
+from api.read_model.reads import DatabaseUnusable, ReadRefused, TablesDamaged
+from api.schema.hot import HOT_LISTS, Argument, Column, HotList, Value
+from api.schema.pages import Listing, columns_of, read_columns
+from api.selection import Answer, NotPlain, plain_fields, plain_operation
+from api.services import Services
+from api.token_plan import TokenPlan, compile_tokens
 
 PLANS_MAX = 512  # documents remembered, as many as the guard remembers
 
@@ -56,43 +62,68 @@ class Given(NamedTuple):
 
 
 class Nodes(NamedTuple):
-    """The plain fields of a node: answer names, and a column for each, made for a viewer."""
+    """The plain fields of a node: what holds their values under their answer names, and columns."""
 
-    names: tuple[str, ...]
-    columns: tuple[Callable[[str], Column], ...]
+    node: Callable[..., object]
+    columns: tuple[Column, ...]
 
-    def answer(self, records: Sequence[object], did: str) -> list[dict[str, object]]:
-        """The nodes of `records` as `did` sees them."""
-        made = [list(map(column(did), records)) for column in self.columns]
-        names = self.names
-        return [dict(zip(names, values, strict=True)) for values in zip(*made, strict=True)]
-
-
-Part = Callable[["Answered"], object]
-"""A field of a connection, from what was read."""
+    def answer(self, page: Columns, did: str) -> list[object]:
+        """The nodes of a page as `did` sees them."""
+        return list(map(self.node, *(_values(column, page, did) for column in self.columns)))
 
 
 class Answered(NamedTuple):
     """A page that was read, and how many there are in all where that was asked."""
 
-    rows: Sequence[Any]
-    more: bool
+    page: Columns
     total: int
     did: str
 
 
+Part = Callable[[Answered], object]
+"""A field of a connection, from what was read."""
+
+
 class Root(NamedTuple):
-    """One root field of a plan."""
+    """One root field of a plan; `needs` are the fields of the record that its columns are of."""
 
     name: str
     hot: HotList
     given: Mapping[str, Given]
+    needs: tuple[str, ...]
     nodes: Nodes | None
     parts: Mapping[str, Part]
     counts: bool
 
 
-Plan = Sequence[Root]
+@dataclass(frozen=True)
+class ListPlan:
+    """The hot lists of a document."""
+
+    roots: Sequence[Root]
+
+    async def answer(
+        self, services: Services, viewer: Viewer | None, variables: Mapping[str, object]
+    ) -> Answer:
+        """The data. Raises `NotPlain` for what the standard execution has to tell."""
+        values = [
+            {name: _value(given, variables) for name, given in root.given.items()}
+            for root in self.roots
+        ]
+        try:
+            data = {
+                root.name: await _answer_root(root, services, viewer, of_root)
+                for root, of_root in zip(self.roots, values, strict=True)
+            }
+        except (ApiFault, DatabaseUnusable, ReadRefused, TablesDamaged):
+            raise NotPlain from None
+        return Answer(orjson.Fragment(_json.encode(data)))
+
+
+_json = msgspec.json.Encoder()
+
+
+Plan = ListPlan | TokenPlan
 
 
 class Plans:
@@ -110,7 +141,7 @@ class Plans:
         if kept is not None:
             return kept[1]
         try:
-            plan = _compile(document, operation_name)
+            plan = _compile(plain_operation(document, operation_name))
         except NotPlain:
             plan = None
         if len(self._plans) >= PLANS_MAX:
@@ -119,51 +150,26 @@ class Plans:
         return plan
 
 
-class HotLists(SchemaExtension):
-    """Answers what is plain by its plan, in the place of the standard execution."""
-
-    def __init__(self, plans: Plans) -> None:
-        self._plans = plans
-
-    async def on_execute(self) -> AsyncIterator[None]:
-        """Give the result where there is a plan; else the standard execution follows."""
-        execution = self.execution_context
-        document = execution.graphql_document
-        plan = document and self._plans.plan(document, execution.operation_name)
-        if plan:
-            asked = cast("Asked", execution.context)
-            try:
-                data = await answer(plan, asked, execution.variables or {})
-            except (NotPlain, ApiFault):
-                data = None
-            if data is not None:
-                execution.result = ExecutionResult(data=data, errors=None)
-        yield
-
-
-async def answer(plan: Plan, asked: Asked, variables: Mapping[str, object]) -> dict[str, object]:
-    """The data of a plan. Raises `NotPlain` for variables of a form that it does not know."""
-    values = [
-        {name: _value(given, variables) for name, given in root.given.items()} for root in plan
-    ]
-    return {
-        root.name: await _answer_root(root, asked, of_root)
-        for root, of_root in zip(plan, values, strict=True)
-    }
-
-
-async def _answer_root(root: Root, asked: Asked, values: Mapping[str, Value]) -> object:
-    listing: Listing[Any] = await root.hot.read(asked.services, asked.viewer, values)
-    did = "" if asked.viewer is None else asked.viewer.did
+async def _answer_root(
+    root: Root, services: Services, viewer: Viewer | None, values: Mapping[str, Value]
+) -> object:
+    listing: Listing[Any] = await root.hot.read(services, viewer, values)
+    did = "" if viewer is None else viewer.did
     if root.nodes is not None:
-        return root.nodes.answer((await listing.read(0, None)).rows, did)
+        records = (await listing.read(0, None)).rows
+        return root.nodes.answer(columns_of(records, root.needs, more=False), did)
     first, after = values["first"], values["after"]
-    page = await read_page(
-        listing, first=cast("int | None", first), after=cast("str | None", after)
+    page = await read_columns(
+        listing, root.needs, first=cast("int | None", first), after=cast("str | None", after)
     )
-    total = await listing.count() if root.counts else 0
-    answered = Answered(page.rows, page.more, total, did)
+    answered = Answered(page, await listing.count() if root.counts else 0, did)
     return {name: part(answered) for name, part in root.parts.items()}
+
+
+def _values(column: Column, page: Columns, did: str) -> Sequence[object]:
+    """The values of a column in a page."""
+    read = [page.of[name] for name in column.needs]
+    return read[0] if column.make is None else list(map(column.make(did), *read))
 
 
 def _value(given: Given, variables: Mapping[str, object]) -> Value:
@@ -192,31 +198,15 @@ def _plain(argument: Argument, value: object) -> Value:
     return value
 
 
-def _compile(document: DocumentNode, operation_name: str | None) -> Plan:
-    if len(document.definitions) != 1:
-        raise NotPlain
-    operation = document.definitions[0]
-    if not isinstance(operation, OperationDefinitionNode) or operation.directives:
-        raise NotPlain
-    named = None if operation.name is None else operation.name.value
-    if operation.operation is not OperationType.QUERY or operation_name not in (None, named):
-        raise NotPlain
-    return [
-        _root(name, field, operation) for name, field in _fields(operation.selection_set).items()
-    ]
-
-
-def _fields(selected: SelectionSetNode | None) -> dict[str, FieldNode]:
-    """The fields of a selection by answer name, if there is nothing else in it."""
-    fields: dict[str, FieldNode] = {}
-    for node in () if selected is None else selected.selections:
-        if not isinstance(node, FieldNode) or node.directives:
+def _compile(operation: OperationDefinitionNode) -> Plan:
+    fields = plain_fields(operation.selection_set)
+    match operation.operation:
+        case OperationType.QUERY:
+            return ListPlan([_root(name, field, operation) for name, field in fields.items()])
+        case OperationType.MUTATION:
+            return compile_tokens(fields)
+        case _:
             raise NotPlain
-        name = (node.alias or node.name).value
-        if name in fields:
-            raise NotPlain
-        fields[name] = node
-    return fields
 
 
 def _root(name: str, field: FieldNode, operation: OperationDefinitionNode) -> Root:
@@ -227,12 +217,15 @@ def _root(name: str, field: FieldNode, operation: OperationDefinitionNode) -> Ro
     for argument in field.arguments or ():
         key = argument.name.value
         given[key] = _given(hot.arguments[key], argument.value, operation)
-    below = _fields(field.selection_set)
+    below = plain_fields(field.selection_set)
+    needs: dict[str, None] = {}
+    nodes, parts = None, {}
     if hot.connection is None:
-        return Root(name, hot, given, _nodes(below, hot), {}, counts=False)
-    parts = {answer: _part(node, hot) for answer, node in below.items()}
+        nodes = _nodes(below, hot, needs)
+    else:
+        parts = {answer: _part(node, hot, needs) for answer, node in below.items()}
     counts = any(node.name.value == "totalCount" for node in below.values())
-    return Root(name, hot, given, None, parts, counts)
+    return Root(name, hot, given, tuple(needs), nodes, parts, counts)
 
 
 def _given(argument: Argument, node: ValueNode, operation: OperationDefinitionNode) -> Given:
@@ -268,58 +261,77 @@ def _literal(argument: Argument, node: ValueNode) -> Value:
     return _plain(argument, value)
 
 
-def _part(node: FieldNode, hot: HotList) -> Part:
-    """A field of a connection."""
+def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
+    """A field of a connection; the fields of the record that it is of are added to `needs`."""
     match node.name.value:
         case "nodes":
-            nodes = _nodes(_fields(node.selection_set), hot)
-            return lambda answered: nodes.answer(answered.rows, answered.did)
+            nodes = _nodes(plain_fields(node.selection_set), hot, needs)
+            return lambda answered: nodes.answer(answered.page, answered.did)
         case "edges":
-            return _edges(_fields(node.selection_set), hot)
+            return _edges(plain_fields(node.selection_set), hot, needs)
         case "pageInfo":
-            return _page_info(_fields(node.selection_set))
+            return _page_info(plain_fields(node.selection_set), hot, needs)
         case "totalCount":
             return lambda answered: answered.total
         case _:
             raise NotPlain
 
 
-def _nodes(fields: Mapping[str, FieldNode], hot: HotList) -> Nodes:
-    columns: list[Callable[[str], Column]] = []
+def _nodes(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]) -> Nodes:
+    columns: list[Column] = []
     for field in fields.values():
         column = hot.columns.get(field.name.value)
         if column is None:
             raise NotPlain
+        needs.update(dict.fromkeys(column.needs))
         columns.append(column)
-    return Nodes(tuple(fields), tuple(columns))
+    return Nodes(_holder(fields), tuple(columns))
 
 
-def _edges(fields: Mapping[str, FieldNode], hot: HotList) -> Part:
-    makers: list[Callable[[Answered], list[Any]]] = []
+def _holder(names: Iterable[str]) -> Callable[..., object]:
+    """What is made of values in order and written under `names`; cheaper than a dict."""
+    places = {f"f{place}": name for place, name in enumerate(names)}
+    return msgspec.defstruct("Node", [(place, object) for place in places], rename=places, gc=False)
+
+
+def _cursor(hot: HotList, needs: dict[str, None]) -> Column:
+    if hot.cursor is None:
+        raise NotPlain
+    needs.update(dict.fromkeys(hot.cursor.needs))
+    return hot.cursor
+
+
+def _edges(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]) -> Part:
+    makers: list[Callable[[Answered], Sequence[object]]] = []
     for field in fields.values():
         if field.name.value == "cursor":
-            makers.append(lambda answered: [record.cursor for record in answered.rows])
+            cursor = _cursor(hot, needs)
+            makers.append(lambda answered, cursor=cursor: _values(cursor, answered.page, ""))
         elif field.name.value == "node":
-            nodes = _nodes(_fields(field.selection_set), hot)
-            makers.append(lambda answered, nodes=nodes: nodes.answer(answered.rows, answered.did))
+            nodes = _nodes(plain_fields(field.selection_set), hot, needs)
+            makers.append(lambda answered, nodes=nodes: nodes.answer(answered.page, answered.did))
         else:
             raise NotPlain
-    names = tuple(fields)
-
-    def part(answered: Answered) -> object:
-        made = [make(answered) for make in makers]
-        return [dict(zip(names, values, strict=True)) for values in zip(*made, strict=True)]
-
-    return part
+    edge = _holder(fields)
+    return lambda answered: list(map(edge, *(make(answered) for make in makers)))
 
 
-def _page_info(fields: Mapping[str, FieldNode]) -> Part:
+def _page_info(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]) -> Part:
     makers: dict[str, Part] = {}
     for name, field in fields.items():
         if field.name.value == "hasNextPage":
-            makers[name] = lambda answered: answered.more
+            makers[name] = lambda answered: answered.page.more
         elif field.name.value == "endCursor":
-            makers[name] = lambda answered: answered.rows[-1].cursor if answered.rows else None
+            makers[name] = _end_cursor(_cursor(hot, needs))
         else:
             raise NotPlain
     return lambda answered: {name: make(answered) for name, make in makers.items()}
+
+
+def _end_cursor(cursor: Column) -> Part:
+    def part(answered: Answered) -> object:
+        last = {name: answered.page.of[name][-1:] for name in cursor.needs}
+        values = _values(cursor, answered.page._replace(of=last), "")
+        return values[0] if values else None
+
+    return part

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from api.read_model.database import Database, ReadRefused, Row, Value
 from api.read_model.records import Page
@@ -13,6 +13,16 @@ FIRST_MAX = 500  # rows of one page
 NAMES_MAX = 500  # names asked for in one question: SQLite takes 32,766 values, PostgreSQL as many
 
 R = TypeVar("R")
+
+
+class Columns(NamedTuple):
+    """A page by columns: the values of some fields of its records, each in order.
+
+    `more` is whether others follow them.
+    """
+
+    of: Mapping[str, Sequence[Any]]
+    more: bool
 
 
 @dataclass
@@ -60,10 +70,18 @@ async def page_of(
     make: Callable[[Row], R],
 ) -> Page[R]:
     """The first rows of `statement`, which ends in its order and takes a limit."""
+    rows, more = await rows_of(database, f"{statement} LIMIT ?", values, first=first)
+    return Page([make(row) for row in rows], more)
+
+
+async def rows_of(
+    database: Database, statement: str, values: Sequence[Value], *, first: int
+) -> tuple[Sequence[Row], bool]:
+    """The first rows of `statement`, which ends in `LIMIT ?`, and whether others follow them."""
     if not 1 <= first <= FIRST_MAX:
         raise ReadRefused(f"{first} rows asked for, between 1 and {FIRST_MAX} come in a page")
-    rows = await database.rows(f"{statement} LIMIT ?", *values, first + 1)
-    return Page([make(row) for row in rows[:first]], len(rows) > first)
+    rows = await database.rows(statement, *values, first + 1)
+    return rows[:first], len(rows) > first
 
 
 async def count_of(database: Database, table: str, where: Where) -> int:

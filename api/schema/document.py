@@ -1,6 +1,6 @@
 """The two schemas and their SDL: everybody's, and the regulator's, which has no mutation.
 
-Both execute only what the guard let through (`AdmittedOnly`) and answer hot lists by plan.
+Both execute only what the guard let through (`AdmittedOnly`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from api.guard import AdmittedOnly
-from api.plan import HotLists, Plans
 from api.schema.context import Asking
 from api.schema.mutations import Mutation
 from api.schema.queries import Query
@@ -33,18 +32,11 @@ class MarketSchema(strawberry.Schema):
         """Nothing is logged here: the endpoint logs what is a fault of ours."""
 
 
-def make_schema(
-    *, mutation: type | None = Mutation, plans: Plans | None = None, is_guarded: bool = True
-) -> strawberry.Schema:
-    """A schema; without `plans` every list takes the standard way.
-
-    `is_guarded` False is for whoever prints it or has documents of its own.
-    """
+def make_schema(*, mutation: type | None = Mutation, is_guarded: bool = True) -> strawberry.Schema:
+    """A schema. `is_guarded` False is for whoever prints it or has documents of its own."""
     extensions: list[Callable[[], SchemaExtension]] = [Asking]
     if is_guarded:
         extensions.append(AdmittedOnly)
-    if plans is not None:
-        extensions.append(lambda: HotLists(plans))
     return MarketSchema(
         query=Query,
         mutation=mutation,
@@ -56,12 +48,12 @@ def make_schema(
 
 def market_schema() -> strawberry.Schema:
     """Everything, for everybody; rights are rows of `api.access`."""
-    return make_schema(plans=Plans())
+    return make_schema()
 
 
 def regulator_schema() -> strawberry.Schema:
     """Reads alone."""
-    return make_schema(mutation=None, plans=Plans())
+    return make_schema(mutation=None)
 
 
 def sdl() -> str:

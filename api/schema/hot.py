@@ -1,32 +1,31 @@
 """The hot lists: which fields of which lists have a short way, and where each value comes from.
 
 One row per list: the arguments it takes, the type of its nodes, how its pages are read, and a
-column for each plain field of a node. A column is the place of a value in the record, or a
-function of the record; `api.plan` puts columns together to answers. What a resolver of the same
-field says (`*_node` beside each type) and what the column says is the same, which a test holds
-over all fields.
+column for each plain field of a node. A column is a field of the record, or made of some;
+`api.plan` reads what a selection needs and puts the columns together to answers. What a resolver
+of the same field says (`*_node` beside each type) and what the column says is the same, which a
+test holds over all fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from api.access import Viewer
-from api.read_model.records import OrderRecord, Page, PostingRecord, PriceRecord, TradeRecord
+from api.read_model.records import Page
 from api.schema import lists
 from api.schema.accounts import rule_of
 from api.schema.pages import Listing
 from api.schema.scalars import SAFE_INTEGER_MAX
 from api.schema.trading import order_id, side_of
+from api.selection import NotPlain
 from api.services import Services
 
 INT_MAX = 2**31 - 1  # of GraphQL's own Int
 
 Value: TypeAlias = int | str | bool | None
 Values: TypeAlias = Mapping[str, Any]
-Column: TypeAlias = Callable[[Any], object]
 
 
 class Argument(NamedTuple):
@@ -38,44 +37,81 @@ class Argument(NamedTuple):
     default: Value = None
 
 
-class HotList(NamedTuple):
-    """A root field with a short way. `columns` makes a column for a viewer's DID.
+class Column(NamedTuple):
+    """A plain field: the fields of the record that it is of, and what it makes of those.
 
-    `read` gives the listing for the values of the arguments; a list without pages has one page.
+    `make` gives that for a viewer's DID; without it the one field stands as it is.
+    """
+
+    needs: tuple[str, ...]
+    make: Callable[[str], Callable[..., object]] | None = None
+
+
+class HotList(NamedTuple):
+    """A root field with a short way, by its columns.
+
+    `read` gives the listing for the values of the arguments; a list without pages has one page,
+    and its rows have no `cursor`.
     """
 
     arguments: Mapping[str, Argument]
     node: str
     connection: str | None
-    columns: Mapping[str, Callable[[str], Column]]
+    columns: Mapping[str, Column]
+    cursor: Column | None
     read: Callable[[Services, Viewer | None, Values], Awaitable[Listing[Any]]]
 
 
-def _at(record: type[NamedTuple], names: Mapping[str, str]) -> dict[str, Callable[[str], Column]]:
+def _read(names: Mapping[str, str]) -> dict[str, Column]:
     """Columns of values as they stand in the record: field -> name in the record."""
-    fields = record._fields
-    return {field: _same(itemgetter(fields.index(name))) for field, name in names.items()}
+    return {field: Column((name,)) for field, name in names.items()}
 
 
-def _same(column: Column) -> Callable[[str], Column]:
+def _made(*needs: str, by: Callable[..., object]) -> Column:
     """A column that is the same for every viewer."""
-    return lambda _: column
+
+    def make(did: str) -> Callable[..., object]:
+        del did
+        return by
+
+    return Column(needs, make)
 
 
-def _trade_side(did: str) -> Column:
-    return lambda record: side_of(record, did)[0]
+def _trade_side(did: str) -> Callable[..., object]:
+    def side(buyer: str, seller: str) -> str | None:
+        return side_of(buyer, seller, did)[0]
+
+    return side
 
 
-def _trade_counterparty(did: str) -> Column:
-    return lambda record: side_of(record, did)[1]
+def _trade_counterparty(did: str) -> Callable[..., object]:
+    def counterparty(buyer: str, seller: str) -> str | None:
+        return side_of(buyer, seller, did)[1]
+
+    return counterparty
 
 
-TRADE: Mapping[str, Callable[[str], Column]] = {
-    "id": _same(lambda record: record.cursor),
-    "side": _trade_side,
-    "counterparty": _trade_counterparty,
-    **_at(
-        TradeRecord,
+def _dotted(slot: int, name: object) -> str:
+    return f"{slot}.{name}"
+
+
+def _order_id(slot: int, trader: str, client_id: str) -> str:
+    return order_id(slot, f"{trader}/{client_id}")
+
+
+def _or_none(text: str) -> str | None:
+    return text or None
+
+
+TRADE_CURSOR = _made("slot", "number", by=_dotted)
+ORDER_CURSOR = _made("slot", "client_id", by=_dotted)
+POSTING_CURSOR = _made("sequence", by=str)
+
+TRADE: Mapping[str, Column] = {
+    "id": TRADE_CURSOR,
+    "side": Column(("buyer", "seller"), _trade_side),
+    "counterparty": Column(("buyer", "seller"), _trade_counterparty),
+    **_read(
         {
             "slot": "slot",
             "number": "number",
@@ -90,15 +126,14 @@ TRADE: Mapping[str, Callable[[str], Column]] = {
             "settled": "settled_wh",
             "state": "state",
             "block": "block",
-        },
+        }
     ),
 }
-ORDER: Mapping[str, Callable[[str], Column]] = {
-    "id": _same(lambda record: order_id(record.slot, record.name)),
-    "side": _same(lambda record: record.side.upper()),
-    "leftOut": _same(lambda record: record.left_out or None),
-    **_at(
-        OrderRecord,
+ORDER: Mapping[str, Column] = {
+    "id": _made("slot", "trader", "client_id", by=_order_id),
+    "side": _made("side", by=str.upper),
+    "leftOut": _made("left_out", by=_or_none),
+    **_read(
         {
             "clientId": "client_id",
             "slot": "slot",
@@ -114,15 +149,14 @@ ORDER: Mapping[str, Callable[[str], Column]] = {
             "placed": "placed_s",
             "expires": "expires_s",
             "block": "block",
-        },
+        }
     ),
 }
-POSTING: Mapping[str, Callable[[str], Column]] = {
-    "id": _same(lambda record: record.cursor),
-    "amount": _same(lambda record: str(record.amount_nano)),
-    "rule": _same(lambda record: rule_of(record.kind)),
-    **_at(
-        PostingRecord,
+POSTING: Mapping[str, Column] = {
+    "id": POSTING_CURSOR,
+    "amount": _made("amount_nano", by=str),
+    "rule": _made("kind", by=rule_of),
+    **_read(
         {
             "slot": "slot",
             "account": "account",
@@ -131,11 +165,10 @@ POSTING: Mapping[str, Callable[[str], Column]] = {
             "explain": "explain",
             "cause": "cause",
             "block": "block",
-        },
+        }
     ),
 }
-PRICE: Mapping[str, Callable[[str], Column]] = _at(
-    PriceRecord,
+PRICE: Mapping[str, Column] = _read(
     {
         "slot": "slot",
         "zone": "zone",
@@ -143,7 +176,7 @@ PRICE: Mapping[str, Callable[[str], Column]] = _at(
         "volume": "volume_wh",
         "orders": "orders",
         "trades": "trades",
-    },
+    }
 )
 
 
@@ -193,10 +226,6 @@ def _signed_in(viewer: Viewer | None) -> Viewer:
     return viewer
 
 
-class NotPlain(Exception):
-    """The standard execution is to answer this."""
-
-
 _TIME = Argument(int, SAFE_INTEGER_MAX)
 _TIME_REQUIRED = Argument(int, SAFE_INTEGER_MAX, is_required=True)
 _AFTER = Argument(str)
@@ -207,6 +236,7 @@ HOT_LISTS: Mapping[str, HotList] = {
         "Trade",
         "TradeConnection",
         TRADE,
+        TRADE_CURSOR,
         _own_trades,
     ),
     "trades": HotList(
@@ -214,6 +244,7 @@ HOT_LISTS: Mapping[str, HotList] = {
         "Trade",
         "TradeConnection",
         TRADE,
+        TRADE_CURSOR,
         _slot_trades,
     ),
     "myOrders": HotList(
@@ -226,6 +257,7 @@ HOT_LISTS: Mapping[str, HotList] = {
         "Order",
         "OrderConnection",
         ORDER,
+        ORDER_CURSOR,
         _orders,
     ),
     "postings": HotList(
@@ -238,6 +270,7 @@ HOT_LISTS: Mapping[str, HotList] = {
         "Posting",
         "PostingConnection",
         POSTING,
+        POSTING_CURSOR,
         _postings,
     ),
     "prices": HotList(
@@ -249,6 +282,7 @@ HOT_LISTS: Mapping[str, HotList] = {
         "PricePoint",
         None,
         PRICE,
+        None,
         _prices,
     ),
 }

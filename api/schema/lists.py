@@ -54,6 +54,16 @@ async def orders(
         lambda: services.read_model.count_orders(
             services.area, viewer.did, slot=slot, open_only=open_only
         ),
+        lambda fields, first, after: services.read_model.order_columns(
+            services.area,
+            viewer.did,
+            fields,
+            now_s=now_s,
+            first=first,
+            after=after,
+            slot=slot,
+            open_only=open_only,
+        ),
     )
 
 
@@ -67,6 +77,9 @@ async def own_trades(
             services.area, viewer.did, now_s=now_s, first=first, after=after, slot=slot
         ),
         lambda: services.read_model.count_trades(services.area, viewer.did, slot=slot),
+        lambda fields, first, after: services.read_model.trade_columns(
+            services.area, viewer.did, fields, now_s=now_s, first=first, after=after, slot=slot
+        ),
     )
 
 
@@ -80,6 +93,9 @@ async def slot_trades(services: Services, viewer: Viewer, *, slot: int) -> Listi
             services.area, slot, now_s=now_s, first=first, after=after
         ),
         lambda: services.read_model.count_trades_of_slot(services.area, slot),
+        lambda fields, first, after: services.read_model.slot_trade_columns(
+            services.area, slot, fields, now_s=now_s, first=first, after=after
+        ),
     )
 
 

@@ -6,13 +6,15 @@ rows that arrive meanwhile shift nothing. All of a list is counted only when som
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
 
 import strawberry
 
 from api.faults import ARGUMENT_CURSOR, ARGUMENT_RANGE
+from api.read_model.paging import Columns
 from api.read_model.reads import ReadRefused
 from api.read_model.records import Page
 
@@ -35,10 +37,14 @@ R = TypeVar("R", bound=Keyed)
 
 @dataclass(frozen=True)
 class Listing(Generic[R]):
-    """A list to be read in pages, (rows, cursor) -> page, and to be counted."""
+    """A list to be read in pages, (rows, cursor) -> page, and to be counted.
+
+    `columns` reads the same page with some fields alone, where that costs less.
+    """
 
     read: Callable[[int, str | None], Awaitable[Page[R]]]
     count: Callable[[], Awaitable[int]]
+    columns: Callable[[Sequence[str], int, str | None], Awaitable[Columns]] | None = None
 
 
 @strawberry.type(description="Whether there is more, and from where.")
@@ -92,12 +98,37 @@ async def connect(
 
 async def read_page(listing: Listing[R], *, first: int | None, after: str | None) -> Page[R]:
     """One page of records. Raises `ARGUMENT_RANGE` and `ARGUMENT_CURSOR`."""
-    if first is None or not 1 <= first <= PAGE_MAX:
-        raise ARGUMENT_RANGE(name="first", value=first, bound=f"1 to {PAGE_MAX}")
+    size = _checked_size(first)
     try:
-        return await listing.read(first, after)
+        return await listing.read(size, after)
     except ReadRefused:
         raise ARGUMENT_CURSOR(value=after) from None
+
+
+async def read_columns(
+    listing: Listing[R], fields: Sequence[str], *, first: int | None, after: str | None
+) -> Columns:
+    """Some fields of the records of one page. Raises as `read_page` does."""
+    if listing.columns is None:
+        page = await read_page(listing, first=first, after=after)
+        return columns_of(page.rows, fields, more=page.more)
+    size = _checked_size(first)
+    try:
+        return await listing.columns(fields, size, after)
+    except ReadRefused:
+        raise ARGUMENT_CURSOR(value=after) from None
+
+
+def columns_of(records: Sequence[Any], fields: Sequence[str], *, more: bool) -> Columns:
+    """The columns of records that were read whole."""
+    of = {field: list(map(attrgetter(field), records)) for field in fields}
+    return Columns(of, more)
+
+
+def _checked_size(first: int | None) -> int:
+    if first is None or not 1 <= first <= PAGE_MAX:
+        raise ARGUMENT_RANGE(name="first", value=first, bound=f"1 to {PAGE_MAX}")
+    return first
 
 
 def check_range(from_s: int, to_s: int, *, slots_max: int, slot_s: int) -> None:

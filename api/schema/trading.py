@@ -113,7 +113,7 @@ def order_node(record: OrderRecord) -> Order:
 
 def trade_node(record: TradeRecord, viewer: str) -> Trade:
     """A trade as `viewer` (a DID) sees it: own side, and who is on the other."""
-    side, counterparty = side_of(record, viewer)
+    side, counterparty = side_of(record.buyer, record.seller, viewer)
     return Trade(
         id=ID(record.cursor),
         slot=Time(record.slot),
@@ -134,10 +134,10 @@ def trade_node(record: TradeRecord, viewer: str) -> Trade:
     )
 
 
-def side_of(record: TradeRecord, viewer: str) -> tuple[str | None, str | None]:
+def side_of(buyer: str, seller: str, viewer: str) -> tuple[str | None, str | None]:
     """The viewer's own side of a trade and the other party; None for whoever is neither."""
-    if viewer == record.buyer:
-        return "BUY", record.seller
-    if viewer == record.seller:
-        return "SELL", record.buyer
+    if viewer == buyer:
+        return "BUY", seller
+    if viewer == seller:
+        return "SELL", buyer
     return None, None

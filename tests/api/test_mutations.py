@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 import pytest
+from graphql import parse
 
 from api import orders
+from api.access import Viewer
 from api.faults import ApiFault
 from api.orders import submit
+from api.plan import Plans
 from chaincode.sheets import SheetOrder, TokensArguments
-from commonwatt.demonstration import RETAILERS
+from commonwatt.demonstration import RETAILERS, make_cast
 from ledger_network.port import Conflict, Ledger, Member, Receipt, Unknown
+from tests.api.plan_records import ListedReads, services_over
 from tests.api.served_market import CLERK, GRID, SLOT, served
 from tests.api.traded_slot import PLACE, SELL, amend, cancel, place, sheet
 
@@ -81,6 +86,53 @@ def test_each_token_of_a_batch_has_its_own_answer_in_order(tmp_path: Path) -> No
                 True, True, False, False, False, False,
             ]  # fmt: skip
             assert all(answer["sentence"] for answer in answers if answer["code"] != "PLACED")
+
+    asyncio.run(story())
+
+
+def test_the_short_way_and_the_standard_way_answer_alike(tmp_path: Path) -> None:
+    """The same tokens and the same stopped ledger; an inline fragment takes the standard way.
+
+    Data and errors are compared: the block told beside them moves on meanwhile.
+    """
+    short = "mutation($t: [String!]!) { done: placeOrders(tokens: $t) { code sentence orders } }"
+    standard = (
+        "mutation($t: [String!]!) "
+        "{ done: placeOrders(tokens: $t) { ... on TokenResult { code sentence orders } } }"
+    )
+
+    async def story() -> None:
+        async with served(tmp_path) as (client, market):
+            home = market.homes[0]
+            token = await client.access(home.key)
+            good = sheet(home, SELL)
+            await place(client, token, good)
+            mixed: dict[str, object] = {
+                "t": [good, sheet(market.homes[1], SELL), "no token", f"{good[:-4]}AAAA"]
+            }
+            wrong: list[dict[str, object]] = [{"t": None}, {"t": [1]}, {}]
+            taken: list[dict[str, object]] = [{"t": []}, {"t": good}, mixed]
+
+            async def both(variables: dict[str, object]) -> list[dict[str, Any]]:
+                asked = [
+                    await client.ask(document, token=token, variables=variables)
+                    for document in (short, standard)
+                ]
+                answers: list[dict[str, Any]] = [each.json() for each in asked]
+                for answer in answers:
+                    del answer["extensions"]
+                return answers
+
+            for each in [*taken, *wrong]:
+                ways = await both(each)
+                assert ways[0] == ways[1]
+                assert ("errors" in ways[0]) == (each in wrong)
+
+            await client.services.ledger.close()
+            ways = await both(mixed)
+            assert ways[0] == ways[1]
+            (error,) = ways[0]["errors"]
+            assert (ways[0]["data"], error["path"]) == (None, ["done"])
 
     asyncio.run(story())
 
@@ -158,6 +210,30 @@ class Moody:
         if left is None or self.looked_up < left:
             return None
         return Receipt(transaction, 9, 0, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(Unknown("t7", "no word"), "OUTCOME_UNKNOWN"), (RuntimeError("ours"), None)],
+)
+def test_what_may_be_on_its_way_is_not_carried_again_in_the_standard_way(
+    monkeypatch: pytest.MonkeyPatch, end: Exception, code: str | None
+) -> None:
+    """A second submit would find the list of ends empty: an `IndexError` would be told."""
+    monkeypatch.setattr(orders, "LOOK_UP_EVERY_S", 0)
+    home = make_cast(1, 2).homes[0]
+    viewer = Viewer(home.did, "HOUSEHOLD", None, "area", "family")
+    services = replace(services_over(ListedReads()), ledger=cast("Any", Moody(end)))
+    plan = Plans().plan(parse(PLACE), None)
+    assert plan is not None
+
+    answer = asyncio.run(plan.answer(services, viewer, {"t": [sheet(home, SELL)]}))
+
+    (error,) = answer.errors
+    assert answer.data is None
+    assert error.path == ["placeOrders"]
+    assert (error.extensions or {}).get("code") == code
+    assert (error.original_error is end) == (code is None)
 
 
 def submitted(ledger: Moody) -> Receipt:
