@@ -1,0 +1,88 @@
+"""Newcomers of a demonstration: each gets a home, the same again, until none is left."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from api.faults import ApiFault
+from chaincode.balances import AccountAnswer, OwnerArguments
+from chaincode.clock import ClockArguments
+from chaincode.contract import Contract
+from chaincode.orders import TokensAnswer
+from chaincode.sheets import SheetOrder, TokensArguments
+from commonwatt.bidding import sign_sheet
+from commonwatt.demonstration import (
+    AREA,
+    CHANNEL,
+    DEPOSIT_NANO,
+    ORGANISATIONS,
+    SLOT_S,
+    found,
+    make_cast,
+)
+from commonwatt.market import empty_homes
+from commonwatt.reception import HOMES_EMPTY, Reception
+from commonwatt.simulate import START_S, VirtualClock
+from identity.did import did_key
+from identity.keys import PrivateKey
+from ledger_network.embedded.engine import EmbeddedLedger
+from ledger_network.port import Member
+
+FIRST_SLOT = START_S + SLOT_S
+SEED, HOUSEHOLDS = 5, 3
+
+
+def newcomer(number: int) -> PrivateKey:
+    return PrivateKey.from_seed(bytes([number]) * 32)
+
+
+def test_empty_homes_have_roofs_and_are_nobodys() -> None:
+    homes = empty_homes(SEED, HOUSEHOLDS)
+
+    assert len(homes) == HOMES_EMPTY
+    assert all(home.profile.pv_column for home in homes)
+    assert min(home.number for home in homes) >= HOUSEHOLDS
+
+
+def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: Path) -> None:
+    async def scene() -> None:
+        cast, homes = make_cast(SEED, HOUSEHOLDS), empty_homes(SEED, HOUSEHOLDS)
+        clock = VirtualClock(START_S)
+        ledger = EmbeddedLedger.open(
+            tmp_path / "ledger",
+            contract=Contract(),
+            channel=CHANNEL,
+            members=[organisation.name for organisation in ORGANISATIONS],
+            clock=clock,
+        )
+        async with ledger:
+            rule = ClockArguments(AREA, START_S, START_S, 1)
+            await found(ledger, cast, first_slot=FIRST_SLOT, clock=rule)
+            reception = Reception(ledger, homes, FIRST_SLOT)
+            dids = [did_key(newcomer(number).public) for number in range(HOMES_EMPTY + 1)]
+
+            given = await asyncio.gather(*(reception.enrol(did) for did in dids[:-1]))
+
+            assert [each.meter for each in given] == [home.meter for home in homes]
+            again = Reception(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
+            assert await again.enrol(dids[2]) == given[2]
+            with pytest.raises(ApiFault, match="All homes") as full:
+                await again.enrol(dids[-1])
+            assert full.value.code == "HOMES_TAKEN"
+            asked = OwnerArguments(AREA, dids[0])
+            member = Member(given[0].retailer)
+            answer = await ledger.evaluate("get_account", asked, member=member)
+            account = msgspec.json.decode(answer, type=AccountAnswer)
+            assert account.available_nano == DEPOSIT_NANO == given[0].deposit_nano
+
+            home = msgspec.structs.replace(homes[0], key=newcomer(0), did=dids[0])
+            order = SheetOrder("mine", "sell", given[0].from_slot, [(90_000, 100)])
+            token = sign_sheet(home, [order], channel=CHANNEL, contract=Contract.name)
+            placed = await ledger.submit("place_orders", TokensArguments([token]), member=member)
+            assert [each.code for each in placed.read(TokensAnswer).answers] == ["PLACED"]
+
+    asyncio.run(scene())
