@@ -26,10 +26,10 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 
 @pytest.fixture(scope="module")
 def market(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
-    """The address of a running market of eight households."""
+    """The address of a running market: of 24 households in two zones some buy and some sell."""
     assert dist.is_dir()
     folder = tmp_path_factory.mktemp("market")
-    command = [sys.executable, "-m", "commonwatt", "up", "--port", "0", "--households", "8"]
+    command = [sys.executable, "-m", "commonwatt", "up", "--port", "0"]
     log = folder / "up.log"
     with log.open("wb") as written:
         process = subprocess.Popen(
