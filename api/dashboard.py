@@ -160,7 +160,7 @@ def _source_files(folder: Path) -> Iterator[Path]:
 def _version(node: Path) -> tuple[int, int]:
     """Major and minor of a Node; (0, 0) where it does not run."""
     try:
-        done = subprocess.run(  # noqa: S603 a list of arguments, never a shell
+        done = subprocess.run(
             [str(node), "--version"], capture_output=True, text=True, timeout=30, check=True
         )
     except (OSError, subprocess.SubprocessError):
@@ -172,7 +172,7 @@ def _version(node: Path) -> tuple[int, int]:
 def _run(command: list[str], folder: Path, tools: Node) -> str:
     path = os.pathsep.join((str(tools.node.parent), os.environ.get("PATH", "")))
     try:
-        done = subprocess.run(  # noqa: S603 a list of arguments, never a shell
+        done = subprocess.run(
             command,
             cwd=folder,
             env={**os.environ, "PATH": path},

@@ -105,6 +105,6 @@ async def _accounts(database: Database, keys: Iterable[AccountKey]) -> dict[Acco
 def _held(count: int) -> str:
     places = ", ".join("?" * count)
     return (
-        "SELECT owner, balance_nano, reserved_nano, minted_wh, live_wh, retired_wh "  # noqa: S608 only places for values
+        "SELECT owner, balance_nano, reserved_nano, minted_wh, live_wh, retired_wh "
         f"FROM account WHERE area = ? AND owner IN ({places})"
     )

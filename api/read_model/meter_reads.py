@@ -130,7 +130,7 @@ class MeterReads:
             return []
         where = Where().is_in("meter", meters)
         rows = await self.database.rows(
-            f"SELECT meter, node, state, sentence, at_s FROM meter_health {where.text} "  # noqa: S608 names are ours
+            f"SELECT meter, node, state, sentence, at_s FROM meter_health {where.text} "
             "ORDER BY meter, node",
             *where.values,
         )

@@ -55,7 +55,7 @@ class _Source(Generic[R]):
         selected = [
             "s.phase" if column == "phase" else f"{self.alias}.{column}" for column in columns
         ]
-        return f"SELECT {', '.join(selected)} FROM {self.tables}"  # noqa: S608 names are ours
+        return f"SELECT {', '.join(selected)} FROM {self.tables}"
 
     def cut(
         self, rows: Sequence[Row], columns: Sequence[str], fields: Sequence[str], *, now_s: int
@@ -328,7 +328,7 @@ class OrderReads:
     async def retailers_of(self, traders: Sequence[str]) -> dict[str, str]:
         """The retailer of each of some traders that is a participant."""
         where = Where().is_in("did", traders)
-        text = f"SELECT did, retailer FROM participant {where.text}"  # noqa: S608 names are ours
+        text = f"SELECT did, retailer FROM participant {where.text}"
         return {row[0]: row[1] for row in await self.database.rows(text, *where.values)}
 
     async def _whole(self, source: _Source[R], where: Where, *, now_s: int) -> list[R]:

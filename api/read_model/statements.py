@@ -11,7 +11,7 @@ def upsert(table: str, key: Sequence[str], values: Sequence[str]) -> str:
     places = ", ".join("?" for _ in columns)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
     return (
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) "  # noqa: S608 names are ours
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) "
         f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
     )
 
@@ -19,7 +19,7 @@ def upsert(table: str, key: Sequence[str], values: Sequence[str]) -> str:
 def insert(table: str, columns: Sequence[str]) -> str:
     """Insert a row."""
     places = ", ".join("?" for _ in columns)
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 names are ours
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
 
 PUT_ORGANISATION = upsert("organisation", ["name"], ["role"])
@@ -62,16 +62,16 @@ PUT_ORDER = upsert(
 )  # fmt: skip
 _ORDER_KEY = "WHERE trader = ? AND slot = ? AND client_id = ? AND area = ?"
 AMEND_ORDER = (
-    "UPDATE order_row SET quantity_wh = ?, "  # noqa: S608 names are ours
+    "UPDATE order_row SET quantity_wh = ?, "
     "limit_price = CASE WHEN side = 'buy' THEN CAST(? AS BIGINT) ELSE CAST(? AS BIGINT) END, "
     "steps = ?, revision = ?, block = ? "
     f"{_ORDER_KEY}"
 )
-CANCEL_ORDER = f"UPDATE order_row SET open = ?, block = ? {_ORDER_KEY}"  # noqa: S608 names are ours
-LEAVE_OUT_ORDER = f"UPDATE order_row SET left_out = ?, block = ? {_ORDER_KEY}"  # noqa: S608 names are ours
-MATCH_ORDER = f"UPDATE order_row SET matched_wh = ?, settled_wh = ?, block = ? {_ORDER_KEY}"  # noqa: S608 names are ours
+CANCEL_ORDER = f"UPDATE order_row SET open = ?, block = ? {_ORDER_KEY}"
+LEAVE_OUT_ORDER = f"UPDATE order_row SET left_out = ?, block = ? {_ORDER_KEY}"
+MATCH_ORDER = f"UPDATE order_row SET matched_wh = ?, settled_wh = ?, block = ? {_ORDER_KEY}"
 DISPUTE_ORDER = (
-    "UPDATE order_row SET disputed = EXISTS (SELECT 1 FROM trade WHERE trade.area = order_row.area "  # noqa: S608 names are ours
+    "UPDATE order_row SET disputed = EXISTS (SELECT 1 FROM trade WHERE trade.area = order_row.area "
     "AND trade.slot = order_row.slot AND trade.disputed "
     f"AND (trade.buy_order = ? OR trade.sell_order = ?)), block = ? {_ORDER_KEY}"
 )
