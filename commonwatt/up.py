@@ -35,7 +35,7 @@ from commonwatt.market import Market
 from commonwatt.market_plan import choose_plan
 from commonwatt.snapshot import take_snapshot
 from commonwatt.terminal import live_page, slot_line
-from commonwatt.web import Web, serving
+from commonwatt.web import Web, serving, take_address
 from ledger_network.port import Ledger
 from meter_oracle.simulated.device import FaultKind
 
@@ -86,6 +86,7 @@ async def run_up(
     `terminal` draws the market in the terminal instead of printing a line per slot. `fault` is what
     the second household's meter does wrong.
     """
+    address = take_address(port)  # before anything is founded
     plan = choose_plan(data, households, speed, int(time.time()), ledger)
     verb = "Going on with" if plan.founded else "Founding"
     console.print(f"{verb} a market of {plan.households} households in {data} …", soft_wrap=True)
@@ -99,7 +100,7 @@ async def run_up(
         clock = await market.start()
         faults = {} if fault is None else {market.cast.homes[1].meter: fault}
         async with (
-            serving(market, data, port=port, regulator=regulator) as web,
+            serving(market, data, at=address, regulator=regulator) as web,
             running_field(
                 opened,
                 market.cast,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -14,10 +15,11 @@ from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.services import Services
-from api.settings import load_settings
+from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.demonstration import AREA, DSO, RETAILERS
 from commonwatt.field import Field, Ready
 from commonwatt.market import Market
+from commonwatt.market_plan import UpRefused
 from commonwatt.personas import REGULATOR, accounts, personas
 from commonwatt.reception import Reception
 from ledger_network.port import Ledger
@@ -43,16 +45,32 @@ class Web:
                 await self.services.read_model.write_health([_record(word)])
 
 
+Address = tuple[socket.socket, ApiSettings]
+"""A socket that listens, and the settings of the API that will answer there."""
+
+
+def take_address(port: int) -> Address:
+    """The address for a market's pages; port 0 takes a free one. Raises `UpRefused`."""
+    try:
+        return listen(load_settings().model_copy(update={"port": port}))
+    except SettingsInvalid as error:
+        raise UpRefused(str(error)) from None
+    except OSError as error:
+        raise UpRefused(
+            f"Port {port} cannot be taken ({error.strerror}): stop what listens there, or say "
+            "--port with another one, or --port 0 for any that is free."
+        ) from None
+
+
 @asynccontextmanager
 async def serving(
-    market: Market, data: Path, *, port: int, regulator: Ledger | None
+    market: Market, data: Path, *, at: Address, regulator: Ledger | None
 ) -> AsyncGenerator[Web]:
-    """The pages of a market at a port; 0 takes a free one. Raises `OSError` for a taken one.
+    """The pages of a market at an address that was taken for them.
 
     `regulator` is the ledger as the regulator's own peer has it: its endpoint reads from there.
     """
-    settings = load_settings().model_copy(update={"port": port})
-    listening, settings = listen(settings)
+    listening, settings = at
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         log = stack.enter_context((data / "api.log").open("a", encoding="utf-8", buffering=1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -170,3 +171,17 @@ def test_second_market_on_the_same_folder_is_told_why_not(tmp_path: Path) -> Non
     assert second.returncode == 2
     assert "Traceback" not in printed
     assert str(tmp_path) in printed
+
+
+def test_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
+    data = tmp_path / "market"
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        market(data, "--port", str(taken.getsockname()[1])) as process,
+    ):
+        printed, _ = process.communicate()
+
+    assert process.returncode == 2
+    assert "cannot be taken" in printed
+    assert "Traceback" not in printed
+    assert not data.exists()
