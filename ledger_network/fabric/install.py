@@ -136,6 +136,7 @@ def _build(go: Path, into: Installation, told: Callable[[str, int, int], None] |
         made = Installation(Path(folder) / "made")
         (made.folder / "bin").mkdir(parents=True)
         progress("sources of Fabric", 0, parts)
+        _go(go, "mod", "download", MODULE)  # `list` names no folder of what is not there yet
         module = Path(_go(go, "list", "-m", "-f", "{{.Dir}}", MODULE).strip())
         made.samples.mkdir()
         for name in SAMPLES:
