@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from api.faults import Fault
+from api.faults import LEDGER_BUSY, Fault
+from api.orders import submit
 from api.services import EnrolmentResult
 from chaincode.balances import PaymentArguments
-from chaincode.errors import Refused
+from chaincode.errors import DATED_BEFORE_GATE, Refused
 from chaincode.meter_queries import MetersAnswer, MetersArguments
 from chaincode.meters import Meter
 from chaincode.queries import AreaAnswer
@@ -34,6 +35,9 @@ from ledger_network.port import Ledger, Member
 HOMES_EMPTY = 12
 """Homes that a demonstration keeps for newcomers."""
 
+
+GATES_MAX = 8
+"""Gates that may close, one after the other, between a question for the next slot and what it is for."""
 
 HOMES_TAKEN = Fault(
     "HOMES_TAKEN", "All homes of this demonstration are taken; start another with --data FOLDER."
@@ -64,17 +68,29 @@ class Reception:
 
     async def _move_in(self, home: Home) -> EnrolmentResult:
         retailer = Member(home.retailer)
-        from_slot = await self._next_slot()
         await self._submit("register_participant", ParticipantArguments(home.did), retailer)
-        meter = certified_meter(home, from_slot)
-        await self._submit("register_certified_meter", meter, Member(DSO, "admin"))
+        from_slot = await self._certify(home)
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await self._submit("credit_client", deposit, retailer)
         return _result(home, from_slot)
 
+    async def _certify(self, home: Home) -> int:
+        """Have a home's meter certified; the first slot that it is for."""
+        for _ in range(GATES_MAX):
+            from_slot = await self._next_slot()
+            meter = certified_meter(home, from_slot)
+            try:
+                await self._submit("register_certified_meter", meter, Member(DSO, "admin"))
+            except Refused as refused:
+                if refused.code != DATED_BEFORE_GATE.code:
+                    raise
+            else:
+                return from_slot
+        raise LEDGER_BUSY(count=GATES_MAX)
+
     async def _submit(self, name: str, arguments: msgspec.Struct, member: Member) -> None:
         try:
-            await self._ledger.submit(name, arguments, member=member)
+            await submit(self._ledger, name, arguments, member)
         except Refused as refused:
             if refused.code not in FOUNDED_ALREADY:
                 raise
