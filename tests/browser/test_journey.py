@@ -5,44 +5,41 @@ Everything is real: `commonwatt up` in a process of its own, its meters, its ora
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
+from commonwatt.market_plan import SPEED_DEFAULT
 from tests.browser.looks import SIZES
+from tests.browser.newcomer import join, kept_keys, place
+from tests.commonwatt.running_market import running_market
 
-START_DEADLINE_S = 120
 SETTLED_DEADLINE_MS = 180_000  # some slots of ten seconds, on a machine with other work
-STOP_DEADLINE_S = 60
-ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+LASTS_S = 600  # all tests of this module together
+WITHOUT_ED25519 = """
+for (const name of ["generateKey", "importKey"]) {
+  const own = SubtleCrypto.prototype[name];
+  SubtleCrypto.prototype[name] = function (...given) {
+    const algorithm = given[name === "generateKey" ? 0 : 2];
+    if ((algorithm.name ?? algorithm) === "Ed25519") {
+      return Promise.reject(new DOMException("Unrecognized name.", "NotSupportedError"));
+    }
+    return own.apply(this, given);
+  };
+}
+"""
 
 
 @pytest.fixture(scope="module")
 def market(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[str]:
     """The address of a running market: of 24 households in two zones some buy and some sell."""
     assert dist.is_dir()
-    folder = tmp_path_factory.mktemp("market")
-    command = [sys.executable, "-m", "commonwatt", "up", "--port", "0"]
-    log = folder / "up.log"
-    with log.open("wb") as written:
-        process = subprocess.Popen(
-            [*command, "--data", str(folder / "data")],
-            stdout=written,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
-        )
-    try:
-        yield _address(process, log)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(STOP_DEADLINE_S)
+    data = tmp_path_factory.mktemp("market")
+    with running_market(data, speed=SPEED_DEFAULT, lasts_s=LASTS_S) as running:
+        yield running.address
 
 
 def test_newcomer_sells_buys_is_metered_and_paid(browser: Browser, market: str) -> None:
@@ -65,6 +62,32 @@ def test_newcomer_sells_buys_is_metered_and_paid(browser: Browser, market: str) 
     page.close()
 
 
+def test_browser_without_ed25519_makes_a_p256_wallet_that_trades(
+    browser: Browser, market: str
+) -> None:
+    """WebCrypto of an older browser: it refuses Ed25519 before the page's first script."""
+    page = browser.new_page()
+    page.add_init_script(WITHOUT_ED25519)
+
+    join(page, market)
+    place(page, side="Sell", kwh="0.1", price="-20", button="Sign and offer")
+
+    (key,) = kept_keys(page)
+    assert key["algorithm"] == "P-256"
+    assert key["extractable"] is False
+    assert str(key["did"]).startswith("did:key:zDn")
+    expect(page.locator(".placed").get_by_label("State: Listed")).to_be_visible()
+    page.reload()
+    order = page.locator(".orders > li", has_text="Sell")
+    expect(order.get_by_label(re.compile("State: "))).to_be_visible()
+    page.get_by_label("Who you are").select_option(label="Household 1 (household)")
+    expect(page.get_by_role("alert")).to_contain_text("does not take the key of Household 1")
+    assert kept_keys(page) == [key]
+    asked = "crypto.subtle.generateKey('Ed25519', false, ['sign']).catch((error) => error.name)"
+    assert page.evaluate(asked) == "NotSupportedError"
+    page.close()
+
+
 def test_newcomer_joins_on_a_phone(browser: Browser, market: str) -> None:
     width, height = SIZES["phone"]
     page = browser.new_page(viewport={"width": width, "height": height})
@@ -74,40 +97,3 @@ def test_newcomer_joins_on_a_phone(browser: Browser, market: str) -> None:
     place(page, side="Sell", kwh="0.1", price="-20", button="Sign and offer")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()
-
-
-def join(page: Page, address: str) -> None:
-    """A new wallet, signed in, with a meter and a deposit, on the page where one trades."""
-    page.goto(address)
-    page.get_by_role("button", name="Make a wallet").click()
-    page.get_by_role("button", name="Join").click()
-    page.get_by_role("navigation").get_by_role("link", name="Trade").click(timeout=60_000)
-
-
-def place(
-    page: Page, *, side: str, kwh: str, price: str, button: str, further: bool = False
-) -> None:
-    """An order, two slots further away where asked; it stands when this returns."""
-    page.get_by_role("radio", name=side).check()
-    page.get_by_label("How much").fill(kwh)
-    page.get_by_label(re.compile("For at (least|most)")).fill(price)
-    if further:
-        page.get_by_text("More", exact=True).click()
-        page.get_by_label("Delivered").select_option(index=2)
-    page.get_by_role("button", name=button).click()
-    verb = f"{side} up to {kwh}"
-    expect(page.locator(".placed")).to_contain_text(verb, timeout=30_000)
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """What the market prints once its pages are served; fails where it ends before."""
-    for _ in range(START_DEADLINE_S * 10):
-        found = ADDRESS.search(log.read_text(encoding="utf-8", errors="replace"))
-        if found:
-            return found[0]
-        try:
-            process.wait(0.1)
-        except subprocess.TimeoutExpired:
-            continue
-        break
-    raise AssertionError(log.read_text(encoding="utf-8", errors="replace")[-3000:])

@@ -205,6 +205,7 @@ function Switch({ take }: { take: Take }) {
   const live = useLive();
   const [personas, setPersonas] = useState<Persona[]>([]);
   const [own, setOwn] = useState<keys.Kept[]>([]);
+  const [trouble, setTrouble] = useState<string | null>(null);
   const { demonstration } = live.market;
   useEffect(() => {
     if (!demonstration) return;
@@ -218,39 +219,52 @@ function Switch({ take }: { take: Take }) {
 
   const choose = async (did: string) => {
     const persona = personas.find((each) => each.did === did);
+    setTrouble(null);
     if (did === NEW) take(null);
     else if (persona) {
-      take(await keys.keep(await importPkcs8(pemBytes(persona.pkcs8)), persona.name, true));
+      try {
+        take(await keys.keep(await importPkcs8(pemBytes(persona.pkcs8)), persona.name, true));
+      } catch {
+        setTrouble(`This browser does not take the key of ${persona.name}. A wallet that you make here works.`);
+        return;
+      }
     } else take(own.find((each) => each.did === did) ?? null);
     go("");
   };
   if (!demonstration && !live.signer) return <div class="switch" />;
   return (
-    <div class="switch">
-      {(demonstration || own.length > 1) && (
-        <label>
-          <span class="unseen">Who you are</span>
-          <select value={live.signer?.did ?? NEW} onChange={(event) => void choose(event.currentTarget.value)}>
-            {own.map((each, index) => (
-              <option key={each.did} value={each.did}>
-                {each.label || `My wallet ${index + 1}`}
-              </option>
-            ))}
-            {personas.map((each) => (
-              <option key={each.did} value={each.did}>
-                {each.name} ({ROLE_NAMES[each.role]})
-              </option>
-            ))}
-            <option value={NEW}>New wallet…</option>
-          </select>
-        </label>
+    <>
+      <div class="switch">
+        {(demonstration || own.length > 1) && (
+          <label>
+            <span class="unseen">Who you are</span>
+            <select value={live.signer?.did ?? NEW} onChange={(event) => void choose(event.currentTarget.value)}>
+              {own.map((each, index) => (
+                <option key={each.did} value={each.did}>
+                  {each.label || `My wallet ${index + 1}`}
+                </option>
+              ))}
+              {personas.map((each) => (
+                <option key={each.did} value={each.did}>
+                  {each.name} ({ROLE_NAMES[each.role]})
+                </option>
+              ))}
+              <option value={NEW}>New wallet…</option>
+            </select>
+          </label>
+        )}
+        {live.signer && (
+          <a class="button quiet" href="#/wallet">
+            Wallet
+          </a>
+        )}
+      </div>
+      {trouble && (
+        <p class="fault" role="alert">
+          {trouble}
+        </p>
       )}
-      {live.signer && (
-        <a class="button quiet" href="#/wallet">
-          Wallet
-        </a>
-      )}
-    </div>
+    </>
   );
 }
 

@@ -11,6 +11,7 @@ const BOX_W = 184;
 const BOX_H = 72;
 const EDGE_MIN = 2;
 const EDGE_MAX = 14;
+const SHRUNK_MIN = 0.7; // of its own size; smaller is not read any more, so it scrolls
 
 export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: readonly PricePoint[] }) {
   const live = useLive();
@@ -19,11 +20,14 @@ export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: re
   const most = Math.max(1, ...points.map((point) => point.volume));
   const spot = new Map(drawn.cells.map((cell) => [cell.id, cell]));
   const zoneOf = new Map(zones.map((zone) => [zone.id, zone]));
+  const width = drawn.columns * CELL_W;
+  const height = drawn.rows * CELL_H - (CELL_H - BOX_H) + 8;
   return (
     <div class="tree" tabIndex={0} role="group" aria-label="Zones; scroll sideways where they are many">
       <svg
-        width={drawn.columns * CELL_W}
-        height={drawn.rows * CELL_H - (CELL_H - BOX_H) + 8}
+        width={width}
+        viewBox={`0 0 ${width} ${height}`}
+        style={{ minWidth: width * SHRUNK_MIN }}
         role="img"
         aria-label={`${zones.length} zones; the table below lists them`}
       >
@@ -35,13 +39,13 @@ export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: re
           const y1 = parent.row * CELL_H + BOX_H + 4;
           const y2 = cell.row * CELL_H + 4;
           const volume = pointOf.get(cell.id)?.volume ?? 0;
-          const width = EDGE_MIN + ((EDGE_MAX - EDGE_MIN) * volume) / most;
+          const stroke = EDGE_MIN + ((EDGE_MAX - EDGE_MIN) * volume) / most;
           const bend = (y1 + y2) / 2;
           const path = `M${x1} ${y1}C${x1} ${bend} ${x2} ${bend} ${x2} ${y2}`;
           return (
             <g key={`edge ${cell.id}`}>
               <path class="edge" d={path} stroke-width={EDGE_MAX} />
-              <path class="edge-flow" d={path} stroke-width={width} />
+              <path class="edge-flow" d={path} stroke-width={stroke} />
             </g>
           );
         })}

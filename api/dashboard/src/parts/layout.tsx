@@ -3,21 +3,23 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** A card with a heading; `wide` takes the whole row of a large screen. */
+/** A card with a heading; `span` of twelve columns of a large screen; a `tall` one has two beside it. */
 export function Card({
   title,
   aside,
   span = 12,
+  tall = false,
   children,
 }: {
   title: string;
   aside?: ComponentChildren;
   span?: 4 | 5 | 6 | 7 | 8 | 12;
+  tall?: boolean;
   children: ComponentChildren;
 }) {
   const id = useId();
   return (
-    <section class={`card span-${span}`} aria-labelledby={id}>
+    <section class={`card span-${span}${tall ? " tall" : ""}`} aria-labelledby={id}>
       <header>
         <h2 id={id}>{title}</h2>
         {aside && <div class="aside">{aside}</div>}

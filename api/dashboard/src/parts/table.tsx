@@ -11,6 +11,19 @@ export interface Column<T> {
   readonly wide?: boolean;
 }
 
+/** Which columns take a line of a phone's card: the first, the wide, and those left without a neighbour. */
+export function lines(columns: readonly { readonly wide?: boolean }[]): boolean[] {
+  const alone = columns.map((column, place) => place === 0 || column.wide === true);
+  let open: number | null = null;
+  for (let place = 0; place <= alone.length; place += 1) {
+    if (place === alone.length || alone[place]) {
+      if (open !== null) alone[open] = true;
+      open = null;
+    } else open = open === null ? place : null;
+  }
+  return alone;
+}
+
 /** Rows under heads. The roles are written out because a phone's layout would drop them. */
 export function Table<T>({
   caption,
@@ -25,6 +38,7 @@ export function Table<T>({
   keyOf: (row: T) => string;
   chosen?: (row: T) => boolean;
 }) {
+  const alone = lines(columns);
   return (
     <table role="table">
       <caption class="unseen">{caption}</caption>
@@ -40,8 +54,8 @@ export function Table<T>({
       <tbody role="rowgroup">
         {rows.map((row) => (
           <tr key={keyOf(row)} role="row" class={chosen?.(row) ? "chosen" : undefined}>
-            {columns.map((column) => (
-              <td key={column.label} role="cell" class={column.number ? "number" : column.wide ? "wide" : undefined}>
+            {columns.map((column, place) => (
+              <td key={column.label} role="cell" class={`${column.number ? "number" : ""} ${alone[place] ? "wide" : ""}`.trim()}>
                 <span class="label" aria-hidden="true">
                   {column.label}
                 </span>

@@ -3,7 +3,7 @@
 export type Role = "HOUSEHOLD" | "RETAILER" | "DSO" | "OPERATOR" | "REGULATOR";
 export type Side = "BUY" | "SELL";
 export type OrderState = "LISTED" | "MATCHED" | "EXECUTING" | "SETTLED" | "DISPUTED" | "EXPIRED" | "CANCELLED";
-export type SlotPhase = "OPEN" | "CLOSED" | "CLEARING" | "CLEARED" | "SETTLING" | "SETTLED";
+export type SlotPhase = "OPEN" | "CLOSED" | "CLEARING" | "CLEARED" | "SETTLING" | "SETTLED" | "CORRECTING";
 export type Quality = "MEASURED" | "ESTIMATED" | "SUBSTITUTED" | "EDITED";
 
 export interface Market {
@@ -172,7 +172,7 @@ export interface OracleNode {
   state: string;
   sentence: string;
   lastSlot: number | null;
-  at: number;
+  at: number | null;
 }
 export interface Client {
   did: string;

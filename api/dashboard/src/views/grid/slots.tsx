@@ -26,11 +26,25 @@ const WORDS: Readonly<Record<SlotPhase, readonly [string, "good" | "wait" | "cal
   CLEARED: ["cleared", "calm"],
   SETTLING: ["settling", "wait"],
   SETTLED: ["settled", "good"],
+  CORRECTING: ["being corrected", "wait"],
 };
 
 export function PhaseWord({ phase }: { phase: SlotPhase }) {
   const [word, tone] = WORDS[phase];
   return <State word={word} tone={tone} />;
+}
+
+const UNCLEARED: readonly SlotPhase[] = ["OPEN", "CLOSED", "CLEARING"];
+const UNSETTLED: readonly SlotPhase[] = [...UNCLEARED, "CLEARED", "SETTLING"];
+
+/** A figure that clearing brings; a dash before. */
+export function cleared<T>(slot: Pick<Slot, "phase">, figure: T): T | "–" {
+  return UNCLEARED.includes(slot.phase) ? "–" : figure;
+}
+
+/** A figure that settling brings; a dash before. */
+export function settled<T>(slot: Pick<Slot, "phase">, figure: T): T | "–" {
+  return UNSETTLED.includes(slot.phase) ? "–" : figure;
 }
 
 /** The lowest and the highest price of a slot's zones, as one text. */
@@ -62,15 +76,15 @@ export function GridSlots() {
                     { head: <Term of="slot">Slot</Term>, label: "Slot", cell: (s) => dayRange(s.start, live.market.slotS, live.zone) },
                     { head: "Phase", label: "Phase", wide: true, cell: (s) => <PhaseWord phase={s.phase} /> },
                     { head: priceUnit(live.currency), label: `Price, ${priceUnit(live.currency)}`, number: true, cell: priceRange },
-                    { head: "Orders", label: "Orders", number: true, cell: (s) => s.zones.reduce((n, z) => n + z.orders, 0) },
-                    { head: "Settled, kWh", label: "Settled, kWh", number: true, cell: (s) => energyColumn(s.settled) },
-                    { head: <Term of="residual">Residual, kWh</Term>, label: "Residual, kWh", number: true, cell: (s) => energyColumn(s.residual) },
-                    { head: <Term of="surplus">Surplus, kWh</Term>, label: "Surplus, kWh", number: true, cell: (s) => energyColumn(s.surplus) },
+                    { head: "Orders", label: "Orders", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.orders, 0)) },
+                    { head: "Settled, kWh", label: "Settled, kWh", number: true, cell: (s) => settled(s, energyColumn(s.settled)) },
+                    { head: <Term of="residual">Residual, kWh</Term>, label: "Residual, kWh", number: true, cell: (s) => settled(s, energyColumn(s.residual)) },
+                    { head: <Term of="surplus">Surplus, kWh</Term>, label: "Surplus, kWh", number: true, cell: (s) => settled(s, energyColumn(s.surplus)) },
                     {
                       head: <Term of="estimated">Estimated</Term>,
                       label: "Estimated meters",
                       number: true,
-                      cell: (s) => (s.estimatedMeters ? <State word={String(s.estimatedMeters)} tone="wait" /> : 0),
+                      cell: (s) => (s.estimatedMeters ? <State word={String(s.estimatedMeters)} tone="wait" /> : settled(s, 0)),
                     },
                     { head: "Block", label: "Block", number: true, cell: (s) => s.block },
                   ]}

@@ -60,7 +60,7 @@ export function Zones() {
                     { head: "Grid level", label: "Grid level", number: true, cell: (z) => z.gridLevel },
                     {
                       head: priceUnit(live.currency),
-                      label: `Last price, ${priceUnit(live.currency)}`,
+                      label: `Price, ${priceUnit(live.currency)}`,
                       number: true,
                       cell: (z) => (z.lastPrice === null ? "–" : priceColumn(z.lastPrice)),
                     },

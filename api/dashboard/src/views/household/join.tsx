@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { energy, money, signedMoney } from "../../figures.ts";
 import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
-import { dayRange } from "../../times.ts";
+import { clock, day } from "../../times.ts";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, useLive } from "../../transport/live.ts";
 
@@ -51,7 +51,7 @@ export function Join() {
               <Figure name="Zone" value={joined.zone} />
               <Figure name="Retailer" value={joined.retailer} />
               <Figure name="Paid in for you" value={signedMoney(money(joined.deposit), live.currency)} />
-              <Figure name="Trades from" value={dayRange(joined.fromSlot, live.market.slotS, live.zone)} />
+              <Figure name="Trades from" value={`${day(joined.fromSlot, live.zone)}, ${clock(joined.fromSlot, live.zone)}`} />
             </Figures>
           </>
         ) : live.market.demonstration ? (

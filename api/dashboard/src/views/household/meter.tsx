@@ -4,7 +4,7 @@ import { energy, energyColumn, power } from "../../figures.ts";
 import { Card, Figure, Figures, Head, State, Term } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { dayRange, range, slotOf } from "../../times.ts";
+import { clock, day, dayRange, range, slotOf } from "../../times.ts";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
 import type { Meter, Reading } from "../../transport/types.ts";
 import { Health } from "../health.tsx";
@@ -44,7 +44,7 @@ function One({ meter }: { meter: Meter }) {
           <Figure name={<Term of="exportPower">Feeds in up to</Term>} value={power(meter.exportPower)} tone="sell" />
           <Figure name="Draws up to" value={power(meter.importPower)} tone="buy" />
           <Figure name="Source" value={meter.source || "none"} />
-          <Figure name="Certified from" value={dayRange(meter.fromSlot, slotS, live.zone)} />
+          <Figure name="Certified from" value={`${day(meter.fromSlot, live.zone)}, ${clock(meter.fromSlot, live.zone)}`} />
         </Figures>
         {meter.health?.sentence && <p class="faint">{meter.health.sentence}</p>}
       </Card>

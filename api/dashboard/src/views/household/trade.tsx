@@ -56,7 +56,7 @@ export function TradePage() {
           `Zone ${zone} has no price yet.`
         )}
       </Head>
-      <Card title="New order" span={5}>
+      <Card title="New order" span={5} tall>
         {terms ? (
           <OrderForm
             side={side}
@@ -82,7 +82,7 @@ export function TradePage() {
           </Shown>
         )}
       </Card>
-      <Card title="Price" span={12} aside={`zone ${zone}, last 12 hours`}>
+      <Card title="Price" span={7} aside={`zone ${zone}, last 12 hours`}>
         <Shown asked={history} tall>
           {(data) => <PriceChart points={data.prices} height={160} />}
         </Shown>

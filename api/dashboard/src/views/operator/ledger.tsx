@@ -6,7 +6,7 @@ import { Table } from "../../parts/table.tsx";
 import { dayRange, span } from "../../times.ts";
 import { useAsk, useConnection, useLive } from "../../transport/live.ts";
 import type { Page, Slot } from "../../transport/types.ts";
-import { PhaseWord, SLOTS_QUERY } from "../grid/slots.tsx";
+import { cleared, PhaseWord, settled, SLOTS_QUERY } from "../grid/slots.tsx";
 
 export function LedgerPage() {
   const live = useLive();
@@ -37,9 +37,9 @@ export function LedgerPage() {
                 columns={[
                   { head: "Slot", label: "Slot", cell: (s) => dayRange(s.start, market.slotS, live.zone) },
                   { head: "Phase", label: "Phase", cell: (s) => <PhaseWord phase={s.phase} /> },
-                  { head: "Orders", label: "Orders", number: true, cell: (s) => s.zones.reduce((n, z) => n + z.orders, 0) },
-                  { head: "Trades", label: "Trades", number: true, cell: (s) => s.zones.reduce((n, z) => n + z.trades, 0) },
-                  { head: "Estimated", label: "Estimated meters", number: true, cell: (s) => s.estimatedMeters },
+                  { head: "Orders", label: "Orders", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.orders, 0)) },
+                  { head: "Trades", label: "Trades", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.trades, 0)) },
+                  { head: "Estimated", label: "Estimated meters", number: true, cell: (s) => s.estimatedMeters || settled(s, 0) },
                   { head: "Block", label: "Block", number: true, cell: (s) => s.block },
                 ]}
               />

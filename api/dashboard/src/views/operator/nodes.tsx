@@ -39,8 +39,8 @@ export function OracleNodes() {
                     { head: "Node", label: "Node", cell: (n) => <Name did={n.did} /> },
                     { head: "State", label: "State", cell: (n) => <StateWord state={n.state} /> },
                     { head: "Says", label: "Says", wide: true, cell: (n) => n.sentence || "nothing" },
-                    { head: "Last slot", label: "Last slot", number: true, cell: (n) => (n.lastSlot === null ? "none" : range(n.lastSlot, live.market.slotS, live.zone)) },
-                    { head: "Heard", label: "Heard", number: true, cell: (n) => clock(n.at, live.zone) },
+                    { head: "Last slot", label: "Slot", number: true, cell: (n) => (n.lastSlot === null ? "none" : range(n.lastSlot, live.market.slotS, live.zone)) },
+                    { head: "Heard", label: "Heard", number: true, cell: (n) => (n.at === null ? "never" : clock(n.at, live.zone)) },
                   ]}
                 />
               </Card>

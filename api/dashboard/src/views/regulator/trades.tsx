@@ -22,7 +22,7 @@ export function Trades() {
   const live = useLive();
   const slots = useAsk<{ slots: { nodes: Pick<Slot, "start" | "phase">[] } }>(SLOTS, {});
   const [chosen, choose] = useState<number | null>(null);
-  const cleared = slots.data?.slots.nodes.filter((slot) => ["CLEARED", "SETTLING", "SETTLED"].includes(slot.phase)) ?? [];
+  const cleared = slots.data?.slots.nodes.filter((slot) => ["CLEARED", "SETTLING", "SETTLED", "CORRECTING"].includes(slot.phase)) ?? [];
   const slot = chosen ?? cleared[0]?.start ?? null;
   const asked = useAsk<{ trades: Page<Trade> }>(TRADES, slot === null ? null : { slot });
   return (
@@ -62,8 +62,8 @@ export function Trades() {
                       { head: "Seller", label: "Seller", cell: (t) => <Name did={t.seller} /> },
                       { head: "Buyer", label: "Buyer", cell: (t) => <Name did={t.buyer} /> },
                       { head: "kWh", label: "Energy, kWh", number: true, cell: (t) => energyColumn(t.quantity) },
-                      { head: `Paid, ${priceUnit(live.currency)}`, label: "Paid", number: true, cell: (t) => priceColumn(t.buyPrice) },
-                      { head: `Got, ${priceUnit(live.currency)}`, label: "Got", number: true, cell: (t) => priceColumn(t.sellPrice) },
+                      { head: `Paid, ${priceUnit(live.currency)}`, label: `Paid, ${priceUnit(live.currency)}`, number: true, cell: (t) => priceColumn(t.buyPrice) },
+                      { head: `Got, ${priceUnit(live.currency)}`, label: `Got, ${priceUnit(live.currency)}`, number: true, cell: (t) => priceColumn(t.sellPrice) },
                       { head: "Reach", label: "Reach", cell: (t) => t.relation },
                       { head: "Settled, kWh", label: "Settled, kWh", number: true, cell: (t) => (t.settled === null ? "–" : energyColumn(t.settled)) },
                       { head: "State", label: "State", cell: (t) => stateWord(t.state) },

@@ -56,7 +56,7 @@ export function Exposure() {
             return rows.length ? (
               <>
                 <p>
-                  <b>{signedMoney(total, live.currency).replace("+", "")}</b> in all.
+                  <b>{signedMoney(total, live.currency)}</b> in all.
                 </p>
                 <Table
                   caption="Largest exposures"
