@@ -2,81 +2,21 @@
 
 from __future__ import annotations
 
-import re
-import resource
 import signal
 import socket
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Timer
 
 import msgspec
 import pytest
 
 from ledger_network.embedded.verify import verify
-
-SLOT_LINE = re.compile(r"^(\d\d:\d\d)-\d\d:\d\d ")
-HANGS_S = 90  # a market that prints nothing for so long is killed, and the test fails
-
-
-@contextmanager
-def market(
-    data: Path, *options: str, file_bytes_max: int | None = None
-) -> Generator[subprocess.Popen[str]]:
-    """A running `commonwatt up`, killed if it hangs or the test ends early.
-
-    `file_bytes_max` lets no file grow beyond it, as a full disk would.
-    """
-    command = [
-        *(sys.executable, "-m", "commonwatt", "up"),
-        *("--speed", "900", "--port", "0", "--data", str(data)),
-    ]
-    with subprocess.Popen(
-        [*command, *options],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        if file_bytes_max is not None:
-            limits = (file_bytes_max, file_bytes_max)
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, limits)
-        watch = Timer(HANGS_S, process.kill)
-        watch.start()
-        try:
-            yield process
-        finally:
-            watch.cancel()
-            process.kill()
-
-
-def slots_of(process: subprocess.Popen[str], count: int) -> list[str]:
-    """The starts of the next `count` slots that the market prints as settled."""
-    found: list[str] = []
-    assert process.stdout is not None
-    for line in process.stdout:
-        match = SLOT_LINE.match(line)
-        if match:
-            found.append(match[1])
-        if len(found) == count:
-            break
-    return found
+from tests.commonwatt.running_market import SLOT_LINE, market, slots_of, stop
 
 
 def following(slot: str) -> str:
     """The local start of the slot after `slot`."""
     minutes = (int(slot[:2]) * 60 + int(slot[3:]) + 15) % (24 * 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
-
-
-def stop(process: subprocess.Popen[str], name: signal.Signals) -> tuple[int, str]:
-    """Send a signal; the exit code and what was printed after it."""
-    process.send_signal(name)
-    assert process.stdout is not None
-    rest = process.stdout.read()  # `communicate` would miss what iterating has read ahead
-    return process.wait(), rest
 
 
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
