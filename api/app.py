@@ -2,6 +2,7 @@
 
     POST /graphql             everybody's schema        WS /graphql   graphql-transport-ws
     POST /regulator/graphql   without mutations, for the regulator alone
+    POST /oracle/health       what the oracle's nodes say and sign
     GET  /health/live, /health/ready, /metrics, /demonstration/personas
     GET  everything else      the dashboard
 
@@ -14,7 +15,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access import Viewer
 from api.assets import asset_response, read_assets
@@ -32,10 +34,12 @@ from api.endpoint import Endpoint
 from api.faults import FORBIDDEN, UNAUTHENTICATED
 from api.guard import Guard
 from api.headers import SecurityHeaders
+from api.heads import BoundedHeads
 from api.health import health_routes
 from api.logs import silence_libraries
 from api.metrics import Metrics
 from api.nonces import Nonces
+from api.oracle_health import OracleHealth
 from api.schema.document import market_schema, regulator_schema
 from api.services import Services
 from api.session import Sessions, Standing
@@ -45,7 +49,6 @@ from api.tokens import AccessTokens, load_signing_key
 
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 REGULATOR = "The regulator's endpoint"
-HEADER_BYTES_MAX = 32_768
 SEND_BUFFER_BYTES = 131_072
 
 
@@ -82,11 +85,9 @@ def make_app(
         return asset_response(assets, request)
 
     routes: list[BaseRoute] = [
-        # Every method: the endpoint itself words what it does not take.
-        Route("/graphql", endpoint.answer, methods=_METHODS),
-        Route("/regulator/graphql", regulator.answer, methods=_METHODS),
         WebSocketRoute("/graphql", sockets.serve),
         *health_routes(services, sessions, metrics),
+        OracleHealth(services, regulators or services, metrics, now_s).route,
         *_demonstration(services),
         Route("/{path:path}", page, methods=["GET"]),
     ]
@@ -96,7 +97,9 @@ def make_app(
         yield
         sockets.leave()
 
-    app = Starlette(routes=routes, middleware=[Middleware(SecurityHeaders)], lifespan=lifespan)
+    endpoints = {"/graphql": endpoint, "/regulator/graphql": regulator}
+    middleware = [Middleware(Direct, endpoints=endpoints), Middleware(SecurityHeaders)]
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
     app.state.sockets = sockets
     app.state.sessions = sessions
     return app
@@ -167,13 +170,13 @@ async def serve(
         access_log=False,
         server_header=False,
         lifespan="on",
+        http=BoundedHeads,
         ws="websockets-sansio",
         ws_max_size=FRAME_BYTES_MAX,
         ws_per_message_deflate=False,  # a window of 256 KB per socket, for messages of 200 bytes
         ws_ping_interval=30,
         ws_ping_timeout=30,
         timeout_graceful_shutdown=settings.grace_s,
-        h11_max_incomplete_event_size=HEADER_BYTES_MAX,
         proxy_headers=False,
     )
     server = Server(config)
@@ -192,7 +195,20 @@ async def serve(
         listening.close()
 
 
-_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+class Direct:
+    """Sends HTTP requests of some paths to their endpoints at once, past all routing.
+
+    The endpoints word for themselves what they do not take, and set every header of an answer.
+    """
+
+    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
+        self._app = app
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        await (endpoint or self._app)(scope, receive, send)
 
 
 def _require_regulator(viewer: Viewer | None) -> None:

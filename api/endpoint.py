@@ -3,18 +3,20 @@
 Refused before anything is read: another method, another content type, another origin. A body is
 read up to 64 KB; those who trade may send up to 1.2 MB, and then only to place, amend or cancel.
 Then the guard, the table of rights, the schema. Batches are refused: a list is no request.
+
+It speaks ASGI itself: a framework's request and response around it cost as much as the rest of the
+way of a mutation to the ledger and back (`commonwatt bench write`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 from strawberry import Schema
 from strawberry.types import ExecutionResult
 
@@ -22,6 +24,7 @@ from api.access import Viewer, reader_of
 from api.answers import STATUS, told, written
 from api.faults import ApiFault, Fault
 from api.guard import Admission, Guard, Kind
+from api.headers import RAW_HEADERS
 from api.metrics import Metrics
 from api.plan import Plans
 from api.selection import Answer, NotPlain
@@ -54,6 +57,9 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 
 
 _asked = msgspec.json.Decoder(Asked)
+_HEADERS = (
+    *RAW_HEADERS, (b"content-type", JSON.encode()), (b"cache-control", b"no-store")
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,13 @@ class Endpoint:
     require: Callable[[Viewer | None], None] | None = None
     plans: Plans = field(default_factory=Plans)
 
-    async def answer(self, request: Request) -> Response:
-        """The answer to a request; never raises for what a client sent."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request; never raises for what a client sent."""
         began_s = time.perf_counter()
-        kind, roots, status, code = "none", (), 200, None
+        heads = _heads(scope)
+        kind, roots, status = "none", (), 200
         try:
-            viewer, asked, size = await self._asked(request)
+            viewer, asked, size = await self._asked(scope["method"], heads, receive)
             admission = self.guard.admit(
                 asked.query,
                 reader_of(viewer),
@@ -84,14 +91,15 @@ class Endpoint:
             )
             kind, roots = admission.kind, admission.roots
             _check_size(size, admission)
-            body = await self._executed(asked, admission, viewer, request)
+            result = await self._executed(asked, admission, viewer, heads.get("origin"))
+            data, errors = result.data, told(result.errors or (), self.metrics)
         except ApiFault as fault:
-            code, status = fault.code, STATUS.get(fault.code, 400)
-            self.metrics.refused.labels(code).inc()
-            extensions = await self.services.freshness.extensions()
-            body = written(None, told([fault], self.metrics), extensions)
-        except ClientDisconnect:
-            return Response(status_code=400)
+            status = STATUS.get(fault.code, 400)
+            self.metrics.refused.labels(fault.code).inc()
+            data, errors = None, told([fault], self.metrics)
+        except _Gone:
+            return
+        body = written(data, errors, await self.services.freshness.extensions())
         seconds = time.perf_counter() - began_s
         self.metrics.operations_s.labels(kind).observe(seconds)
         log.info(
@@ -99,37 +107,35 @@ class Endpoint:
             kind=kind,
             fields=list(roots),
             status=status,
-            code=code,
+            code=errors[0]["extensions"]["code"] if errors else None,
             ms=round(seconds * 1e3, 2),
         )
-        headers = {"Cache-Control": "no-store"}
-        if status == 405:
-            headers["Allow"] = "POST"
-        return Response(body, status_code=status, media_type=JSON, headers=headers)
+        await _send(send, status, body)
 
-    async def _asked(self, request: Request) -> tuple[Viewer | None, Asked, int]:
+    async def _asked(
+        self, method: str, heads: Mapping[str, str], receive: Receive
+    ) -> tuple[Viewer | None, Asked, int]:
         """Who asks what, and the bytes of the body."""
-        if request.method != "POST":
+        if method != "POST":
             raise METHOD()
-        headers = request.headers
-        if headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        if heads.get("content-type", "").partition(";")[0].strip().lower() != JSON:
             raise CONTENT_TYPE()
-        check_origin(headers.get("origin"), self.services)
-        viewer = self.sessions.viewer(headers.get("authorization"))
+        check_origin(heads.get("origin"), self.services)
+        viewer = self.sessions.viewer(heads.get("authorization"))
         if self.require is not None:
             self.require(viewer)
         trades = viewer is not None and viewer.role in TRADING_ROLES
-        body = await _body(request, BATCH_BODY_BYTES_MAX if trades else BODY_BYTES_MAX)
+        limit = BATCH_BODY_BYTES_MAX if trades else BODY_BYTES_MAX
+        body = await _body(heads.get("content-length", "0"), receive, limit)
         return viewer, _decoded(body), len(body)
 
     async def _executed(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, request: Request
-    ) -> bytes:
+        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+    ) -> Answer | ExecutionResult:
         result = await self._planned(asked, admission, viewer)
         if result is None:
-            result = await self._standard(asked, admission, viewer, request)
-        extensions = await self.services.freshness.extensions()
-        return written(result.data, told(result.errors or (), self.metrics), extensions)
+            result = await self._standard(asked, admission, viewer, origin)
+        return result
 
     async def _planned(
         self, asked: Asked, admission: Admission, viewer: Viewer | None
@@ -144,11 +150,9 @@ class Endpoint:
             return None
 
     async def _standard(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, request: Request
+        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
     ) -> ExecutionResult:
-        context = RequestContext(
-            viewer, self.services, self.sessions, admission, request.headers.get("origin")
-        )
+        context = RequestContext(viewer, self.services, self.sessions, admission, origin)
         return await self.schema.execute(
             asked.query,
             variable_values=asked.variables,
@@ -163,19 +167,41 @@ def check_origin(origin: str | None, services: Services) -> None:
         raise ORIGIN()
 
 
-async def _body(request: Request, limit: int) -> bytes:
-    """The body, read no further than `limit` bytes."""
-    length = request.headers.get("content-length", "0")
+class _Gone(Exception):
+    """The client has left before it had sent all of its body."""
+
+
+def _heads(scope: Scope) -> dict[str, str]:
+    """The headers by name; of one that stands twice the first counts."""
+    found: Iterable[tuple[bytes, bytes]] = reversed(scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
+
+
+async def _body(length: str, receive: Receive, limit: int) -> bytes:
+    """The body, read no further than `limit` bytes; `length` is what its header says."""
     if not length.isdecimal() or len(length) > 12 or int(length) > limit:
         raise BODY_TOO_LARGE(limit=limit)
     pieces: list[bytes] = []
-    size = 0
-    async for piece in request.stream():
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece: bytes = message.get("body", b"")
         size += len(piece)
         if size > limit:
             raise BODY_TOO_LARGE(limit=limit)
         pieces.append(piece)
+        more = message.get("more_body", False)
     return b"".join(pieces)
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _decoded(body: bytes) -> Asked:

@@ -35,6 +35,10 @@ FORBIDDEN = Fault("FORBIDDEN", "{what} is not yours to see or do as {role}.")
 NOT_FOUND = Fault("NOT_FOUND", "There is no {kind} {id}.")
 ARGUMENT_RANGE = Fault("ARGUMENT_RANGE", "{name} is {value}; it must be {bound}.")
 ARGUMENT_CURSOR = Fault("ARGUMENT_CURSOR", "{value!r} is no cursor of this list.")
+READ_MODEL_UNAVAILABLE = Fault(
+    "READ_MODEL_UNAVAILABLE",
+    "The read model cannot be asked now; damaged tables are built anew. Ask again in a moment.",
+)
 LEDGER_UNAVAILABLE = Fault(
     "LEDGER_UNAVAILABLE",
     "The ledger takes no writes now ({reason}). Nothing was changed; reads go on.",
@@ -46,7 +50,7 @@ OUTCOME_UNKNOWN = Fault(
 )
 LEDGER_BUSY = Fault(
     "LEDGER_BUSY",
-    "Others were first {count} times in a row. Nothing was changed; send the same again.",
+    "Others were first (attempts: {count}). Nothing was changed; send the same again.",
 )
 REFUSED = Fault("REFUSED", "The ledger refused this: {sentence} ({code})")
 NO_ENROLMENT = Fault("NOT_FOUND", "Enrolment is for demonstrations; a retailer admits you here.")

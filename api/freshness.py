@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel
+from api.read_model.reads import UNREADABLE, ReadModel
 from api.read_model.records import AreaRecord, Checkpoint
+from chaincode.readings import OracleSet
 from ledger_network.port import Health, Ledger
 
 KEPT_S = 1.0
@@ -52,11 +53,15 @@ class Freshness:
         self._health = _Kept[Health](ledger.health)
         self._checkpoint = _Kept[Checkpoint](read_model.checkpoint)
         self._area = _Kept[AreaRecord | None](lambda: read_model.area(area))
+        self._oracle = _Kept[OracleSet | None](self._ask_oracle)
+        self._read_model = read_model
+        self._name = area
         projection.subscribe(lambda _: self._moved())
 
     def _moved(self) -> None:
         self._checkpoint.drop()
         self._area.drop()
+        self._oracle.drop()
 
     def drop(self) -> None:
         """Ask everything anew next time."""
@@ -81,10 +86,25 @@ class Freshness:
         now_s = int(time.time())
         return now_s if area is None or not area.rate else area.market_s(now_s)
 
+    async def oracle(self) -> OracleSet | None:
+        """The oracle's nodes now, or the first that will be; None where none were named."""
+        return await self._oracle.get()
+
+    async def _ask_oracle(self) -> OracleSet | None:
+        area, market_s = await self.area(), await self.market_s()
+        slot = market_s if area is None else market_s - market_s % area.slot_s
+        return await self._read_model.oracle(self._name, slot)
+
     async def extensions(self) -> dict[str, object]:
-        """`block`, `blockTime` (seconds UTC), `ageS` (seconds since then) and `writable`."""
-        checkpoint = await self._checkpoint.get()
+        """`block`, `blockTime` (seconds UTC), `ageS` (seconds since then) and `writable`.
+
+        Where the read model cannot be read an answer reflects no block: then only `writable`.
+        """
         health = await self._health.get()
+        try:
+            checkpoint = await self._checkpoint.get()
+        except UNREADABLE:
+            return {"writable": health.writable}
         return {
             "block": checkpoint.block,
             "blockTime": checkpoint.time_s,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -22,8 +21,12 @@ HEADERS = {
 }
 
 
+RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
+"""The same as ASGI takes them."""
+
+
 class SecurityHeaders:
-    """Puts `HEADERS` on every HTTP answer of an app."""
+    """Puts `HEADERS` on every HTTP answer of an app, which sets none of them itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,7 +39,7 @@ class SecurityHeaders:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                message["headers"] = [*message.get("headers", ()), *RAW_HEADERS]
             await send(message)
 
         await self._app(scope, receive, with_headers)

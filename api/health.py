@@ -38,12 +38,17 @@ async def readiness(services: Services) -> Readiness:
     """How ready the API is now."""
     health = await services.freshness.health()
     fresh = await services.freshness.extensions()
-    block, age_s = _integer(fresh["block"]), _integer(fresh["ageS"])
+    block, age_s = _integer(fresh.get("block")), _integer(fresh.get("ageS"))
     lag = max(0, health.height - 1 - block)
+    sentence = health.sentence
     is_late = lag > LAG_MAX or (lag > 0 and age_s > services.settings.ready_age_s)
-    sentence = f"The read model is {lag} blocks behind the ledger." if is_late else health.sentence
+    if is_late:
+        sentence = f"The read model is {lag} blocks behind the ledger."
+    is_unreadable = "block" not in fresh
+    if is_unreadable:
+        sentence = "The read model cannot be read."
     return Readiness(
-        status="unready" if is_late else "ready",
+        status="unready" if is_late or is_unreadable else "ready",
         sentence=sentence,
         block=block,
         lag=lag,

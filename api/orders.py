@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -57,20 +56,6 @@ FORMS: Mapping[Act, Form] = {
 }
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What became of one token; `orders` are (slot, full name) of the orders it is about.
-
-    `transaction` and `block` are None for a token that never reached the ledger.
-    """
-
-    code: str
-    sentence: str
-    orders: Sequence[tuple[int, str]]
-    transaction: str | None = None
-    block: int | None = None
-
-
 class _Named(msgspec.Struct, frozen=True):
     """The part of any order payload that names one order."""
 
@@ -89,6 +74,32 @@ class _Payload(msgspec.Struct, frozen=True):
 _payloads = msgspec.json.Decoder(_Payload)
 
 
+class Carried(NamedTuple):
+    """What became of one token.
+
+    `token` is None for one that was not passed on; so are `transaction` and `block`, and they are
+    as well where the ledger refused to look at it.
+    """
+
+    code: str
+    sentence: str
+    token: Compact | None = None
+    transaction: str | None = None
+    block: int | None = None
+
+    @property
+    def orders(self) -> Sequence[tuple[int, str]]:
+        """Slot and full name of the orders it is about, where the ledger could read it."""
+        if self.token is None:
+            return ()
+        try:
+            payload = _payloads.decode(self.token.payload)
+        except msgspec.MsgspecError:
+            return ()
+        named = payload.orders or [_Named(payload.id, payload.slot)]
+        return [(order.slot, f"{self.token.did}/{order.id}") for order in named]
+
+
 async def carry(
     services: Services, viewer: Viewer, act: Act, tokens: Sequence[str]
 ) -> list[Carried]:
@@ -101,15 +112,16 @@ async def carry(
     read = [_read(token, form) for token in tokens]
     retailers = await _retailers(services, viewer, read)
     refused = [_refusal(viewer, token, retailers) for token in read]
-    batch = [token for token, answer in zip(tokens, refused, strict=True) if answer is None]
+    batch = [
+        (text, token)
+        for text, token, answer in zip(tokens, read, refused, strict=True)
+        if answer is None and isinstance(token, Compact)
+    ]
     if not batch:
         return [answer for answer in refused if answer is not None]
     member = _member(services, viewer, retailers)
     carried = iter(await _answers(services.ledger, act, batch, member))
-    return [
-        answer or _with_orders(next(carried), token)
-        for answer, token in zip(refused, read, strict=True)
-    ]
+    return [answer or next(carried) for answer in refused]
 
 
 def _read(token: str, form: Form) -> Compact | TokenRefused:
@@ -140,7 +152,7 @@ def _refusal(
     """Why a token is not passed on; None where it is."""
     if isinstance(token, TokenRefused):
         refused = SHEET_UNREADABLE(reason=token.sentence)
-        return Carried(refused.code, refused.sentence, ())
+        return Carried(refused.code, refused.sentence)
     if token.did == viewer.did:
         return None
     if viewer.role == "RETAILER":
@@ -148,9 +160,9 @@ def _refusal(
         if retailer == viewer.member:
             return None
         refused = NOT_OWN_CLIENT(did=token.did, retailer=retailer)
-        return Carried(refused.code, refused.sentence, ())
+        return Carried(refused.code, refused.sentence)
     sentence = f"The token is signed by {token.did}, not by you ({viewer.did})."
-    return Carried(NOT_OWN_TOKEN, sentence, ())
+    return Carried(NOT_OWN_TOKEN, sentence)
 
 
 def _member(services: Services, viewer: Viewer, retailers: Mapping[str, str]) -> Member:
@@ -159,30 +171,20 @@ def _member(services: Services, viewer: Viewer, retailers: Mapping[str, str]) ->
     return Member(services.carrier(retailers.get(viewer.did)))
 
 
-async def _answers(ledger: Ledger, act: Act, batch: list[str], member: Member) -> list[Carried]:
+async def _answers(
+    ledger: Ledger, act: Act, batch: Sequence[tuple[str, Compact]], member: Member
+) -> list[Carried]:
     """One answer per token; a batch refused as a whole is refused token by token."""
+    arguments = TokensArguments([text for text, _ in batch])
     try:
-        receipt = await submit(ledger, act, TokensArguments(batch), member)
+        receipt = await submit(ledger, act, arguments, member)
     except Refused as refused:
-        return [Carried(refused.code, refused.sentence, ()) for _ in batch]
+        return [Carried(refused.code, refused.sentence, token) for _, token in batch]
     answers: list[TokenAnswer] = receipt.read(TokensAnswer).answers
     return [
-        Carried(answer.code, answer.sentence, (), receipt.transaction, receipt.block)
-        for answer in answers
+        Carried(answer.code, answer.sentence, token, receipt.transaction, receipt.block)
+        for answer, (_, token) in zip(answers, batch, strict=True)
     ]
-
-
-def _with_orders(carried: Carried, token: Compact | TokenRefused) -> Carried:
-    """The answer with the names of the orders, where the ledger could read the token."""
-    if isinstance(token, TokenRefused):
-        return carried
-    try:
-        payload = _payloads.decode(token.payload)
-    except msgspec.MsgspecError:
-        return carried
-    named = payload.orders or [_Named(payload.id, payload.slot)]
-    orders = [(order.slot, f"{token.did}/{order.id}") for order in named]
-    return Carried(carried.code, carried.sentence, orders, carried.transaction, carried.block)
 
 
 async def submit(ledger: Ledger, name: str, arguments: msgspec.Struct, member: Member) -> Receipt:

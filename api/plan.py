@@ -38,7 +38,7 @@ from graphql import (
 from api.access import Viewer
 from api.faults import ApiFault
 from api.read_model.paging import Columns
-from api.read_model.reads import DatabaseUnusable, ReadRefused, TablesDamaged
+from api.read_model.reads import UNREADABLE, ReadRefused
 from api.schema.hot import HOT_LISTS, Argument, Column, HotList, Value
 from api.schema.pages import Listing, columns_of, read_columns
 from api.selection import Answer, NotPlain, plain_fields, plain_operation
@@ -115,7 +115,7 @@ class ListPlan:
                 root.name: await _answer_root(root, services, viewer, of_root)
                 for root, of_root in zip(self.roots, values, strict=True)
             }
-        except (ApiFault, DatabaseUnusable, ReadRefused, TablesDamaged):
+        except (ApiFault, ReadRefused, *UNREADABLE):
             raise NotPlain from None
         return Answer(orjson.Fragment(_json.encode(data)))
 

@@ -7,7 +7,6 @@ input cannot be taken; then one line on standard error says which and why.
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -33,6 +32,7 @@ from commonwatt import (
 from commonwatt.auction import AuctionInputError, run_auction
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure
+from commonwatt.collector import collect_seldom
 from commonwatt.engine import LedgerKind
 from commonwatt.field import FieldFailed
 from commonwatt.formats import kwh, money
@@ -73,15 +73,10 @@ app.add_typer(demonstration_command.app, name="demonstration")
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
-# What the market allocates are structs and bytes without cycles: with Python's own thresholds the
-# collector takes some 3 % of a busy ledger's time to find nothing (measured with ledger-orders).
-COLLECTOR_THRESHOLDS = (50_000, 20, 100)
-
-
 @app.callback()
 def prepare() -> None:
     """A permissioned market for local energy: run it, simulate it, check it."""
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    collect_seldom()
 
 
 def refuse(sentence: str, code: int = 2) -> typer.Exit:

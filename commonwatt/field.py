@@ -1,9 +1,9 @@
 """What stands outside in a demonstration: simulated meters and the oracle's nodes, in a process apart.
 
 The meters speak Modbus/TCP, the nodes read them and speak mutual TLS with each other and with the
-ledger's side, which listens in the process of `commonwatt up`. The field writes lines of JSON: that
-it is ready, and what its nodes say of meters and of each other. It ends when its standard input
-does, so it does not outlive who started it.
+ledger's side, which listens in the process of `commonwatt up` and takes what they say of health on
+to the API. The field writes one line of JSON when it is ready. It ends when its standard input does,
+so it does not outlive who started it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -30,7 +30,7 @@ from identity.jws import parse_compact
 from ledger_network.port import Ledger, Member
 from meter_oracle.certificates import make_certificates
 from meter_oracle.ensemble import Seat, run_nodes, sources_of
-from meter_oracle.health import MeterHealth, NodeHealth
+from meter_oracle.health_api import HealthApi
 from meter_oracle.reports import SignedReport
 from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
 from meter_oracle.simulated.device import FaultKind
@@ -47,7 +47,6 @@ from meter_oracle.transport import TlsFiles
 SECOND_NS = 1_000_000_000
 READY_S = 30.0
 STOP_S = 5.0
-LINE_BYTES_MAX = 65_536
 
 
 class FieldPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,15 +63,10 @@ class FieldPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: dict[str, FaultKind]
 
 
-class Ready(msgspec.Struct, frozen=True, tag="ready"):
+class Ready(msgspec.Struct, frozen=True):
     """The field reads meters now."""
 
     meters: int
-
-
-Said = Ready | MeterHealth | NodeHealth
-
-_said = msgspec.json.Decoder(Said)
 
 
 class FieldFailed(Exception):
@@ -86,23 +80,22 @@ class Field:
         self._process = process
         self._log = log
 
-    async def said(self) -> AsyncIterator[Said]:
-        """What the field says, until it ends; raises `FieldFailed` when nobody has ended it."""
-        stream = self._process.stdout
-        if stream is None:
-            raise FieldFailed("The meters' process was started without an output.")
-        while line := await stream.readline():
-            yield _said.decode(line)
+    async def ended(self) -> None:
+        """Wait until it has ended by itself, and raise `FieldFailed`."""
         code = await self._process.wait()
         raise FieldFailed(f"The meters' process ended (exit code {code}); see {self._log}.")
 
     async def ready(self) -> None:
         """Return when meters are read; raises `FieldFailed`."""
+        stream = self._process.stdout
+        if stream is None:
+            raise FieldFailed("The meters' process was started without an output.")
         try:
             async with asyncio.timeout(READY_S):
-                async for word in self.said():
-                    if isinstance(word, Ready):
-                        return
+                line = await stream.readline()
+                if not line:
+                    await self.ended()
+                msgspec.json.decode(line, type=Ready)
         except TimeoutError:
             raise FieldFailed(
                 f"The meters' process was not ready within {READY_S:g} s; see {self._log}."
@@ -149,15 +142,18 @@ async def running_field(
     clock: Clock,
     faults: dict[str, FaultKind],
     late: Callable[[int], None],
+    api: str,
 ) -> AsyncGenerator[Field]:
     """A field whose nodes report to `ledger`; `folder` takes its certificates, plan and log.
 
-    `late` is told each slot that is reported, for it may have settled already.
+    `late` is told each slot that is reported, for it may have settled already. What nodes say of
+    health goes to the API at the address `api`.
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
     side = ReportedSide(ledger, late)
-    server = LedgerSideServer(side, tls.pop(LEDGER_NAME), nodes)
+    herald = HealthApi(api)
+    server = LedgerSideServer(side, tls.pop(LEDGER_NAME), nodes, herald)
     port = await server.start("127.0.0.1:0")
     try:
         plan = FieldPlan(
@@ -185,6 +181,7 @@ async def running_field(
             await field.close()
     finally:
         await server.close()
+        await herald.close()
 
 
 async def _start(plan: Path, log: Path) -> Field:
@@ -194,7 +191,6 @@ async def _start(plan: Path, log: Path) -> Field:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
-            limit=LINE_BYTES_MAX,
             start_new_session=True,  # Ctrl-C in a terminal reaches `commonwatt up` alone
         )
     return Field(process, log)
@@ -204,10 +200,6 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
     """Serve the meters and run the nodes until standard input ends."""
     cast = make_cast(plan.seed, plan.households)
     homes = [*cast.homes, *empty_homes(plan.seed, plan.households)]
-
-    async def say(word: Said) -> None:
-        output.write(msgspec.json.encode(word) + b"\n")
-        output.flush()
 
     fleet = _fleet(homes, plan)
     await fleet.start(units_per_port=1)
@@ -223,6 +215,7 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
                 submitter=ledgers[did],
                 view=ledgers[did],
                 sales=ledgers[did].sales,
+                herald=ledgers[did],
             )
             for key in cast.oracle_keys
             for did in [did_key(key.public)]
@@ -237,12 +230,11 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
         )
 
         async def ready(_: Mapping[str, str]) -> None:
-            await say(Ready(len(homes)))
+            output.write(msgspec.json.encode(Ready(len(homes))) + b"\n")
+            output.flush()
 
         nodes = asyncio.create_task(
-            run_nodes(
-                market, timing(plan.clock.rate), seats, rule=plan.clock, health=say, started=ready
-            )
+            run_nodes(market, timing(plan.clock.rate), seats, rule=plan.clock, started=ready)
         )
         try:
             ended = asyncio.create_task(_until_input_ends())

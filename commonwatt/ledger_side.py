@@ -2,7 +2,8 @@
 
 The nodes know no ledger: they speak mutual TLS with this, which holds the operator's identity on the
 channel and one profile. It checks nothing that the contract does not; whoever breaks into it can
-withhold reports and make none, for he has no node's key.
+withhold reports and make none, for he has no node's key. What nodes sign about health it takes to an
+API, where it is told one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from commonwatt.network_waiting import ProfileUnreadable, read_profile, until_it
 from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.probe import NotReady
 from ledger_network.port import Invalid, Member
+from meter_oracle.health_api import HealthApi, base_url
 from meter_oracle.settings import SettingsInvalid
 from meter_oracle.submitting import LedgerSide, LedgerSideServer
 from meter_oracle.transport import TlsFiles, split_address
@@ -31,7 +33,8 @@ class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """A YAML file; paths in it are relative to it.
 
     `profile` is the oracle operator's, as `commonwatt network profile --json` prints it; `nodes` are
-    the DIDs that may ask and submit.
+    the DIDs that may ask and submit. `api` is `http://host:port` of the API that shows what they say of
+    health; without one that stays in their logs.
     """
 
     area: str
@@ -39,6 +42,7 @@ class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     tls: TlsFiles
     profile: str
     nodes: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+    api: str | None = None
 
 
 def read_ledger_side(file: Path) -> LedgerSideSettings:
@@ -46,6 +50,8 @@ def read_ledger_side(file: Path) -> LedgerSideSettings:
     try:
         found = msgspec.yaml.decode(file.read_bytes(), type=LedgerSideSettings)
         split_address(found.listen)
+        if found.api is not None:
+            base_url(found.api)
     except (OSError, ValueError) as fault:  # msgspec's faults are ValueErrors
         raise SettingsInvalid(f"{file}: {fault}") from None
     folder = file.parent
@@ -79,15 +85,18 @@ async def _serve(settings: LedgerSideSettings) -> None:
         waiting.cancel()
         return
     waiting.result()
+    herald = None if settings.api is None else HealthApi(settings.api)
     async with await FabricLedger.open([profile], contract=Contract()) as ledger:
         side = LedgerSide(ledger, settings.area, Member(profile.organisation))
-        server = LedgerSideServer(side, settings.tls, settings.nodes)
+        server = LedgerSideServer(side, settings.tls, settings.nodes, herald)
         port = await server.start(settings.listen)
         try:
             sys.stderr.write(f"Answering {len(settings.nodes)} nodes on port {port}.\n")
             await stopped
         finally:
             await server.close()
+            if herald is not None:
+                await herald.close()
 
 
 def _ended(fault: Exception, code: int) -> typer.Exit:

@@ -181,6 +181,7 @@ def _make_ledger_side(folder: Path, material: Material, nodes: list[str], files:
         tls=TLS,
         profile=f"profiles/{ORACLE}.json",
         nodes=nodes,
+        api=f"http://{API}:{API_PORT}",
     )
     (folder / "ledger-side.yaml").write_bytes(msgspec.yaml.encode(settings))
 

@@ -110,11 +110,12 @@ async def run_up(
                 clock=clock,
                 faults=faults,
                 late=market.operation.correct,
+                api=web.address,
             ) as field,
         ):
             _welcome(console, market, web, clock.market_anchor_s)
             show = _run_live if terminal else _run_lines
-            await _first_of(stop, web.ended(), web.listen_to(field), show(market, stop, console))
+            await _first_of(stop, web.ended(), field.ended(), show(market, stop, console))
     tally = market.operation.tally
     console.print(
         f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "

@@ -13,17 +13,14 @@ from api.app import listen, make_app, serve
 from api.logs import configure_logs
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
-from api.read_model.records import HealthRecord
 from api.services import Services
 from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.demonstration import AREA, DSO, RETAILERS
-from commonwatt.field import Field, Ready
 from commonwatt.market import Market
 from commonwatt.market_plan import UpRefused
 from commonwatt.personas import REGULATOR, accounts, personas
 from commonwatt.reception import Reception
 from ledger_network.port import Ledger
-from meter_oracle.health import MeterHealth, NodeHealth
 
 
 class Web:
@@ -37,12 +34,6 @@ class Web:
     async def ended(self) -> None:
         """Return when serving has ended by itself; raises what ended it."""
         await asyncio.shield(self._work)
-
-    async def listen_to(self, field: Field) -> None:
-        """Keep what the oracle's nodes say of meters and of each other, for the pages."""
-        async for word in field.said():
-            if not isinstance(word, Ready):
-                await self.services.read_model.write_health([_record(word)])
 
 
 Address = tuple[socket.socket, ApiSettings]
@@ -123,9 +114,3 @@ async def _until_one_fails(*works: asyncio.Future[None]) -> None:
     for work in works:
         if work.done() and not work.cancelled():
             work.result()
-
-
-def _record(word: MeterHealth | NodeHealth) -> HealthRecord:
-    """A word about a node stands under no meter."""
-    meter = word.meter if isinstance(word, MeterHealth) else ""
-    return HealthRecord(meter, word.node, word.state, word.sentence, word.at_s)

@@ -15,7 +15,8 @@ from identity.keys import PrivateKey
 from meter_oracle.delivery import Delivery, Sales
 from meter_oracle.driver import MeterDriver, open_driver
 from meter_oracle.file_drop import DropFolders
-from meter_oracle.health import HealthBoard, HealthSink
+from meter_oracle.health import HealthBoard, HealthSink, MeterHealth, NodeHealth
+from meter_oracle.health_telling import HealthTeller, Herald
 from meter_oracle.node import OracleNode
 from meter_oracle.schedule import MarketClock, Now, RealTime, Timekeeper
 from meter_oracle.settings import MarketSettings, NodeSettings, SettingsInvalid, TimingSettings
@@ -33,7 +34,7 @@ OpenMeters = Callable[[Timekeeper], Sequence[MeterWatch]]
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
     """One node of several in a process: its key, certificate, meters, way to the ledger, clock.
 
-    `LedgerSide` and `RemoteLedgerSide` are both a submitter and a view.
+    `LedgerSide` and `RemoteLedgerSide` are both a submitter and a view; the latter is a herald, too.
     """
 
     key: PrivateKey
@@ -43,6 +44,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     view: LedgerView
     now: Now = time.time_ns
     sales: Sales | None = None
+    herald: Herald | None = None
 
 
 def sources_of(sources: Sequence[MeterSource], *, live_control: bool = False) -> OpenMeters:
@@ -72,7 +74,10 @@ def make_node(
     """A node that does not listen yet."""
     keeper = Timekeeper(rule, now=seat.now)
     did = did_key(seat.key.public)
-    board = HealthBoard(did, health)
+    teller = None
+    if seat.herald is not None:
+        teller = HealthTeller(market, seat.herald, key=seat.key, now=seat.now)
+    board = HealthBoard(did, _both(health, teller))
     watch = Watch(
         seat.meters(keeper),
         board,
@@ -94,6 +99,7 @@ def make_node(
         view=seat.view,
         tls=seat.tls,
         delivery=delivery,
+        teller=teller,
     )
 
 
@@ -133,6 +139,7 @@ async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) 
         meters=sources_of(settings.meters, live_control=settings.live_control),
         submitter=ledger,
         view=ledger,
+        herald=ledger,
     )
     node = make_node(
         settings.market, settings.timing, seat, rule=settings.clock or RealTime(), health=health
@@ -155,6 +162,19 @@ def read_key(settings: NodeSettings) -> PrivateKey:
     if did not in settings.market.nodes:
         raise SettingsInvalid(f"{settings.key}: {did} is none of market.nodes")
     return key
+
+
+def _both(health: HealthSink | None, teller: HealthTeller | None) -> HealthSink | None:
+    """Where a board says what is new: to whoever listens here, and to the world."""
+    if teller is None:
+        return health
+
+    async def say(said: MeterHealth | NodeHealth) -> None:
+        teller.find(said)
+        if health is not None:
+            await health(said)
+
+    return say
 
 
 def _open(

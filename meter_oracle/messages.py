@@ -116,6 +116,12 @@ class AskSales(msgspec.Struct, frozen=True, tag="ask-sales"):
     slot: int
 
 
+class Tell(msgspec.Struct, frozen=True, tag="tell"):
+    """To the ledger's side: a signed word on health, to be passed on."""
+
+    token: str
+
+
 class Sales(msgspec.Struct, frozen=True, tag="sales"):
     """The cleared sales of a slot: Wh by meter, empty before it has cleared."""
 
@@ -153,6 +159,7 @@ Message = (
     | AskReadings
     | AskMeters
     | AskSales
+    | Tell
     | Readings
     | Meters
     | Sales

@@ -20,6 +20,7 @@ from identity.did import did_key
 from identity.keys import PrivateKey
 from meter_oracle.delivery import Delivery
 from meter_oracle.health import HealthBoard
+from meter_oracle.health_telling import HealthTeller
 from meter_oracle.messages import (
     Heard,
     Message,
@@ -61,6 +62,7 @@ class OracleNode:
         view: LedgerView,
         tls: TlsFiles,
         delivery: Delivery | None = None,
+        teller: HealthTeller | None = None,
     ) -> None:
         self.did = did_key(key.public)
         self._market = market
@@ -70,6 +72,7 @@ class OracleNode:
         self._watch = watch
         self._board = board
         self._delivery = delivery
+        self._teller = teller
         self._tls = tls
         self._links: Mapping[str, PeerLink] = {}
         self._server = PeerServer(
@@ -94,6 +97,7 @@ class OracleNode:
             view=view,
         )
         self._news: dict[int, asyncio.Event] = {}
+        self._over: set[int] = set()  # boundaries whose slot before them needs no report any more
         self._objectors: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -119,6 +123,10 @@ class OracleNode:
         lead_s = lead_ns / self._keeper.rule.rate / NS_PER_S
         boundary_s = self._keeper.boundary_s(slot_s)
         try:
+            if self._teller is not None:
+                self._begin(self._teller.run())
+            at_s = self._keeper.market_ns() // NS_PER_S
+            await self._board.node(self.did, "good", "It has started.", at_s=at_s)
             await self._desk.certify(boundary_s - slot_s)
             while True:
                 await self._keeper.until(boundary_s * NS_PER_S - lead_ns)
@@ -146,7 +154,7 @@ class OracleNode:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("work on a boundary broke off", exc_info=task.exception())
+            log.error("work of the node broke off", exc_info=task.exception())
 
     async def _boundary(self, boundary_s: int) -> None:
         """Everything that a boundary brings: reads, observations, the report of the slot before."""
@@ -158,11 +166,26 @@ class OracleNode:
         await self._observe(boundary_s)
         self._begin(self._follow(boundary_s))
         await self._report(boundary_s)
+        self._forget(boundary_s)
+
+    def _forget(self, boundary_s: int) -> None:
+        """The slot that ends at a boundary is over: let go of what nobody will ask for again.
+
+        Registers are needed while a slot before or behind them is reported: minutes, as a rule, and
+        `keep_slots` at most.
+        """
+        self._over.add(boundary_s)
+        slot_s = self._market.slot_s
+        for boundary in (boundary_s - slot_s, boundary_s):
+            if boundary in self._over and boundary + slot_s in self._over:
+                self._observations.forget_values(boundary)
+                self._watch.forget(boundary)
         oldest_s = self._oldest_s()
         self._observations.drop(oldest_s)
         self._desk.drop(oldest_s)
         for kept in [kept for kept in self._news if kept < oldest_s]:
             del self._news[kept]
+        self._over = {kept for kept in self._over if kept >= oldest_s}
 
     async def _follow(self, boundary_s: int) -> None:
         """Look again at meters that are late, and tell the others of each that comes."""

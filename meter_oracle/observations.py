@@ -115,6 +115,13 @@ class Observations:
         """Whether a node has contradicted itself about a boundary."""
         return node in self._liars.get(boundary, set())
 
+    def forget_values(self, boundary: int) -> None:
+        """Forget the registers at a boundary that no report needs any more.
+
+        Who has said something stays known, so that it cannot be said anew in other words.
+        """
+        self._values.pop(boundary, None)
+
     def drop(self, oldest_s: int) -> None:
         """Forget boundaries before `oldest_s`."""
         for kept in (self._values, self._said, self._liars):

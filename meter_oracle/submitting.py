@@ -1,7 +1,8 @@
 """How reports reach the ledger, and how nodes see what it holds.
 
 `Submitter` takes a report, `LedgerView` says what is certified and recorded; a node trusts that and
-no other node's word about it. Both are met by a ledger in this process (`LedgerSide`) and by one
+no other node's word about it. Words on health go the same way and on to an API, where the ledger's
+side knows one. Both are met by a ledger in this process (`LedgerSide`) and by one
 behind mutual TLS (`RemoteLedgerSide`, answered by `LedgerSideServer`).
 """
 
@@ -24,6 +25,7 @@ from chaincode.readings import TRANSIENT_LEAVES, Leaf, Recorded, ReportArguments
 from chaincode.slots import SlotArguments
 from chaincode.state import at_slot
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
+from meter_oracle.health_telling import Herald
 from meter_oracle.messages import (
     AskMeters,
     AskReadings,
@@ -35,7 +37,9 @@ from meter_oracle.messages import (
     Readings,
     Sales,
     Submit,
+    Tell,
 )
+from meter_oracle.observations import OK
 from meter_oracle.reports import SignedReport
 from meter_oracle.transport import (
     PeerLink,
@@ -158,9 +162,11 @@ class RemoteLedgerSide:
     """`Submitter` and `LedgerView` over mutual TLS."""
 
     def __init__(self, files: TlsFiles, address: str, *, name: str = LEDGER_NAME) -> None:
-        # Two connections: what is recorded can be asked while a report is on its way.
+        # Three connections: what is recorded can be asked while a report is on its way, and a
+        # word on health, which may wait long for an API, holds up neither.
         self._submits = PeerLink(files, name, address)
         self._asks = PeerLink(files, name, address)
+        self._tells = PeerLink(files, name, address)
 
     async def submit(self, report: SignedReport) -> str:
         """As `Submitter` has it."""
@@ -193,17 +199,36 @@ class RemoteLedgerSide:
             raise unreachable(answer, self._asks.name)
         return answer.sold_wh
 
+    async def tell(self, token: str) -> str:
+        """As `Herald` has it."""
+        try:
+            answer = await self._tells.ask(Tell(token), timeout_s=ASK_S)
+        except PeerUnreachable:
+            return LEDGER_UNAVAILABLE
+        return answer.code if isinstance(answer, Heard) else LEDGER_UNAVAILABLE
+
     async def close(self) -> None:
-        """Let go of both connections."""
+        """Let go of all connections."""
         await self._submits.close()
         await self._asks.close()
+        await self._tells.close()
 
 
 class LedgerSideServer:
-    """Answers the nodes of given names for a ledger's side."""
+    """Answers the nodes of given names for a ledger's side.
 
-    def __init__(self, side: LedgerSide, files: TlsFiles, nodes: Collection[str]) -> None:
+    What they say of health goes on to `herald`; without one it is taken and forgotten.
+    """
+
+    def __init__(
+        self,
+        side: LedgerSide,
+        files: TlsFiles,
+        nodes: Collection[str],
+        herald: Herald | None = None,
+    ) -> None:
         self._side = side
+        self._herald = herald
         self._server = PeerServer(files, nodes, self._answer)
 
     async def start(self, address: str) -> int:
@@ -228,6 +253,9 @@ class LedgerSideServer:
                     return Readings(await self._side.readings(message.slot))
                 case AskSales():
                     return Sales(await self._side.sales(message.slot))
+                case Tell():
+                    herald = self._herald
+                    return Heard(OK if herald is None else await herald.tell(message.token))
                 case _:
                     return Heard("MESSAGE_UNEXPECTED", "The ledger's side takes no such message.")
         except PeerUnreachable as fault:

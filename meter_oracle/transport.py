@@ -20,7 +20,7 @@ import msgspec
 from meter_oracle.messages import Heard, Message, from_bytes, to_bytes
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # a report of 1,000 leaves has some 300 KB
-CONNECTIONS_MAX = 128  # 31 nodes, each twice, and strangers that are cut off
+CONNECTIONS_MAX = 128  # 31 nodes, each three times, and strangers that are cut off
 HANDSHAKE_S = 5.0
 IDLE_S = 3_600.0  # a peer that says nothing for so long opens a connection anew
 LENGTH_BYTES = 4

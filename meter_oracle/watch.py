@@ -95,6 +95,7 @@ class MeterWatch:
                 import_w=self._limits.import_w,
                 export_w=self._limits.export_w,
             )
+            del self._brackets[boundary_s]
             self._judge(boundary_s, slot_s)
             for oldest in sorted(self._known)[:-BRACKETS_MAX]:
                 self._known.pop(oldest)
@@ -115,6 +116,12 @@ class MeterWatch:
             if off_wh > tolerance_wh(power_w, resolution_wh=at.resolution_wh, skew_ns=skew_ns):
                 return None
         return Values(at.import_wh, at.export_wh, at.resolution_wh)
+
+    def forget(self, boundary_s: int) -> None:
+        """Forget a boundary that no report needs any more."""
+        self._brackets.pop(boundary_s, None)
+        self._known.pop(boundary_s, None)
+        self._doubted.pop(boundary_s, None)
 
     def doubt_at(self, boundary_s: int) -> Doubt | None:
         """What was found about the slot that ends at a boundary."""
@@ -197,6 +204,11 @@ class Watch:
     def late(self, boundary_s: int) -> list[str]:
         """Meters whose bracket of a boundary is still open."""
         return [name for name, meter in self.meters.items() if meter.is_open(boundary_s)]
+
+    def forget(self, boundary_s: int) -> None:
+        """Forget a boundary that no report needs any more."""
+        for meter in self.meters.values():
+            meter.forget(boundary_s)
 
     async def tell(self, boundary_s: int) -> None:
         """Say how each meter is after a boundary."""

@@ -235,9 +235,10 @@ class Database:
             return []
 
 
-_SELECT_HEALTH = "SELECT meter, node, state, sentence, at_s FROM meter_health"
+_SELECT_HEALTH = "SELECT meter, node, state, sentence, at_s, said_ms FROM meter_health"
 _INSERT_HEALTH = (
-    "INSERT INTO meter_health (meter, node, state, sentence, at_s) VALUES (?, ?, ?, ?, ?)"
+    "INSERT INTO meter_health (meter, node, state, sentence, at_s, said_ms) "
+    "VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 

@@ -19,7 +19,9 @@ from api.read_model.records import (
     ZoneRecord,
 )
 from chaincode.market_rules import MarketRules
+from chaincode.readings import OracleSet
 from chaincode.sheets import Step
+from chaincode.state import Dated
 
 POINTS_MAX = 2_000  # prices or readings in one answer: 20 days of quarter hours
 
@@ -62,15 +64,28 @@ class MarketReads:
         rows = await self.database.rows(f"{_AREA} WHERE area = ?", area)
         return AreaRecord(*rows[0]) if rows else None
 
-    async def market_rules(self, area: str, slot: int) -> MarketRules | None:
-        """The rules that hold for a slot."""
+    async def market_rules(self, area: str, slot: int) -> list[Dated[MarketRules]]:
+        """The rules that hold for a slot, where there are any, and those for slots after it."""
         rows = await self.database.rows(
-            "SELECT rules FROM market_rules WHERE area = ? AND from_slot <= ? "
-            "ORDER BY from_slot DESC LIMIT 1",
-            area,
-            slot,
+            "SELECT from_slot, rules FROM market_rules WHERE area = ? AND from_slot >= "
+            "COALESCE((SELECT MAX(from_slot) FROM market_rules WHERE area = ? AND from_slot <= ?), 0) "
+            "ORDER BY from_slot",
+            *(area, area, slot),
         )
-        return msgspec.json.decode(rows[0][0], type=MarketRules) if rows else None
+        return [
+            Dated(from_slot, msgspec.json.decode(rules, type=MarketRules))
+            for from_slot, rules in rows
+        ]
+
+    async def oracle(self, area: str, slot: int) -> OracleSet | None:
+        """The oracle's nodes of a slot; where there are none yet, the first that will be."""
+        rows = await self.database.rows(
+            "SELECT oracle FROM oracle_set WHERE area = ? AND from_slot = COALESCE("
+            "(SELECT MAX(from_slot) FROM oracle_set WHERE area = ? AND from_slot <= ?), "
+            "(SELECT MIN(from_slot) FROM oracle_set WHERE area = ?))",
+            *(area, area, slot, area),
+        )
+        return msgspec.json.decode(rows[0][0], type=OracleSet) if rows else None
 
     async def zones(self, area: str) -> list[ZoneRecord]:
         """An area's zones with what they cleared at last, the lowest level last."""

@@ -130,22 +130,31 @@ class MeterReads:
             return []
         where = Where().is_in("meter", meters)
         rows = await self.database.rows(
-            f"SELECT meter, node, state, sentence, at_s FROM meter_health {where.text} "
+            f"SELECT meter, node, state, sentence, at_s, said_ms FROM meter_health {where.text} "
             "ORDER BY meter, node",
             *where.values,
         )
         return [HealthRecord(*row) for row in rows]
 
-    async def nodes(self) -> list[HealthRecord]:
-        """What each node of the oracle told last, by node; `meter` is the one it told it of."""
+    async def last_said_ms(self, node: str) -> int:
+        """When a node of the oracle said anything last, by its own clock; 0 for never."""
         rows = await self.database.rows(
-            "SELECT meter, node, state, sentence, at_s FROM meter_health h WHERE h.at_s = "
-            "(SELECT MAX(i.at_s) FROM meter_health i WHERE i.node = h.node) ORDER BY node, meter"
+            "SELECT MAX(said_ms) FROM meter_health WHERE node = ?", node
         )
-        return list({row[1]: HealthRecord(*row) for row in rows}.values())
+        return rows[0][0] or 0
+
+    async def known_meters(self, area: str, meters: Sequence[str]) -> set[str]:
+        """Those of up to 500 meters that are certified in an area."""
+        if not meters:
+            return set()
+        where = Where().add("area = ?", area).is_in("meter", meters)
+        rows = await self.database.rows(
+            f"SELECT DISTINCT meter FROM meter {where.text}", *where.values
+        )
+        return {row[0] for row in rows}
 
     async def write_health(self, found: Iterable[HealthRecord]) -> None:
-        """Note how nodes find meters; what one told of a meter before is replaced."""
+        """Note how nodes find meters and nodes; what one said of it before is replaced, and no later."""
         rows = list(found)
         if rows:
             async with self.database.transaction() as writer:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
@@ -96,6 +97,7 @@ def _order_state_at(now_s: int) -> Callable[..., OrderState]:
 
 
 def _trade_state_at(now_s: int) -> Callable[..., OrderState]:
+    @cache  # the trades of a page lie in few slots
     def state(phase: str, slot: int, disputed: int) -> OrderState:
         return trade_state(phase, slot=slot, disputed=bool(disputed), now_s=now_s)
 

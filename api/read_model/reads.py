@@ -17,7 +17,17 @@ from api.read_model.market_reads import MarketReads
 from api.read_model.meter_reads import MeterReads
 from api.read_model.order_reads import OrderReads
 
-__all__ = ["DatabaseUnusable", "ReadModel", "ReadRefused", "TablesDamaged", "open_read_model"]
+__all__ = [
+    "UNREADABLE",
+    "DatabaseUnusable",
+    "ReadModel",
+    "ReadRefused",
+    "TablesDamaged",
+    "open_read_model",
+]
+
+UNREADABLE = (DatabaseUnusable, TablesDamaged)
+"""What is raised where nothing can be read now, whatever is asked."""
 
 
 class ReadModel(MarketReads, OrderReads, AccountReads, MeterReads):

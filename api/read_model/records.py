@@ -1,7 +1,7 @@
 """What the read model answers: plain tuples, named, with a cursor where they come in pages.
 
 Energy in Wh, power in W, prices in micro-currency per kWh, money in nano-currency, times in
-seconds UTC (of market time, except `Checkpoint.time_s` and `MeterHealth.at_s`, which are real).
+seconds UTC (of market time, except `Checkpoint.time_s`, which is real).
 A slot is its start. `block` is the block of the ledger that brought the row as it is.
 """
 
@@ -97,13 +97,18 @@ class MeterRecord(NamedTuple):
 
 
 class HealthRecord(NamedTuple):
-    """How a node of the oracle finds a meter; `at_s` is real time."""
+    """How a node of the oracle finds a meter, or the node whose DID stands as `meter`.
+
+    `at_s` is when it was so; `said_ms` is when the node said so last, milliseconds UTC of its own
+    clock, and rises with each of its words.
+    """
 
     meter: str
     node: str
     state: str
     sentence: str
     at_s: int
+    said_ms: int
 
 
 class SlotRecord(NamedTuple):

@@ -1,5 +1,5 @@
 """The registers out of events: organisations, areas, zones, rules, clocks, participants, meters,
-payments between a retailer and its client.
+oracle nodes, payments between a retailer and its client.
 
 Each event's data says all that changed; only a payment's reference stands in the arguments.
 """
@@ -16,6 +16,7 @@ from api.read_model.statements import (
     ADD_POSTING,
     PUT_AREA,
     PUT_METER,
+    PUT_ORACLE,
     PUT_ORGANISATION,
     PUT_PARTICIPANT,
     PUT_RULES,
@@ -29,6 +30,7 @@ from chaincode.balances import Payment, PaymentArguments
 from chaincode.clock import Clock, ClockArguments
 from chaincode.market_rules import RulesArguments
 from chaincode.meters import MeterArguments
+from chaincode.readings import OracleArguments, OracleSet
 from chaincode.registry import InitialiseArguments, OrganisationArguments, Participant
 from chaincode.state import encode
 from chaincode.zones import AreaArguments, PauseArguments, ZoneArguments
@@ -109,6 +111,12 @@ def _meter(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> 
     batch.traders.add(meter.holder)
 
 
+def _oracle(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+    arguments = msgspec.json.decode(data, type=OracleArguments)
+    oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
+    batch.put(PUT_ORACLE, (arguments.area, arguments.from_slot, encode(oracle).decode()))
+
+
 def _payment(data: msgspec.Raw, happened: Happened, _: Registry, batch: Batch) -> None:
     """Both sides of a payment: the participant's, and that of the retailer that submitted it."""
     payment = msgspec.json.decode(data, type=Payment)
@@ -139,6 +147,7 @@ REGISTER_EVENTS: Mapping[str, Handler] = {
     "participant_registered": _participant,
     "act_recorded": _act,
     "meter_registered": _meter,
+    "oracle_nodes_set": _oracle,
     "credit": _payment,
     "debit": _payment,
 }

@@ -26,6 +26,7 @@ PUT_ORGANISATION = upsert("organisation", ["name"], ["role"])
 PUT_AREA = upsert("area", ["area"], ["dso", "slot_s", "real_anchor_s", "market_anchor_s", "rate"])
 SET_CLOCK = "UPDATE area SET real_anchor_s = ?, market_anchor_s = ?, rate = ? WHERE area = ?"
 PUT_RULES = upsert("market_rules", ["area", "from_slot"], ["rules"])
+PUT_ORACLE = upsert("oracle_set", ["area", "from_slot"], ["oracle"])
 PUT_ZONE = upsert("zone", ["zone"], ["area", "parent", "grid_level", "paused"])
 SET_PAUSED = "UPDATE zone SET paused = ? WHERE zone = ?"
 PUT_PARTICIPANT = upsert("participant", ["did"], ["retailer", "locked"])
@@ -119,7 +120,10 @@ PUT_READING = upsert(
         "resolution_wh", "block",
     ],
 )  # fmt: skip
-PUT_HEALTH = upsert("meter_health", ["meter", "node"], ["state", "sentence", "at_s"])
+PUT_HEALTH = (
+    f"{upsert('meter_health', ['meter', 'node'], ['state', 'sentence', 'at_s', 'said_ms'])} "
+    "WHERE excluded.said_ms > meter_health.said_ms"
+)
 
 _CHECKPOINT = (
     "id", "block", "place", "hash", "time_s", "channel", "contract", "layout", "postings",

@@ -12,7 +12,7 @@ def trade_state(phase: str, *, slot: int, disputed: bool, now_s: int) -> OrderSt
     """The state of a trade of a slot in `phase` at market time `now_s`."""
     if disputed:
         return "DISPUTED"
-    if phase == "SETTLED":
+    if phase in ("SETTLED", "CORRECTING"):
         return "SETTLED"
     return "EXECUTING" if now_s >= slot else "MATCHED"
 

@@ -22,6 +22,7 @@ TABLES = (
     "market_rules",
     "meter",
     "meter_health",
+    "oracle_set",
     "order_row",
     "organisation",
     "participant",
@@ -98,6 +99,21 @@ class MarketRules(Model):
         """Its name in the database and its keys."""
 
         table = "market_rules"
+        unique_together = (("area", "from_slot"),)
+
+
+class OracleSet(Model):
+    """An area's oracle nodes from a slot on, as JSON."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    from_slot = fields.BigIntField()
+    oracle = fields.TextField()
+
+    class Meta(Model.Meta):
+        """Its name in the database and its keys."""
+
+        table = "oracle_set"
         unique_together = (("area", "from_slot"),)
 
 
@@ -359,6 +375,7 @@ class MeterHealth(Model):
     state = fields.CharField(max_length=32)
     sentence = fields.TextField()
     at_s = fields.BigIntField()
+    said_ms = fields.BigIntField(default=0)
 
     class Meta(Model.Meta):
         """Its name in the database and its keys."""

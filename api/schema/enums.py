@@ -20,7 +20,7 @@ class Role(Enum):
 
 @strawberry.enum(description="How far a slot is.")
 class SlotPhase(Enum):
-    """How far a slot is; a slot whose correction runs is SETTLING again."""
+    """How far a slot is; one that has settled is CORRECTING while newer readings are settled."""
 
     OPEN = "OPEN"
     CLOSED = "CLOSED"
@@ -28,6 +28,7 @@ class SlotPhase(Enum):
     CLEARED = "CLEARED"
     SETTLING = "SETTLING"
     SETTLED = "SETTLED"
+    CORRECTING = "CORRECTING"
 
 
 @strawberry.enum(description="Who wants the energy: BUY, or gives it: SELL.")

@@ -10,6 +10,7 @@ test holds over all fields.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from api.access import Viewer
@@ -18,7 +19,7 @@ from api.schema import lists
 from api.schema.accounts import rule_of
 from api.schema.pages import Listing
 from api.schema.scalars import SAFE_INTEGER_MAX
-from api.schema.trading import order_id, side_of
+from api.schema.trading import counterparty_of, order_id, side_of
 from api.selection import NotPlain
 from api.services import Services
 
@@ -77,18 +78,9 @@ def _made(*needs: str, by: Callable[..., object]) -> Column:
     return Column(needs, make)
 
 
-def _trade_side(did: str) -> Callable[..., object]:
-    def side(buyer: str, seller: str) -> str | None:
-        return side_of(buyer, seller, did)[0]
-
-    return side
-
-
-def _trade_counterparty(did: str) -> Callable[..., object]:
-    def counterparty(buyer: str, seller: str) -> str | None:
-        return side_of(buyer, seller, did)[1]
-
-    return counterparty
+def _for_viewer(by: Callable[..., object]) -> Callable[[str], Callable[..., object]]:
+    """What is made of the viewer's DID and the fields of a record."""
+    return lambda did: partial(by, did)
 
 
 def _dotted(slot: int, name: object) -> str:
@@ -109,8 +101,8 @@ POSTING_CURSOR = _made("sequence", by=str)
 
 TRADE: Mapping[str, Column] = {
     "id": TRADE_CURSOR,
-    "side": Column(("buyer", "seller"), _trade_side),
-    "counterparty": Column(("buyer", "seller"), _trade_counterparty),
+    "side": Column(("buyer", "seller"), _for_viewer(side_of)),
+    "counterparty": Column(("buyer", "seller"), _for_viewer(counterparty_of)),
     **_read(
         {
             "slot": "slot",

@@ -109,16 +109,11 @@ class Book:
     block: int
 
 
-def phase_of(phase: str) -> str:
-    """A slot's phase in the schema's words: while a correction runs the slot is settling."""
-    return "SETTLING" if phase == "CORRECTING" else phase
-
-
 def slot_node(record: SlotRecord) -> Slot:
     """A slot."""
     return Slot(
         start=Time(record.slot),
-        phase=SlotPhase(phase_of(record.phase)),
+        phase=SlotPhase(record.phase),
         gate=Time(record.slot if record.gate_s is None else record.gate_s),
         settled=Energy(record.settled_wh),
         residual=Energy(record.residual_wh),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 import strawberry
@@ -14,6 +15,8 @@ from api.schema.enums import Quality
 from api.schema.scalars import Energy, Power, Time
 
 WELL = "good"  # the oracle's word for a meter, or a node, that is as it should be
+STALE = "stale"  # our word for a meter of which no node has said anything for a while
+HEARD_MS_MAX = 120_000  # nodes say all they know every 30 s: beyond this they are gone
 
 
 @strawberry.type(description="A meter's energy in a slot, and its registers at the slot's end.")
@@ -32,9 +35,11 @@ class Reading:
     block: int
 
 
-@strawberry.type(description="How a meter is, as the oracle nodes find it.")
+@strawberry.type(
+    description="How a meter is, as the oracle nodes find it; stale where none says so any more."
+)
 class MeterHealth:
-    """How a meter is, as the oracle nodes find it."""
+    """How a meter is, as the oracle nodes find it; `at` is when it was found so."""
 
     state: str
     sentence: str
@@ -63,18 +68,18 @@ class Meter:
     @strawberry.field(description="How the meter is, as the oracle's nodes find it.")
     async def health(self, info: Info) -> MeterHealth | None:
         """How the meter is, as the oracle's nodes find it; the worst of what they say."""
-        return health_node(await loading.health_of(info, self.id))
+        return health_node(await loading.health_of(info, self.id), now_ms=now_ms())
 
 
-@strawberry.type(description="One of the oracle's nodes.")
+@strawberry.type(description="One of the oracle's nodes; silent where nothing is heard of it.")
 class OracleNode:
-    """One of the oracle's nodes and the last slot it agreed on."""
+    """One of the oracle's nodes and the last slot that was read; `at` is of its own last word."""
 
     did: strawberry.ID
     state: str
     sentence: str
     last_slot: Time | None
-    at: Time
+    at: Time | None
 
 
 @strawberry.type(description="What a household could offer in a slot.")
@@ -103,12 +108,20 @@ def reading_node(record: ReadingRecord) -> Reading:
     )
 
 
-def health_node(found: Iterable[HealthRecord]) -> MeterHealth | None:
-    """How a meter is by what its nodes find: the worst of them, the newest of equals."""
+def health_node(found: Iterable[HealthRecord], *, now_ms: int) -> MeterHealth | None:
+    """How a meter is by what its nodes find: the worst of them, the newest of equals.
+
+    What a node has not repeated for `HEARD_MS_MAX` does not count.
+    """
     records = sorted(found, key=lambda record: (not is_well(record.state), record.at_s))
     if not records:
         return None
-    worst = records[-1]
+    heard = [record for record in records if is_heard(record, now_ms=now_ms)]
+    if not heard:
+        last = max(records, key=lambda record: record.said_ms)
+        sentence = f"No oracle node speaks of it any more. The last said: {last.sentence}"
+        return MeterHealth(state=STALE, sentence=sentence, at=Time(last.at_s))
+    worst = heard[-1]
     return MeterHealth(state=worst.state, sentence=worst.sentence, at=Time(worst.at_s))
 
 
@@ -124,6 +137,16 @@ def meter_node(record: MeterRecord) -> Meter:
         source=record.source,
         from_slot=Time(record.from_slot),
     )
+
+
+def is_heard(record: HealthRecord, *, now_ms: int) -> bool:
+    """Whether a node has said this lately, by the time of day in milliseconds UTC."""
+    return now_ms - record.said_ms <= HEARD_MS_MAX
+
+
+def now_ms() -> int:
+    """The time of day, milliseconds UTC."""
+    return time.time_ns() // 1_000_000
 
 
 def is_well(state: str) -> bool:

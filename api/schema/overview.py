@@ -13,14 +13,15 @@ from api.read_model.records import HealthRecord, MeterRecord, Page
 from api.schema import lists, people
 from api.schema.enums import Role
 from api.schema.market import Book, BookStep, Market, SlotTerms
-from api.schema.metering import OfferProposal, OracleNode, is_well, meter_node
+from api.schema.metering import OfferProposal, OracleNode, is_heard, is_well, meter_node, now_ms
 from api.schema.pages import PAGE_MAX
 from api.schema.scalars import Energy, Price, Time
 from api.services import Services
 from chaincode.market_rules import MarketRules
+from chaincode.state import Dated
 
 OPEN_SLOTS_MAX = 200  # slots that are named as open; two days of quarter hours
-NODE_ITSELF = ""  # no meter has this name
+SILENT = "silent"  # the oracle's word for a node that does not answer
 METERS_MAX = 20_000  # meters that an oracle's health is put together from
 
 
@@ -37,7 +38,7 @@ async def market_of(services: Services) -> Market:
         channel=services.ledger.channel,
         contract=services.ledger.contract,
         currency=services.currency,
-        time_zone="UTC" if rules is None else rules.time_zone,
+        time_zone=rules[0].value.time_zone if rules else "UTC",
         slot_s=slot_s,
         market_time=Time(now_s),
         rate=1 if area is None else area.rate,
@@ -46,26 +47,36 @@ async def market_of(services: Services) -> Market:
         sentence=health.sentence,
         block=checkpoint.block,
         block_time=Time(checkpoint.time_s),
-        open_slots=[] if rules is None else open_slots(rules, now_s=now_s, slot_s=slot_s),
+        open_slots=open_slots(rules, now_s=now_s, slot_s=slot_s),
         demonstration=services.is_demonstration,
     )
 
 
-def open_slots(rules: MarketRules, *, now_s: int, slot_s: int) -> list[SlotTerms]:
-    """The slots whose gate is to close and that have opened, soonest first."""
-    first = now_s + rules.gate_lead_s
-    first += slot_s - first % slot_s  # a slot whose gate is now is closed
-    low, high = rules.price_band
-    slots = range(first, now_s + rules.opens_s + 1, slot_s)[:OPEN_SLOTS_MAX]
-    return [
-        SlotTerms(
-            start=Time(slot),
-            gate=Time(rules.gate_s(slot)),
-            price_min=Price(low),
-            price_max=Price(high),
+def open_slots(
+    versions: Sequence[Dated[MarketRules]], *, now_s: int, slot_s: int
+) -> list[SlotTerms]:
+    """The slots whose gate is to close and that have opened, soonest first, each by its own rules.
+
+    `versions` are the rules that hold now and later ones; a market's first may be yet to come.
+    """
+    found: list[SlotTerms] = []
+    for number, (from_slot, rules) in enumerate((each.from_slot, each.value) for each in versions):
+        first = now_s + rules.gate_lead_s
+        first += slot_s - first % slot_s  # a slot whose gate is now is closed
+        last = now_s + rules.opens_s
+        if number + 1 < len(versions):
+            last = min(last, versions[number + 1].from_slot - 1)
+        low, high = rules.price_band
+        found.extend(
+            SlotTerms(
+                start=Time(slot),
+                gate=Time(rules.gate_s(slot)),
+                price_min=Price(low),
+                price_max=Price(high),
+            )
+            for slot in range(max(first, from_slot), last + 1, slot_s)[:OPEN_SLOTS_MAX]
         )
-        for slot in slots
-    ]
+    return found[:OPEN_SLOTS_MAX]
 
 
 async def book_of(services: Services, *, slot: int, zone: str) -> Book:
@@ -127,27 +138,39 @@ async def proposal_of(
 
 
 async def oracle_nodes_of(services: Services, viewer: Viewer) -> list[OracleNode]:
-    """Each node of the oracle by its own word, and by what it says of meters the viewer may see.
-
-    A node's own word stands in the read model under the meter `NODE_ITSELF`.
+    """Each node that the ledger names: by its own word, by what the others find of it, and by what
+    it says of meters that the viewer may see.
     """
+    oracle = await services.freshness.oracle()
+    if oracle is None:
+        return []
     meters = await _meter_names(services, viewer)
-    by_node: dict[str, list[HealthRecord]] = defaultdict(list)
-    own: dict[str, HealthRecord] = {}
+    of_meters: dict[str, list[HealthRecord]] = defaultdict(list)
+    of_nodes: dict[str, list[HealthRecord]] = defaultdict(list)
     slots: list[int] = []
-    for record in await services.read_model.health_of([NODE_ITSELF]):
-        own[record.node] = record
+    at_ms = now_ms()
+    for record in await services.read_model.health_of(oracle.nodes):
+        if record.node == record.meter or is_heard(record, now_ms=at_ms):
+            of_nodes[record.meter].append(record)
     for start in range(0, len(meters), PAGE_MAX):
         chunk = meters[start : start + PAGE_MAX]
         for record in await services.read_model.health_of(chunk):
-            by_node[record.node].append(record)
+            if is_heard(record, now_ms=at_ms):
+                of_meters[record.node].append(record)
         newest = await services.read_model.last_readings(chunk)
         slots.extend(reading.slot for reading in newest.values())
     last_slot = Time(max(slots)) if slots else None
-    return [
-        _node(did, own.get(did), by_node[did], last_slot)
-        for did in sorted(own.keys() | by_node.keys())
-    ]
+    nodes: list[OracleNode] = []
+    for did in sorted(oracle.nodes):
+        own = next((record for record in of_nodes[did] if record.node == did), None)
+        others = [record for record in of_nodes[did] if record.node != did]
+        against = None if own is None else _against(own, others, faulty_max=oracle.faulty_max)
+        state, sentence = _node_state(own, against, of_meters[did], now_ms=at_ms)
+        at = None if own is None else Time(own.at_s)
+        nodes.append(
+            OracleNode(did=ID(did), state=state, sentence=sentence, last_slot=last_slot, at=at)
+        )
+    return nodes
 
 
 async def _meter_names(services: Services, viewer: Viewer) -> list[str]:
@@ -160,21 +183,42 @@ async def _meter_names(services: Services, viewer: Viewer) -> list[str]:
     return meters
 
 
-def _node(
-    did: str, own: HealthRecord | None, found: Sequence[HealthRecord], last_slot: Time | None
-) -> OracleNode:
+def _against(
+    own: HealthRecord, others: Sequence[HealthRecord], *, faulty_max: int
+) -> HealthRecord | None:
+    """The newest word against a node, where more of the others than may be faulty have one.
+
+    That they did not reach it counts until it speaks again.
+    """
+    against = [
+        record
+        for record in others
+        if not is_well(record.state) and (record.state != SILENT or record.at_s > own.at_s)
+    ]
+    if len(against) <= faulty_max:
+        return None
+    return max(against, key=lambda record: record.at_s)
+
+
+def _node_state(
+    own: HealthRecord | None,
+    against: HealthRecord | None,
+    found: Sequence[HealthRecord],
+    *,
+    now_ms: int,
+) -> tuple[str, str]:
+    """A node's state and what there is to say of it, its meters included."""
+    if own is None:
+        return SILENT, "Nothing has been heard of it yet."
+    if not is_heard(own, now_ms=now_ms):
+        minutes = (now_ms - own.said_ms) // 60_000
+        return SILENT, f"Nothing has been heard of it for {minutes} minutes."
+    if against is not None:
+        return against.state, f"Other nodes find: {against.sentence}"
     faulty = [record for record in found if not is_well(record.state)]
-    told = [record for record in (own, *faulty, *found) if record is not None]
-    said = told[0]
-    sentences = [] if own is None else [own.sentence]
+    sentences = [own.sentence]
     if found:
         sentences.append(f"{len(found) - len(faulty)} of {len(found)} meters are read well.")
     if faulty:
         sentences.append(f"{faulty[0].meter}: {faulty[0].sentence}")
-    return OracleNode(
-        did=ID(did),
-        state=said.state,
-        sentence=" ".join(sentences),
-        last_slot=last_slot,
-        at=Time(max(record.at_s for record in told)),
-    )
+    return own.state, " ".join(sentences)

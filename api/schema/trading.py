@@ -113,7 +113,8 @@ def order_node(record: OrderRecord) -> Order:
 
 def trade_node(record: TradeRecord, viewer: str) -> Trade:
     """A trade as `viewer` (a DID) sees it: own side, and who is on the other."""
-    side, counterparty = side_of(record.buyer, record.seller, viewer)
+    side = side_of(viewer, record.buyer, record.seller)
+    counterparty = counterparty_of(viewer, record.buyer, record.seller)
     return Trade(
         id=ID(record.cursor),
         slot=Time(record.slot),
@@ -134,10 +135,11 @@ def trade_node(record: TradeRecord, viewer: str) -> Trade:
     )
 
 
-def side_of(buyer: str, seller: str, viewer: str) -> tuple[str | None, str | None]:
-    """The viewer's own side of a trade and the other party; None for whoever is neither."""
-    if viewer == buyer:
-        return "BUY", seller
-    if viewer == seller:
-        return "SELL", buyer
-    return None, None
+def side_of(viewer: str, buyer: str, seller: str) -> str | None:
+    """The viewer's own side of a trade; None for whoever is on neither."""
+    return "BUY" if viewer == buyer else "SELL" if viewer == seller else None
+
+
+def counterparty_of(viewer: str, buyer: str, seller: str) -> str | None:
+    """The other party of a trade of the viewer's; None for whoever is on neither side."""
+    return seller if viewer == buyer else buyer if viewer == seller else None

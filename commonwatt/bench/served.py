@@ -35,6 +35,7 @@ from chaincode.contract import Contract
 from chaincode.sheets import SheetOrder
 from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
+from commonwatt.collector import collect_seldom
 from commonwatt.demonstration import AREA, CHANNEL, DSO, market_rules, seed_chain
 from identity.canonical import encode
 from identity.did import did_key
@@ -94,6 +95,7 @@ def served(*, bare: bytes | None = None) -> Generator[Served]:
 
 
 def _serve(pipe: Connection, bare: bytes | None) -> None:
+    collect_seldom()  # as every command does
     asyncio.run(_serve_bare(pipe, bare) if bare is not None else _serve_market(pipe))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
+import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from api.endpoint import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
 from api.headers import HEADERS
+from commonwatt.demonstration import make_cast
 from identity.keys import PrivateKey
 from tests.api.served_market import (
     CLERK,
@@ -25,6 +28,7 @@ from tests.api.served_market import (
 )
 
 MARKET = "{market{area block}}"
+HOME = make_cast(1, 3).homes[0].key
 STRANGE = PrivateKey.from_seed(b"strange".ljust(32, b"-"))
 Work = Callable[[Client], Awaitable[None]]
 
@@ -229,6 +233,39 @@ def test_ledger_that_is_closed_leaves_reads_and_says_so(tmp_path: Path) -> None:
         assert answer["data"]["meters"]["totalCount"] == 3
 
     run(tmp_path, work)
+
+
+@pytest.mark.parametrize("table", ["trade", "checkpoint"])
+def test_read_model_that_cannot_be_read_is_told_as_that(tmp_path: Path, table: str) -> None:
+    short = "{myTrades{nodes{id}}}"
+    long = "query Trades{own: myTrades{nodes{...on Trade{id}}}}"
+
+    async def work(client: Client) -> None:
+        token = await client.access(HOME)
+        drop_table(tmp_path, table)
+        client.services.freshness.drop()
+        for query in (short, long, MARKET):
+            answer = (await client.ask(query, token=token)).json()
+            if "errors" in answer:
+                [error] = answer["errors"]
+                assert error["extensions"] == {"code": "READ_MODEL_UNAVAILABLE"}
+                assert error["path"]
+            assert ("errors" in answer) == (table == ("checkpoint" if query == MARKET else "trade"))
+            assert answer["extensions"]["writable"] is True
+            assert ("block" in answer["extensions"]) == (table != "checkpoint")
+        refused = await client.ask("{" * 100)
+        assert refused.json()["errors"][0]["extensions"]["code"] == "DOCUMENT_TOO_DEEP"
+        ready = await client.http.get("/health/ready")
+        assert ready.status_code == (503 if table == "checkpoint" else 200)
+        assert "commonwatt_api_broken_total 0.0" in (await client.http.get("/metrics")).text
+
+    run(tmp_path, work)
+
+
+def drop_table(folder: Path, table: str) -> None:
+    """Take a table away behind the API's back."""
+    with contextlib.closing(sqlite3.connect(folder / "read-model.sqlite3")) as connection:
+        connection.execute(f"DROP TABLE {table}")
 
 
 def test_health_and_metrics(tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_a_batch_that_lost_to_others_is_sent_again() -> None:
 def test_a_batch_that_always_loses_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orders, "ATTEMPTS_MAX", 3)
 
-    with pytest.raises(ApiFault, match="3 times") as caught:
+    with pytest.raises(ApiFault, match="attempts: 3") as caught:
         submitted(Moody(Conflict(), Conflict(), Conflict()))
 
     assert caught.value.code == "LEDGER_BUSY"

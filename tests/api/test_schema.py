@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from api.schema.document import regulator_schema, sdl
+from api.schema.enums import SlotPhase
+from chaincode.slots import Phase
 from commonwatt.demonstration import RETAILERS, ZONES
 from tests.api.served_market import CLERK, GRID, OPERATOR, REGULATOR, SLOT, served
 from tests.api.traded_slot import BUY, Market, trade
@@ -63,6 +65,30 @@ def test_a_market_that_traded_is_told_to_each_who_may_see_it(tmp_path: Path) -> 
             assert (last["slot"], last["quality"]) == (SLOT, "MEASURED")
 
     asyncio.run(story())
+
+
+def test_slot_that_is_corrected_says_so_and_its_trades_stay_settled(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as (client, cast):
+            await trade(client, cast)
+            market = Market(client, cast)
+            await market.clear()
+            await market.settle()
+            async with client.services.read_model.database.transaction() as writer:
+                await writer.one("UPDATE slot SET phase = ? WHERE slot = ?", "CORRECTING", SLOT)
+
+            own = await client.data(OWN, token=await client.access(cast.homes[2].key))
+            everybody = await client.data(PUBLIC)
+
+            assert everybody["slot"]["phase"] == "CORRECTING"
+            assert [order["state"] for order in own["myOrders"]["nodes"]] == ["SETTLED"]
+            assert [each["state"] for each in own["myTrades"]["nodes"]] == ["SETTLED"]
+
+    asyncio.run(story())
+
+
+def test_schema_knows_every_phase_of_the_contract() -> None:
+    assert {phase.value for phase in SlotPhase} == {"OPEN", *get_args(Phase)}
 
 
 OWN = """{

@@ -116,7 +116,8 @@ def _written(file: Path, text: str) -> Path:
 
 def test_market_is_metered_settled_and_read_from_postgresql(stand: Stand) -> None:
     """A household signs in at the API and places an order. The order, and readings that the
-    oracle's nodes took from the meters, come back through the ledger into the database.
+    oracle's nodes took from the meters, come back through the ledger into the database. What the
+    nodes say of its meter's health is on the page.
     """
     asyncio.run(_order_over_graphql(stand))
 
@@ -141,6 +142,12 @@ async def _order_over_graphql(stand: Stand) -> None:
             return "" if is_there else f"orders {orders}, readings {readings}, settled {settled}"
 
         await until("the read model", missing, within_s=READY_S)
+
+        async def unheard() -> str:
+            health = await visitor.meters_health(token)
+            return "" if set(health.values()) == {"good"} else str(health)
+
+        await until("the meter's health", unheard, within_s=READY_S)
         (block,) = stand.selected("SELECT block FROM checkpoint")
         assert (await visitor.until_ready(within_s=READY_S))["block"] >= int(block)
         assert (await visitor.until_ready(within_s=READY_S))["engine"] == "fabric"

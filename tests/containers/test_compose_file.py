@@ -74,6 +74,13 @@ def test_oracle_nodes_reach_the_ledger_through_its_side_alone() -> None:
     assert not on_network("consortium") & set(ORACLES)
 
 
+def test_ledger_s_side_reaches_the_api_and_oracle_nodes_do_not() -> None:
+    api = set(SERVICES[API]["networks"])
+
+    assert api & set(SERVICES[LEDGER_SIDE]["networks"])
+    assert not any(api & set(SERVICES[name]["networks"]) for name in ORACLES)
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_service_has_no_privileges(name: str) -> None:
     service = SERVICES[name]

@@ -92,6 +92,13 @@ def test_ledger_s_side_answers_the_nodes_and_no_other(material: Material) -> Non
     assert Path(side.profile).is_file()
 
 
+def test_ledger_s_side_is_told_where_the_api_listens(material: Material) -> None:
+    root = market_root(material)
+    side = read_ledger_side(root / LEDGER_SIDE / "ledger-side.yaml")
+
+    assert side.api == f"http://{API}:{load_settings(root / API / 'api.toml').port}"
+
+
 def test_api_takes_its_settings_and_logs_into_the_database_as_it_was_made(
     material: Material,
 ) -> None:

@@ -54,7 +54,7 @@ def test_address_that_is_none_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("listen", "7001"), ("nodes", []), ("area", 7), ("surplus", "field")],
+    [("listen", "7001"), ("nodes", []), ("area", 7), ("api", "api:8400"), ("surplus", "field")],
 )
 def test_ledger_s_side_refuses_settings_that_it_cannot_take(
     tmp_path: Path, field: str, value: object

@@ -24,6 +24,7 @@ OPEN_S = 60.0  # a market that was founded just now begins within two slots
 CHALLENGE = "mutation($did: ID!) { challenge(did: $did) { nonce audience } }"
 SIGN_IN = "mutation($t: String!) { signIn(token: $t) { accessToken role } }"
 OPEN_SLOTS = "{ market { channel contract openSlots { start gate } } }"
+HEALTH = "{ meters { nodes { id health { state } } } }"
 PLACE = "mutation($t: [String!]!) { placeOrders(tokens: $t) { code sentence block } }"
 
 
@@ -98,6 +99,11 @@ class Visitor:
         sheet = sign_sheet(home, [order], channel=market["channel"], contract=market["contract"])
         (answer,) = (await self._data(PLACE, {"t": [sheet]}, token))["placeOrders"]
         return answer
+
+    async def meters_health(self, token: str) -> dict[str, str | None]:
+        """The states of the household's meters by name, None for one of which nothing was heard."""
+        meters = (await self._data(HEALTH, {}, token))["meters"]["nodes"]
+        return {meter["id"]: meter["health"] and meter["health"]["state"] for meter in meters}
 
     async def _data(
         self, query: str, variables: dict[str, Any], token: str | None = None

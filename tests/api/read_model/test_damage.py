@@ -19,7 +19,7 @@ from tests.contract.cast import DSO
 from tests.contract.market import Market
 
 DEADLINE_S = 30
-HEALTH = HealthRecord("S", "node-1", "SILENT", "It does not answer.", 7)
+HEALTH = HealthRecord("S", "node-1", "SILENT", "It does not answer.", 7, 700)
 
 
 class Other:

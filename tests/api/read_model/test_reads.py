@@ -188,18 +188,21 @@ def test_proposal_is_the_median_of_earlier_days_within_certified_power(
 
 def test_health_is_what_each_node_told_last(market: Market, url: str) -> None:
     told = [
-        HealthRecord("S", "node-1", "SILENT", "It does not answer.", 7),
-        HealthRecord("S", "node-2", "READ", "It was read.", 8),
+        HealthRecord("S", "node-1", "SILENT", "It does not answer.", 7, 700),
+        HealthRecord("S", "node-2", "READ", "It was read.", 8, 600),
     ]
-    later = HealthRecord("S", "node-1", "READ", "It was read.", 9)
+    later = HealthRecord("S", "node-1", "READ", "It was read.", 9, 900)
+    delayed = HealthRecord("S", "node-1", "SILENT", "It does not answer.", 10, 899)
 
     async def work() -> None:
         async with await open_read_model(url) as reads:
             await reads.write_health(told)
             assert await reads.health_of(["S", "B"]) == told
             await reads.write_health([later])
+            await reads.write_health([delayed, *told])
             assert await reads.health_of(["S"]) == [later, told[1]]
-            assert await reads.nodes() == [later, told[1]]
+            assert await reads.last_said_ms("node-1") == 900
+            assert await reads.last_said_ms("node-3") == 0
 
     market.run(work())
 

@@ -160,3 +160,16 @@ def test_what_is_older_than_is_kept_is_forgotten(observations: Observations) -> 
 
     assert observations.at(BOUNDARY) == {}
     assert observations.tokens(BOUNDARY) == []
+
+
+def test_values_are_forgotten_and_who_said_something_is_not(observations: Observations) -> None:
+    observations.take(NODES[0], said(), MOMENT)
+    observations.take(NODES[0], said(boundary=BOUNDARY - 900), MOMENT)
+
+    observations.forget_values(BOUNDARY)
+
+    assert observations.at(BOUNDARY) == {}
+    assert set(observations.at(BOUNDARY - 900)) == {NODES[0]}
+    assert observations.has_said(BOUNDARY, NODES[0])
+    other = said(0, [Observed("m1", 90, 0, 1)])
+    assert observations.take(NODES[0], other, MOMENT).code == "EQUIVOCATES"

@@ -147,3 +147,20 @@ def test_a_meter_with_another_serial_is_not_read() -> None:
     assert watch.vouched(900) == {}
     assert [health.state for health in said] == ["faulty"]
     assert "exchanged" in said[0].sentence
+
+
+def test_a_boundary_that_is_forgotten_is_not_vouched_for_again_and_others_are() -> None:
+    watched = meter()
+    watched.open(900)
+    watched.add(look(899, 100))
+    watched.open(1_800)
+    watched.add(look(901, 102))
+    assert vouched(watched, 900) is not None
+
+    watched.forget(900)
+    watched.add(look(1_799, 500))
+    watched.add(look(1_801, 502))
+
+    assert vouched(watched, 900) is None
+    assert not watched.is_open(900)
+    assert vouched(watched, 1_800) == Values(501, 0, 1)
