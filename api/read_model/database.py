@@ -3,7 +3,7 @@
 Tortoise holds the connections and applies the migrations. One writer at a time changes rows, in
 transactions. Hot reads go past the ORM: on PostgreSQL through its pool, on SQLite through a
 connection of their own in the caller's thread, for an indexed page takes less time than handing it
-to another thread. Statements mark values by `?` on both.
+to another thread, and pages that nobody has written to since are not read twice. Statements mark values by `?` on both.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError, Operational
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
+from api.read_model.kept_rows import KeptRows
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"
@@ -94,7 +95,7 @@ class Database:
         self.dialect, self._path = _read_url(url)
         self._url = url
         self._context = TortoiseContext()
-        self._reader: sqlite3.Connection | None = None
+        self._reader: KeptRows | None = None
         self._file: tuple[int, int] | None = None
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -121,7 +122,7 @@ class Database:
             await self._ready.wait()
         try:
             if self._reader is not None:
-                return self._reader.execute(statement, values).fetchall()
+                return self._reader.read(statement, values)
             text = _in_dialect(statement, self.dialect)
             _, found = await self._client.execute_query(text, list(values))
         except _FAULTS as error:
@@ -197,9 +198,10 @@ class Database:
             await self._init()
             await self._migrate()
             if self._path is not None:
-                self._reader = sqlite3.connect(self._path, check_same_thread=False)
-                self._reader.execute("PRAGMA query_only = ON")
-                self._reader.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                reader = sqlite3.connect(self._path, check_same_thread=False)
+                reader.execute("PRAGMA query_only = ON")
+                reader.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+                self._reader = KeptRows(reader)
                 self._file = _identity(self._path)
         except _FAULTS as error:
             await self._disconnect()

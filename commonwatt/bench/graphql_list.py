@@ -2,7 +2,8 @@
 
 Each is served by uvicorn in a process of its own, one worker, over connections that stay open. The
 bare route does nothing but `orjson.dumps` the answer; the API finds out who asks, guards the
-document, reads the rows from SQLite each time and writes them.
+document, reads the rows (from SQLite, where its tables have changed since it last read them) and
+writes them. Meanwhile two orders a second are placed and projected in the API's process.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ One household sells to a hundred neighbours, so that it has a hundred trades in 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import multiprocessing
 import socket
 import tempfile
@@ -36,7 +37,7 @@ from chaincode.sheets import SheetOrder
 from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.collector import collect_seldom
-from commonwatt.demonstration import AREA, CHANNEL, DSO, market_rules, seed_chain
+from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
@@ -45,6 +46,8 @@ from ledger_network.port import Member
 
 NEIGHBOURS = 100
 HOUSEHOLDS = 2 * NEIGHBOURS + 2  # every second one lives in the seller's zone
+SLOTS = 12
+ORDER_EVERY_S = 0.5
 STOP_S = 30
 
 
@@ -121,8 +124,28 @@ class _NoSockets:
 async def _serve_market(pipe: Connection) -> None:
     async with bench_market(HOUSEHOLDS) as market:
         await match_hundred(market)
-        async with services_of(market) as services:
+        async with services_of(market) as services, _trading(market, services):
             await _until_told(services, pipe)
+
+
+@asynccontextmanager
+async def _trading(market: BenchMarket, services: Services) -> AsyncGenerator[None]:
+    """Meanwhile others place orders, which the read model follows: its pages do not stand still."""
+
+    async def others() -> None:
+        for number in itertools.count():
+            home = 1 + 2 * (number % NEIGHBOURS)
+            slot = market.first_slot + (1 + number % SLOTS) * SLOT_S
+            await market.place(
+                [market.sheet(home, SheetOrder(f"o{number}", "buy", slot, [(1, 1)]))]
+            )
+            await asyncio.sleep(ORDER_EVERY_S)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in (services.projection.run(), others())]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 @asynccontextmanager
