@@ -26,9 +26,9 @@ GIVEN_UP_S = 120
 POLL_S = 0.05
 HOUSEHOLDS = 50
 SPEED = 900
-SLOTS_EARLY, SLOTS_LATE = 48, 96
+SLOTS_EARLY, SLOTS_LATE = 96, 192  # what is kept of a slot for a day is all there after 96
 MIB_MAX = 600
-FLAT_PERCENT = 10  # what the later figure may exceed the earlier one by
+FLAT_PERCENT = 5  # what the later figure may exceed the earlier one by
 PRICES = {"query": "{ zones { id lastPrice } }"}
 
 
@@ -51,7 +51,7 @@ def up() -> list[Figure]:
 
 
 def up_memory() -> list[Figure]:
-    """All processes of a market after 96 slots; what they share is counted once."""
+    """All processes of a market after 96 slots, and after 192; what they share is counted once."""
     build(lambda _: None)
     with _market("--households", str(HOUSEHOLDS), "--speed", str(SPEED)) as lines:
         early_mib = late_mib = 0.0
@@ -67,13 +67,13 @@ def up_memory() -> list[Figure]:
     return [
         Figure(
             name="up-memory",
-            value=late_mib,
+            value=early_mib,
             unit="MiB",
             spread=(early_mib, late_mib),
-            against=f"after {SLOTS_EARLY} and {SLOTS_LATE} slots of {HOUSEHOLDS} households, "
-            f"{growth:+.1f} % between them",
+            against=f"{HOUSEHOLDS} households after {SLOTS_EARLY} slots; {late_mib:.0f} MiB after "
+            f"{SLOTS_LATE}, {growth:+.1f} %",
             reach=f"under {MIB_MAX} MiB, and flat to {FLAT_PERCENT} %",
-            met=late_mib < MIB_MAX and growth < FLAT_PERCENT,
+            met=late_mib < MIB_MAX and growth <= FLAT_PERCENT,
         )
     ]
 
