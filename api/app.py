@@ -15,7 +15,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,31 @@ from api.tokens import AccessTokens, load_signing_key
 DASHBOARD = Path(__file__).parent / "dashboard" / "dist"
 REGULATOR = "The regulator's endpoint"
 SEND_BUFFER_BYTES = 131_072
+
+
+class _App(Starlette):
+    """Routes, and before all of them the endpoints of GraphQL by their paths.
+
+    The endpoints word for themselves what they do not take, and set every header of an answer.
+    """
+
+    def __init__(
+        self,
+        endpoints: Mapping[str, ASGIApp],
+        routes: Sequence[BaseRoute],
+        lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]],
+    ) -> None:
+        headers = [Middleware(SecurityHeaders)]
+        super().__init__(routes=routes, middleware=headers, lifespan=lifespan)
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or hold one socket."""
+        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None:
+            await super().__call__(scope, receive, send)
+        else:
+            await endpoint(scope, receive, send)
 
 
 def make_app(
@@ -98,8 +124,7 @@ def make_app(
         sockets.leave()
 
     endpoints = {"/graphql": endpoint, "/regulator/graphql": regulator}
-    middleware = [Middleware(Direct, endpoints=endpoints), Middleware(SecurityHeaders)]
-    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app = _App(endpoints, routes, lifespan)
     app.state.sockets = sockets
     app.state.sessions = sessions
     return app
@@ -193,22 +218,6 @@ async def serve(
     finally:
         watching.cancel()
         listening.close()
-
-
-class Direct:
-    """Sends HTTP requests of some paths to their endpoints at once, past all routing.
-
-    The endpoints word for themselves what they do not take, and set every header of an answer.
-    """
-
-    def __init__(self, app: ASGIApp, endpoints: Mapping[str, ASGIApp]) -> None:
-        self._app = app
-        self._endpoints = endpoints
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
-        endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
-        await (endpoint or self._app)(scope, receive, send)
 
 
 def _require_regulator(viewer: Viewer | None) -> None:

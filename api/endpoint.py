@@ -100,17 +100,17 @@ class Endpoint:
         except _Gone:
             return
         body = written(data, errors, await self.services.freshness.extensions())
+        await _send(send, status, body)
         seconds = time.perf_counter() - began_s
-        self.metrics.operations_s.labels(kind).observe(seconds)
+        self.metrics.took(kind, seconds)
         log.info(
             "graphql",
             kind=kind,
-            fields=list(roots),
+            fields=roots,
             status=status,
             code=errors[0]["extensions"]["code"] if errors else None,
             ms=round(seconds * 1e3, 2),
         )
-        await _send(send, status, body)
 
     async def _asked(
         self, method: str, heads: Mapping[str, str], receive: Receive

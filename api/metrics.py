@@ -16,6 +16,9 @@ from prometheus_client import (
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+TOOK_MAX = 256  # operations that wait to be put into the histogram
+KINDS = ("query", "mutation", "subscription", "none")
+"""Kinds of operation; `none` where a request was refused before it was known."""
 
 
 class Metrics:
@@ -23,13 +26,15 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
-        self.operations_s = Histogram(
+        operations_s = Histogram(
             "commonwatt_api_operation_seconds",
             "Seconds from a GraphQL request to its answer, by kind of operation.",
             ("kind",),
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._operations_s = {kind: operations_s.labels(kind) for kind in KINDS}
+        self._took: list[tuple[str, float]] = []
         self.refused = Counter(
             "commonwatt_api_refused",
             "Requests that were refused before anything was executed, by code.",
@@ -65,6 +70,21 @@ class Metrics:
             registry=self.registry,
         )
 
+    def took(self, kind: str, seconds: float) -> None:
+        """Count an operation of one of `KINDS` that took so long.
+
+        Put into the histogram some at a time: one by one that costs as much as finding the plan.
+        """
+        self._took.append((kind, seconds))
+        if len(self._took) >= TOOK_MAX:
+            self._observe()
+
+    def _observe(self) -> None:
+        for kind, seconds in self._took:
+            self._operations_s[kind].observe(seconds)
+        self._took.clear()
+
     def written(self) -> bytes:
         """All of them in Prometheus' text form."""
+        self._observe()
         return generate_latest(self.registry)

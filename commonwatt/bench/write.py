@@ -20,7 +20,7 @@ from commonwatt.demonstration import RETAILERS, SLOT_S
 from ledger_network.port import Member
 
 HOUSEHOLDS = 4
-PAIRS = 120
+PAIRS = 320
 WARM = 10  # pairs before anything is timed
 SLOTS = 12  # open at once; an order each in turn, so that no row grows full
 REACH = 1.3

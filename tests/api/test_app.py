@@ -14,6 +14,7 @@ import pytest
 
 from api.endpoint import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
 from api.headers import HEADERS
+from api.metrics import TOOK_MAX
 from commonwatt.demonstration import make_cast
 from identity.keys import PrivateKey
 from tests.api.served_market import (
@@ -278,6 +279,11 @@ def test_health_and_metrics(tmp_path: Path) -> None:
         metrics = (await client.http.get("/metrics")).text
         assert 'commonwatt_api_refused_total{code="DOCUMENT_TOO_DEEP"} 1.0' in metrics
         assert "commonwatt_api_ledger_writable 1.0" in metrics
+        assert 'commonwatt_api_operation_seconds_count{kind="none"} 1.0' in metrics
+        for _ in range(TOOK_MAX + 2):
+            await client.ask(MARKET)
+        metrics = (await client.http.get("/metrics")).text
+        assert f'_operation_seconds_count{{kind="query"}} {TOOK_MAX + 2:.1f}' in metrics
 
     run(tmp_path, work)
 

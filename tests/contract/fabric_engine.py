@@ -42,6 +42,7 @@ A = TypeVar("A", Receipt, bytes)
 YEARS_S = 9_000_000_000  # a scenario's clock is set by hand, so peers have to take any time
 READY_S = 60.0
 EVENTS_S = 20.0
+AGREED_AT_ONCE = 8  # their approvals share blocks
 CONSORTIUM = f"""
 name: suite
 fabric: 3.1.1
@@ -86,6 +87,7 @@ class SuiteNetwork:
         self._verification = Verification(1)
         self._agreement = Agreement(self._consortium, self.network.placement)
         self._names = count(1)
+        self._agreed: list[str] = []
 
     def __enter__(self) -> Self:
         try:
@@ -129,8 +131,10 @@ class SuiteNetwork:
             self._servers.append(server)
         await self._agreement.__aenter__()
         await self._agreement.install(self.network.packages(1))
-        name = await self.agree()
+        name = f"commonwatt-{next(self._names)}"
+        await self._agree(name)
         await self._agreement.probe(name, within_s=READY_S)
+        self._agreed.append(name)
 
     async def _down(self) -> None:
         await self._agreement.__aexit__(None, None, None)
@@ -138,12 +142,17 @@ class SuiteNetwork:
             await server.stop()
         await self.network.down(purge=True, progress=lambda _: None)
 
-    async def agree(self) -> str:
-        """Let the members agree on the contract under a new name; the name."""
-        name = f"commonwatt-{next(self._names)}"
+    async def contract(self) -> str:
+        """The name of a contract that no scenario has had; the members agree on some at a time."""
+        if not self._agreed:
+            names = [f"commonwatt-{next(self._names)}" for _ in range(AGREED_AT_ONCE)]
+            await asyncio.gather(*map(self._agree, names))
+            self._agreed += names
+        return self._agreed.pop(0)
+
+    async def _agree(self, name: str) -> None:
         agreed = definition(self._consortium, name, version="1", sequence=1)
         await self._agreement.agree(agreed, self.network.deployed().packages)
-        return name
 
     async def open(self, clock: Clock, name: str) -> FabricLedger:
         """A ledger of the contract of that name, as all members."""
@@ -169,7 +178,7 @@ class FabricEngine:
 
     async def open(self, clock: Clock) -> TestedFabric:
         """A new contract on the network."""
-        name = await self._suite.agree()
+        name = await self._suite.contract()
         ledger = await self._suite.open(clock, name)
         return TestedFabric(ledger, self._folder / name, clock)
 

@@ -236,18 +236,25 @@ class Market:
             self.credit(name, deposit_nano, retailer=retailer)
         return did
 
-    def traders(self, *names: str, zone: str = EAST, deposit_nano: int = DEPOSIT_NANO) -> None:
+    def traders(
+        self,
+        *names: str,
+        zone: str = EAST,
+        power_w: int = POWER_W,
+        deposit_nano: int = DEPOSIT_NANO,
+    ) -> None:
         """Admit several clients alike."""
         dids = {name: did_of(name) for name in names}
         self._names.update({did: name for name, did in dids.items()})
         admissions = [ParticipantArguments(did) for did in dids.values()]
         self.submit_together([Submission("register_participant", one, R1) for one in admissions])
-        meters = [self._meter(name, zone=zone) for name in names]
+        meters = [self._meter(name, zone=zone, power_w=power_w) for name in names]
         self.submit_together([Submission("register_certified_meter", one) for one in meters])
         first = len(self._payments)
         deposits = [
             PaymentArguments(AREA, did, deposit_nano, f"in-{first + place}")
             for place, did in enumerate(dids.values())
+            if deposit_nano
         ]
         self.submit_together([Submission("credit_client", one, R1) for one in deposits])
 

@@ -35,7 +35,7 @@ from tests.contract.cast import (
 )
 from tests.contract.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
 from tests.contract.ladders import Ladder, submitting
-from tests.contract.market import Market
+from tests.contract.market import Market, Submission
 from tests.contract.tokens import order_of
 
 ELSEWHERE_CODES = {
@@ -62,14 +62,16 @@ def peopled(market: Market) -> Market:
     for area, dso in ((ELSEWHERE, OTHER_DSO), (BARE, DSO)):
         market.submit("register_area", AreaArguments(area, f"{area}-root", 5), dso, admin=True)
     prices = ResidualPrices(import_price=1, export_price=1)
-    for area in (ELSEWHERE, BARE):
-        market.submit(
-            "set_residual_prices", ResidualArguments(area, SLOT_S, prices), R1, admin=True
-        )
+    residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE)]
     anchor = SeedArguments(ELSEWHERE, SLOT_S, seeds(b"else")[0])
-    market.submit("post_seed_anchor", anchor, OTHER_DSO)
     rules = RulesArguments(ELSEWHERE, SLOT_S, market.rules.market)
-    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
+    market.submit_together(
+        [
+            *(Submission("set_residual_prices", one, R1, admin=True) for one in residuals),
+            Submission("post_seed_anchor", anchor, OTHER_DSO),
+            Submission("set_market_rules", rules, OTHER_DSO, admin=True),
+        ]
+    )
     market.traders("S", "B", "C", "P")
     elsewhere = MeterArguments(
         meter="S-elsewhere",

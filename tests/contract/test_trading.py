@@ -302,12 +302,12 @@ def test_order_beyond_the_bound_of_a_clearing_is_left_out_and_says_so(
     # meters of 100 MW may ask for 25 MWh a slot each, at a limit of 0, which needs no cover.
     market = open_market(market_rules(price_band=(-500_000_000, 500_000_000)))
     names = [f"B{number:03d}" for number in range(186)]
-    for name in names:
-        market.trader(name, power_w=100_000_000, deposit_nano=0)
-        market.place(f"""
-            who     id  side  price  wh
-            {name}  b   buy   0      25000000
-            """)
+    at_once = 31
+    for start in range(0, len(names), at_once):
+        some = names[start : start + at_once]
+        market.traders(*some, power_w=100_000_000, deposit_nano=0)
+        rows = "\n".join(f"{name} b buy 0 25000000" for name in some)
+        market.place(f"who id side price wh\n{rows}")
 
     market.clear()
 
