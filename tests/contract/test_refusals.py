@@ -69,9 +69,9 @@ def peopled(market: Market) -> Market:
         [
             *(Submission("set_residual_prices", one, R1, admin=True) for one in residuals),
             Submission("post_seed_anchor", anchor, OTHER_DSO),
-            Submission("set_market_rules", rules, OTHER_DSO, admin=True),
         ]
     )
+    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.traders("S", "B", "C", "P")
     elsewhere = MeterArguments(
         meter="S-elsewhere",
