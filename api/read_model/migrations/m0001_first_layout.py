@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     """Makes every table."""
 
     initial = True
-    operations = [  # noqa: RUF012 the library reads it off the class and never changes it
+    operations = [
         ops.CreateModel(
             name="Account",
             fields=[

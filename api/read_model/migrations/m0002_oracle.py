@@ -9,8 +9,8 @@ from tortoise.migrations import operations as ops
 class Migration(migrations.Migration):
     """Adds a table and a column."""
 
-    dependencies = [("read_model", "m0001_first_layout")]  # noqa: RUF012 the library reads it off the class and never changes it
-    operations = [  # noqa: RUF012 the library reads it off the class and never changes it
+    dependencies = [("read_model", "m0001_first_layout")]
+    operations = [
         ops.CreateModel(
             name="OracleSet",
             fields=[
