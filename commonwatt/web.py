@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -40,6 +41,11 @@ Address = tuple[socket.socket, ApiSettings]
 """A socket that listens, and the settings of the API that will answer there."""
 
 
+def _reason(error: OSError) -> str:
+    """The system's own words; the library adds its own to them, which say the address twice."""
+    return os.strerror(error.errno) if error.errno is not None else str(error)
+
+
 def take_address(port: int) -> Address:
     """The address for a market's pages; port 0 takes a free one. Raises `UpRefused`."""
     try:
@@ -48,7 +54,7 @@ def take_address(port: int) -> Address:
         raise UpRefused(str(error)) from None
     except OSError as error:
         raise UpRefused(
-            f"Port {port} cannot be taken ({error.strerror}): stop what listens there, or say "
+            f"Port {port} cannot be taken ({_reason(error)}): stop what listens there, or say "
             "--port with another one, or --port 0 for any that is free."
         ) from None
 

@@ -122,6 +122,6 @@ def test_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
         printed, _ = process.communicate()
 
     assert process.returncode == 2
-    assert "cannot be taken" in printed
+    assert "cannot be taken (Address already in use): stop" in printed
     assert "Traceback" not in printed
     assert not data.exists()
