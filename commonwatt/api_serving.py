@@ -21,8 +21,8 @@ from api.services import AccountRole, Role, Services
 from api.settings import ApiSettings, SettingsInvalid
 from chaincode.contract import Contract
 from commonwatt.engine import embedded_ledger
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.profile import Profile
+from ledger_network.fabric.consortium.profile import Profile
+from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.port import Ledger
 
 

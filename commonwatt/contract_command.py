@@ -17,7 +17,7 @@ from chaincode.shim.faults import SettingsFault
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, split_address
 from ledger_network import port
-from ledger_network.fabric.service import contract_handler
+from ledger_network.fabric.ledger.service import contract_handler
 
 METRICS_ADDRESS = "COMMONWATT_METRICS_ADDRESS"
 GRACE_S = 10.0

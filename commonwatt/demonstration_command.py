@@ -31,9 +31,9 @@ from commonwatt.market_compose import METERS_PORT
 from commonwatt.network_waiting import ProfileUnreadable, read_profile, until_it_takes_orders
 from commonwatt.operation import Operation
 from commonwatt.staged_market import StagedMarket, StagedMarketUnreadable, read_staged_market
-from ledger_network.fabric.engine import FabricLedger
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.probe import NotReady
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Position, Unknown
 from meter_oracle.simulated.fleet import FleetRefused
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from chaincode.contract import Contract
 from commonwatt.demonstration import CHANNEL, ORGANISATIONS
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.fabric.consortium import Consortium, read_consortium
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.profile import profile
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import Consortium, read_consortium
+from ledger_network.fabric.consortium.profile import profile
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.operations.network import Network
 
 ROLES = ("dso", "retailer", "oracle", "regulator")
 CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")

@@ -18,11 +18,11 @@ from chaincode.queries import BookAnswer, BookArguments, SlotView
 from chaincode.slots import SlotArguments
 from commonwatt.demonstration import AREA, CHANNEL, DSO, ORGANISATIONS
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.export import export as export_blocks
 from ledger_network.embedded.faults import LedgerFault
-from ledger_network.embedded.rebuild import rebuild as rebuild_state
-from ledger_network.embedded.verify import Report
-from ledger_network.embedded.verify import verify as verify_ledger
+from ledger_network.embedded.recovery.export import export as export_blocks
+from ledger_network.embedded.recovery.rebuild import rebuild as rebuild_state
+from ledger_network.embedded.recovery.verify import Report
+from ledger_network.embedded.recovery.verify import verify as verify_ledger
 from ledger_network.port import Member
 
 app = typer.Typer(help="Check, rebuild and export a ledger's folder.", no_args_is_help=True)

@@ -20,8 +20,8 @@ import typer
 from chaincode.contract import Contract
 from chaincode.readings import NODES_MAX
 from commonwatt.network_waiting import ProfileUnreadable, read_profile, until_it_takes_orders
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.probe import NotReady
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.port import Invalid, Member
 from meter_oracle.health_api import HealthApi, base_url
 from meter_oracle.settings import SettingsInvalid

@@ -14,7 +14,9 @@ from typing import Any
 
 from commonwatt.demonstration import DSO, ORACLE_NODES
 from commonwatt.engine import require_demonstration
-from ledger_network.fabric.compose import (
+from ledger_network.fabric.consortium.definition import Consortium, read_consortium
+from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
+from ledger_network.fabric.images.compose import (
     CONSORTIUM_NETWORK,
     NOTHING,
     POSTGRES_IMAGE,
@@ -27,8 +29,6 @@ from ledger_network.fabric.compose import (
     kept,
     sealed,
 )
-from ledger_network.fabric.consortium import Consortium, read_consortium
-from ledger_network.fabric.placement import CONTAINER_CONFIG
 
 HEAD = """\
 # Written from ledger_network/fabric/consortium.yaml by commonwatt/market_compose.py; a test holds

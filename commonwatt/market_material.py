@@ -37,9 +37,9 @@ from commonwatt.market_compose import (
 )
 from commonwatt.personas import REGULATOR, accounts
 from commonwatt.staged_market import StagedMarket
-from ledger_network.fabric.container_material import make_readable, stage_profiles
-from ledger_network.fabric.material import Material
-from ledger_network.fabric.placement import CONTAINER_CONFIG
+from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
+from ledger_network.fabric.images.container_material import make_readable, stage_profiles
+from ledger_network.fabric.operations.material import Material
 from meter_oracle.certificates import make_certificates
 from meter_oracle.settings import (
     LedgerSettings,

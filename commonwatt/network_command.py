@@ -17,22 +17,27 @@ from chaincode.contract import Contract
 from commonwatt.network_compose import compose, join
 from commonwatt.network_logs import follow_logs
 from commonwatt.network_waiting import await_network
-from ledger_network.fabric.consortium import (
+from ledger_network.fabric.binaries.install import (
+    Installation,
+    InstallFailed,
+    install,
+    installation,
+)
+from ledger_network.fabric.consortium.crypto import GenerationFailed
+from ledger_network.fabric.consortium.definition import (
     DEFAULT_FILE,
     Consortium,
     ConsortiumInvalid,
     read_consortium,
 )
-from ledger_network.fabric.crypto import GenerationFailed
-from ledger_network.fabric.doctor import Finding, examine
+from ledger_network.fabric.consortium.profile import Profile, profile
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.install import Installation, InstallFailed, install, installation
-from ledger_network.fabric.joining import JoinFailed
-from ledger_network.fabric.material import NetworkFault
-from ledger_network.fabric.network import UP, Network
-from ledger_network.fabric.probe import NotReady, PortTaken
-from ledger_network.fabric.profile import Profile, profile
-from ledger_network.fabric.status import NetworkStatus, network_status
+from ledger_network.fabric.operations.doctor import Finding, examine
+from ledger_network.fabric.operations.joining import JoinFailed
+from ledger_network.fabric.operations.material import NetworkFault
+from ledger_network.fabric.operations.network import UP, Network
+from ledger_network.fabric.operations.status import NetworkStatus, network_status
+from ledger_network.fabric.runtime.probe import NotReady, PortTaken
 
 T = TypeVar("T")
 

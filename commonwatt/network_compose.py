@@ -23,29 +23,29 @@ from commonwatt.market_compose import compose_file, has_market
 from commonwatt.market_material import make_market_material, market_root
 from commonwatt.market_plan import HOUSEHOLDS_MAX, SPEED_MAX
 from commonwatt.staged_market import StagedMarketUnreadable, read_staged_market, stage_market
-from ledger_network.fabric.consortium import (
+from ledger_network.fabric.binaries.install import InstallFailed, install
+from ledger_network.fabric.consortium.crypto import GenerationFailed
+from ledger_network.fabric.consortium.definition import (
     DEFAULT_FILE,
     Consortium,
     ConsortiumInvalid,
     read_consortium,
 )
-from ledger_network.fabric.container_material import make_container_material
-from ledger_network.fabric.crypto import GenerationFailed
+from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.gathering import Gathering, Progress
-from ledger_network.fabric.image_building import (
+from ledger_network.fabric.images.container_material import make_container_material
+from ledger_network.fabric.images.image_building import (
     Engine,
     ImagesFault,
     build_images,
     default_base,
     find_engine,
 )
-from ledger_network.fabric.install import InstallFailed, install
-from ledger_network.fabric.joining import JoinFailed
-from ledger_network.fabric.material import Material, NetworkFault
-from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.probe import NotReady
-from ledger_network.fabric.processes import write_whole
+from ledger_network.fabric.operations.bootstrap import Gathering, Progress
+from ledger_network.fabric.operations.joining import JoinFailed
+from ledger_network.fabric.operations.material import Material, NetworkFault
+from ledger_network.fabric.runtime.probe import NotReady
+from ledger_network.fabric.runtime.processes import write_whole
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DATA = Path(".commonwatt/containers")

@@ -21,9 +21,9 @@ from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.zones import AreaName
 from commonwatt.demonstration import AREA
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.probe import NotReady, listens, until
-from ledger_network.fabric.profile import Profile
+from ledger_network.fabric.consortium.profile import Profile
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import NotReady, listens, until
 from ledger_network.port import Conflict, Invalid, Member, Unknown
 from meter_oracle.transport import split_address
 

@@ -21,7 +21,7 @@ from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import AREA, RETAILERS, SLOT_S, found, make_cast
 from commonwatt.simulate import START_S
 from ledger_network.fabric.gateway.client import Gateway
-from ledger_network.fabric.network import Network
+from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Member, Position, Receipt
 
 UP_RUNS = 3

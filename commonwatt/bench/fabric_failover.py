@@ -25,8 +25,8 @@ from chaincode.slots import SlotArguments
 from commonwatt.bench.fabric_market import SENDERS, FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import AREA, DSO, SLOT_S
-from ledger_network.fabric.consortium import Node
-from ledger_network.fabric.network import Network
+from ledger_network.fabric.consortium.definition import Node
+from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Conflict, Invalid, Member, Position, Receipt, Unknown
 
 RUNS = 3

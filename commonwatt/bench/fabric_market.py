@@ -35,8 +35,8 @@ from commonwatt.demonstration import (
     make_cast,
 )
 from commonwatt.simulate import START_S
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.network import Network
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Member, Receipt
 
 SENDERS = (DSO, "SouthGrid", *RETAILERS)

@@ -13,8 +13,8 @@ from commonwatt.bench import fabric_orders
 from commonwatt.bench.fabric_market import fabric_market
 from commonwatt.bench.fabric_network import bench_network
 from commonwatt.bench.figure import Figure
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.processes import children_of, memory_bytes
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.runtime.processes import children_of, memory_bytes
 
 TRADERS = 500
 ROUNDS = 3

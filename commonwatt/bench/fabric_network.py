@@ -16,12 +16,17 @@ from pathlib import Path
 import msgspec
 
 from chaincode.contract import Contract
-from ledger_network.fabric.consortium import PORT_BLOCK, Consortium, Site, read_consortium
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.probe import PortTaken, require_free
-from ledger_network.fabric.profile import Profile, profile
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import (
+    PORT_BLOCK,
+    Consortium,
+    Site,
+    read_consortium,
+)
+from ledger_network.fabric.consortium.profile import Profile, profile
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.runtime.probe import PortTaken, require_free
 
 PORTS = range(20_000, 31_000, 200)  # first ports to try; below those that Linux gives to clients
 CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")

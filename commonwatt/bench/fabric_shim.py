@@ -21,15 +21,15 @@ from typing import NamedTuple
 from commonwatt.bench import shim_twin
 from commonwatt.bench.fabric_network import made_network, profiles, unheard
 from commonwatt.bench.figure import Figure
-from ledger_network.fabric.agreement import definition
-from ledger_network.fabric.consortium import Node, Site
+from ledger_network.fabric.binaries.install import find_go
+from ledger_network.fabric.consortium.definition import Node, Site
+from ledger_network.fabric.consortium.node_settings import contract_environment
+from ledger_network.fabric.consortium.package import contract_package, package_id
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.install import find_go
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.node_settings import contract_environment
-from ledger_network.fabric.package import contract_package, package_id
-from ledger_network.fabric.probe import listens, until
+from ledger_network.fabric.operations.contract_rollout import definition
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.runtime.probe import listens, until
 
 ROWS = 500
 IN_FLIGHT = 32

@@ -32,7 +32,7 @@ from commonwatt.staged_market import StagedMarket
 from identity.did import did_key
 from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Ledger, Member
 from meter_oracle.certificates import make_certificates
 from meter_oracle.reports import SignedReport

@@ -20,7 +20,7 @@ from commonwatt.metering import SignedByAll
 from commonwatt.operation import Operation
 from commonwatt.simulate import CHANNEL, START_S, SimulationResult, VirtualClock, simulate
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.rebuild import rebuild
+from ledger_network.embedded.recovery.rebuild import rebuild
 from ledger_network.port import Member, Receipt
 from tests.chaincode.crowd import cut_after
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.recovery.verify import verify
 from tests.commonwatt.running_market import SLOT_LINE, market, slots_of, stop
 
 

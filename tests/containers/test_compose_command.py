@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from commonwatt.market_compose import compose_file
 from commonwatt.network_compose import Composed, compose, join
-from ledger_network.fabric.consortium import read_consortium
+from ledger_network.fabric.consortium.definition import read_consortium
 
 pytestmark = pytest.mark.network
 

@@ -18,8 +18,8 @@ from commonwatt.market_compose import (
     ORACLES,
     compose_file,
 )
-from ledger_network.fabric.compose import AGREEMENT
-from ledger_network.fabric.consortium import read_consortium
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.images.compose import AGREEMENT
 from tests.house.tree import ROOT
 
 FILE = ROOT / "docker-compose.yaml"

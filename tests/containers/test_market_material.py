@@ -16,10 +16,10 @@ from commonwatt.market_compose import API, DATABASE, LEDGER_SIDE, MEMBERS, METER
 from commonwatt.market_material import make_market_material, market_root
 from commonwatt.staged_market import StagedMarket, read_staged_market, stage_market
 from identity.did import did_key
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.container_material import make_container_material
-from ledger_network.fabric.install import install
-from ledger_network.fabric.material import Material
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.images.container_material import make_container_material
+from ledger_network.fabric.operations.material import Material
 from meter_oracle.ensemble import read_key
 from meter_oracle.settings import NodeSettings, read_settings
 

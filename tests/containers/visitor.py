@@ -16,7 +16,7 @@ from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from ledger_network.fabric.probe import until
+from ledger_network.fabric.runtime.probe import until
 
 ORDER = "visitor-1"
 CONTRACT = "commonwatt"

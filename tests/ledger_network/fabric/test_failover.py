@@ -18,7 +18,7 @@ from commonwatt.bench.fabric_failover import (
     orders_under,
 )
 from commonwatt.bench.fabric_market import fabric_market
-from ledger_network.fabric.network import Network
+from ledger_network.fabric.operations.network import Network
 
 pytestmark = pytest.mark.network
 

@@ -16,10 +16,10 @@ from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.fabric_market import FabricMarket, fabric_market
 from commonwatt.bench.fabric_network import unheard
 from commonwatt.demonstration import AREA, DSO, RETAILERS, market_rules, seed_chain
-from ledger_network.fabric.material import NetworkFault
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.service import About
-from ledger_network.fabric.status import contracts_run
+from ledger_network.fabric.ledger.service import About
+from ledger_network.fabric.operations.material import NetworkFault
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.operations.status import contracts_run
 from ledger_network.port import Conflict, Member
 from tests.ledger_network.fabric import next_contract
 
