@@ -28,21 +28,21 @@ from commonwatt.profiles import simbench_week
 from identity.did import did_key
 from identity.jws import parse_compact
 from ledger_network.port import Ledger, Member
-from meter_oracle.certificates import make_certificates
-from meter_oracle.ensemble import Seat, run_nodes, sources_of
-from meter_oracle.health_api import HealthApi
-from meter_oracle.reports import SignedReport
-from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
-from meter_oracle.simulated.device import FaultKind
-from meter_oracle.simulated.fleet import Fleet, MarketClock
-from meter_oracle.submitting import (
+from meter_oracle.agreement.report import SignedReport
+from meter_oracle.health.api_client import HealthApi
+from meter_oracle.node.assembly import Seat, run_nodes, sources_of
+from meter_oracle.peers.certificates import make_certificates
+from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
     RECORDED,
     LedgerSide,
     LedgerSideServer,
     RemoteLedgerSide,
 )
-from meter_oracle.transport import TlsFiles
+from meter_oracle.peers.transport import TlsFiles
+from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
+from meter_oracle.simulated.device import FaultKind
+from meter_oracle.simulated.fleet import Fleet, MarketClock
 
 SECOND_NS = 1_000_000_000
 READY_S = 30.0

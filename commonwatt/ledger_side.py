@@ -23,10 +23,10 @@ from commonwatt.network_waiting import ProfileUnreadable, read_profile, until_it
 from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.port import Invalid, Member
-from meter_oracle.health_api import HealthApi, base_url
+from meter_oracle.health.api_client import HealthApi, base_url
+from meter_oracle.peers.ledger_gateway import LedgerSide, LedgerSideServer
+from meter_oracle.peers.transport import TlsFiles, split_address
 from meter_oracle.settings import SettingsInvalid
-from meter_oracle.submitting import LedgerSide, LedgerSideServer
-from meter_oracle.transport import TlsFiles, split_address
 
 
 class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

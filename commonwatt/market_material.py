@@ -40,15 +40,15 @@ from commonwatt.staged_market import StagedMarket
 from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
 from ledger_network.fabric.images.container_material import make_readable, stage_profiles
 from ledger_network.fabric.operations.material import Material
-from meter_oracle.certificates import make_certificates
+from meter_oracle.peers.certificates import make_certificates
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME
+from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import (
     LedgerSettings,
     MarketSettings,
     NodeSettings,
     PeerSettings,
 )
-from meter_oracle.submitting import LEDGER_NAME
-from meter_oracle.transport import TlsFiles
 
 DATABASE_NAME = "commonwatt"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 each within its own networks

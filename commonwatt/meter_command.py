@@ -19,22 +19,22 @@ from rich.table import Table
 
 from commonwatt.meter_curve import HouseholdCurve, simulated_meter
 from commonwatt.profiles import SLOT_S, SLOTS_PER_WEEK, draw_households, simbench_week
-from meter_oracle.driver import MeterDriver, MeterFault, RegisterRead, open_driver
-from meter_oracle.file_drop import DropFolders
-from meter_oracle.register_maps import register_maps
-from meter_oracle.registers import FaultCode
-from meter_oracle.scan import Found, ScanRefused, hosts_of, numbers_of, scan
-from meter_oracle.simulated.device import FaultKind, FaultRefused
-from meter_oracle.simulated.fleet import METERS_MAX, UNITS_MAX, Fleet, FleetRefused
-from meter_oracle.simulated.market_clock import MarketClock
-from meter_oracle.simulated.orders import LINE_BYTES_MAX, obey_all
-from meter_oracle.sources import (
+from meter_oracle.drivers.driver import MeterDriver, MeterFault, RegisterRead, open_driver
+from meter_oracle.drivers.file_drop import DropFolders
+from meter_oracle.drivers.modbus.discovery import Found, ScanRefused, hosts_of, numbers_of, scan
+from meter_oracle.drivers.sources import (
     MeterSource,
     ModbusSource,
     SourcesRefused,
     dump_sources,
     load_sources,
 )
+from meter_oracle.families.register_maps import register_maps
+from meter_oracle.readings.registers import FaultCode
+from meter_oracle.simulated.device import FaultKind, FaultRefused
+from meter_oracle.simulated.fleet import METERS_MAX, UNITS_MAX, Fleet, FleetRefused
+from meter_oracle.simulated.market_clock import MarketClock
+from meter_oracle.simulated.orders import LINE_BYTES_MAX, obey_all
 
 app = typer.Typer(help="Simulate meters, read them, find them.", no_args_is_help=True)
 

@@ -7,7 +7,7 @@ from commonwatt.demonstration import AREA, ORACLE, SLOT_S, Cast
 from commonwatt.meter_curve import HouseholdCurve
 from commonwatt.profiles import simbench_week
 from ledger_network.port import Ledger, Member
-from meter_oracle.reports import make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
 
 SECOND_NS = 1_000_000_000
 

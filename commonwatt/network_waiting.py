@@ -25,7 +25,7 @@ from ledger_network.fabric.consortium.profile import Profile
 from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady, listens, until
 from ledger_network.port import Conflict, Invalid, Member, Unknown
-from meter_oracle.transport import split_address
+from meter_oracle.peers.transport import split_address
 
 WITHIN_S = 600  # sixteen services and more begin at once, and a contract is agreed on
 WITHIN_S_MAX = 86_400

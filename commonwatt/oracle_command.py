@@ -16,8 +16,8 @@ import structlog
 import typer
 
 from commonwatt.ledger_side import ledger_side
-from meter_oracle.ensemble import read_key, run_node
-from meter_oracle.health import MeterHealth, NodeHealth
+from meter_oracle.health.board import MeterHealth, NodeHealth
+from meter_oracle.node.assembly import read_key, run_node
 from meter_oracle.settings import NodeSettings, SettingsInvalid, read_settings
 
 app = typer.Typer(help="Oracle nodes: read meters, agree, report.", no_args_is_help=True)

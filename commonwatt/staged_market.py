@@ -18,9 +18,9 @@ from commonwatt.demonstration import AREA, SLOT_S, TIME_ZONE, Cast, make_cast
 from commonwatt.market_plan import MORNING_HOUR
 from commonwatt.meter_curve import HouseholdCurve, simulated_meter
 from commonwatt.profiles import simbench_week
+from meter_oracle.drivers.sources import POWER_MAX_DEFAULT_W, ModbusSource
 from meter_oracle.settings import ClockSettings
 from meter_oracle.simulated.fleet import Fleet, MarketClock
-from meter_oracle.sources import POWER_MAX_DEFAULT_W, ModbusSource
 
 SECOND_NS = 1_000_000_000
 

@@ -19,7 +19,7 @@ from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.demonstration import AREA, DSO, ORACLE, SLOT_S, market_rules, seed_chain
 from identity.keys import PrivateKey, SignatureCheck, verify_many
 from ledger_network.port import Member
-from meter_oracle.reports import make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
 
 CORES = 2
 ROUNDS = 5

@@ -18,10 +18,10 @@ import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 
 from commonwatt.bench.figure import Figure
-from meter_oracle.driver import open_driver
-from meter_oracle.modbus import ModbusLink
-from meter_oracle.sources import ModbusSource, SourcesFile
-from meter_oracle.sunspec import discover
+from meter_oracle.drivers.driver import open_driver
+from meter_oracle.drivers.modbus.link import ModbusLink
+from meter_oracle.drivers.modbus.sunspec import discover
+from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
 METERS = 500
 UNITS = 50  # meters on a port

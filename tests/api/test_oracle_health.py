@@ -24,7 +24,7 @@ from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.port import Member, Position
-from meter_oracle.health_telling import HEALTH_TYP, Finding, HealthWord
+from meter_oracle.health.teller import HEALTH_TYP, Finding, HealthWord
 from tests.api.served_market import OPERATOR, ORIGIN, SLOT, Client, served
 
 JOSE = {"Content-Type": "application/jose"}

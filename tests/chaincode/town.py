@@ -41,7 +41,7 @@ from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from meter_oracle.reports import make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
 from tests.chaincode.dict_engine import CHANNEL, DictEngine, SortedView
 
 AREA, ROOT, ZONES = "town", "root", ("east", "west")

@@ -24,13 +24,13 @@ from chaincode.readings import Report
 from commonwatt.demonstration import AREA, DSO, Home, make_cast
 from commonwatt.market_plan import read_plan
 from ledger_network.port import Position
-from meter_oracle.ensemble import Seat, make_node
-from meter_oracle.health_api import HealthApi
-from meter_oracle.submitting import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.health.api_client import HealthApi
+from meter_oracle.node.assembly import Seat, make_node
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
 from tests.api.served_market import ACCOUNTS, OPERATOR, ORIGIN, Client
 from tests.commonwatt.running_market import address_of, market, slots_of, stop
 from tests.containers.visitor import Visitor
-from tests.meter_oracle.nodes.stand import TIMING, Stand, stand
+from tests.meter_oracle.stand import TIMING, Stand, stand
 
 METERS = 3
 DEADLINE_S = 40.0

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from commonwatt.meter_command import ReadAnswer, app
-from meter_oracle.scan import Found
-from meter_oracle.sources import ModbusSource, SourcesFile
+from meter_oracle.drivers.modbus.discovery import Found
+from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
 SIMULATE = [sys.executable, "-c", "from commonwatt.meter_command import app; app()", "simulate"]
 

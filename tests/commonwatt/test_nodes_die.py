@@ -34,8 +34,16 @@ from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Ledger, Member
-from meter_oracle.certificates import make_certificates
-from meter_oracle.reports import SignedReport
+from meter_oracle.agreement.report import SignedReport
+from meter_oracle.drivers.sources import MeterSource
+from meter_oracle.peers.certificates import make_certificates
+from meter_oracle.peers.ledger_gateway import (
+    LEDGER_NAME,
+    LEDGER_UNAVAILABLE,
+    LedgerSide,
+    LedgerSideServer,
+)
+from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import (
     ClockSettings,
     LedgerSettings,
@@ -43,14 +51,6 @@ from meter_oracle.settings import (
     NodeSettings,
     PeerSettings,
 )
-from meter_oracle.sources import MeterSource
-from meter_oracle.submitting import (
-    LEDGER_NAME,
-    LEDGER_UNAVAILABLE,
-    LedgerSide,
-    LedgerSideServer,
-)
-from meter_oracle.transport import TlsFiles
 from tests.commonwatt.running_market import SLOT_LINE, market, slots_of, stop
 
 HOUSEHOLDS = 4

@@ -20,7 +20,7 @@ from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import read_consortium
 from ledger_network.fabric.images.container_material import make_container_material
 from ledger_network.fabric.operations.material import Material
-from meter_oracle.ensemble import read_key
+from meter_oracle.node.assembly import read_key
 from meter_oracle.settings import NodeSettings, read_settings
 
 pytestmark = pytest.mark.network

@@ -39,7 +39,7 @@ from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.zones import AreaArguments, AreaName, ZoneArguments
 from identity.did import did_key
 from ledger_network.port import Member, Receipt
-from meter_oracle.reports import SignedReport, make_report, sign_report
+from meter_oracle.agreement.report import SignedReport, make_report, sign_report
 from tests.contract.cast import (
     AREA,
     DEPOSIT_NANO,

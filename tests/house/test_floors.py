@@ -52,7 +52,7 @@ def lint(folder: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[s
         ("api/reads.py", "import meter_oracle"),
         ("api/reads.py", "import commonwatt"),
         ("api/reads.py", "import ledger_network.embedded.engine"),
-        ("meter_oracle/consensus.py", "from ledger_network import embedded"),
+        ("meter_oracle/agreement/consensus.py", "from ledger_network import embedded"),
         ("chaincode/orders.py", "import time"),
         ("chaincode/orders.py", "def place():\n    from random import choice"),
         ("chaincode/auctions/uniform.py", "import os.path"),
@@ -73,7 +73,7 @@ def test_lawful_imports_pass(tmp_path: Path) -> None:
         tmp_path,
         {
             "api/reads.py": "import ledger_network.port, chaincode.orders, identity, time",
-            "meter_oracle/consensus.py": "from ledger_network.port import Ledger",
+            "meter_oracle/agreement/consensus.py": "from ledger_network.port import Ledger",
             "ledger_network/embedded/engine.py": "import os, chaincode.orders, ledger_network.port",
             "chaincode/orders.py": "import identity, hashlib",
             "chaincode/shim/server.py": "import socket, asyncio, chaincode.orders",
