@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from api.read_model.projection import Projection
 from api.read_model.reads import UNREADABLE, ReadModel
 from api.read_model.records import AreaRecord, Checkpoint
-from chaincode.readings import OracleSet
+from chaincode.metering.reports import OracleSet
 from ledger_network.port import Health, Ledger
 
 KEPT_S = 1.0

@@ -7,7 +7,7 @@ home, so a sheet made again is the same sheet and the ledger answers `EXISTS`.
 
 from __future__ import annotations
 
-from chaincode.sheets import SHEET_TYP, Sheet, SheetOrder, Step
+from chaincode.orders.sheets import SHEET_TYP, Sheet, SheetOrder, Step
 from chaincode.state import Side
 from chaincode.units import Power
 from commonwatt.demonstration import RESIDUALS, SLOT_S, Cast, Home, export_w, import_w

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from api.dashboard import BuildFailed
-from chaincode.queries import SlotView
+from chaincode.queries.market import SlotView
 from commonwatt import (
     api_command,
     contract_command,

@@ -12,17 +12,21 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chaincode.balances import PaymentArguments
-from chaincode.clock import ClockArguments
+from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.area.fees import FeeRow
+from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
+from chaincode.area.zones import AreaArguments, CapacityArguments, ZoneArguments
+from chaincode.consortium.registry import (
+    InitialiseArguments,
+    OrganisationArguments,
+    ParticipantArguments,
+)
 from chaincode.errors import Refused
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules, RulesArguments
-from chaincode.meters import MeterArguments
-from chaincode.readings import OracleArguments, OracleSet
-from chaincode.registry import InitialiseArguments, OrganisationArguments, ParticipantArguments
-from chaincode.slots import SeedArguments
-from chaincode.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from chaincode.zones import AreaArguments, CapacityArguments, ZoneArguments
+from chaincode.metering.meters import MeterArguments
+from chaincode.metering.reports import OracleArguments, OracleSet
+from chaincode.slots.gate import SeedArguments
 from commonwatt.profiles import Household, draw_households
 from commonwatt.seeded import Draw, SeedChain
 from identity.did import did_key

@@ -19,12 +19,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.meter_queries import MetersAnswer, MetersArguments
-from chaincode.queries import AreaAnswer, SlotView
-from chaincode.readings import Report
-from chaincode.zones import AreaName
+from chaincode.metering.reports import Report
+from chaincode.queries.market import AreaAnswer, SlotView
+from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.demonstration import AREA, DSO, SLOT_S, found
 from commonwatt.formats import kwh
 from commonwatt.market_compose import METERS_PORT

@@ -18,9 +18,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from chaincode.clock import Clock
-from chaincode.readings import REPORT_TYP, Report
-from chaincode.sheets import TOKEN_BYTES_MAX
+from chaincode.area.clock import Clock
+from chaincode.metering.reports import REPORT_TYP, Report
+from chaincode.orders.sheets import TOKEN_BYTES_MAX
 from commonwatt.demonstration import AREA, ORACLE, SLOT_S, Cast, Home, make_cast
 from commonwatt.market import empty_homes
 from commonwatt.meter_curve import HouseholdCurve, simulated_meter

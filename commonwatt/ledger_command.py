@@ -14,8 +14,8 @@ from rich.console import Console
 
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.queries import BookAnswer, BookArguments, SlotView
-from chaincode.slots import SlotArguments
+from chaincode.queries.market import BookAnswer, BookArguments, SlotView
+from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration import AREA, CHANNEL, DSO, ORGANISATIONS
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.faults import LedgerFault

@@ -18,7 +18,7 @@ import msgspec
 import typer
 
 from chaincode.contract import Contract
-from chaincode.readings import NODES_MAX
+from chaincode.metering.reports import NODES_MAX
 from commonwatt.network_waiting import ProfileUnreadable, read_profile, until_it_takes_orders
 from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import Clock, ClockArguments
-from chaincode.queries import AreaAnswer, SlotView
-from chaincode.zones import AreaName
+from chaincode.area.clock import Clock, ClockArguments
+from chaincode.area.zones import AreaName
+from chaincode.queries.market import AreaAnswer, SlotView
 from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, Home, found, make_cast
 from commonwatt.market_plan import MarketPlan, write_plan
 from commonwatt.operation import Operation

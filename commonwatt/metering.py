@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaincode.readings import LEAVES_MAX, Leaf
+from chaincode.metering.reports import LEAVES_MAX, Leaf
 from commonwatt.demonstration import AREA, ORACLE, SLOT_S, Cast
 from commonwatt.meter_curve import HouseholdCurve
 from commonwatt.profiles import simbench_week

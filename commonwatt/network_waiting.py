@@ -17,9 +17,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.zones import AreaName
 from commonwatt.demonstration import AREA
 from ledger_network.fabric.consortium.profile import Profile
 from ledger_network.fabric.ledger.engine import FabricLedger

@@ -12,15 +12,15 @@ from typing import Protocol
 
 import msgspec
 
-from chaincode.balances import AccountAnswer, OwnerArguments, PaymentArguments
+from chaincode.accounts.balances import AccountAnswer, OwnerArguments, PaymentArguments
+from chaincode.area.rules import MarketRules
+from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
-from chaincode.market_rules import MarketRules
-from chaincode.orders import TokensAnswer
-from chaincode.queries import AreaAnswer, SeedChainView, SlotView
-from chaincode.settlement import SlotSettlement
-from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
-from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
-from chaincode.zones import AreaName
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.queries.market import AreaAnswer, SeedChainView, SlotView
+from chaincode.settlement.run import SlotSettlement
+from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
 from commonwatt.bidding import make_orders, sign_sheet
 from commonwatt.demonstration import (
     AREA,

@@ -14,13 +14,13 @@ import msgspec
 from api.faults import LEDGER_BUSY, Fault
 from api.orders import submit
 from api.services import EnrolmentResult
-from chaincode.balances import PaymentArguments
+from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.zones import AreaName
+from chaincode.consortium.registry import ParticipantArguments
 from chaincode.errors import DATED_BEFORE_GATE, Refused
-from chaincode.meter_queries import MetersAnswer, MetersArguments
-from chaincode.meters import Meter
-from chaincode.queries import AreaAnswer
-from chaincode.registry import ParticipantArguments
-from chaincode.zones import AreaName
+from chaincode.metering.meters import Meter
+from chaincode.queries.market import AreaAnswer
+from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.demonstration import (
     AREA,
     DEPOSIT_NANO,

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.balances import Totals
-from chaincode.clock import ClockArguments
+from chaincode.accounts.balances import Totals
+from chaincode.area.clock import ClockArguments
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
-from chaincode.queries import SlotView
-from chaincode.zones import AreaName
+from chaincode.queries.market import SlotView
 from commonwatt.bench.fabric_network import bench_network, open_ledger
 from commonwatt.demonstration import (
     AREA,

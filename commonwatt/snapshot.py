@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.balances import AccountAnswer, OwnerArguments, Totals
-from chaincode.queries import AreaAnswer, OpenOrdersAnswer, SlotView, TradesAnswer, TradeView
-from chaincode.slots import SlotArguments
-from chaincode.zones import AreaName
+from chaincode.accounts.balances import AccountAnswer, OwnerArguments, Totals
+from chaincode.area.zones import AreaName
+from chaincode.queries.market import AreaAnswer, OpenOrdersAnswer, SlotView, TradesAnswer, TradeView
+from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration import AREA, DSO, Cast, Home
 from ledger_network.port import Ledger, Member
 

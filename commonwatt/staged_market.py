@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from commonwatt.demonstration import AREA, SLOT_S, TIME_ZONE, Cast, make_cast
 from commonwatt.market_plan import MORNING_HOUR
 from commonwatt.meter_curve import HouseholdCurve, simulated_meter

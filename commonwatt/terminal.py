@@ -12,8 +12,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from chaincode.book import trader_of
-from chaincode.queries import OpenOrder, SlotView, TradeView
+from chaincode.clearing.order_book import trader_of
+from chaincode.queries.market import OpenOrder, SlotView, TradeView
 from commonwatt.demonstration import SLOT_S, TIME_ZONE, ZONES, Cast, Home
 from commonwatt.formats import cents, kwh, moment, money, span
 from commonwatt.snapshot import Snapshot

@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chaincode.acts import ACT_TYP, Act
-from chaincode.disputes import DISPUTE_TYP, DisputeAct
-from chaincode.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
+from chaincode.consortium.acts import ACT_TYP, Act
+from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
+from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from identity.canonical import encode
 from identity.errors import IdentityError
 from identity.jws import sign_compact

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.readings import Report
+from chaincode.metering.reports import Report
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import (
     AREA,

@@ -13,8 +13,8 @@ import statistics
 import time
 from collections.abc import Sequence
 
-from chaincode.clock import ClockArguments
-from chaincode.sheets import SheetOrder
+from chaincode.area.clock import ClockArguments
+from chaincode.orders.sheets import SheetOrder
 from commonwatt.bench.fabric_market import FabricMarket, at_once, fabric_market
 from commonwatt.bench.fabric_network import made_network, open_ledger, profiles, unheard
 from commonwatt.bench.figure import Figure

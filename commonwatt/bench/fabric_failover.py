@@ -18,10 +18,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from chaincode.orders import OrdersChanged
-from chaincode.queries import OpenOrdersAnswer
-from chaincode.sheets import SheetOrder, TokensArguments
-from chaincode.slots import SlotArguments
+from chaincode.orders.handlers import OrdersChanged
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from chaincode.queries.market import OpenOrdersAnswer
+from chaincode.slots.gate import SlotArguments
 from commonwatt.bench.fabric_market import SENDERS, FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import AREA, DSO, SLOT_S

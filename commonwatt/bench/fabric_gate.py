@@ -10,8 +10,8 @@ import asyncio
 import statistics
 import time
 
-from chaincode.sheets import SheetOrder
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from chaincode.orders.sheets import SheetOrder
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from chaincode.state import Side
 from commonwatt.bench.fabric_market import FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure

@@ -16,10 +16,10 @@ from typing import TypeVar
 
 import msgspec
 
-from chaincode.balances import PaymentArguments
-from chaincode.clock import ClockArguments
-from chaincode.registry import ParticipantArguments
-from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.consortium.registry import ParticipantArguments
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
 from commonwatt.bench.fabric_network import bench_network, open_ledger
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import (

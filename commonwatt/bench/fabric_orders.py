@@ -10,7 +10,7 @@ import asyncio
 import statistics
 import time
 
-from chaincode.sheets import SheetOrder
+from chaincode.orders.sheets import SheetOrder
 from commonwatt.bench.fabric_market import FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration import SLOT_S

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import (
     AREA,

@@ -33,8 +33,8 @@ from api.services import Services
 from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
 from chaincode.contract import Contract
-from chaincode.sheets import SheetOrder
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from chaincode.orders.sheets import SheetOrder
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.collector import collect_seldom
 from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain

@@ -12,7 +12,7 @@ import time
 
 import orjson
 
-from chaincode.sheets import SheetOrder, TokensArguments
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.bench.served import Caller, serve_until, services_of

@@ -7,7 +7,7 @@ import pkgutil
 from typing import cast
 
 import chaincode
-from chaincode.readings import COLLECTION, reading_key
+from chaincode.metering.reports import COLLECTION, reading_key
 from chaincode.state import Row, Table
 from commonwatt.reference.structs import fields_table, structs_in, summary
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.queries import SlotView
+from chaincode.queries.market import SlotView
 from commonwatt.demonstration import AREA, ORGANISATIONS, SLOT_S, found, make_cast
 from commonwatt.market_plan import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
 from commonwatt.metering import SignedByAll

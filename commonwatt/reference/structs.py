@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from chaincode.clock import ClockRate
+from chaincode.area.clock import ClockRate
 from chaincode.state import (
     AccountName,
     Count,

@@ -7,11 +7,11 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from chaincode.acts import ACT_TYP, Act
+from chaincode.consortium.acts import ACT_TYP, Act
 from chaincode.contract import EVERYBODY, TRANSACTIONS, Transaction
-from chaincode.disputes import DISPUTE_TYP, DisputeAct
-from chaincode.readings import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report
-from chaincode.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
+from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report
+from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
+from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from commonwatt.reference.structs import TYPES_LEGEND, fields_table, has_fields, structs_in, summary
 
 ROLES = {"dso": "DSO", "retailer": "retailer", "oracle": "oracle operator"}

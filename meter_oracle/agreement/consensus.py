@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from chaincode.readings import LEAVES_MAX, Leaf, Report, leaf_bytes, merkle_root
+from chaincode.metering.reports import LEAVES_MAX, Leaf, Report, leaf_bytes, merkle_root
 from chaincode.units import Power, times_exceeded
 from meter_oracle.readings.boundary import most_wh
 from meter_oracle.readings.plausibility import PLAUSIBLE_PPM, Limits

@@ -1,6 +1,6 @@
 """Reports of oracle nodes: leaves over meters, the root they sign, the tokens that carry it.
 
-What a report holds and how its root is made is the contract's rule (`chaincode.readings`); this
+What a report holds and how its root is made is the contract's rule (`chaincode.metering.reports`); this
 is the nodes' side of it. How nodes come to agree on registers is decided elsewhere.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from chaincode.readings import (
+from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     Leaf,

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
-from chaincode.readings import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report, ReportArguments
+from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report, ReportArguments
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from chaincode.readings import REPORT_TYP, Report
+from chaincode.metering.reports import REPORT_TYP, Report
 from identity.canonical import encode
 from identity.jws import TokenRefused, verify_compact
 from meter_oracle.health.board import HealthBoard

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from chaincode.readings import configuration_digest
+from chaincode.metering.reports import configuration_digest
 from identity.did import did_key
 from identity.keys import PrivateKey
 from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, OK, Moment, Observations

@@ -14,15 +14,15 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from chaincode.errors import Refused
-from chaincode.meter_queries import (
+from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Recorded, ReportArguments
+from chaincode.queries.market import TradesAnswer
+from chaincode.queries.meters import (
     MetersAnswer,
     MetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
 )
-from chaincode.queries import TradesAnswer
-from chaincode.readings import TRANSIENT_LEAVES, Leaf, Recorded, ReportArguments
-from chaincode.slots import SlotArguments
+from chaincode.slots.gate import SlotArguments
 from chaincode.state import at_slot
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
 from meter_oracle.agreement.observations import OK

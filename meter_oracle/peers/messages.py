@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.readings import LEAVES_MAX, NODES_MAX, Leaf, Report
+from chaincode.metering.reports import LEAVES_MAX, NODES_MAX, Leaf, Report
 from identity.canonical import encode
 from identity.jws import decode_payload, sign_compact, verify_compact
 from identity.keys import PrivateKey

@@ -26,7 +26,7 @@ from api.read_model.reads import open_read_model
 from api.services import AccountRole, EnrolmentResult, Persona, Services
 from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration import (
     AREA,

@@ -17,7 +17,7 @@ from api.oracle_health import OFF_MS_MAX, WORD_BYTES_MAX, WORDS_AT_ONCE
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.schema.metering import HEARD_MS_MAX
-from chaincode.readings import OracleArguments
+from chaincode.metering.reports import OracleArguments
 from commonwatt.demonstration import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode
 from identity.did import did_key

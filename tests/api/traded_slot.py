@@ -12,8 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chaincode.clock import ClockArguments
-from chaincode.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
+from chaincode.area.clock import ClockArguments
+from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, Cast, Home, market_rules
 from commonwatt.metering import SignedByAll

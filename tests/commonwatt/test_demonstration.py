@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
-from chaincode.queries import AreaAnswer, SeedChainView
-from chaincode.slots import SlotArguments
-from chaincode.zones import AreaName
+from chaincode.queries.market import AreaAnswer, SeedChainView
+from chaincode.slots.gate import SlotArguments
 from commonwatt import demonstration
 from commonwatt.demonstration import (
     AREA,

@@ -20,7 +20,7 @@ from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
 from api.services import Services
 from api.settings import ApiSettings
-from chaincode.readings import Report
+from chaincode.metering.reports import Report
 from commonwatt.demonstration import AREA, DSO, Home, make_cast
 from commonwatt.market_plan import read_plan
 from ledger_network.port import Position

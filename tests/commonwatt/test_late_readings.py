@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration import AREA, CHANNEL, ORGANISATIONS, SLOT_S, found, make_cast
 from commonwatt.metering import SignedByAll

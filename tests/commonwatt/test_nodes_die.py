@@ -23,8 +23,8 @@ import msgspec
 import pytest
 
 from chaincode.contract import Contract
-from chaincode.readings import REPORT_TYP, Report, ReportArguments
-from chaincode.sheets import TOKEN_BYTES_MAX
+from chaincode.metering.reports import REPORT_TYP, Report, ReportArguments
+from chaincode.orders.sheets import TOKEN_BYTES_MAX
 from commonwatt.demonstration import AREA, CHANNEL, ORACLE, ORGANISATIONS, SLOT_S, Cast, found
 from commonwatt.field import timing
 from commonwatt.simulate import START_S

@@ -11,12 +11,12 @@ import msgspec
 import pytest
 
 from api.faults import ApiFault
-from chaincode.balances import AccountAnswer, OwnerArguments
-from chaincode.clock import ClockArguments
+from chaincode.accounts.balances import AccountAnswer, OwnerArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.orders import TokensAnswer
-from chaincode.sheets import SheetOrder, TokensArguments
-from chaincode.slots import GateArguments
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from chaincode.slots.gate import GateArguments
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import (
     AREA,

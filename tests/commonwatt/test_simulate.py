@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration import AREA, ORGANISATIONS, SLOT_S, Cast, found, make_cast
 from commonwatt.metering import SignedByAll

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from chaincode.sheets import SHEET_TYP, Sheet
+from chaincode.orders.sheets import SHEET_TYP, Sheet
 from commonwatt.cli import app
 from commonwatt.wallet_command import VARIABLE, WalletView
 from identity.jws import decode_payload, verify_compact

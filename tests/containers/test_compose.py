@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
-from chaincode.queries import AreaAnswer, SlotView
-from chaincode.slots import SlotArguments
-from chaincode.zones import AreaName
+from chaincode.queries.market import AreaAnswer, SlotView
+from chaincode.slots.gate import SlotArguments
 from commonwatt.bench.fabric_network import on_free_ports
 from commonwatt.demonstration import AREA, DSO, SLOT_S
 from commonwatt.market_compose import API, DATABASE, ORACLES, compose_file

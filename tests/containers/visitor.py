@@ -9,7 +9,7 @@ from typing import Any, Self
 import httpx
 
 from api.session import LOGIN_TYP, Login
-from chaincode.sheets import SheetOrder
+from chaincode.orders.sheets import SheetOrder
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import CHANNEL, Home
 from identity.canonical import encode

@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from chaincode.contract import NAME
-from chaincode.sheets import Sheet
+from chaincode.orders.sheets import Sheet
 from commonwatt.auction import run_auction
 from commonwatt.demonstration import CHANNEL, make_cast
 from tests.house.tree import ROOT

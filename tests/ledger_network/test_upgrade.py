@@ -16,9 +16,9 @@ import msgspec
 import pytest
 
 from chaincode.contract import NAME, Contract
-from chaincode.orders import ORDERS_PER_ROW_MAX
-from chaincode.sheets import TokensArguments
-from chaincode.slots import SlotArguments
+from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
+from chaincode.orders.sheets import TokensArguments
+from chaincode.slots.gate import SlotArguments
 from ledger_network.embedded.recovery.export import export
 from ledger_network.embedded.recovery.rebuild import rebuild
 from ledger_network.embedded.recovery.verify import verify

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.readings import REPORT_TYP, Leaf, Report, ReportArguments
+from chaincode.metering.reports import REPORT_TYP, Leaf, Report, ReportArguments
 from commonwatt.demonstration import (
     AREA,
     CHANNEL,

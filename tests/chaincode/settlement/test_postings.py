@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
+from chaincode.area.fees import FeeRow
 from chaincode.errors import Broken
-from chaincode.fees import FeeRow
-from chaincode.postings import (
+from chaincode.settlement.postings import (
     Billing,
     Party,
     Posting,

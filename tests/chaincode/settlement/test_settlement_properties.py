@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaincode.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
-from chaincode.postings import (
+from chaincode.area.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
+from chaincode.settlement.postings import (
     Billing,
     Party,
     SettledTrade,

@@ -16,8 +16,8 @@ from typing import Literal
 import msgspec
 from fabric_protos.peer.lifecycle import lifecycle_pb2
 
-from chaincode.readings import reading_key
-from chaincode.zones import AreaArguments, AreaName
+from chaincode.area.zones import AreaArguments, AreaName
+from chaincode.metering.reports import reading_key
 from commonwatt.demonstration import AREA, DSO, ORACLE
 from identity.canonical import encode
 from ledger_network.fabric.consortium.definition import Node

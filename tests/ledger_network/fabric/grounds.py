@@ -18,12 +18,12 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.context import Role
 from chaincode.contract import Contract
-from chaincode.orders import TokensAnswer
-from chaincode.readings import Leaf, reading_key
-from chaincode.sheets import SheetOrder, TokensArguments
+from chaincode.metering.reports import Leaf, reading_key
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast

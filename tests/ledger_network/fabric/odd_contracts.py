@@ -14,7 +14,7 @@ import msgspec
 
 from chaincode.context import Context
 from chaincode.contract import Contract
-from chaincode.readings import COLLECTION
+from chaincode.metering.reports import COLLECTION
 from commonwatt.contract_command import serve_contract
 
 OTHER_VERSION = "0.9-odd"

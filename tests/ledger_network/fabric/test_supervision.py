@@ -19,9 +19,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.area.zones import Accepted, AreaArguments
+from chaincode.consortium.registry import InitialiseArguments
 from chaincode.errors import Refused
-from chaincode.registry import InitialiseArguments
-from chaincode.zones import Accepted, AreaArguments
 from commonwatt.demonstration import DSO, ORGANISATIONS
 from identity.did import did_key
 from ledger_network.fabric.operations.doctor import examine

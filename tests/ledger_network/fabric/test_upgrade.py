@@ -9,10 +9,10 @@ import sys
 import msgspec
 import pytest
 
-from chaincode.orders import TokensAnswer
-from chaincode.queries import OpenOrdersAnswer, SlotView
-from chaincode.sheets import SheetOrder, TokensArguments
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from chaincode.queries.market import OpenOrdersAnswer, SlotView
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.fabric_market import FabricMarket, fabric_market
 from commonwatt.bench.fabric_network import unheard
 from commonwatt.demonstration import AREA, DSO, RETAILERS, market_rules, seed_chain

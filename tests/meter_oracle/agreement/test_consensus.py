@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.readings import Leaf, OracleSet, Report
+from chaincode.metering.reports import Leaf, OracleSet, Report
 from meter_oracle.agreement.consensus import (
     Values,
     Vouching,
