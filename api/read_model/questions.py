@@ -13,21 +13,25 @@ from typing import TypeVar
 
 import msgspec
 
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.clearing.run import MatchedTrade
 from chaincode.metering.readings import VersionedReading
 from chaincode.queries.market import (
     BookAnswer,
     BookArguments,
     OrdersAnswer,
-    PageArguments,
     PostingsAnswer,
     TraderArguments,
     TradesAnswer,
 )
 from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
-from chaincode.settlement.postings import Posting
 from chaincode.settlement.settled_slot import MeterSettled
-from chaincode.slots.gate import SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from ledger_network.port import Invalid, Ledger, Member
 
 AGAIN_S = 0.2

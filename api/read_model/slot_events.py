@@ -31,13 +31,15 @@ from api.read_model.statements import (
     PUT_TRADE,
     SETTLE_TRADE,
 )
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import MatchedTrade, SlotCleared
 from chaincode.metering.reports import Report
 from chaincode.settlement.correction import SlotCorrected
 from chaincode.settlement.delivery import Contract, retire_in_order
 from chaincode.settlement.disputes import DisputeAct
-from chaincode.settlement.postings import Posting
 from chaincode.settlement.run import SlotSettled
 from chaincode.settlement.settled_slot import MeterSettled
 from chaincode.slots.gate import GateArguments

@@ -13,6 +13,9 @@ from typing import Annotated
 
 import msgspec
 
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.zones import LANES, AreaName, Lane, get_lane
 from chaincode.consortium.registry import PARTICIPANTS
 from chaincode.context import Context
@@ -24,7 +27,6 @@ from chaincode.errors import (
     PAYMENT_EXISTS,
     Broken,
 )
-from chaincode.settlement.postings import Posting
 from chaincode.state import AccountName, Did, Id, Row, Table, encode
 from chaincode.units import Money
 

@@ -11,8 +11,14 @@ from typing import Annotated
 import msgspec
 
 from chaincode.area.rules import RULES
-from chaincode.area.zones import Accepted, get_lane, own_area
-from chaincode.context import Context
+from chaincode.area.zones import (
+    get_lane,
+    own_area,
+)
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import CLOCK_BACKWARDS, NO_CLOCK
 from chaincode.state import Id, Row, Second, Table, at_slot, encode
 

@@ -11,8 +11,15 @@ from typing import Literal
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
-from chaincode.area.zones import VERSIONS_MAX, Accepted, own_area, require_open
-from chaincode.context import Context
+from chaincode.area.zones import (
+    VERSIONS_MAX,
+    own_area,
+    require_open,
+)
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     NO_MARKET_RULES,
     NO_SEED_CHAIN,

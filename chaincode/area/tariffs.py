@@ -8,9 +8,19 @@ from typing import Literal
 import msgspec
 
 from chaincode.area.fees import FeeRow, check_rows
-from chaincode.area.zones import VERSIONS_MAX, Accepted, own_area, require_open
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.area.zones import (
+    VERSIONS_MAX,
+    own_area,
+    require_open,
+)
 from chaincode.consortium.registry import PARTICIPANTS
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     FEE_ROW,
     NO_RESIDUAL_PRICES,
@@ -20,7 +30,6 @@ from chaincode.errors import (
     VAT_RATE,
     VERSIONS_TOO_MANY,
 )
-from chaincode.settlement.postings import Vat
 from chaincode.state import (
     AccountName,
     D,

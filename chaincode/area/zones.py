@@ -10,7 +10,10 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     ALREADY_REGISTERED,
     AREA_UNKNOWN,
@@ -133,12 +136,6 @@ class PauseArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The zone to pause or resume."""
 
     zone: Id
-
-
-class Accepted(msgspec.Struct, frozen=True):
-    """The answer of a registration: what it was for."""
-
-    name: str
 
 
 def register_area(context: Context, arguments: AreaArguments) -> Accepted:

@@ -19,13 +19,21 @@ from chaincode.accounts.balances import Books
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.consortium.registry import locked_traders
 from chaincode.context import Context
 from chaincode.errors import Broken
 from chaincode.metering.meters import METERS, MeterVersion, meter_at
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
-from chaincode.settlement.postings import cover_nano
-from chaincode.state import Row, Side, Table, slot_part
+from chaincode.state import (
+    Row,
+    Side,
+    Table,
+    page_part,
+    slot_part,
+)
 from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 
 LeftOutReason = Literal[
@@ -92,11 +100,6 @@ class BookPage(Row, frozen=True):
 
 
 BOOKS = Table(42, "book pages", BookPage, ("area", "slot", "page"))
-
-
-def page_part(page: int) -> str:
-    """A page number as part of a key."""
-    return f"{page:06d}"
 
 
 def trader_of(order: str) -> str:

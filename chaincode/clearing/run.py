@@ -29,14 +29,19 @@ from chaincode.clearing.order_book import (
     book_page,
     book_pages,
     page_entries,
-    page_part,
 )
 from chaincode.context import Context
 from chaincode.errors import TRADE_UNKNOWN
 from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
-from chaincode.state import Row, Table, encode, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
 from chaincode.units import Energy, Price
 
 FOLD_ROWS = 450  # entries folded between two looks at the room left: two writes for each

@@ -9,8 +9,10 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.area.zones import Accepted
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     ALREADY_INITIALISED,
     ALREADY_REGISTERED,

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.clearing.order_book import page_part
 from chaincode.context import Context
 from chaincode.metering.meters import METERS, meter_at
 from chaincode.metering.readings import (
@@ -25,7 +24,12 @@ from chaincode.metering.readings import (
     newest_readings,
 )
 from chaincode.slots.runs import PAGE_ROWS
-from chaincode.state import Row, Table, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    page_part,
+    slot_part,
+)
 from chaincode.units import Power
 
 DAY_S = 86_400

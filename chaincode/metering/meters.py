@@ -9,9 +9,17 @@ from __future__ import annotations
 import msgspec
 
 from chaincode.area.tariffs import Tariffs
-from chaincode.area.zones import VERSIONS_MAX, ZONES, Accepted, own_area, require_open
+from chaincode.area.zones import (
+    VERSIONS_MAX,
+    ZONES,
+    own_area,
+    require_open,
+)
 from chaincode.consortium.registry import PARTICIPANTS, require_role
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     METER_AREA_FIXED,
     METER_POWER_BOUNDS,

@@ -28,14 +28,16 @@ from chaincode.area.clock import market_time_s
 from chaincode.area.rules import RULES, MarketRules, rules_at
 from chaincode.area.zones import (
     VERSIONS_MAX,
-    Accepted,
     Area,
     get_area,
     require_open,
     require_slot_start,
 )
 from chaincode.consortium.registry import require_key
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     CHANNEL_WRONG,
     CONTRACT_WRONG,

@@ -11,14 +11,21 @@ from itertools import islice
 import msgspec
 
 from chaincode.area.zones import get_area, require_slot_start
-from chaincode.clearing.order_book import page_part
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN
 from chaincode.metering.meters import AREA_METERS, METERS, Meter
 from chaincode.metering.readings import VersionedReading, newest_readings
-from chaincode.queries.market import PageArguments
 from chaincode.settlement.settled_slot import METER_PAGES, SETTLEMENTS, MeterSettled
-from chaincode.state import Id, Name, Second, slot_part
+from chaincode.slots.gate import (
+    PageArguments,
+)
+from chaincode.state import (
+    Id,
+    Name,
+    Second,
+    page_part,
+    slot_part,
+)
 
 PAGE_METERS = 500  # of a page of readings: up to six keys are read for each
 PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter stands on one page

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaincode.accounts.balances import Books
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.consortium.registry import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import Broken
-from chaincode.settlement.postings import Posting
 
 DEFAULT_NOTE = "what the client cannot pay, carried by its retailer"
 DEFAULT_KIND = "default"

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from chaincode.area.tariffs import Tariffs
-from chaincode.clearing.order_book import page_part
 from chaincode.context import Context
 from chaincode.metering.estimates import Estimates
 from chaincode.metering.meters import METERS, MeterVersion, meter_at
@@ -19,7 +18,12 @@ from chaincode.metering.readings import first_readings, newest_readings
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
 from chaincode.slots.runs import PAGE_ROWS
-from chaincode.state import Row, Table, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    page_part,
+    slot_part,
+)
 
 USED_BYTES = 40  # of a meter in a page beside its name
 

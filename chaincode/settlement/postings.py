@@ -12,45 +12,23 @@ Every function gives postings that sum to zero; an amount above zero is received
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.fees import KIND_CANCEL, FeeRow
+from chaincode.area.vat import (
+    Vat,
+)
 from chaincode.errors import Broken
-from chaincode.units import Energy, Money, Price, price_rate_up, rate_half_away
+from chaincode.units import Energy, Money, Price, rate_half_away
 
 SPREAD = "spread"  # account that the ledger splits along the clearing record
 VAT_PREFIX = "vat:"  # account of the VAT that a supplier owes
 KIND_GRID = "grid"  # the fee whose distance-dependent part edge tariffs collect
-
-
-class Posting(msgspec.Struct, frozen=True, gc=False):
-    """One line of the books.
-
-    `account` receives `amount_nano` (below zero: pays). `kind` is energy, residual, surplus,
-    spread, fee:<kind>, vat or vat:<kind>. `trade` is the id of the trade it comes from, if any.
-    `explain` says in words how the amount comes about. `cause` names the correction of the slot
-    that posted the difference; empty where the slot was settled first.
-    """
-
-    account: str
-    amount_nano: int
-    kind: str
-    trade: str = ""
-    explain: str = ""
-    cause: str = ""
-
-
-class Vat(msgspec.Struct, frozen=True, gc=False):
-    """A supplier's VAT: only a `taxable` one adds it, at its own rate.
-
-    `private` is outside VAT and `small_business` exempt; the difference is the wording on the
-    invoice.
-    """
-
-    status: Literal["private", "small_business", "taxable"] = "private"
-    rate_ppm: int = 0
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
@@ -196,25 +174,6 @@ def cancellation_postings(
         Posting(account, -fee_nano, kind, "", explain),
         Posting(dso, fee_nano, kind, "", explain),
     ]
-
-
-def cover_nano(
-    *, side: Literal["buy", "sell"], limit: int, quantity_wh: int, fees: int, vat_ppm: int
-) -> int:
-    """What an order must reserve, in nano; never negative.
-
-    Buy: limit x quantity with the highest fees (micro/kWh, from `fees.highest_cover`) and VAT on
-    the limit at `vat_ppm`, the highest rate of anybody who can supply this account (its
-    retailer's; for a retailer's own meter, any seller's). VAT is rounded up per kWh, so the cover
-    holds for any number of trades at prices not above the limit; a negative limit brings no VAT
-    into it, as its supplier may add none. Sell: |limit| x quantity at a negative limit, else
-    nothing.
-    """
-    energy = _energy(quantity_wh)
-    if side == "sell":
-        return max(0, (energy * Price(-limit)).nano)
-    price = Price(limit) + Price(fees) + price_rate_up(Price(max(0, limit)), vat_ppm)
-    return max(0, (energy * price).nano)
 
 
 def differences(

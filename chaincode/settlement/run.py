@@ -17,6 +17,9 @@ from itertools import islice
 
 import msgspec
 
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.clock import market_time_s
 from chaincode.clearing.order_book import book_page, trader_of
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
@@ -27,7 +30,6 @@ from chaincode.settlement.defaults import default_postings
 from chaincode.settlement.delivery import Contract, deliver_in_order, retire_in_order
 from chaincode.settlement.meter_balances import missing
 from chaincode.settlement.postings import (
-    Posting,
     SettledTrade,
     cancellation_postings,
     residual_postings,

@@ -18,14 +18,16 @@ from chaincode.area.rules import RULES, SEEDS, SeedChain, SeedChains, rules_at
 from chaincode.area.zones import (
     LANES,
     VERSIONS_MAX,
-    Accepted,
     get_area,
     get_lane,
     own_area,
     require_open,
     require_slot_start,
 )
-from chaincode.context import Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.errors import (
     GATE_NOT_DUE,
     GATE_OUT_OF_ORDER,
@@ -37,6 +39,7 @@ from chaincode.errors import (
     VERSIONS_TOO_MANY,
 )
 from chaincode.state import (
+    Count,
     Hex32,
     Id,
     Row,
@@ -104,6 +107,14 @@ class SlotArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     area: Id
     slot: Second
+
+
+class PageArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of a slot's rows, counted from 0."""
+
+    area: Id
+    slot: Second
+    page: Count = 0
 
 
 class SlotAnswer(msgspec.Struct, frozen=True):

@@ -15,6 +15,9 @@ import pytest
 
 from chaincode import context
 from chaincode.accounts.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.zones import LANES
 from chaincode.clearing import run as clearing
 from chaincode.clearing.order_book import BOOKS
@@ -29,7 +32,6 @@ from chaincode.settlement import correction
 from chaincode.settlement import meter_balances as metered
 from chaincode.settlement import run as settlement
 from chaincode.settlement import settled_slot as settled
-from chaincode.settlement.postings import Posting
 from chaincode.settlement.settled_slot import (
     METER_PAGES,
     POSTINGS,

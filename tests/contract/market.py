@@ -20,6 +20,9 @@ from chaincode.accounts.balances import (
     PaymentArguments,
     Totals,
 )
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.clock import ClockArguments
 from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
@@ -37,7 +40,6 @@ from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import (
     OrdersAnswer,
     OrderView,
-    PageArguments,
     PostingsAnswer,
     SlotView,
     TraderArguments,
@@ -45,8 +47,13 @@ from chaincode.queries.market import (
     TradeView,
 )
 from chaincode.settlement.disputes import DisputeAnswer, DisputeArguments
-from chaincode.settlement.postings import Posting
-from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from chaincode.slots.gate import (
+    GateArguments,
+    PageArguments,
+    SeedArguments,
+    SlotAnswer,
+    SlotArguments,
+)
 from identity.did import did_key
 from ledger_network.port import Member, Receipt
 from meter_oracle.agreement.report import SignedReport, make_report, sign_report

@@ -9,10 +9,12 @@ import pytest
 
 from chaincode.errors import Refused
 from chaincode.metering.reports import Leaf
-from chaincode.queries.market import PageArguments
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer
-from chaincode.slots.gate import SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from tests.contract.cast import (
     AREA,
     DSO,

@@ -7,13 +7,15 @@ import pytest
 
 from chaincode.errors import Refused
 from chaincode.metering.reports import leaf_bytes, merkle_root
-from chaincode.queries.market import PageArguments
 from chaincode.queries.meters import (
     MeteredAnswer,
     MetersAnswer,
     MetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
+)
+from chaincode.slots.gate import (
+    PageArguments,
 )
 from tests.contract.cast import AREA, GUEST, ORACLE, R1, R2, REGULATOR, SLOT, SLOT_S, did_of
 from tests.contract.market import Market

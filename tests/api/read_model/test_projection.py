@@ -16,13 +16,15 @@ from chaincode.context import Event
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import (
     OrdersAnswer,
-    PageArguments,
     SlotView,
     TraderArguments,
     TradesAnswer,
 )
 from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
-from chaincode.slots.gate import SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from ledger_network.port import Happened, Ledger, Member, Position
 from tests.api.read_model.life import (
     NEXT,

@@ -6,9 +6,11 @@ import msgspec
 import pytest
 
 from chaincode.metering.estimates import DAY_S, ESTIMATES, Estimate
-from chaincode.queries.market import PageArguments
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.slots.gate import (
+    PageArguments,
+)
 from chaincode.state import slot_part
 from tests.chaincode.crowd import (
     Household,

@@ -13,7 +13,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.area.fees import FeeRow, Relation, check_rows, fees_of_slot
+from chaincode.area.vat import (
+    Vat,
+)
 from chaincode.settlement.delivery import (
     Contract,
     Generation,
@@ -24,9 +30,7 @@ from chaincode.settlement.delivery import (
 from chaincode.settlement.postings import (
     Billing,
     Party,
-    Posting,
     SettledTrade,
-    Vat,
     residual_postings,
     surplus_postings,
     totals,

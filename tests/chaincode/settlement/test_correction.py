@@ -12,14 +12,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaincode.accounts.balances import ACCOUNTS, Account
+from chaincode.accounts.posting import (
+    Posting,
+)
 from chaincode.context import WRITES_MAX
-from chaincode.queries.market import PageArguments, TradesAnswer
+from chaincode.queries.market import (
+    TradesAnswer,
+)
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer, SlotCorrected
 from chaincode.settlement.defaults import DEFAULT_KIND
-from chaincode.settlement.postings import Posting, differences
+from chaincode.settlement.postings import (
+    differences,
+)
 from chaincode.settlement.settled_slot import MeterSettled, SlotSettlement
-from chaincode.slots.gate import SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from chaincode.state import Side
 from tests.chaincode.crowd import (
     Household,

@@ -8,13 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaincode.area.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.settlement.postings import (
     Billing,
     Party,
     SettledTrade,
-    Vat,
     cancellation_postings,
-    cover_nano,
     residual_postings,
     surplus_postings,
     totals,

@@ -19,8 +19,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chaincode.area.zones import Accepted, AreaArguments
+from chaincode.area.zones import (
+    AreaArguments,
+)
 from chaincode.consortium.registry import InitialiseArguments
+from chaincode.context import (
+    Accepted,
+)
 from chaincode.errors import Refused
 from commonwatt.demonstration import DSO, ORGANISATIONS
 from identity.did import did_key

