@@ -21,7 +21,7 @@ from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.metering.reports import Report
 from commonwatt.bench.figure import Figure
-from commonwatt.demonstration import (
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DSO,
@@ -32,7 +32,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.simulation import START_S
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
 from meter_oracle.drivers.sources import ModbusSource

@@ -36,8 +36,8 @@ from chaincode.contract import Contract
 from chaincode.orders.sheets import SheetOrder
 from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.collector import collect_seldom
-from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
+from commonwatt.wiring.garbage_collection import collect_seldom
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

@@ -28,7 +28,7 @@ from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from commonwatt.demonstration import (
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DSO,
@@ -39,7 +39,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.simulation import START_S
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

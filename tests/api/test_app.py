@@ -15,7 +15,7 @@ import pytest
 from api.endpoint import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
 from api.headers import HEADERS
 from api.metrics import TOOK_MAX
-from commonwatt.demonstration import make_cast
+from commonwatt.demonstration.cast import make_cast
 from identity.keys import PrivateKey
 from tests.api.served_market import (
     CLERK,

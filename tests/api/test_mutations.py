@@ -18,7 +18,7 @@ from api.faults import ApiFault
 from api.orders import submit
 from api.plan import Plans
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from commonwatt.demonstration import RETAILERS, make_cast
+from commonwatt.demonstration.cast import RETAILERS, make_cast
 from ledger_network.port import Conflict, Ledger, Member, Receipt, Unknown
 from tests.api.plan_records import ListedReads, services_over
 from tests.api.served_market import CLERK, GRID, SLOT, served

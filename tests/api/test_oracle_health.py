@@ -18,7 +18,7 @@ from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.schema.metering import HEARD_MS_MAX
 from chaincode.metering.reports import OracleArguments
-from commonwatt.demonstration import AREA, CHANNEL, ORACLE, Cast
+from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

@@ -17,7 +17,7 @@ from api.hub import QUEUE_MAX, Hub
 from api.read_model.projection import Changed
 from api.schema.document import make_schema
 from api.session import RequestContext
-from commonwatt.demonstration import AREA, Home
+from commonwatt.demonstration.cast import AREA, Home
 from ledger_network.port import Position
 from tests.api.served_market import SLOT, Client, served
 from tests.api.traded_slot import DEADLINE_S, Market, trade

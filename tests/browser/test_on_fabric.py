@@ -21,9 +21,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chaincode.contract import Contract
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
-from commonwatt.demonstration import ORACLE
-from commonwatt.personas import REGULATOR
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.demonstration.cast import ORACLE
+from commonwatt.demonstration.personas import REGULATOR
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import read_consortium
 from ledger_network.fabric.consortium.profile import profile
@@ -33,7 +33,7 @@ from ledger_network.fabric.runtime.probe import until
 from ledger_network.fabric.runtime.processes import Process
 from tests.browser.looks import become, settle
 from tests.browser.newcomer import join, place
-from tests.commonwatt.running_market import address_of, market, stop
+from tests.commonwatt.wiring.running_market import address_of, market, stop
 
 pytestmark = pytest.mark.network
 

@@ -40,7 +40,7 @@ from chaincode.orders.sheets import (
     TokensArguments,
 )
 from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
-from commonwatt.seeded import Draw, SeedChain
+from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

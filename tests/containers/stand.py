@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from commonwatt.market_compose import DATABASE, DEMONSTRATION, market_services
-from commonwatt.network_compose import Composed
-from commonwatt.staged_market import StagedMarket, read_staged_market
+from commonwatt.commands.network_compose import Composed
+from commonwatt.deploy.market_compose import DATABASE, DEMONSTRATION, market_services
+from commonwatt.deploy.staged_market import StagedMarket, read_staged_market
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import Consortium, Node
 from ledger_network.fabric.consortium.placement import NetworkFolder, Placement

@@ -17,9 +17,9 @@ from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.slots.gate import SlotArguments
-from commonwatt.bench.fabric_network import on_free_ports
-from commonwatt.demonstration import AREA, DSO, SLOT_S
-from commonwatt.market_compose import API, DATABASE, ORACLES, compose_file
+from commonwatt.bench.fabric.network import on_free_ports
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S
+from commonwatt.deploy.market_compose import API, DATABASE, ORACLES, compose_file
 from ledger_network.fabric.consortium.definition import read_consortium
 from ledger_network.fabric.images.compose import AGREEMENT
 from ledger_network.fabric.ledger.engine import FabricLedger

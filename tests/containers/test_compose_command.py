@@ -9,8 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from commonwatt.market_compose import compose_file
-from commonwatt.network_compose import Composed, compose, join
+from commonwatt.commands.network_compose import Composed, compose, join
+from commonwatt.deploy.market_compose import compose_file
 from ledger_network.fabric.consortium.definition import read_consortium
 
 pytestmark = pytest.mark.network

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from commonwatt.market_compose import (
+from commonwatt.deploy.market_compose import (
     API,
     DATABASE,
     DEMONSTRATION,
@@ -36,7 +36,7 @@ def on_network(network: str) -> set[str]:
 
 
 def test_file_is_what_the_generator_writes() -> None:
-    command = ".venv/bin/python -m commonwatt.market_compose > docker-compose.yaml"
+    command = ".venv/bin/python -m commonwatt.deploy.market_compose > docker-compose.yaml"
 
     assert FILE.read_bytes() == compose_file(CONSORTIUM), f"write it anew: {command}"
 

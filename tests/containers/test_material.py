@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.bench.fabric_network import on_free_ports
+from commonwatt.bench.fabric.network import on_free_ports
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import read_consortium
 from ledger_network.fabric.consortium.placement import NetworkFolder

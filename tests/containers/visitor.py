@@ -10,8 +10,8 @@ import httpx
 
 from api.session import LOGIN_TYP, Login
 from chaincode.orders.sheets import SheetOrder
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import CHANNEL, Home
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import CHANNEL, Home
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

@@ -21,7 +21,7 @@ from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
-from commonwatt.bench.fabric_network import on_free_ports
+from commonwatt.bench.fabric.network import on_free_ports
 from identity.verification import Verification
 from ledger_network import port
 from ledger_network.embedded.recovery.export import export

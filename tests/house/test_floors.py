@@ -31,9 +31,10 @@ def lint(folder: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[s
     for package in (*PACKAGES, "chaincode/auctions", "chaincode/shim", "ledger_network/embedded"):
         (folder / package).mkdir(parents=True, exist_ok=True)
         (folder / package / "__init__.py").touch()
-    for path in MODULES:
-        (folder / path).touch()
-    for path, statement in imports.items():
+    for path, statement in {**dict.fromkeys(MODULES, ""), **imports}.items():
+        room = (folder / path).parent
+        room.mkdir(exist_ok=True)
+        (room / "__init__.py").touch()
         (folder / path).write_text(statement + "\n", encoding="utf-8")
     (folder / "pyproject.toml").write_text(contracts(), encoding="utf-8")
     script = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"

@@ -13,7 +13,7 @@ import msgspec
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.metering.reports import REPORT_TYP, Leaf, Report, ReportArguments
-from commonwatt.demonstration import (
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DSO,
@@ -24,7 +24,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.simulation import START_S
 from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member

@@ -165,7 +165,7 @@ def test_unreadable_book_is_refused_in_one_line(installed: Path, tmp_path: Path)
 
 def test_profiles_are_read_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     script = (
-        "from commonwatt.profiles import row_of, simbench_week;"
+        "from commonwatt.demonstration.profiles import row_of, simbench_week;"
         "print(len(simbench_week().columns['PV1']), row_of(1781474400))"
     )
 

@@ -1,7 +1,6 @@
 """A native network on this machine: made, brought up, taken down.
 
-`up` may be called at any time and after anything: what is made already is kept, what runs is left
-running, what was done of the channel is found and gone on from.
+`up` may be called at any time: it keeps what is made, leaves what runs, and continues from there.
 """
 
 from __future__ import annotations

@@ -24,10 +24,10 @@ from chaincode.contract import Contract
 from chaincode.metering.reports import Leaf, reading_key
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
-from commonwatt.simulate import START_S
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, Cast, found, make_cast
+from commonwatt.demonstration.simulation import START_S
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import (
     Consortium,

@@ -15,7 +15,7 @@ import msgspec
 from chaincode.context import Context
 from chaincode.contract import Contract
 from chaincode.metering.reports import COLLECTION
-from commonwatt.contract_command import serve_contract
+from commonwatt.commands.contract import serve_contract
 
 OTHER_VERSION = "0.9-odd"
 READ_KEY = "read_key"

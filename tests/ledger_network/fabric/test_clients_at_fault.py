@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commonwatt.demonstration import DSO
+from commonwatt.demonstration.cast import DSO
 from identity.canonical import encode
 from ledger_network.fabric.consortium.profile import Profile, UserProfile
 from ledger_network.fabric.gateway.errors import GatewayError

@@ -9,7 +9,7 @@ import ssl
 import grpc
 import pytest
 
-from commonwatt.demonstration import DSO, RETAILERS
+from commonwatt.demonstration.cast import DSO, RETAILERS
 from identity.canonical import encode
 from ledger_network.fabric.operations.doctor import Finding, examine
 from ledger_network.port import Invalid

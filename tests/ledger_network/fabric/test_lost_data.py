@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from chaincode.contract import Contract
-from commonwatt.bench.fabric_network import unheard
-from commonwatt.demonstration import DSO, ORACLE, RETAILERS
+from commonwatt.bench.fabric.network import unheard
+from commonwatt.demonstration.cast import DSO, ORACLE, RETAILERS
 from identity.canonical import encode
 from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.ledger.service import READ, About

@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
-from commonwatt.demonstration import DSO
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.demonstration.cast import DSO
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import Node, read_consortium
 from ledger_network.fabric.operations.doctor import DISK_FREE_MIN, RESTARTS_MANY, Finding, examine

@@ -27,7 +27,7 @@ from chaincode.context import (
     Accepted,
 )
 from chaincode.errors import Refused
-from commonwatt.demonstration import DSO, ORGANISATIONS
+from commonwatt.demonstration.cast import DSO, ORGANISATIONS
 from identity.did import did_key
 from ledger_network.fabric.operations.doctor import examine
 from ledger_network.fabric.operations.network import UP

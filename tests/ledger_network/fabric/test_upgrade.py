@@ -13,9 +13,9 @@ from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from chaincode.queries.market import OpenOrdersAnswer, SlotView
 from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
-from commonwatt.bench.fabric_market import FabricMarket, fabric_market
-from commonwatt.bench.fabric_network import unheard
-from commonwatt.demonstration import AREA, DSO, RETAILERS, market_rules, seed_chain
+from commonwatt.bench.fabric.market import FabricMarket, fabric_market
+from commonwatt.bench.fabric.network import unheard
+from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules, seed_chain
 from ledger_network.fabric.ledger.service import About
 from ledger_network.fabric.operations.material import NetworkFault
 from ledger_network.fabric.operations.network import Network

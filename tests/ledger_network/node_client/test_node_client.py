@@ -26,7 +26,7 @@ from chaincode.context import (
 from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.queries.market import AreaAnswer
-from commonwatt.demonstration import DSO, ORGANISATIONS, make_cast
+from commonwatt.demonstration.cast import DSO, ORGANISATIONS, make_cast
 from identity.did import did_key
 from ledger_network.fabric.binaries.install import cache_folder
 from ledger_network.fabric.consortium.profile import Profile

@@ -13,7 +13,7 @@ import pytest
 
 from chaincode.area.clock import ClockArguments
 from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Report
-from commonwatt.demonstration import AREA, DSO
+from commonwatt.demonstration.cast import AREA, DSO
 from identity.canonical import encode
 from identity.keys import PrivateKey
 from ledger_network.port import Member

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from commonwatt.oracle_command import app
+from commonwatt.commands.oracle import app
 from identity.did import did_key
 from identity.keys import PrivateKey
 from meter_oracle.peers.certificates import make_certificates
