@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import LEDGER_BUSY, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, REFUSED
 from api.services import Services
 from chaincode.errors import NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused

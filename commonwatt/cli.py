@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.dashboard import BuildFailed
+from api.server.dashboard_build import BuildFailed
 from chaincode.queries.market import SlotView
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure

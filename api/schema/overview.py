@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from strawberry import ID
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import NOT_FOUND
 from api.read_model.records import HealthRecord, MeterRecord, Page
 from api.schema import lists, people

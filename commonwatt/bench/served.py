@@ -25,13 +25,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.app import listen, make_app, serve
-from api.logs import configure_logs
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import listen, make_app, serve
+from api.server.logs import configure_logs
 from api.services import Services
-from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
+from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.contract import Contract
 from chaincode.orders.sheets import SheetOrder
 from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments

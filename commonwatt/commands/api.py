@@ -12,10 +12,10 @@ from typing import Annotated
 import orjson
 import typer
 
-from api.app import listen, make_app, serve
-from api.logs import configure_logs
 from api.read_model.database import DatabaseUnusable, TablesDamaged
 from api.schema.document import sdl
+from api.server.app import listen, make_app, serve
+from api.server.logs import configure_logs
 from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.wiring.api_service import MarketFile, opened, read_market
 from ledger_network.port import Invalid

@@ -17,8 +17,8 @@ import msgspec
 import typer
 from rich.console import Console
 
-from api.dashboard import BuildFailed
-from api.dashboard import build as build_dashboard
+from api.server.dashboard_build import BuildFailed
+from api.server.dashboard_build import build as build_dashboard
 from commonwatt.demonstration.market_plan import HOUSEHOLDS_MAX, SPEED_MAX
 from commonwatt.deploy.market_compose import compose_file, has_market
 from commonwatt.deploy.market_material import make_market_material, market_root

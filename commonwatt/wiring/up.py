@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from rich.console import Console
 from rich.live import Live
 
-from api.dashboard import build
+from api.server.dashboard_build import build
 from commonwatt.demonstration.cast import TIME_ZONE
 from commonwatt.demonstration.market_plan import choose_plan
 from commonwatt.demonstration.meter_process import running_field

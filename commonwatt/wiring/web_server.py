@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from api.app import listen, make_app, serve
-from api.logs import configure_logs
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import listen, make_app, serve
+from api.server.logs import configure_logs
 from api.services import Services
 from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.demonstration.cast import AREA, DSO, RETAILERS

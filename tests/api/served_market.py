@@ -20,12 +20,12 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from api.app import make_app
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import make_app
 from api.services import AccountRole, EnrolmentResult, Persona, Services
-from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
+from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration.cast import (

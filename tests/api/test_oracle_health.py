@@ -12,11 +12,11 @@ import httpx
 import msgspec
 import pytest
 
-from api.app import make_app
 from api.oracle_health import OFF_MS_MAX, WORD_BYTES_MAX, WORDS_AT_ONCE
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.schema.metering import HEARD_MS_MAX
+from api.server.app import make_app
 from chaincode.metering.reports import OracleArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import httpx
 
-from api.session import LOGIN_TYP, Login
+from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.orders.sheets import SheetOrder
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import CHANNEL, Home

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from api.app import listen, make_app, serve
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import listen, make_app, serve
 from api.services import Services
 from api.settings import ApiSettings
 from chaincode.metering.reports import Report
