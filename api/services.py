@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
+from api.features.reads import (
+    ReadModel,
+)
 from api.live.freshness import Freshness
-from api.live.subscriptions import Hub
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel
+from api.live.projection import Projection
+from api.live.subscriptions import Subscriptions
 from api.settings import ApiSettings
 from ledger_network.port import Ledger
 
@@ -84,9 +86,9 @@ class Services:
     currency: str = "EUR"
 
     @cached_property
-    def hub(self) -> Hub:
-        """Where the changes of the read model reach the subscriptions of this API."""
-        return Hub(self.projection)
+    def subscriptions(self) -> Subscriptions:
+        """The subscriptions of this API, which the changes of the read model reach."""
+        return Subscriptions(self.projection)
 
     @cached_property
     def freshness(self) -> Freshness:

@@ -16,8 +16,10 @@ import structlog
 from graphql import GraphQLError
 
 from api.faults import READ_MODEL_UNAVAILABLE, Fault
-from api.read_model.reads import UNREADABLE
-from api.server.metrics import Metrics
+from api.metrics import Metrics
+from api.read_model.database import (
+    UNREADABLE,
+)
 
 INTERNAL = Fault(
     "INTERNAL", "This is a fault of ours, number {number}; nothing of it is known to have happened."

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import structlog
@@ -23,13 +24,14 @@ from strawberry.types import ExecutionResult
 from api.access.table import Viewer, reader_of
 from api.faults import ApiFault, Fault
 from api.graphql.answers import STATUS, told, written
+from api.graphql.context import RequestContext
 from api.graphql.fast_path.list_plan import Plans
-from api.graphql.fast_path.selection import Answer, NotPlain
+from api.graphql.fast_path.selection import Answer, Unplanned
 from api.graphql.guard.admission import Admission, Guard, Kind
-from api.server.headers import RAW_HEADERS
-from api.server.metrics import Metrics
+from api.headers import RAW_HEADERS
+from api.metrics import Metrics
 from api.services import Services
-from api.sign_in.session import RequestContext, Sessions
+from api.sign_in.session import Sessions
 
 BODY_BYTES_MAX = 65_536
 BATCH_BODY_BYTES_MAX = 1_258_291  # 1.2 MB: the contract's batch of 1 MB, and its JSON
@@ -47,7 +49,7 @@ BATCH = Fault("BATCH", "Several operations in one request are not taken; send on
 log = structlog.get_logger("api")
 
 
-class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class RequestBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A request's body; `extensions` are read over."""
 
     query: str
@@ -56,7 +58,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     extensions: dict[str, object] | None = None
 
 
-_asked = msgspec.json.Decoder(Asked)
+_asked = msgspec.json.Decoder(RequestBody)
 _HEADERS = (
     *RAW_HEADERS, (b"content-type", JSON.encode()), (b"cache-control", b"no-store")
 )  # fmt: skip
@@ -73,7 +75,11 @@ class Endpoint:
     metrics: Metrics
     kinds: frozenset[Kind] = frozenset({"query", "mutation"})
     require: Callable[[Viewer | None], None] | None = None
-    plans: Plans = field(default_factory=Plans)
+
+    @cached_property
+    def plans(self) -> Plans:
+        """The short ways of this schema."""
+        return Plans(self.schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; never raises for what a client sent."""
@@ -114,7 +120,7 @@ class Endpoint:
 
     async def _asked(
         self, method: str, heads: Mapping[str, str], receive: Receive
-    ) -> tuple[Viewer | None, Asked, int]:
+    ) -> tuple[Viewer | None, RequestBody, int]:
         """Who asks what, and the bytes of the body."""
         if method != "POST":
             raise METHOD()
@@ -130,7 +136,7 @@ class Endpoint:
         return viewer, _decoded(body), len(body)
 
     async def _executed(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None, origin: str | None
     ) -> Answer | ExecutionResult:
         result = await self._planned(asked, admission, viewer)
         if result is None:
@@ -138,7 +144,7 @@ class Endpoint:
         return result
 
     async def _planned(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None
     ) -> Answer | None:
         """The answer where there is a short way to it."""
         plan = self.plans.plan(admission.document, asked.operation_name)
@@ -146,11 +152,11 @@ class Endpoint:
             return None
         try:
             return await plan.answer(self.services, viewer, asked.variables or {})
-        except NotPlain:
+        except Unplanned:
             return None
 
     async def _standard(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None, origin: str | None
     ) -> ExecutionResult:
         context = RequestContext(viewer, self.services, self.sessions, admission, origin)
         return await self.schema.execute(
@@ -204,7 +210,7 @@ async def _send(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _decoded(body: bytes) -> Asked:
+def _decoded(body: bytes) -> RequestBody:
     if body.lstrip()[:1] == b"[":
         raise BATCH()
     try:

@@ -24,11 +24,12 @@ from strawberry import Schema
 from api.access.table import Viewer, reader_of
 from api.faults import ApiFault, Fault
 from api.graphql.answers import code_of, told
+from api.graphql.context import RequestContext
 from api.graphql.endpoint import ORIGIN
 from api.graphql.guard.admission import Guard
-from api.server.metrics import Metrics
+from api.metrics import Metrics
 from api.services import Services
-from api.sign_in.session import RequestContext, Sessions
+from api.sign_in.session import Sessions
 
 PROTOCOL = "graphql-transport-ws"
 FRAME_BYTES_MAX = 32_768  # a document of 16 KB and its variables

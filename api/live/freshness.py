@@ -11,9 +11,19 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from api.read_model.projection import Projection
-from api.read_model.reads import UNREADABLE, ReadModel
-from api.read_model.records import AreaRecord, Checkpoint
+from api.features.market.reads import (
+    AreaRecord,
+)
+from api.features.reads import (
+    ReadModel,
+)
+from api.live.projection import Projection
+from api.read_model.database import (
+    UNREADABLE,
+)
+from api.read_model.records import (
+    Checkpoint,
+)
 from chaincode.metering.reports import OracleSet
 from ledger_network.port import Health, Ledger
 

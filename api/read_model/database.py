@@ -24,7 +24,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError, Operational
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
-from api.read_model.row_cache import KeptRows
+from api.read_model.row_cache import RowCache
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"
@@ -53,6 +53,10 @@ class ReadRefused(ValueError):
 
 class TablesDamaged(Exception):
     """The tables are gone, cannot be read or are not what was written; they can be made again."""
+
+
+UNREADABLE = (DatabaseUnusable, TablesDamaged)
+"""What is raised where nothing can be read now, whatever is asked."""
 
 
 class Client(Protocol):
@@ -95,7 +99,7 @@ class Database:
         self.dialect, self._path = _read_url(url)
         self._url = url
         self._context = TortoiseContext()
-        self._reader: KeptRows | None = None
+        self._reader: RowCache | None = None
         self._file: tuple[int, int] | None = None
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -201,7 +205,7 @@ class Database:
                 reader = sqlite3.connect(self._path, check_same_thread=False)
                 reader.execute("PRAGMA query_only = ON")
                 reader.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-                self._reader = KeptRows(reader)
+                self._reader = RowCache(reader)
                 self._file = _identity(self._path)
         except _FAULTS as error:
             await self._disconnect()

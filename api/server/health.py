@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.server.metrics import CONTENT_TYPE, Metrics
+from api.metrics import CONTENT_TYPE, Metrics
 from api.services import Services
 from api.sign_in.session import Sessions
 

@@ -17,15 +17,13 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 
 from api.access.table import Viewer
 from api.faults import Fault
-from api.graphql.guard.admission import Admission
-from api.services import Role, Services
+from api.services import Role
 from api.settings import ApiSettings
 from api.sign_in.access_tokens import ACCESS_TOKEN, AccessTokens
 from api.sign_in.nonces import Nonces
@@ -272,17 +270,6 @@ class Sessions:
         if not own:
             del self._of_did[family.viewer.did]
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """What the app hands to the schema: who asks, from where, and the document let through."""
-
-    viewer: Viewer | None
-    services: Services
-    sessions: Sessions
-    admission: Admission | None
-    origin: str | None = None  # the header of a browser's request
 
 
 def _hash(secret: str) -> bytes:

@@ -12,8 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel, open_read_model
+from api.features.reads import (
+    ReadModel,
+    open_read_model,
+)
+from api.live.projection import Projection
 from chaincode.orders.sheets import TOKENS_MAX, SheetOrder
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from api.access.table import Reader, is_allowed
+from api.access.table import Reader
+from api.graphql.document import guard_of, market_schema, regulator_schema
 from api.graphql.guard.admission import Guard, Kind
-from api.schema.document import market_schema, regulator_schema
 from api.server.dashboard_build import FOLDER
 from tests.browser.documents import Written, documents
 from tests.browser.double import SDL
@@ -35,12 +35,12 @@ def schema() -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard(market_schema().as_str())
+    return guard_of(market_schema())
 
 
 @pytest.fixture(scope="module")
 def readonly_guard() -> Guard:
-    return Guard(regulator_schema().as_str())
+    return guard_of(regulator_schema())
 
 
 def test_documents_are_found() -> None:
@@ -59,7 +59,7 @@ def test_guard_takes_the_document_of_whoever_sees_its_page(written: Written, gua
 
     admission = guard.admit(written.text, reader, variables={"first": 100}, kinds=KINDS)
 
-    assert all(is_allowed(reader, field) for field in admission.fields_for(reader))
+    assert all(guard.rights.is_allowed(reader, field) for field in admission.fields_for(reader))
 
 
 @pytest.mark.parametrize(
@@ -76,4 +76,7 @@ def test_regulators_pages_ask_what_the_regulators_endpoint_has(
 ) -> None:
     admission = readonly_guard.admit(written.text, "REGULATOR", variables={"first": 96})
 
-    assert all(is_allowed("REGULATOR", field) for field in admission.fields_for("REGULATOR"))
+    assert all(
+        readonly_guard.rights.is_allowed("REGULATOR", field)
+        for field in admission.fields_for("REGULATOR")
+    )

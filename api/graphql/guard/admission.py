@@ -31,7 +31,7 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
-from api.access.table import Reader, check_fields
+from api.access.table import Reader, Rights, refusal
 from api.faults import ApiFault, Fault
 from api.graphql.guard.query_cost import Measure, measure
 from api.graphql.guard.text_scan import COMMENTS_MAX, DOCUMENT_SYNTAX, TOKENS_MAX, scan
@@ -84,9 +84,10 @@ class Admission:
 
 
 class Guard:
-    """Lets documents through for one schema, given as SDL."""
+    """Lets documents through for one schema, given as SDL, by its table of rights."""
 
-    def __init__(self, sdl: str) -> None:
+    def __init__(self, sdl: str, rights: Rights) -> None:
+        self.rights = rights
         self._schema = build_schema(sdl)
         self._types = Types(self._schema)
         self._admitted: OrderedDict[str, Admission] = OrderedDict()
@@ -121,12 +122,12 @@ class Guard:
             if admission.size_variables:
                 _measured(self._types, admission.document, reader, variables)
         if admission.has_introspection and reader == "STRANGER":
-            check_fields(reader, ("__schema",))
+            raise refusal(reader, "__schema")
         if admission.kind not in kinds:
             raise OPERATION_KIND(kind=admission.kind)
         if operation_name is not None and operation_name != admission.name:
             raise OPERATION_NAME()
-        check_fields(reader, admission.fields_for(reader))
+        self.rights.check(reader, admission.fields_for(reader))
         return admission
 
     def _look(self, text: str, reader: Reader, variables: Mapping[str, object]) -> Admission:

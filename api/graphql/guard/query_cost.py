@@ -24,7 +24,7 @@ from graphql import (
     VariableNode,
 )
 
-from api.access.table import check_fields
+from api.access.table import refusal
 from api.faults import Fault
 from api.graphql.guard.text_scan import DOCUMENT_TOO_DEEP
 from api.graphql.guard.type_shapes import FIRST_MAX, FieldShape, Types
@@ -278,7 +278,7 @@ class _Walk:
     def _introspects(self) -> None:
         self.found.has_introspection = True
         if not self._may_introspect:
-            check_fields("STRANGER", ("__schema",))
+            raise refusal("STRANGER", "__schema")
 
     def _size(self, shape: FieldShape, node: FieldNode) -> int:
         """How many of what is selected below a field there may be."""

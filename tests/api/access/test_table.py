@@ -14,7 +14,6 @@ from graphql import (
 )
 
 from api.access.table import (
-    FIELDS,
     READERS,
     ROLES,
     SUBJECTS,
@@ -22,19 +21,20 @@ from api.access.table import (
     Scope,
     Subject,
     Viewer,
-    check_fields,
-    is_allowed,
     may_see_row,
     reader_of,
     scope,
 )
 from api.faults import ApiFault
-from api.graphql.guard.admission import Guard, Kind
-from api.schema.document import market_schema, regulator_schema
+from api.graphql.document import guard_of, market_schema, regulator_schema
+from api.graphql.fields import rights_of
+from api.graphql.guard.admission import Kind
 from api.services import Role
 
-SDL = market_schema().as_str()
-SCHEMA = build_schema(SDL)
+MARKET = market_schema()
+RIGHTS = rights_of(MARKET)
+FIELDS = RIGHTS.fields
+SCHEMA = build_schema(MARKET.as_str())
 COORDINATES = sorted(
     f"{name}.{field}"
     for name, kind in SCHEMA.type_map.items()
@@ -96,14 +96,14 @@ def test_every_row_is_of_a_field_of_the_schema() -> None:
 
 def test_field_without_a_row_is_refused_to_everybody() -> None:
     for reader in READERS:
-        assert not is_allowed(reader, "Query.everything")
+        assert not RIGHTS.is_allowed(reader, "Query.everything")
         with pytest.raises(ApiFault):
-            check_fields(reader, ("Query.everything",))
+            RIGHTS.check(reader, ("Query.everything",))
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_walk_of_the_schema_gives_each_role_the_roots_of_its_rows(reader: Reader) -> None:
-    guard = Guard(SDL)
+    guard = guard_of(MARKET)
     kinds: frozenset[Kind] = frozenset({"query", "mutation", "subscription"})
     walked = 0
     for root in ("Query", "Mutation", "Subscription"):
@@ -126,7 +126,7 @@ def test_strangers_see_the_public_market_and_may_sign_in() -> None:
         allowed = {
             coordinate.partition(".")[2]
             for coordinate in COORDINATES
-            if coordinate.startswith(f"{root}.") and is_allowed("STRANGER", coordinate)
+            if coordinate.startswith(f"{root}.") and RIGHTS.is_allowed("STRANGER", coordinate)
         }
         assert allowed == names
 
@@ -135,9 +135,11 @@ def test_regulator_reads_everything_and_changes_nothing() -> None:
     for coordinate in COORDINATES:
         kind, _, name = coordinate.partition(".")
         if kind == "Mutation":
-            assert is_allowed("REGULATOR", coordinate) == (name in SESSION_FIELDS), coordinate
+            assert RIGHTS.is_allowed("REGULATOR", coordinate) == (name in SESSION_FIELDS), (
+                coordinate
+            )
         elif kind not in {"TokenResult", "Enrolment"}:  # answers of mutations
-            assert is_allowed("REGULATOR", coordinate), coordinate
+            assert RIGHTS.is_allowed("REGULATOR", coordinate), coordinate
 
 
 def test_schema_of_the_regulator_has_no_mutation_type() -> None:
@@ -152,7 +154,7 @@ def test_whoever_may_select_a_root_may_select_all_that_lies_below() -> None:
                 below = fields_below(coordinate)
                 if coordinate == "Query.viewer" and reader == "STRANGER":
                     continue
-                refused = [each for each in below if not is_allowed(reader, each)]
+                refused = [each for each in below if not RIGHTS.is_allowed(reader, each)]
                 assert refused == [], (coordinate, reader)
 
 

@@ -9,8 +9,11 @@ from typing import TypeVar, cast
 import msgspec
 import pytest
 
-from api.read_model.projection import Changed, Projection
-from api.read_model.reads import ReadModel, open_read_model
+from api.features.reads import (
+    ReadModel,
+    open_read_model,
+)
+from api.live.projection import Changed, Projection
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.context import Event
 from chaincode.orders.sheets import TokensArguments

@@ -10,11 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
+from api.features.accounts.reads import (
+    PostingRecord,
+)
+from api.features.market.reads import (
+    PriceRecord,
+)
+from api.features.orders.reads import (
+    OrderRecord,
+)
+from api.features.trades.reads import (
+    TradeRecord,
+)
+from api.graphql.document import guard_of, make_schema
+from api.graphql.fast_path.hot_lists import hot_lists
 from api.graphql.fast_path.list_plan import Plans
-from api.graphql.guard.admission import Guard, Kind
-from api.read_model.records import OrderRecord, PostingRecord, PriceRecord, TradeRecord
-from api.schema.document import make_schema
-from api.schema.hot import HOT_LISTS
+from api.graphql.guard.admission import Kind
 from tests.api.graphql.fast_path.plan_records import (
     ALICE,
     AREA,
@@ -27,9 +38,10 @@ from tests.api.graphql.fast_path.plan_records import (
     services_over,
 )
 
-PLANS = Plans()
 SCHEMA = make_schema()
-GUARD = Guard(SCHEMA.as_str())
+PLANS = Plans(SCHEMA)
+GUARD = guard_of(SCHEMA)
+HOT_LISTS = hot_lists(SCHEMA)
 
 STATES = ("LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED")
 WH = st.integers(0, 2**53 - 1)
@@ -180,7 +192,7 @@ def root(draw: st.DrawFn, name: str, place: int) -> tuple[str, str, dict[str, An
             values[variable] = value
     plain = draw(selection(tuple(hot.columns), "a"))
     parts = [plain]
-    if hot.connection is not None:
+    if hot.cursor is not None:
         offered = [
             f"nodes {{ {plain} }}",
             f"edges {{ cursor node {{ {plain} }} }}",
@@ -215,7 +227,7 @@ def everything_of(name: str) -> str:
     needed = [f"{key}: {values[key]}" for key, each in hot.arguments.items() if each.is_required]
     fields = " ".join(hot.columns)
     listed = f"({', '.join(needed)})" if needed else ""
-    if hot.connection is None:
+    if hot.cursor is None:
         return f"{{ {name}{listed} {{ {fields} }} }}"
     below = f"nodes {{ {fields} }} edges {{ cursor node {{ {fields} }} }} totalCount"
     return f"{{ {name}{listed} {{ {below} pageInfo {{ hasNextPage endCursor }} }} }}"
@@ -315,7 +327,7 @@ def test_the_short_way_is_taken() -> None:
             taken.append(super().plan(document, operation_name))
             return taken[-1]
 
-    result = ask(SCHEMA, GUARD, services, document, HOUSEHOLD, plans=Watched())
+    result = ask(SCHEMA, GUARD, services, document, HOUSEHOLD, plans=Watched(SCHEMA))
 
     assert len(taken) == 1
     assert taken[0] is not None
