@@ -5,6 +5,7 @@ A type of a feature declares each field with one of these:
 | declared by | for |
 |---|---|
 | `column(readers, *names)` | a value of the record behind the type, or one made of some |
+| `part(readers, kind)` | a type that is made of the same record |
 | `shown(readers)` | a value that the feature puts in itself |
 | `asked(readers, …)` | a field with a resolver, of a type or of `Query` |
 | `changing(readers, …)`, `watched(readers, …)` | a field of `Mutation`, of `Subscription` |
@@ -17,7 +18,7 @@ is in no table and is refused to everybody.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform
 
@@ -59,6 +60,7 @@ class Declared(NamedTuple):
     column: Column | None = None
     listing: Callable[..., Awaitable[Any]] | None = None
     cursor: Column | None = None
+    part: type | None = None
 
 
 _DECLARED = "commonwatt"
@@ -73,6 +75,11 @@ def column(
     """A value of the record: as it stands, made of `needs` by `by`, or of the viewer and `needs`."""
     made = Column(needs, for_viewer or by, for_viewer is not None)
     return strawberry.field(metadata={_DECLARED: Declared(readers, made)})
+
+
+def part(readers: Readers, kind: type) -> Any:
+    """A type of the schema that is made of the same record."""
+    return strawberry.field(metadata={_DECLARED: Declared(readers, part=kind)})
 
 
 def shown(readers: Readers) -> Any:
@@ -113,7 +120,7 @@ def watched(readers: Readers, *, description: str) -> Callable[[F], F]:
     return strawberry.subscription(description=description, metadata={_DECLARED: Declared(readers)})
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(column, shown, named))
+@dataclass_transform(kw_only_default=True, field_specifiers=(column, part, shown, named))
 def object_type(description: str) -> Callable[[type[T]], type[T]]:
     """A type of the schema."""
     return lambda kind: strawberry.type(kind, description=description)
@@ -125,9 +132,9 @@ def declared_of(field: StrawberryField) -> Declared | None:
     return found if isinstance(found, Declared) else None
 
 
-def node_of(kind: type[T], record: object, viewer: str = "", **others: object) -> T:
-    """A node of a record as `viewer` (a DID) sees it; `others` are the fields that are no columns."""
-    return kind(**{name: make(record, viewer) for name, make in _makers(kind)}, **others)
+def node_of(kind: type[T], record: object, viewer: str = "") -> T:
+    """A node of a record as `viewer` (a DID) sees it."""
+    return kind(**{name: make(record, viewer) for name, make in _makers(kind)})
 
 
 @cache
@@ -137,6 +144,8 @@ def _makers(kind: type) -> tuple[tuple[str, Callable[[object, str], object]], ..
         declared = declared_of(field)
         if declared is not None and declared.column is not None:
             makers.append((field.python_name, _maker(declared.column, _enum_of(field))))
+        elif declared is not None and declared.part is not None:
+            makers.append((field.python_name, partial(node_of, declared.part)))
     return tuple(makers)
 
 

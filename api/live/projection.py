@@ -31,7 +31,7 @@ from api.read_model.statements import MOVE_CHECKPOINT, START_CHECKPOINT
 from chaincode.context import Event
 from ledger_network.port import Conflict, Happened, Invalid, Ledger, Position, Unknown
 
-LAYOUT = 2  # of what is made of events; whoever changes that adds one, and tables are made anew
+LAYOUT = 3  # of what is made of events; a change adds one, and the tables are rebuilt
 WATCH_S = 1.0  # how often a deleted file is looked for while nothing happens
 AGAIN_S = 0.5  # until a ledger or a database that cannot be reached is tried again
 LAG_S = 5.0  # how long a ledger may be behind the checkpoint before that counts as another one

@@ -13,10 +13,13 @@ from chaincode.accounts.balances import Payment, PaymentArguments
 from chaincode.accounts.posting import Posting
 from chaincode.settlement.settled_slot import MeterSettled
 
+PAID = "paid"  # our rule of a payment, which the contract books as it is
+
 ADD_POSTING = insert(
     "posting",
     [
-        "sequence", "area", "slot", "number", "account", "amount_nano", "kind", "trade", "explain",
+        "sequence", "area", "slot", "number", "account", "amount_nano", "kind", "trade", "rule",
+        "quantity_wh", "rate", "in_price", "base_nano", "reference", "retailer",
         "cause", "transaction_id", "block",
     ],
 )  # fmt: skip
@@ -34,13 +37,13 @@ def paid(data: msgspec.Raw, at: EventContext) -> None:
     reference = msgspec.json.decode(at.happened.arguments, type=PaymentArguments).reference
     retailer = at.happened.member
     kind = "credit" if payment.amount_nano > 0 else "debit"
-    explain = f"{kind} {reference} by {retailer}"
     block = at.happened.position.block
     amounts = ((payment.participant, payment.amount_nano), (retailer, -payment.amount_nano))
     for number, (owner, amount_nano) in enumerate(amounts):
         row = (
             at.batch.next_posting(), payment.area, None, number, owner, amount_nano, kind, None,
-            explain, at.happened.name, at.happened.transaction, block,
+            PAID, 0, 0, 0, amount_nano, reference, retailer, at.happened.name,
+            at.happened.transaction, block,
         )  # fmt: skip
         at.batch.put(ADD_POSTING, row)
         at.batch.gain(payment.area, owner, Gain(balance_nano=amount_nano), block=block)
@@ -70,6 +73,12 @@ async def certify(at: EventContext, area: str, slot: int, metered: Iterable[Mete
         at.batch.put(PUT_CERTIFICATE, row)
 
 
+def _explained(posting: Posting) -> tuple[str, int, int, int, int, str, str]:
+    """The contract's explanation of an amount, and no payment."""
+    of = posting.explanation
+    return of.rule, of.quantity_wh, of.rate, of.in_price, of.base_nano, "", ""
+
+
 async def post(at: EventContext, area: str, slot: int, postings: Sequence[Posting]) -> None:
     """Add the lines of the books that are not in the tables yet: they are only ever appended."""
     ((known,),) = await at.database.rows(
@@ -79,7 +88,7 @@ async def post(at: EventContext, area: str, slot: int, postings: Sequence[Postin
     for number, posting in enumerate(postings[known:], start=known):
         row = (
             at.batch.next_posting(), area, slot, number, posting.account, posting.amount_nano,
-            posting.kind, int(posting.trade) if posting.trade else None, posting.explain,
+            posting.kind, int(posting.trade) if posting.trade else None, *_explained(posting),
             posting.cause or happened.name, happened.transaction, at.block,
         )  # fmt: skip
         at.batch.put(ADD_POSTING, row)

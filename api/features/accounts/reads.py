@@ -16,7 +16,8 @@ _ACCOUNT = (
     "FROM account"
 )
 _POSTING = (
-    "SELECT sequence, area, slot, number, account, amount_nano, kind, trade, explain, cause, "
+    "SELECT sequence, area, slot, number, account, amount_nano, kind, trade, rule, quantity_wh, rate, "
+    "in_price, base_nano, reference, retailer, cause, "
     "transaction_id, block FROM posting"
 )
 _CERTIFICATE = (
@@ -28,7 +29,9 @@ class PostingRecord(NamedTuple):
     """A line of the books, received where above 0.
 
     `sequence` counts all lines; `slot` and `trade` are None for a payment. `number` counts those
-    of a slot. `cause` is the transaction's name, `transaction` its id.
+    of a slot. `rule`, `quantity_wh`, `rate`, `in_price` and `base_nano` are the contract's
+    explanation of the amount; a payment has the rule `paid`, its `reference` and the `retailer` that
+    booked it, which are empty elsewhere. `cause` is the transaction's name, `transaction` its id.
     """
 
     sequence: int
@@ -39,7 +42,13 @@ class PostingRecord(NamedTuple):
     amount_nano: int
     kind: str
     trade: int | None
-    explain: str
+    rule: str
+    quantity_wh: int
+    rate: int
+    in_price: int
+    base_nano: int
+    reference: str
+    retailer: str
     cause: str
     transaction: str
     block: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from enum import Enum
 
 import strawberry
 from strawberry import ID
@@ -11,31 +12,93 @@ from api.access.table import SIGNED_IN, Viewer
 from api.access.visible_rows import own_account, posting_owner, visible_owner, visible_postings
 from api.features.accounts.reads import CertificateRecord, PostingRecord
 from api.graphql.context import Info, require_viewer
-from api.graphql.fields import Column, asked, column, node_of, object_type, watched
+from api.graphql.fields import Column, asked, column, node_of, object_type, part, watched
 from api.graphql.loaders import grouped, load_together
 from api.graphql.pages import Connection, Listing, connect
-from api.graphql.scalars import Energy, Money, Time, money
+from api.graphql.scalars import Energy, Money, Price, Time, money
 from api.live.subscriptions import Told
 from api.services import Services
+from chaincode.accounts.posting import kind_of
 
 CURSOR = Column(("sequence",), str)
 
-RULES = {
-    "energy": "Who bills whom",
-    "spread": "The spread of prices",
-    "residual": "Residual supply",
-    "surplus": "Surplus",
-    "fee": "Grid fees",
-    "vat": "VAT",
-    "credit": "Payments",
-    "debit": "Payments",
-}
-"""The rule that an amount follows, by the kind of its posting up to the colon."""
+
+@strawberry.enum(description="What a line of the books is for.")
+class PostingKind(Enum):
+    """What a line of the books is for; the contract's `KINDS`."""
+
+    ENERGY = "ENERGY"
+    RESIDUAL = "RESIDUAL"
+    SURPLUS = "SURPLUS"
+    SPREAD = "SPREAD"
+    FEE = "FEE"
+    VAT = "VAT"
+    DEFAULT = "DEFAULT"
+    CREDIT = "CREDIT"
+    DEBIT = "DEBIT"
 
 
-def rule_of(kind: str) -> str:
-    """The name of the rule behind a posting."""
-    return RULES.get(kind.partition(":")[0], kind)
+@strawberry.enum(description="How an amount is computed.")
+class PostingRule(Enum):
+    """How an amount is computed; all but PAID, which is a payment, are the contract's."""
+
+    PRICED = "PRICED"
+    TAXED = "TAXED"
+    CANCELLED = "CANCELLED"
+    CARRIED = "CARRIED"
+    CORRECTED = "CORRECTED"
+    PAID = "PAID"
+
+
+def section_of(kind: str) -> str:
+    """The section of the rules that a posting follows."""
+    return kind_of(kind).section
+
+
+def kind_name(kind: str) -> str:
+    """The kind of a posting as the schema names it, without the name of a fee."""
+    return kind_of(kind).name.upper()
+
+
+def fee_of(kind: str) -> str | None:
+    """The name of the fee that a posting is of; None for any other kind."""
+    return kind.partition(":")[2] or None
+
+
+def price_of(rule: str, rate: int) -> int | None:
+    """The price per kWh of an amount that is priced."""
+    return rate if rule == "priced" else None
+
+
+def tax_rate_of(rule: str, rate: int) -> int | None:
+    """The tax rate of an amount that is taxed, ppm."""
+    return rate if rule == "taxed" else None
+
+
+def or_none(text: str) -> str | None:
+    """The text, None for an empty one."""
+    return text or None
+
+
+@object_type("What the amount of a posting is computed from.")
+class PostingExplanation:
+    """What the amount of a posting is computed from.
+
+    A priced amount is `quantity` x (`rate` - `inPrice`); a taxed one `base` x `taxRate` ppm; a
+    cancelled or carried one and a payment is `base`; a corrected one is what is due now less `base`.
+    """
+
+    kind: PostingKind = column(SIGNED_IN, "kind", by=kind_name)
+    fee: str | None = column(SIGNED_IN, "kind", by=fee_of)
+    rule: PostingRule = column(SIGNED_IN, "rule", by=str.upper)
+    quantity: Energy = column(SIGNED_IN, "quantity_wh")
+    rate: Price | None = column(SIGNED_IN, "rule", "rate", by=price_of)
+    tax_rate: int | None = column(SIGNED_IN, "rule", "rate", by=tax_rate_of)
+    in_price: Price = column(SIGNED_IN, "in_price")
+    base: Money = column(SIGNED_IN, "base_nano", by=money)
+    reference: str | None = column(SIGNED_IN, "reference", by=or_none)
+    retailer: str | None = column(SIGNED_IN, "retailer", by=or_none)
+    cause: str = column(SIGNED_IN, "cause")
 
 
 @object_type("What an account holds in money and in energy certificates.")
@@ -54,7 +117,7 @@ class Balance:
 
 @object_type("One line of the books: above zero is received, below zero is paid.")
 class Posting:
-    """One line of the books. `explain` says how the amount comes about, `rule` by which rule."""
+    """One line of the books. `section` is the section of the rules that the amount follows."""
 
     id: strawberry.ID = column(SIGNED_IN, *CURSOR.needs, by=CURSOR.make)
     slot: Time | None = column(SIGNED_IN, "slot")
@@ -62,8 +125,8 @@ class Posting:
     amount: Money = column(SIGNED_IN, "amount_nano", by=money)
     kind: str = column(SIGNED_IN, "kind")
     trade: int | None = column(SIGNED_IN, "trade")
-    explain: str = column(SIGNED_IN, "explain")
-    rule: str = column(SIGNED_IN, "kind", by=rule_of)
+    explanation: PostingExplanation = part(SIGNED_IN, PostingExplanation)
+    section: str = column(SIGNED_IN, "kind", by=section_of)
     cause: str = column(SIGNED_IN, "cause")
     block: int = column(SIGNED_IN, "block")
 

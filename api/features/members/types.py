@@ -15,7 +15,7 @@ from api.features.members.reads import ClientRecord
 from api.features.metering.types import Meter, meters_of
 from api.features.orders.writes import unless_unavailable
 from api.graphql.context import Info, require_viewer
-from api.graphql.fields import asked, changing, column, node_of, object_type, shown
+from api.graphql.fields import asked, changing, column, node_of, object_type, part, shown
 from api.graphql.pages import Connection, Listing, connect
 from api.graphql.scalars import Money, Time, money
 from api.services import Services
@@ -57,7 +57,7 @@ class Client:
     did: strawberry.ID = column(WITH_CLIENTS, "did")
     retailer: str = column(WITH_CLIENTS, "retailer")
     locked: bool = column(WITH_CLIENTS, "locked")
-    balance: Balance = shown(WITH_CLIENTS)
+    balance: Balance = part(WITH_CLIENTS, Balance)
 
     @asked(WITH_CLIENTS, description="The meters that the client holds.")
     async def meters(self, info: Info) -> list[Meter]:
@@ -123,7 +123,9 @@ class MemberQuery:
         if named is None or retailer not in (None, named):
             raise ARGUMENT_RANGE(name="retailer", value=retailer, bound="one that you may see")
         listing = clients_of(info.context.services, named)
-        return await connect(listing, client_node, first=first, after=after)
+        return await connect(
+            listing, lambda record: node_of(Client, record), first=first, after=after
+        )
 
 
 @strawberry.type
@@ -187,11 +189,6 @@ def clients_of(services: Services, retailer: str) -> Listing[ClientRecord]:
         ),
         lambda: services.read_model.count_clients(retailer),
     )
-
-
-def client_node(record: ClientRecord) -> Client:
-    """A retailer's client."""
-    return node_of(Client, record, balance=node_of(Balance, record))
 
 
 def session_node(issued: Issued) -> Session:

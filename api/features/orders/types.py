@@ -10,6 +10,7 @@ from strawberry import ID
 from api.access.table import SIGNED_IN, TRADERS, Viewer
 from api.access.visible_rows import may_see
 from api.faults import NOT_FOUND
+from api.features.accounts.types import or_none
 from api.features.orders.reads import DepthStep, OrderRecord
 from api.features.orders.writes import Act, Carried, carry
 from api.features.trades.types import OrderState, Side, Trade, trade_node, trades_of_order
@@ -59,11 +60,6 @@ def read_order_id(text: str) -> tuple[int, str, str] | None:
     if not (slot.isdecimal() and len(slot) <= 11 and trader and client_id):
         return None
     return int(slot), trader, client_id
-
-
-def or_none(text: str) -> str | None:
-    """The text, None for an empty one."""
-    return text or None
 
 
 def book_steps(steps: Sequence[tuple[int, int] | DepthStep]) -> list[BookStep]:

@@ -58,6 +58,10 @@ KINDS: Mapping[str, tuple[type[int] | type[str] | type[bool], int]] = {
 """The kinds of argument that a hot list may have, by their types in the schema."""
 
 
+HotColumns: TypeAlias = Mapping[str, "Column | HotColumns"]
+"""The columns of a type by the names of its fields; a part of it has columns of its own."""
+
+
 class HotList(NamedTuple):
     """A root field with a short way.
 
@@ -67,7 +71,7 @@ class HotList(NamedTuple):
 
     arguments: Mapping[str, Argument]
     node: str
-    columns: Mapping[str, Column]
+    columns: HotColumns
     cursor: Column | None
     read: Callable[[Services, Viewer | None, Values], Awaitable[Listing[Any]]]
 
@@ -119,15 +123,19 @@ def _argument(name: str, of: GraphQLArgument) -> Argument:
     return Argument(name, kind, integer_max, is_non_null and not has_default, is_non_null, default)
 
 
-def _columns(schema: Schema, graphql: GraphQLSchema, node: str) -> Mapping[str, Column]:
+def _columns(schema: Schema, graphql: GraphQLSchema, node: str) -> HotColumns:
     kind = graphql.type_map[node]
-    columns: dict[str, Column] = {}
+    columns: dict[str, Column | HotColumns] = {}
     for field in definitions_in(schema)[node].fields:
         declared = declared_of(field)
         name = name_in(schema, field)
-        if declared is None or declared.column is None or not isinstance(kind, GraphQLObjectType):
+        if declared is None or not isinstance(kind, GraphQLObjectType):
             continue
-        if is_leaf_type(graphql.type_map[_named(kind.fields[name])]):
+        if declared.part is not None:
+            columns[name] = _columns(schema, graphql, _named(kind.fields[name]))
+        elif declared.column is not None and is_leaf_type(
+            graphql.type_map[_named(kind.fields[name])]
+        ):
             columns[name] = declared.column
     return columns
 

@@ -39,7 +39,7 @@ from strawberry import Schema
 
 from api.access.table import Viewer
 from api.faults import ApiFault
-from api.graphql.fast_path.hot_lists import Argument, HotList, Value, hot_lists
+from api.graphql.fast_path.hot_lists import Argument, HotColumns, HotList, Value, hot_lists
 from api.graphql.fast_path.selection import Answer, Unplanned, plain_fields, plain_operation
 from api.graphql.fast_path.token_plan import TokenPlan, compile_tokens, token_fields
 from api.graphql.fields import Column
@@ -67,15 +67,19 @@ class Given(NamedTuple):
     has_default: bool = False
 
 
+Cells = Callable[[Columns, str], Sequence[object]]
+"""The values of one field of the nodes of a page, as a viewer (by DID) sees them."""
+
+
 class Nodes(NamedTuple):
-    """The plain fields of a node: what holds their values under their answer names, and columns."""
+    """The plain fields of a node: what holds their values under their answer names, and cells."""
 
     node: Callable[..., object]
-    columns: tuple[Column, ...]
+    cells: tuple[Cells, ...]
 
     def answer(self, page: Columns, did: str) -> list[object]:
         """The nodes of a page as `did` sees them."""
-        return list(map(self.node, *(_values(column, page, did) for column in self.columns)))
+        return list(map(self.node, *(cells(page, did) for cells in self.cells)))
 
 
 class Answered(NamedTuple):
@@ -238,7 +242,7 @@ def _root(
     needs: dict[str, None] = {}
     nodes, parts = None, {}
     if hot.cursor is None:
-        nodes = _nodes(below, hot, needs)
+        nodes = _nodes(below, hot.columns, needs)
     else:
         parts = {answer: _part(node, hot, needs) for answer, node in below.items()}
     counts = any(node.name.value == "totalCount" for node in below.values())
@@ -282,7 +286,7 @@ def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
     """A field of a connection; the fields of the record that it is of are added to `needs`."""
     match node.name.value:
         case "nodes":
-            nodes = _nodes(plain_fields(node.selection_set), hot, needs)
+            nodes = _nodes(plain_fields(node.selection_set), hot.columns, needs)
             return lambda answered: nodes.answer(answered.page, answered.did)
         case "edges":
             return _edges(plain_fields(node.selection_set), hot, needs)
@@ -294,15 +298,18 @@ def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
             raise Unplanned
 
 
-def _nodes(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]) -> Nodes:
-    columns: list[Column] = []
+def _nodes(fields: Mapping[str, FieldNode], of: HotColumns, needs: dict[str, None]) -> Nodes:
+    cells: list[Cells] = []
     for field in fields.values():
-        column = hot.columns.get(field.name.value)
+        column = of.get(field.name.value)
         if column is None:
             raise Unplanned
-        needs.update(dict.fromkeys(column.needs))
-        columns.append(column)
-    return Nodes(_holder(fields), tuple(columns))
+        if isinstance(column, Column):
+            needs.update(dict.fromkeys(column.needs))
+            cells.append(partial(_values, column))
+        else:
+            cells.append(_nodes(plain_fields(field.selection_set), column, needs).answer)
+    return Nodes(_holder(fields), tuple(cells))
 
 
 def _holder(names: Iterable[str]) -> Callable[..., object]:
@@ -325,7 +332,7 @@ def _edges(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]
             cursor = _cursor(hot, needs)
             makers.append(lambda answered, cursor=cursor: _values(cursor, answered.page, ""))
         elif field.name.value == "node":
-            nodes = _nodes(plain_fields(field.selection_set), hot, needs)
+            nodes = _nodes(plain_fields(field.selection_set), hot.columns, needs)
             makers.append(lambda answered, nodes=nodes: nodes.answer(answered.page, answered.did))
         else:
             raise Unplanned

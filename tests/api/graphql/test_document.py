@@ -6,8 +6,10 @@ import asyncio
 from pathlib import Path
 from typing import Any, get_args
 
+from api.features.accounts.types import PostingKind, PostingRule
 from api.features.market.types import SlotPhase
 from api.graphql.document import regulator_schema, sdl
+from chaincode.accounts.posting import KINDS, Rule
 from chaincode.slots.gate import Phase
 from commonwatt.demonstration.cast import RETAILERS, ZONES
 from tests.api.served_market import CLERK, GRID, OPERATOR, REGULATOR, SLOT, served
@@ -91,10 +93,15 @@ def test_schema_knows_every_phase_of_the_contract() -> None:
     assert {phase.value for phase in SlotPhase} == {"OPEN", *get_args(Phase)}
 
 
+def test_schema_knows_every_kind_and_rule_of_the_books() -> None:
+    assert [kind.value.lower() for kind in PostingKind] == [kind.name for kind in KINDS]
+    assert {rule.value.lower() for rule in PostingRule} == {"paid", *get_args(Rule)}
+
+
 OWN = """{
   viewer { did role retailer zone locked meters { id zone } }
   myOrders(first: 5) { totalCount nodes { id state matched trades { number } } }
-  myTrades(first: 5) { nodes { id side counterparty state postings { account kind trade explain rule } } }
+  myTrades(first: 5) { nodes { id side counterparty state postings { account kind trade section explanation { kind fee rule quantity rate taxRate inPrice base reference retailer cause } } } }
   balance { owner amount available reserved }
   postings { nodes { account amount kind cause } pageInfo { hasNextPage } }
 }"""

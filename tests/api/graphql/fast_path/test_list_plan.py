@@ -23,8 +23,9 @@ from api.features.trades.reads import (
     TradeRecord,
 )
 from api.graphql.document import guard_of, make_schema
-from api.graphql.fast_path.hot_lists import hot_lists
+from api.graphql.fast_path.hot_lists import HotColumns, hot_lists
 from api.graphql.fast_path.list_plan import Plans
+from api.graphql.fields import Column
 from api.graphql.guard.admission import Kind
 from tests.api.graphql.fast_path.plan_records import (
     ALICE,
@@ -110,9 +111,15 @@ def posting(number: int) -> st.SearchStrategy[PostingRecord]:
         number=st.just(number),
         account=st.just(ALICE),
         amount_nano=st.integers(-(2**63), 2**63 - 1),
-        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "other"]),
+        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "default"]),
         trade=st.none() | st.integers(0, 99),
-        explain=WORDS,
+        rule=st.sampled_from(["priced", "taxed", "cancelled", "carried", "corrected", "paid"]),
+        quantity_wh=WH,
+        rate=PRICE,
+        in_price=PRICE,
+        base_nano=st.integers(-(2**63), 2**63 - 1),
+        reference=st.sampled_from(["", "June"]),
+        retailer=st.sampled_from(["", "Green"]),
         cause=WORDS,
         transaction=WORDS,
         block=BLOCK,
@@ -190,7 +197,7 @@ def root(draw: st.DrawFn, name: str, place: int) -> tuple[str, str, dict[str, An
         definitions.append(f"${variable}: {kind}{'!' if is_required else ''}")
         if value is not None or draw(st.booleans()):
             values[variable] = value
-    plain = draw(selection(tuple(hot.columns), "a"))
+    plain = draw(selection(plain_fields(hot.columns), "a"))
     parts = [plain]
     if hot.cursor is not None:
         offered = [
@@ -220,12 +227,20 @@ def question(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, dict[str, An
     return f"{head} {{ {' '.join(texts)} }}", values
 
 
+def plain_fields(columns: HotColumns) -> tuple[str, ...]:
+    """The plain fields of a node, those of its parts with all that is in them."""
+    return tuple(
+        name if isinstance(of, Column) else f"{name} {{ {' '.join(plain_fields(of))} }}"
+        for name, of in columns.items()
+    )
+
+
 def everything_of(name: str) -> str:
     """The document that asks for every plain field of a list."""
     hot = HOT_LISTS[name]
     values = {"slot": SLOT, "zone": '"north"', "from": SLOT, "to": SLOT + 900 * 6}
     needed = [f"{key}: {values[key]}" for key, each in hot.arguments.items() if each.is_required]
-    fields = " ".join(hot.columns)
+    fields = " ".join(plain_fields(hot.columns))
     listed = f"({', '.join(needed)})" if needed else ""
     if hot.cursor is None:
         return f"{{ {name}{listed} {{ {fields} }} }}"
