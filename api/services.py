@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from api.features.reads import (
-    ReadModel,
-)
+from api.features.reads import ReadModel
 from api.live.freshness import Freshness
 from api.live.projection import Projection
 from api.live.subscriptions import Subscriptions

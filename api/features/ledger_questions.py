@@ -13,9 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.clearing.run import MatchedTrade
 from chaincode.metering.readings import VersionedReading
 from chaincode.queries.market import (
@@ -28,10 +26,7 @@ from chaincode.queries.market import (
 )
 from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
 from chaincode.settlement.settled_slot import MeterSettled
-from chaincode.slots.gate import (
-    PageArguments,
-    SlotArguments,
-)
+from chaincode.slots.gate import PageArguments, SlotArguments
 from ledger_network.port import Invalid, Ledger, Member
 
 AGAIN_S = 0.2

@@ -12,20 +12,14 @@ from types import TracebackType
 from typing import Self
 
 from api.features.accounts.reads import AccountReads
-from api.features.market.reads import (
-    MarketReads,
-)
+from api.features.market.reads import MarketReads
 from api.features.members.reads import MemberReads
-from api.features.metering.reads import (
-    MeterReads,
-)
+from api.features.metering.reads import MeterReads
 from api.features.oracle_health.reads import HealthReads
 from api.features.orders.reads import OrderReads
 from api.features.trades.reads import TradeReads
 from api.read_model.database import Database
-from api.read_model.records import (
-    Checkpoint,
-)
+from api.read_model.records import Checkpoint
 
 
 class ReadModel(

@@ -17,9 +17,7 @@ from graphql import GraphQLError
 
 from api.faults import READ_MODEL_UNAVAILABLE, Fault
 from api.metrics import Metrics
-from api.read_model.database import (
-    UNREADABLE,
-)
+from api.read_model.database import UNREADABLE
 
 INTERNAL = Fault(
     "INTERNAL", "This is a fault of ours, number {number}; nothing of it is known to have happened."

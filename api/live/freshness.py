@@ -11,19 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from api.features.market.reads import (
-    AreaRecord,
-)
-from api.features.reads import (
-    ReadModel,
-)
+from api.features.market.reads import AreaRecord
+from api.features.reads import ReadModel
 from api.live.projection import Projection
-from api.read_model.database import (
-    UNREADABLE,
-)
-from api.read_model.records import (
-    Checkpoint,
-)
+from api.read_model.database import UNREADABLE
+from api.read_model.records import Checkpoint
 from chaincode.metering.reports import OracleSet
 from ledger_network.port import Health, Ledger
 

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 from api.read_model.database import Database, ReadRefused, Row, Value
-from api.read_model.records import (
-    Page,
-)
+from api.read_model.records import Page
 
 FIRST_MAX = 500  # rows of one page
 POINTS_MAX = 2_000  # prices or readings in one answer: 20 days of quarter hours

@@ -15,9 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from api.features.reads import (
-    open_read_model,
-)
+from api.features.reads import open_read_model
 from api.live.projection import Projection
 from api.services import AccountRole, Role, Services
 from api.settings import ApiSettings, SettingsInvalid

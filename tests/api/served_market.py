@@ -20,9 +20,7 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from api.features.reads import (
-    open_read_model,
-)
+from api.features.reads import open_read_model
 from api.live.projection import Projection
 from api.server.app import make_app
 from api.services import AccountRole, EnrolmentResult, Persona, Services

@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from api.read_model.database import Database
 from api.read_model.paging import Where, count_of, key_of, page_of
-from api.read_model.records import (
-    Page,
-)
+from api.read_model.records import Page
 
 _ACCOUNT = (
     "SELECT area, owner, balance_nano, reserved_nano, minted_wh, live_wh, retired_wh, block "

@@ -8,9 +8,7 @@ import msgspec
 
 from api.read_model.database import Database
 from api.read_model.paging import POINTS_MAX, Where, count_of, key_of, page_of
-from api.read_model.records import (
-    Page,
-)
+from api.read_model.records import Page
 from chaincode.area.rules import MarketRules
 from chaincode.state import Dated
 

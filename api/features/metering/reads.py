@@ -7,9 +7,7 @@ from typing import NamedTuple
 
 from api.read_model.database import Database
 from api.read_model.paging import POINTS_MAX, Where, count_of, key_of, page_of
-from api.read_model.records import (
-    Page,
-)
+from api.read_model.records import Page
 from chaincode.units import Power
 
 DAY_S = 86_400

@@ -10,9 +10,7 @@ import msgspec
 
 from api.read_model.database import Database
 from api.read_model.paging import Columns, Where, count_of, key_of, rows_of
-from api.read_model.records import (
-    Page,
-)
+from api.read_model.records import Page
 from api.read_model.sources import Made, Source, always, read_whole
 from chaincode.queries.market import OrderState
 

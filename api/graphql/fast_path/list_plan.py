@@ -44,10 +44,7 @@ from api.graphql.fast_path.selection import Answer, Unplanned, plain_fields, pla
 from api.graphql.fast_path.token_plan import TokenPlan, compile_tokens, token_fields
 from api.graphql.fields import Column
 from api.graphql.pages import columns_of, read_columns
-from api.read_model.database import (
-    UNREADABLE,
-    ReadRefused,
-)
+from api.read_model.database import UNREADABLE, ReadRefused
 from api.read_model.paging import Columns
 from api.services import Services
 

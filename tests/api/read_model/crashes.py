@@ -18,9 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from api.features.reads import (
-    ReadModel,
-)
+from api.features.reads import ReadModel
 from api.live.projection import Projection
 from api.read_model.database import Database, Value, Writer
 from tests.contract.cast import DSO, Clock

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from api.features.reads import (
-    open_read_model,
-)
+from api.features.reads import open_read_model
 from api.live.projection import Projection
 from tests.api.read_model.crashes import Deaths
 from tests.api.read_model.life import correct, tables_of, trade_and_settle

@@ -9,13 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from api.features.oracle_health.reads import (
-    HealthRecord,
-)
-from api.features.reads import (
-    ReadModel,
-    open_read_model,
-)
+from api.features.oracle_health.reads import HealthRecord
+from api.features.reads import ReadModel, open_read_model
 from api.live.projection import Changed, Projection
 from api.read_model.database import DatabaseUnusable
 from ledger_network.port import Ledger

@@ -15,9 +15,7 @@ from typing import Any
 
 import msgspec
 
-from api.features.reads import (
-    open_read_model,
-)
+from api.features.reads import open_read_model
 from api.live.projection import Projection
 from api.server.app import listen, make_app, serve
 from api.services import Services

@@ -15,34 +15,18 @@ import strawberry
 from strawberry.types import ExecutionResult
 
 from api.access.table import Viewer
-from api.features.accounts.reads import (
-    PostingRecord,
-)
-from api.features.market.reads import (
-    AreaRecord,
-    PriceRecord,
-)
-from api.features.orders.reads import (
-    OrderRecord,
-)
-from api.features.reads import (
-    ReadModel,
-)
-from api.features.trades.reads import (
-    TradeRecord,
-)
+from api.features.accounts.reads import PostingRecord
+from api.features.market.reads import AreaRecord, PriceRecord
+from api.features.orders.reads import OrderRecord
+from api.features.reads import ReadModel
+from api.features.trades.reads import TradeRecord
 from api.graphql.context import RequestContext
 from api.graphql.fast_path.list_plan import Plans
 from api.graphql.fast_path.selection import Unplanned
 from api.graphql.guard.admission import Guard
-from api.read_model.database import (
-    ReadRefused,
-)
+from api.read_model.database import ReadRefused
 from api.read_model.paging import Columns
-from api.read_model.records import (
-    Checkpoint,
-    Page,
-)
+from api.read_model.records import Checkpoint, Page
 from api.services import Services
 from ledger_network.port import Health
 

@@ -10,18 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
-from api.features.accounts.reads import (
-    PostingRecord,
-)
-from api.features.market.reads import (
-    PriceRecord,
-)
-from api.features.orders.reads import (
-    OrderRecord,
-)
-from api.features.trades.reads import (
-    TradeRecord,
-)
+from api.features.accounts.reads import PostingRecord
+from api.features.market.reads import PriceRecord
+from api.features.orders.reads import OrderRecord
+from api.features.trades.reads import TradeRecord
 from api.graphql.document import guard_of, make_schema
 from api.graphql.fast_path.hot_lists import HotColumns, hot_lists
 from api.graphql.fast_path.list_plan import Plans
