@@ -1,8 +1,8 @@
 """GraphQL over HTTP: one operation by POST, from its bytes to the bytes of its answer.
 
 Refused before anything is read: another method, another content type, another origin. A body is
-read up to 64 KB; those who trade may send up to 1.2 MB, and then only to place, amend or cancel.
-Then the guard, the table of rights, the schema. Batches are refused: a list is no request.
+read up to 64 KB; traders may send up to 1.2 MB, and then only to place, amend or cancel.
+Then come the guard, the table of rights and the schema. A list of requests is refused.
 
 It speaks ASGI itself: a framework's request and response around it cost as much as the rest of the
 way of a mutation to the ledger and back (`commonwatt bench write`).
@@ -39,12 +39,14 @@ BATCH_FIELDS = frozenset({"placeOrders", "amendOrders", "cancelOrders"})
 TRADING_ROLES = frozenset({"HOUSEHOLD", "RETAILER"})
 JSON = "application/json"
 
-METHOD = Fault("METHOD", "GraphQL is asked by POST here.")
+METHOD = Fault("METHOD", "Send GraphQL requests by POST.")
 CONTENT_TYPE = Fault("CONTENT_TYPE", f"The content type is not {JSON}.")
-ORIGIN = Fault("ORIGIN", "Pages of another origin may not ask here; it can be set (origins).")
+ORIGIN = Fault(
+    "ORIGIN", "Pages of this origin may not use the API; the setting `origins` allows them."
+)
 BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes.")
-BODY_FORM = Fault("BODY_FORM", "The body is no GraphQL request: {reason}.")
-BATCH = Fault("BATCH", "Several operations in one request are not taken; send one.")
+BODY_FORM = Fault("BODY_FORM", "The body is not a GraphQL request: {reason}.")
+BATCH = Fault("BATCH", "Send one operation in each request.")
 
 log = structlog.get_logger("api")
 
@@ -66,7 +68,7 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One schema behind one address. `viewers` says who may ask at all (None: everybody)."""
+    """One schema behind one address. `require` refuses those who may not ask at all (None: everybody may)."""
 
     schema: Schema
     guard: Guard
@@ -174,7 +176,7 @@ def check_origin(origin: str | None, services: Services) -> None:
 
 
 class _Gone(Exception):
-    """The client has left before it had sent all of its body."""
+    """The client disconnected before it had sent all of its body."""
 
 
 def _heads(scope: Scope) -> dict[str, str]:
@@ -217,12 +219,12 @@ def _decoded(body: bytes) -> RequestBody:
         return _asked.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BODY_FORM(
-            reason='it is an object with "query", "variables", "operationName"'
+            reason='it must be an object with "query", "variables", "operationName"'
         ) from None
 
 
 def _check_size(size: int, admission: Admission) -> None:
-    """A large body is for orders alone."""
+    """Refuse a large body that does anything but place, amend or cancel orders."""
     if size > BODY_BYTES_MAX and not (
         admission.kind == "mutation" and BATCH_FIELDS.issuperset(admission.roots)
     ):

@@ -39,7 +39,7 @@ class Keyed(Protocol):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         ...
 
 

@@ -33,7 +33,7 @@ class _Kept(Generic[T]):
         self._until_s = 0.0
 
     def drop(self) -> None:
-        """Ask anew next time."""
+        """Ask again next time."""
         self._until_s = 0.0
 
     async def get(self) -> T:
@@ -66,7 +66,7 @@ class Freshness:
         self._oracle.drop()
 
     def drop(self) -> None:
-        """Ask everything anew next time."""
+        """Ask for everything again next time."""
         self._moved()
         self._health.drop()
 

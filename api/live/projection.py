@@ -1,13 +1,13 @@
 """The projection: follows the ledger's events into the tables, each exactly once.
 
 Position and rows move in one transaction, so after a crash at any moment the tables are those of
-some position and the projection goes on from there. The step from one position to the next names
+some position, from which the projection continues. The step from one position to the next names
 the one it starts from: of two projections of one database one wins, the other looks again.
 
 When it starts it compares the checkpoint with the ledger: another channel or contract, another
-chain, fewer blocks than the tables have seen, another layout, or tables that cannot be read, and it
-makes them anew from the first block. A file that is deleted under it is found as well. Each time
-there is a sentence that says why.
+chain, fewer blocks than the tables have seen, another layout, or tables that cannot be read. In each of
+these cases it rebuilds the tables from the first block and logs why. It also notices a file that is
+deleted while it runs.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Projection:
         self._damages = 0
         self._damaged_at: Position | None = None
         self._flow = asyncio.Lock()  # of run, catch_up and rebuild one at a time
-        self._wanted_anew = False
+        self._rebuild_wanted = False
         self._is_quiet = False
         self._notices: list[str] = []
 
@@ -100,7 +100,7 @@ class Projection:
 
     @property
     def notices(self) -> list[str]:
-        """Why the tables were made anew, a sentence each."""
+        """Why the tables were rebuilt, a sentence each."""
         return list(self._notices)
 
     def subscribe(self, callback: Callable[[Changed], None]) -> Callable[[], None]:
@@ -121,7 +121,7 @@ class Projection:
                 pass
 
     async def rebuild(self) -> None:
-        """Make the tables anew from the first block; on return they hold what the ledger holds."""
+        """Rebuild the tables from the first block; on return they hold what the ledger holds."""
         last = await self._last()
         if not self._flow.locked():
             async with self._flow:
@@ -129,9 +129,9 @@ class Projection:
                 while not await self._follow(last=last):
                     pass
             return
-        self._wanted_anew = True
+        self._rebuild_wanted = True
         async with self._moved:
-            await self._moved.wait_for(lambda: not self._wanted_anew and self._holds(last))
+            await self._moved.wait_for(lambda: not self._rebuild_wanted and self._holds(last))
 
     async def catch_up(self) -> None:
         """Project all that the ledger holds now, without following it any further."""
@@ -161,7 +161,7 @@ class Projection:
             await self._start()
             async with Feed(self._ledger.events(after=self._position), alone=SLOT_EVENTS) as feed:
                 while last is None or not self._holds(last):
-                    if self._wanted_anew:
+                    if self._rebuild_wanted:
                         await self._recreate("it was asked for")
                         return False
                     batch = await feed.take(within_s=WATCH_S)
@@ -200,17 +200,17 @@ class Projection:
         await self._database.recreate()
         self._position = None
         self._is_quiet = False
-        self._wanted_anew = False
+        self._rebuild_wanted = False
 
     def _notice(self, why: str) -> None:
-        sentence = f"the read model is built anew: {why}"
+        sentence = f"the read model is rebuilt: {why}"
         self._notices.append(sentence)
         _log.warning("%s", sentence)
 
     # Where to begin
 
     async def _start(self) -> None:
-        """Find where the tables are; make them anew where they are not this ledger's."""
+        """Find where the tables are; rebuild them if they are not this ledger's."""
         found = await self._checkpoint()
         if found is not None and (why := await self._mismatch(found)):
             await self._recreate(why)

@@ -1,8 +1,8 @@
 """Changes of the read model, fanned out to subscriptions, each behind a queue of its own.
 
-The projection calls once per committed batch; whoever subscribes gets the changes in order. A
-queue holds few of them: whoever does not take them in time is ended with `SLOW_SUBSCRIBER`, so a
-slow client costs what its queue holds and never the others' time.
+The projection calls once per committed batch; each subscriber gets the changes in order. A queue
+holds few of them: a subscriber that does not take them in time is ended with `SLOW_SUBSCRIBER`, so
+a slow client costs what its queue holds and never the others' time.
 """
 
 from __future__ import annotations

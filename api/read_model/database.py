@@ -95,7 +95,7 @@ class Database:
     """An open database with the newest layout."""
 
     def __init__(self, url: str) -> None:
-        """For `open`. Raises `DatabaseUnusable` for an address that is none."""
+        """For `open`. Raises `DatabaseUnusable` for an invalid address."""
         self.dialect, self._path = _read_url(url)
         self._url = url
         self._context = TortoiseContext()
@@ -108,7 +108,7 @@ class Database:
     async def open(cls, url: str) -> Self:
         """Open `sqlite:///path`, `sqlite:////absolute/path` or `postgres://…`, and migrate it.
 
-        A SQLite file that cannot be read is removed and made anew: it holds nothing that the
+        A SQLite file that cannot be read is removed and made again: it holds nothing that the
         ledger does not. Raises `DatabaseUnusable`.
         """
         database = cls(url)
@@ -121,7 +121,7 @@ class Database:
     async def rows(self, statement: str, *values: Value) -> Sequence[Row]:
         """What `statement` selects. Raises `ReadRefused`, `TablesDamaged`, `DatabaseUnusable`."""
         if any(isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX for value in values):
-            raise ReadRefused("a number beyond 64 bits stands nowhere")
+            raise ReadRefused("no row has a number beyond 64 bits")
         if not self._ready.is_set():
             await self._ready.wait()
         try:
@@ -163,7 +163,7 @@ class Database:
             await self._connect()
 
     async def recreate(self) -> None:
-        """Drop our tables and make them anew, empty. Raises `DatabaseUnusable`.
+        """Drop our tables and make them again, empty. Raises `DatabaseUnusable`.
 
         What the oracle told of meters' health is not on the ledger: it stays if it can be read.
         """
@@ -303,7 +303,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _require_readable(path: Path) -> None:
-    """Raise `sqlite3.DatabaseError` for a file that is none: Tortoise would wait for it for ever."""
+    """Raise `sqlite3.DatabaseError` for a file that is not SQLite: Tortoise would wait for it for ever."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
 

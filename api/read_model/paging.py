@@ -56,10 +56,10 @@ def key_of(after: str, *kinds: type[int] | type[str]) -> list[Value]:
     parts = after.split(".", len(kinds) - 1)
     try:
         if len(parts) != len(kinds) or any(int(part) < 0 for part in parts[: len(kinds) - 1]):
-            raise ReadRefused(f"{after[:80]!r} is no cursor of this list")
+            raise ReadRefused(f"{after[:80]!r} is not a cursor of this list")
         return [kind(part) for kind, part in zip(kinds, parts, strict=True)]
     except ValueError:
-        raise ReadRefused(f"{after[:80]!r} is no cursor of this list") from None
+        raise ReadRefused(f"{after[:80]!r} is not a cursor of this list") from None
 
 
 async def page_of(

@@ -84,7 +84,7 @@ def make_app(
     now_s: Callable[[], float] = time.time,
     dashboard: Path = DASHBOARD,
 ) -> Starlette:
-    """The app of these services. Raises `SettingsInvalid` for a signing key that is none.
+    """The app of these services. Raises `SettingsInvalid` for an invalid signing key.
 
     `regulators` are what the regulator's endpoint reads from, where its peer is another one.
     """
@@ -176,7 +176,7 @@ def listen(settings: ApiSettings) -> tuple[socket.socket, ApiSettings]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn as a task among others: signals are the affair of whoever starts it."""
+    """uvicorn as a task among others; signal handling is left to the caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

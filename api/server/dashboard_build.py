@@ -139,7 +139,7 @@ def _tools(work: str) -> Node:
         return tools
     node = shutil.which("node")
     if node is None:
-        there = "there is none"
+        there = "no Node was found"
     elif (version := _version(Path(node))) >= NODE_LEAST:
         there = f"{node} has no npm beside it"
     else:

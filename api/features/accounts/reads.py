@@ -53,7 +53,7 @@ class PostingRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return str(self.sequence)
 
 
@@ -94,7 +94,7 @@ class CertificateRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return f"{self.slot}.{self.meter}"
 
 

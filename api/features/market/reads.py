@@ -74,7 +74,7 @@ class SlotRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return str(self.slot)
 
 

@@ -57,7 +57,7 @@ class ClientRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return self.did
 
 

@@ -48,7 +48,7 @@ class MeterRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return self.meter
 
 

@@ -37,13 +37,21 @@ WORDS_PER_S = 16  # all of them again every 30 s, and what changes meanwhile
 
 CONTENT_TYPE = Fault("CONTENT_TYPE", f"The content type is not {MEDIA_TYPE}.")
 BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes.")
-HEALTH_UNREADABLE = Fault("HEALTH_UNREADABLE", "This is no word on health: {reason}")
-HEALTH_MARKET = Fault("HEALTH_MARKET", "The word is for {named}; this is {here}.")
-HEALTH_SIGNER = Fault("HEALTH_SIGNER", "{did} is no oracle node of area {area} on the ledger.")
-HEALTH_SIGNATURE = Fault("HEALTH_SIGNATURE", "The signature of {did} does not hold.")
-HEALTH_TIME = Fault("HEALTH_TIME", "The word's time is {off_ms} ms off ours; {limit} at most.")
-HEALTH_OLD = Fault("HEALTH_OLD", "The word is of {said_ms} ms; the node's last is of {last_ms}.")
-HEALTH_RATE = Fault("HEALTH_RATE", "The node says more than {limit} words a second; wait.")
+HEALTH_UNREADABLE = Fault("HEALTH_UNREADABLE", "This is not a health report: {reason}")
+HEALTH_MARKET = Fault("HEALTH_MARKET", "The report is for {named}; this API serves {here}.")
+HEALTH_SIGNER = Fault(
+    "HEALTH_SIGNER", "The ledger does not name {did} as an oracle node of area {area}."
+)
+HEALTH_SIGNATURE = Fault("HEALTH_SIGNATURE", "The signature by {did} is not valid.")
+HEALTH_TIME = Fault(
+    "HEALTH_TIME",
+    "The report's time differs from this machine's by {off_ms} ms; at most {limit} are allowed.",
+)
+HEALTH_OLD = Fault(
+    "HEALTH_OLD",
+    "The report is of {said_ms} ms, the node's last one of {last_ms}; a report must be newer.",
+)
+HEALTH_RATE = Fault("HEALTH_RATE", "The node sends more than {limit} reports a second; wait.")
 STATUS = {
     "CONTENT_TYPE": 415,
     "BODY_TOO_LARGE": 413,

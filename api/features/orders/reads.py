@@ -52,7 +52,7 @@ class OrderRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return f"{self.slot}.{self.client_id}"
 
 

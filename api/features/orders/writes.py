@@ -1,4 +1,4 @@
-"""Carrying signed tokens to the ledger: who may bring which, and what became of each.
+"""Carrying signed tokens to the ledger: who may bring which, and what happened to each.
 
 A token is a trader's own words under its key; the API passes it on or not and can change nothing
 in it. A trader brings its own tokens, a retailer's clerk those of the retailer's clients. What a
@@ -62,7 +62,7 @@ _payloads = msgspec.json.Decoder(_Payload)
 
 
 class Carried(NamedTuple):
-    """What became of one token.
+    """What happened to one token.
 
     `token` is None for one that was not passed on; so are `transaction` and `block`, and they are
     as well where the ledger refused to look at it.
@@ -90,7 +90,7 @@ class Carried(NamedTuple):
 async def carry(
     services: Services, viewer: Viewer, act: Act, tokens: Sequence[str]
 ) -> list[Carried]:
-    """Submit the tokens that `viewer` may bring, in one transaction; what became of each, in order.
+    """Submit the tokens that `viewer` may bring, in one transaction; what happened to each, in order.
 
     Raises `LEDGER_UNAVAILABLE`, `LEDGER_BUSY` or `OUTCOME_UNKNOWN` (`ApiFault`) when the ledger
     gave no answer.
@@ -123,8 +123,8 @@ async def _retailers(
 ) -> Mapping[str, str]:
     """The retailer of each trader that is a participant, as far as it matters: in one question.
 
-    A clerk may bring what its own retailer's clients signed; of whoever trades for itself only
-    the way to the ledger depends on the retailer, and only where members carry for theirs.
+    A clerk may bring what its own retailer's clients signed. For a trader that trades for itself
+    the retailer only decides which member submits, and only where members carry for their clients.
     """
     if viewer.role == "RETAILER":
         dids = {token.did for token in read if isinstance(token, Compact)}

@@ -42,7 +42,7 @@ class TradeRecord(NamedTuple):
 
     @property
     def cursor(self) -> str:
-        """Where a page goes on after this row."""
+        """The cursor behind this row."""
         return f"{self.slot}.{self.number}"
 
 

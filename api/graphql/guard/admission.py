@@ -7,8 +7,8 @@ validation would compare pairwise), cost by list sizes, directives, fragments th
 fields that do not exist (told without suggestions), introspection by strangers. Then graphql-core
 validates what is small enough to be validated.
 
-What was let through is remembered by its text. Strawberry's own limiters walk every spread anew
-and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
+A document that was let through is remembered by its text. Strawberry's own limiters walk every
+spread again and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
 that makes a schema execute nothing that was not let through here.
 """
 
@@ -48,9 +48,11 @@ Kind = Literal["query", "mutation", "subscription"]
 DOCUMENT_OPERATIONS = Fault(
     "DOCUMENT_OPERATIONS", "The document holds {count} operations; send one at a time."
 )
-DOCUMENT_KIND = Fault("DOCUMENT_KIND", "A document defines no types; it asks.")
-OPERATION_NAME = Fault("OPERATION_NAME", "The document has no operation of that name.")
-OPERATION_KIND = Fault("OPERATION_KIND", "A {kind} is not taken here.")
+DOCUMENT_KIND = Fault("DOCUMENT_KIND", "Type definitions are not allowed in a request.")
+OPERATION_NAME = Fault(
+    "OPERATION_NAME", "The document has no operation of the name that was asked for."
+)
+OPERATION_KIND = Fault("OPERATION_KIND", "A {kind} is not allowed here.")
 DOCUMENT_TOO_MANY_FRAGMENTS = Fault(
     "DOCUMENT_TOO_MANY_FRAGMENTS", "The document has {count} fragments; at most {limit} are read."
 )
@@ -159,7 +161,7 @@ class Guard:
 
 
 class AdmittedOnly(SchemaExtension):
-    """Executes what the guard let through and nothing else.
+    """Executes only documents that the guard let through.
 
     The admission is the `admission` of the context; parsing and validating, which the guard has
     done, are passed over.
