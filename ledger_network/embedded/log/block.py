@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from chaincode.context import Effects, Event
-from ledger_network.embedded.members import Identity
+from ledger_network.embedded.folder.members import Identity
 
 Outcome = Literal["VALID", "MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT", "DUPLICATE_TXID"]
 
