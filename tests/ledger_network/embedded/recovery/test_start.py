@@ -10,16 +10,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.engine import EmbeddedLedger
+from ledger_network.embedded.folder.data_folder import DataFolder
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.folder.faults import DamagedLog, LedgerBusy, OtherLedger
-from ledger_network.embedded.log.block_log import FRAME_BYTES, SEGMENT_HEADER_BYTES
+from ledger_network.embedded.folder.members import make_keys
+from ledger_network.embedded.log.block_log import FRAME_BYTES, SEGMENT_HEADER_BYTES, begin_log
+from ledger_network.embedded.recovery.export import export
 from ledger_network.embedded.recovery.rebuild import rebuild
 from ledger_network.embedded.recovery.verify import verify
 from tests.ledger_network.embedded.notebook import Key, Notebook, Place, Places, Put
-from tests.ledger_network.embedded.workbench import NORTH, open_ledger, put_all, run, value_of
+from tests.ledger_network.embedded.workbench import NORTH, SEED, open_ledger, put_all, run, value_of
 
 SEALING = Cut(segment_blocks=2)
 SECRETS = {"a": b"one", "b": b"two"}
@@ -316,6 +321,25 @@ def test_another_ledger_than_the_one_asked_for_is_named(
 
     with pytest.raises(OtherLedger, match=named):
         EmbeddedLedger.open(tmp_path, contract=Notebook(), **{**right, **asked})  # type: ignore[arg-type] # one of the two is changed
+
+
+@pytest.mark.parametrize("after_the_format", [["testing", "notebook"], []])
+def test_a_log_of_another_format_is_named_with_what_to_do(
+    tmp_path: Path, after_the_format: list[str]
+) -> None:
+    """Whatever else another version writes into block 0, its format is read and compared first."""
+    folder = DataFolder(tmp_path)
+    folder.make()
+    key, _ = make_keys(folder, ["north", "south"], seed=SEED, disk=Disk())
+    body = msgspec.msgpack.encode([0, *after_the_format])
+    begin_log(folder.blocks, body, key=key, disk=Disk())
+
+    for act in (open_ledger, rebuild, lambda path: list(export(path))):
+        with pytest.raises(OtherLedger, match=r"format 0, .* reads 1\): move it away and start"):
+            act(tmp_path)
+    fault = verify(tmp_path).fault
+    assert fault is not None
+    assert "was written by another version" in fault.sentence
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a b", ".hidden", "x" * 65, "é"])
