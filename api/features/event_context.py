@@ -11,13 +11,13 @@ from api.features.batch import Batch
 from api.features.ledger_questions import LedgerQuestions
 from api.features.registry import Registry
 from api.read_model.database import Database
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 
 class EventContext(NamedTuple):
     """The transaction that an event is of, what is known, whom to ask, and where rows go."""
 
-    happened: Happened
+    happened: CommittedEvents
     questions: LedgerQuestions
     database: Database
     registry: Registry

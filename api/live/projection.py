@@ -29,7 +29,7 @@ from api.read_model.database import Database, DatabaseUnusable, TablesDamaged
 from api.read_model.feed import Feed
 from api.read_model.statements import MOVE_CHECKPOINT, START_CHECKPOINT
 from chaincode.context import Event
-from ledger_network.port import Conflict, Happened, Invalid, Ledger, Position, Unknown
+from ledger_network.port import CommittedEvents, Conflict, Invalid, Ledger, Position, Unknown
 
 LAYOUT = 3  # of what is made of events; a change adds one, and the tables are rebuilt
 WATCH_S = 1.0  # how often a deleted file is looked for while nothing happens
@@ -255,7 +255,7 @@ class Projection:
 
     # From events to rows
 
-    async def _project(self, happened: Sequence[Happened]) -> None:
+    async def _project(self, happened: Sequence[CommittedEvents]) -> None:
         """Write what a batch of transactions changed, and tell of it."""
         if happened:
             await self._write(happened)
@@ -265,7 +265,7 @@ class Projection:
         async with self._moved:
             self._moved.notify_all()
 
-    async def _write(self, happened: Sequence[Happened]) -> None:
+    async def _write(self, happened: Sequence[CommittedEvents]) -> None:
         batch = Batch(self._postings)
         for one in happened:
             for event in one.events:
@@ -292,7 +292,7 @@ class Projection:
         for callback in tuple(self._callbacks):
             callback(changed)
 
-    async def _take(self, event: Event, happened: Happened, batch: Batch) -> None:
+    async def _take(self, event: Event, happened: CommittedEvents, batch: Batch) -> None:
         """One event into a batch; those of later contracts are passed over."""
         at = EventContext(happened, self._questions, self._database, self._registry, batch)
         if event.name in TELLING_EVENTS:

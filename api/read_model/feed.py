@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Container
 from types import TracebackType
 from typing import Self
 
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 BATCH_MAX = 16  # transactions read ahead and written together: of orders at most 16 MB
 
@@ -20,11 +20,11 @@ BATCH_MAX = 16  # transactions read ahead and written together: of orders at mos
 class Feed:
     """One reading of a ledger's events, as long as its block is not left."""
 
-    def __init__(self, events: AsyncIterator[Happened], *, alone: Container[str]) -> None:
+    def __init__(self, events: AsyncIterator[CommittedEvents], *, alone: Container[str]) -> None:
         """`alone` names the events of which each is alone in its batch."""
         self._events = events
         self._alone = alone
-        self._ahead: deque[Happened] = deque()
+        self._ahead: deque[CommittedEvents] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -44,7 +44,7 @@ class Feed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def take(self, *, within_s: float) -> list[Happened] | None:
+    async def take(self, *, within_s: float) -> list[CommittedEvents] | None:
         """The next batch; an empty one when nothing comes in time, None when nothing will.
 
         Raises what the ledger raised while it was read.
@@ -76,5 +76,5 @@ class Feed:
                 self._room.clear()
                 await self._room.wait()
 
-    def _is_alone(self, happened: Happened) -> bool:
+    def _is_alone(self, happened: CommittedEvents) -> bool:
         return any(event.name in self._alone for event in happened.events)

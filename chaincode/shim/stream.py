@@ -1,8 +1,8 @@
 """One peer's stream: registration, then transactions and the replies to their calls.
 
 The peer dials; we register, it answers REGISTERED and READY, and from then on sends TRANSACTION,
-INIT, RESPONSE, ERROR and KEEPALIVE. Whoever says anything else is no peer: the stream is ended with
-a line in the log, and the others go on.
+INIT, RESPONSE, ERROR and KEEPALIVE. A client that sends anything else is not a peer: its stream is
+ended with a line in the log, and other streams continue.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from chaincode.shim.conversation import Batches, Conversation, Kind, Limits, Message
 from chaincode.shim.faults import BUSY, TransactionOver
-from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.metrics import InvocationOutcome, Metrics
 from chaincode.shim.outbox import Outbox
 from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed
@@ -32,7 +32,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class NotAPeer(Exception):
-    """The other side breaks the protocol; the message says how, without its words."""
+    """The client breaks the protocol; the message says how and quotes nothing."""
 
 
 class PeerStream:
@@ -68,7 +68,7 @@ class PeerStream:
             # The writer ends by itself: while a message is on its way gRPC takes no status.
             await asyncio.wait(tasks)
             if not writing.cancelled():
-                writing.exception()  # seen: of a stream that is over, none is news
+                writing.exception()  # retrieved, or asyncio would report it although the stream is over
         for task in ended:
             fault = None if task.cancelled() else task.exception()
             if isinstance(fault, NotAPeer):
@@ -88,13 +88,13 @@ class PeerStream:
     def abandon(self, failure: TransactionOver) -> None:
         """Answer what is still open with 503: the server does not wait any longer."""
         for job in list(self._jobs.values()):
-            if self._workers.give_up(job, Outcome.CANCELLED, failure):
+            if self._workers.give_up(job, InvocationOutcome.CANCELLED, failure):
                 job.post(completed(job.conversation, BUSY, str(failure)))
 
     def _cut(self) -> None:
         for job in list(self._jobs.values()):
             failure = TransactionOver("The stream of the peer has ended.")
-            self._workers.give_up(job, Outcome.CANCELLED, failure)
+            self._workers.give_up(job, InvocationOutcome.CANCELLED, failure)
         self._outbox.drop()
 
     async def _write(self) -> None:
@@ -154,7 +154,7 @@ class PeerStream:
         elif kind in BEGINNINGS:
             self._begin(message)
         else:
-            raise NotAPeer(f"{_name(message)} is nothing that a peer sends")
+            raise NotAPeer(f"{_name(message)} is a message that peers never send")
 
     def _begin(self, message: Message) -> None:
         name = (message.channel_id, message.txid)
@@ -173,7 +173,7 @@ class PeerStream:
                 if self.draining
                 else "The chaincode is busy: too many transactions wait; repeat it later."
             )
-            self._metrics.outcomes[Outcome.BUSY].inc()
+            self._metrics.outcomes[InvocationOutcome.BUSY].inc()
             self._outbox.post(completed(conversation, BUSY, sentence))
             return
         job = Job(conversation, self._outbox.post, self._done)

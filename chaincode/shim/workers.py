@@ -1,4 +1,4 @@
-"""Threads for handlers: a bounded number runs, a bounded number waits, the rest is turned away.
+"""Threads for handlers: a bounded number runs, a bounded number waits, further ones are refused.
 
 All but the handler itself happens on the event loop. A thread that is stuck in a handler cannot be
 stopped: its transaction is answered in time, and its place stays taken until the handler returns.
@@ -14,17 +14,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from chaincode.shim.conversation import Conversation, Message
 from chaincode.shim.faults import TIMED_OUT, Rejected, TransactionOver
-from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.invocation import Handler
+from chaincode.shim.metrics import InvocationOutcome, Metrics
 from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed, failed, simulate
-from chaincode.shim.transaction import Handler
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")
 
 
 class Job:
-    """A transaction that was taken, until its answer is given."""
+    """An accepted transaction that has not been answered yet."""
 
     __slots__ = ("arrived_s", "conversation", "done", "post", "timer")
 
@@ -34,7 +34,7 @@ class Job:
         post: Callable[[bytes], None],
         done: Callable[[Job], None],
     ) -> None:
-        """`post` sends the answer; `done` is told when there is nothing more to wait for."""
+        """`post` sends the answer; `done` is called when the job has ended."""
         self.conversation = conversation
         self.post = post
         self.done = done
@@ -63,11 +63,11 @@ class Workers:
 
     @property
     def full(self) -> bool:
-        """Whether the next transaction has to be turned away."""
+        """Whether the next transaction must be refused."""
         return self._admitted >= self._admitted_max
 
     def run(self, job: Job, message: Message) -> None:
-        """Run a transaction as soon as a thread is free; not when `full`."""
+        """Run a transaction as soon as a thread is free. Must not be called when `full`."""
         self._count(1)
         job.timer = self._loop.call_later(self._settings.transaction_timeout_s, self._time_out, job)
         future = self._threads.submit(
@@ -75,8 +75,8 @@ class Workers:
         )
         future.add_done_callback(lambda future: self._hand_back(job, future))
 
-    def give_up(self, job: Job, outcome: Outcome, failure: TransactionOver) -> bool:
-        """End a job without its handler; whether it was still open. The caller answers it."""
+    def give_up(self, job: Job, outcome: InvocationOutcome, failure: TransactionOver) -> bool:
+        """End a job without its handler and return whether it was open; the caller answers it."""
         if job.timer is None:
             return False
         job.timer.cancel()
@@ -104,9 +104,13 @@ class Workers:
         job.timer = None
         fault = future.exception()
         if fault is None:
-            outcome, answer = Outcome.ANSWERED, future.result()
+            outcome, answer = InvocationOutcome.ANSWERED, future.result()
         else:
-            outcome = Outcome.REJECTED if isinstance(fault, Rejected) else Outcome.FAILED
+            outcome = (
+                InvocationOutcome.REJECTED
+                if isinstance(fault, Rejected)
+                else InvocationOutcome.FAILED
+            )
             answer = failed(job.conversation, fault)
         job.post(answer)
         self._note(job, outcome)
@@ -115,10 +119,10 @@ class Workers:
         sentence = (
             f"The transaction was not done within {self._settings.transaction_timeout_s:g} s."
         )
-        if self.give_up(job, Outcome.TIMED_OUT, TransactionOver(sentence)):
+        if self.give_up(job, InvocationOutcome.TIMED_OUT, TransactionOver(sentence)):
             job.post(completed(job.conversation, TIMED_OUT, sentence))
 
-    def _note(self, job: Job, outcome: Outcome) -> None:
+    def _note(self, job: Job, outcome: InvocationOutcome) -> None:
         seconds = time.monotonic() - job.arrived_s
         self._metrics.outcomes[outcome].inc()
         self._metrics.seconds.observe(seconds)

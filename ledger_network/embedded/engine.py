@@ -1,8 +1,8 @@
 """The embedded ledger: the port `Ledger` in one process, without a server.
 
 A transaction is simulated on the committed state in a thread, then handed to the committer, which
-orders, checks and stores it; the receipt comes when its block is synced and applied. Several
-simulations run at once; what they may have seen wrongly is found before they commit.
+orders, checks and stores it. The submitter gets the receipt when the block is synced and applied.
+Several simulations run at once; the committer finds those that read outdated values.
 """
 
 from __future__ import annotations
@@ -23,23 +23,25 @@ import msgspec
 from identity.verification import Verification
 from ledger_network.embedded.commit.committer import Committer, Cut
 from ledger_network.embedded.commit.proposal import Proposal, Request, Simulator
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.folder import DataFolder, segment_name
-from ledger_network.embedded.log.envelope import NONCE_BYTES
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.disk import Disk
+from ledger_network.embedded.log.envelope import (
+    NONCE_BYTES,
+)
 from ledger_network.embedded.recovery.start import Parts, make_ledger, open_folder, require_same
 from ledger_network.embedded.state.hot_rows import HotRows
-from ledger_network.embedded.state.lookup import block_of, happened_in, receipt_of
+from ledger_network.embedded.state.lookup import block_of, committed_events_in, receipt_of
 from ledger_network.embedded.state.snapshots import Snapshots
 from ledger_network.embedded.state.state_store import StateReader
 from ledger_network.port import (
     Block,
-    Contract,
-    Happened,
+    CommittedEvents,
     Health,
     Invalid,
     Member,
     Position,
     Receipt,
+    RunnableContract,
 )
 
 T = TypeVar("T")
@@ -60,7 +62,7 @@ class EmbeddedLedger:
         self,
         folder: DataFolder,
         parts: Parts,
-        contract: Contract,
+        contract: RunnableContract,
         *,
         cut: Cut,
         disk: Disk,
@@ -68,7 +70,7 @@ class EmbeddedLedger:
         entropy: Callable[[int], bytes],
         verifiers: int | None,
     ) -> None:
-        """For `open`, which checks the folder and locks it."""
+        """Used by `open`, which checks the folder and locks it."""
         self._folder = folder
         self._parts = parts
         self._contract = contract
@@ -94,7 +96,7 @@ class EmbeddedLedger:
         cls,
         path: Path,
         *,
-        contract: Contract,
+        contract: RunnableContract,
         channel: str,
         members: Sequence[str],
         seed: bytes | None = None,
@@ -104,13 +106,13 @@ class EmbeddedLedger:
         disk: Disk | None = None,
         verifiers: int | None = None,
     ) -> Self:
-        """Open the ledger in `path`, or make one there.
+        """Open the ledger in `path`, or create one there.
 
-        `members` names the organisations; they are written down when the ledger is made, and a
-        later call must name the same. `seed` gives the keys then, None draws them. `clock` gives
-        transaction time in seconds UTC, `entropy` the nonces. `verifiers`: processes for
-        signatures, one per core by default. Raises `LedgerBusy`, `OtherLedger`, `DamagedLog`, and
-        `OSError` as it comes.
+        `members` names the organisations. They are stored when the ledger is created, and a later
+        call must name the same ones. With a `seed` all keys are derived from it; without one they
+        are random. `clock` gives transaction time in seconds UTC, `entropy` the nonces.
+        `verifiers` is the number of processes that check signatures, one per core by default.
+        Raises `LedgerBusy`, `OtherLedger`, `DamagedLog` and `OSError`.
         """
         disk = disk or Disk()
         folder = DataFolder(path)
@@ -159,12 +161,12 @@ class EmbeddedLedger:
 
     @property
     def members(self) -> list[str]:
-        """The member organisations, as they were named when the ledger was made."""
+        """The member organisations, as they were named when the ledger was created."""
         return self._parts.members.names
 
     @property
     def notices(self) -> list[str]:
-        """What was put right when the ledger was opened, a sentence each."""
+        """What the start repaired when the ledger was opened, one sentence each."""
         return self._parts.notices
 
     async def submit(
@@ -199,8 +201,8 @@ class EmbeddedLedger:
         request = Request(name, arguments, signer, dict(transient or {}), self._clock())
         return await self._read(lambda reader: self._simulator.answer(reader, request))
 
-    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
-        """What happened after `after`, from the log, then as it comes; ends when closed."""
+    async def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
+        """Yield the events after `after`, from the log and then live; ends when closed."""
         listener = (asyncio.get_running_loop(), asyncio.Event())
         self._listeners.add(listener)
         number = 1 if after is None else max(after.block, 1)
@@ -209,9 +211,9 @@ class EmbeddedLedger:
                 listener[1].clear()
                 height = self._committer.height
                 while number <= height and not self._closed:
-                    for happened in await self._happened(number):
-                        if after is None or happened.position > after:
-                            yield happened
+                    for committed in await self._committed_events(number):
+                        if after is None or committed.position > after:
+                            yield committed
                     number += 1
                 if not self._closed:
                     await listener[1].wait()
@@ -219,7 +221,7 @@ class EmbeddedLedger:
             self._listeners.discard(listener)
 
     async def transaction(self, transaction: str) -> Receipt | None:
-        """The receipt of a committed transaction, None if no such one is committed."""
+        """The receipt of a committed transaction, None if it is not committed."""
         self._require_open()
         return await self._read(lambda reader: receipt_of(reader, self._parts.log, transaction))
 
@@ -229,13 +231,13 @@ class EmbeddedLedger:
         return await self._read(lambda reader: block_of(reader, self._parts.log, number))
 
     async def state_hash(self) -> str:
-        """SHA-256 of the public state, as far as the contract lets rows count, in hexadecimal."""
+        """SHA-256 of the public rows that the contract counts, in hexadecimal."""
         self._require_open()
         counts = self._contract.counts_in_state_hash
         return await self._read(lambda reader: reader.state_hash(counts))
 
     async def health(self) -> Health:
-        """How the ledger is; `height` is the number of blocks, block 0 included."""
+        """The ledger's condition; `height` is the number of blocks, block 0 included."""
         height = self._committer.height + 1
         fault = "closed" if self._closed else self._committer.fault
         if fault:
@@ -245,7 +247,7 @@ class EmbeddedLedger:
         return Health("embedded", height, writable=True, sentence=sentence)
 
     async def close(self) -> None:
-        """Commit what is in flight, empty the write-ahead log, let go of files and threads."""
+        """Commit the transactions in flight, empty the write-ahead log, close files and threads."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._shut)
@@ -289,8 +291,8 @@ class EmbeddedLedger:
         proposal.receipt.add_done_callback(lambda _: self._committer.leave(height))
         return proposal
 
-    async def _happened(self, number: int) -> list[Happened]:
-        return await self._read(lambda reader: happened_in(reader, self._parts.log, number))
+    async def _committed_events(self, number: int) -> list[CommittedEvents]:
+        return await self._read(lambda reader: committed_events_in(reader, self._parts.log, number))
 
     async def _read(self, work: Callable[[StateReader], T]) -> T:
         def read() -> T:

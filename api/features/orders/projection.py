@@ -29,7 +29,7 @@ from chaincode.orders.sheets import (
     Step,
     TokensArguments,
 )
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 P = TypeVar("P", bound=Destination)
 
@@ -97,7 +97,7 @@ def orders_changed(data: msgspec.Raw, at: EventContext) -> None:
             pass  # an act of a later contract
 
 
-def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
+def _place(happened: CommittedEvents, registry: Registry, batch: Batch) -> None:
     block = happened.position.block
     rows = batch.rows(PUT_ORDER)
     areas = registry.zone_areas
@@ -120,7 +120,7 @@ def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
 
 
 def _tokens(
-    happened: Happened,
+    happened: CommittedEvents,
     done: str,
     document: Document[P],
     decoder: msgspec.json.Decoder[P],

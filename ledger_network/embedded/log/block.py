@@ -1,10 +1,10 @@
 """What a block holds, as MessagePack: the envelopes of its transactions and what they changed.
 
-A block holds write sets, so the state can be built again without running the contract. A
-transaction that lost to another stands in its block with its outcome and no effect. Private
-values are here as SHA-256 only. Block 0 names the channel, the contract and everybody's keys.
+A block holds write sets, so the state can be rebuilt without running the contract. A
+transaction that lost to another one is in its block with its outcome and without effects. A block
+holds only the SHA-256 of private values. Block 0 names the channel, the contract and all keys.
 
-Outcomes bear Fabric's names.
+Outcomes have Fabric's names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from chaincode.context import Effects, Event
-from ledger_network.embedded.members import Identity
+from ledger_network.embedded.folder.members import Identity
 
 Outcome = Literal["VALID", "MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT", "DUPLICATE_TXID"]
 
@@ -39,6 +39,10 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True):
     ledger_key: bytes
     members: list[Identity]
     layout: int = 1
+
+
+class _Format(msgspec.Struct, frozen=True, array_like=True):
+    format: int
 
 
 class PrivateHash(msgspec.Struct, frozen=True, array_like=True):
@@ -82,6 +86,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_format = msgspec.msgpack.Decoder(_Format)
 _genesis = msgspec.msgpack.Decoder(Genesis)
 _body = msgspec.msgpack.Decoder(list[Entry])
 _write_set = msgspec.msgpack.Decoder(WriteSet)
@@ -91,6 +96,11 @@ _answered = msgspec.msgpack.Decoder(Answered)
 def encode_genesis(genesis: Genesis) -> bytes:
     """The body of block 0."""
     return _encoder.encode(genesis)
+
+
+def format_of(body: bytes) -> int:
+    """The log's format, which stands first in block 0 in every version."""
+    return _format.decode(body).format
 
 
 def decode_genesis(body: bytes) -> Genesis:

@@ -1,9 +1,9 @@
-"""The whole check of a ledger that is not open: every byte, every signature, every private value.
+"""Checks a closed ledger completely: every byte, every signature, every private value.
 
-Beyond what a start checks: each block of sealed segments, the signature of each envelope, that no
-transaction id is valid twice, each private value against the hash in its block, that purged values
-are gone, and the state against a replay of the log. The key of block 0 is compared with the
-ledger's own, without which anybody could have written another log.
+Beyond the checks of a start, it checks each block of sealed segments, the signature of each
+envelope, that no transaction id is valid twice, each private value against the hash in its block,
+that purged values are gone, and the state against a replay of the log. It compares the key in
+block 0 with the ledger's own key; otherwise anybody could have written the log.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from pathlib import Path
 import msgspec
 
 from identity.keys import verify as verify_signature
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.faults import DamagedLog, OtherLedger
-from ledger_network.embedded.folder import DataFolder, segment_name
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.disk import Disk
+from ledger_network.embedded.folder.faults import DamagedLog, OtherLedger
+from ledger_network.embedded.folder.members import Members, load_ledger_key
 from ledger_network.embedded.log.block import INDEX_BITS, Entry, Genesis, version_at
 from ledger_network.embedded.log.block_log import StoredBlock, Unverifiable
 from ledger_network.embedded.log.chain import Chain, blocks_above, check_chain
 from ledger_network.embedded.log.envelope import open_envelope, signature_check, transaction_id
 from ledger_network.embedded.log.private_log import Spot, read_records
-from ledger_network.embedded.members import Members, load_ledger_key
 from ledger_network.embedded.recovery.replay import PrivateValues, changes_of, entries_of
 from ledger_network.embedded.state.snapshots import heights
 from ledger_network.embedded.state.state_store import StateReader, StateStore, Tip
 
 
-class Fault(msgspec.Struct, frozen=True):
+class VerifyFault(msgspec.Struct, frozen=True):
     """The first thing found wrong: where (`offset` in bytes), at which block, and what."""
 
     file: str
@@ -41,11 +41,11 @@ class Fault(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Report(msgspec.Struct):
+class VerifyReport(msgspec.Struct):
     """What was checked, up to the first fault; `fault` is None if all is well.
 
-    `blocks` counts block 0 too. `notes` are no faults: a last record that was cut off and that
-    nobody was told of, a state that lies behind the log; the next start puts them right.
+    `blocks` counts block 0 too. `notes` are not faults: an interrupted last write that was never
+    acknowledged, or a state behind the log. The next start repairs them.
     """
 
     blocks: int = 0
@@ -53,27 +53,27 @@ class Report(msgspec.Struct):
     private_values: int = 0
     purged: int = 0
     segments: int = 0
-    fault: Fault | None = None
+    fault: VerifyFault | None = None
     notes: list[str] = msgspec.field(default_factory=list[str])
 
 
-def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> Report:
-    """Check the ledger in `path`, which is only read. `progress` gets each block's number.
+def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> VerifyReport:
+    """Check the ledger in `path`, without changing it. `progress` gets each block's number.
 
     Raises `LedgerBusy` if the ledger is open and `OtherLedger` if there is none.
     """
-    folder, report = DataFolder(path), Report()
+    folder, report = DataFolder(path), VerifyReport()
     folder.require()
     folder.lock()
     try:
         _Check(folder, report, progress).run()
     except DamagedLog as fault:
-        report.fault = Fault(str(fault.file), fault.block, fault.offset, fault.sentence)
+        report.fault = VerifyFault(str(fault.file), fault.block, fault.offset, fault.sentence)
     except msgspec.DecodeError as fault:
-        sentence = f"a signed block holds what no ledger of this version writes: {fault}"
-        report.fault = Fault(str(folder.blocks), report.blocks, 0, sentence)
+        sentence = f"a signed block holds content that this version never writes: {fault}"
+        report.fault = VerifyFault(str(folder.blocks), report.blocks, 0, sentence)
     except OtherLedger as fault:
-        report.fault = Fault(str(folder.path), None, 0, str(fault))
+        report.fault = VerifyFault(str(folder.path), None, 0, str(fault))
     finally:
         folder.unlock()
     return report
@@ -81,7 +81,7 @@ def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> Repo
 
 class _Check:
     def __init__(
-        self, folder: DataFolder, report: Report, progress: Callable[[int], None] | None
+        self, folder: DataFolder, report: VerifyReport, progress: Callable[[int], None] | None
     ) -> None:
         self._folder = folder
         self._report = report
@@ -110,7 +110,7 @@ class _Check:
 
     def _tip(self) -> Tip | None:
         if not self._folder.state.exists():
-            self._report.notes.append("there is no state; it can be rebuilt")
+            self._report.notes.append("the state is missing; it can be rebuilt")
             return None
         try:
             with closing(StateReader(self._folder.state)) as reader:
@@ -148,13 +148,13 @@ class _Check:
             check = signature_check(entry.envelope, entry.signature, envelope.creator)
             wrong: str | None = None
             if keys.get((envelope.member, envelope.role)) != envelope.creator:
-                wrong = f"is by a key that is not that of {envelope.member} ({envelope.role})"
+                wrong = f"names a key that is not that of {envelope.member} ({envelope.role})"
             elif (envelope.channel, envelope.contract) != (genesis.channel, genesis.contract):
                 wrong = f"is for channel {envelope.channel!r}, contract {envelope.contract!r}"
             elif not verify_signature(check):
                 wrong = "is not signed by its creator"
             elif (id_ in seen) != (entry.outcome == "DUPLICATE_TXID"):
-                wrong = f"is {entry.outcome}, by its id it is not"
+                wrong = f"has the outcome {entry.outcome}, which its id contradicts"
             if wrong is not None:
                 raise DamagedLog(
                     self._folder.blocks / segment_name(block.place.segment),
@@ -208,13 +208,15 @@ class _Check:
                     purged = self._purged.get((value.collection, value.key), -1)
                     is_settled = purged >> INDEX_BITS <= held
                     if is_settled and version_at(record.block, value.index) < purged:
-                        sentence = f"{value.key!r} of {value.collection} was purged and is here"
+                        sentence = (
+                            f"{value.key!r} of {value.collection} was purged but is still here"
+                        )
                         raise DamagedLog(
                             path, block=record.block, offset=record.offset, sentence=sentence
                         )
                     self._report.private_values += 1
         except Unverifiable as fault:
-            # No block needed it, or the replay would have raised: a write that was cut off.
+            # No block needs the record, or the replay would have raised: its write was interrupted.
             self._report.notes.append(f"private.log, byte {fault.offset}: {fault.sentence}")
 
 

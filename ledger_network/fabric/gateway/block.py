@@ -1,8 +1,8 @@
-"""Reading blocks: their place in the chain, and what each transaction was and did.
+"""Reads blocks: their place in the chain, and what each transaction was and did.
 
 A block's hash is that of its header in ASN.1: number, hash of the header before, hash of the
-transactions. Whoever follows a chain compares `previous_hash` with the `hash` before it; `intact`
-says whether the transactions are those that the header speaks of.
+transactions. A reader that follows a chain compares `previous_hash` with the `hash` before it;
+`intact` says whether the transactions are those that the header speaks of.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ledger_network.fabric.gateway.envelope import action_of, endorsers_of
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class BlockTransaction:
     """A transaction in a block.
 
     `id` is "" for a change of configuration that has none, `kind` Fabric's name of the type of
@@ -72,7 +72,7 @@ class Block:
     previous_hash: bytes
     data_hash: bytes
     intact: bool
-    transactions: tuple[Transaction, ...]
+    transactions: tuple[BlockTransaction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class FilteredBlock:
 
 
 def read_block(block: common_pb2.Block) -> Block:
-    """`block` as a peer sends it; raises `DecodeError` when it is none."""
+    """`block` as a peer sends it; raises `DecodeError` if it cannot be read."""
     header = block.header
     entries = block.data.data
     judged = b""
@@ -126,13 +126,13 @@ def read_filtered(block: events_pb2.FilteredBlock) -> FilteredBlock:
     )
 
 
-def read_transaction(envelope: bytes, code: int) -> Transaction:
-    """The transaction in `envelope`, judged by `code`; raises `DecodeError` when it is none."""
+def read_transaction(envelope: bytes, code: int) -> BlockTransaction:
+    """The transaction in `envelope`, judged by `code`; raises `DecodeError` if it cannot be read."""
     payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
     header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
     signed_by = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
     creator = identities_pb2.SerializedIdentity.FromString(signed_by.creator)
-    found = Transaction(
+    found = BlockTransaction(
         header.tx_id,
         _kind(header.type),
         validation_name(code),

@@ -1,7 +1,7 @@
-"""Nodes that run become a network: all join the channel, and its members agree on the contract.
+"""Turns running nodes into a network: all join the channel, and its members agree on the contract.
 
-It may be done at any time and again: whatever is done already is found and gone on from. Nothing is
-slept for and no order of starting is needed: each node is waited for until it says that it is well.
+The bootstrap may run at any time and repeatedly: it finds what is already done and continues from
+there. Nodes may start in any order; each is polled until it reports that it is well.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ledger_network.fabric.consortium.definition import ADMIN_PORT, Node
 from ledger_network.fabric.consortium.profile import profile
 from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
 from ledger_network.fabric.operations import joining
-from ledger_network.fabric.operations.contract_rollout import Agreement, directly, endpoint_of
+from ledger_network.fabric.operations.contract_rollout import ContractRollout, directly, endpoint_of
 from ledger_network.fabric.operations.material import Material, NetworkFault
 from ledger_network.fabric.runtime.probe import health, listens, until
 
@@ -25,11 +25,11 @@ READY_S = 60.0
 Progress = Callable[[str], None]
 
 
-class Gathering:
-    """What has to be done once for the nodes of a network, from its material.
+class Bootstrap:
+    """The one-time setup of a network's nodes, from its material.
 
     `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, to be
-    quoted when one does not come.
+    quoted if a node does not start.
     """
 
     def __init__(
@@ -51,38 +51,38 @@ class Gathering:
         await asyncio.gather(*(self._join_peer(node, genesis) for node in peers))
 
     async def agree(self, progress: Progress) -> None:
-        """Deploy the contract where that is not done; on return orders can be committed.
+        """Deploy the contract unless that is done; on return orders can be committed.
 
         A peer that has lost its data gets the blocks and the package again. Raises `NotReady`,
         `JoinFailed`, `GatewayError`, and `NetworkFault` when the channel has a later contract.
         """
         name = self._consortium.contract
         deployed = self._material.deployed()
-        async with Agreement(self._consortium, self._placement) as agreement:
+        async with ContractRollout(self._consortium, self._placement) as rollout:
             progress("the contract")
             contracts = self._consortium.contracts(deployed.sequence)
             await asyncio.gather(*(self.until_well(node) for node in contracts))
             progress("peers fetch what they missed")
-            await self._catch_up(agreement)
+            await self._catch_up(rollout)
             progress("installed and approved by every member")
-            await agreement.install(self._material.packages(deployed.sequence))
-            there = await agreement.committed(name)
+            await rollout.install(self._material.packages(deployed.sequence))
+            there = await rollout.committed(name)
             if there is not None and there[1] > deployed.sequence:
                 raise NetworkFault(
                     f"The channel has version {there[0]} of the contract, definition {there[1]}, "
                     f"and {self._material.folder.root} serves definition {deployed.sequence}: "
                     "finish the upgrade that was cut short, with `commonwatt network upgrade`."
                 )
-            await agreement.agree(self._material.definition(deployed), deployed.packages)
+            await rollout.agree(self._material.definition(deployed), deployed.packages)
             progress("peers find each other")
-            await agreement.probe(name, within_s=self._within_s)
+            await rollout.probe(name, within_s=self._within_s)
 
-    async def _catch_up(self, agreement: Agreement) -> None:
+    async def _catch_up(self, rollout: ContractRollout) -> None:
         """Wait until every peer has the blocks that were ordered before this was called."""
         orderers, peers = self._consortium.nodes("orderer"), self._consortium.nodes("peer")
         heights = await asyncio.gather(*(self._orderer_height(node) for node in orderers))
         ordered = max(heights)
-        await asyncio.gather(*(self._fetch(agreement, peer, ordered) for peer in peers))
+        await asyncio.gather(*(self._fetch(rollout, peer, ordered) for peer in peers))
 
     async def _orderer_height(self, node: Node) -> int:
         host = self._placement.host(node)
@@ -94,9 +94,9 @@ class Gathering:
             return 0  # the others tell how far the channel is
         return height or 0
 
-    async def _fetch(self, agreement: Agreement, peer: Node, ordered: int) -> None:
-        """Wait until a peer has so many blocks: as long as it gets further, however long."""
-        gateway, endpoint = agreement.admin(peer.organisation), endpoint_of(peer, self._placement)
+    async def _fetch(self, rollout: ContractRollout, peer: Node, ordered: int) -> None:
+        """Wait until a peer has so many blocks: as long as its height grows."""
+        gateway, endpoint = rollout.admin(peer.organisation), endpoint_of(peer, self._placement)
         height = 0
 
         async def stands_still(before: int) -> str:

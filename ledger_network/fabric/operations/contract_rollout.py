@@ -1,7 +1,7 @@
-"""The members agree on a contract: each installs and approves, one commits, all find each other.
+"""Rolls out a contract: each member installs and approves it, one commits it, peers find each other.
 
-What is done here as several organisations is done on one machine for a network of one machine; in
-a consortium each member's administrator does its own part with the same calls.
+On a network of one machine this module acts for all organisations. In a consortium each member's
+administrator makes the calls of its own part.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ledger_network.fabric.consortium.profile import profile
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Connection, Endpoint
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.ledger.service import ABOUT, READ
+from ledger_network.fabric.ledger.contract_service import ABOUT, READ
 from ledger_network.fabric.operations import lifecycle
 from ledger_network.fabric.operations.lifecycle import Definition
 from ledger_network.fabric.runtime.probe import until
@@ -31,7 +31,7 @@ KEEPALIVE_S = 20.0
 CONNECT_S = 30.0
 
 
-class Agreement:
+class ContractRollout:
     """The administrators of all members that run peers; an async context manager."""
 
     def __init__(self, consortium: Consortium, placement: Placement) -> None:
@@ -159,7 +159,7 @@ def endpoint_of(peer: Node, placement: Placement) -> Endpoint:
 
 @asynccontextmanager
 async def directly(peer: Node, placement: Placement) -> AsyncGenerator[grpc.aio.Channel]:
-    """A connection to one peer, for what concerns it alone."""
+    """A connection to one peer, for calls that concern it alone."""
     connection = Connection(endpoint_of(peer, placement), keepalive_s=KEEPALIVE_S)
     try:
         yield await connection.ready(within_s=CONNECT_S)
