@@ -201,7 +201,7 @@ async def unless_unavailable(work: Awaitable[T]) -> T:
     try:
         return await work
     except Refused as refused:
-        raise REFUSED(code=refused.code, sentence=refused.sentence) from None
+        raise REFUSED(code=refused.code, sentence=refused.sentence, remedy="") from None
     except Conflict:
         raise LEDGER_BUSY(count=1) from None
     except Unknown as unknown:
