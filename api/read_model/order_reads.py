@@ -15,9 +15,8 @@ import msgspec
 from api.read_model.database import Database, Row
 from api.read_model.paging import Columns, Where, count_of, key_of, rows_of
 from api.read_model.records import OrderRecord, Page, TradeRecord
-from api.read_model.states import order_state, trade_state
 from chaincode.orders.sheets import Step
-from chaincode.queries.market import OrderState
+from chaincode.queries.states import OrderState, order_state, trade_state
 
 _STEPS = msgspec.json.Decoder(list[Step])
 _PATH = msgspec.json.Decoder(list[str])

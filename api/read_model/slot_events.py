@@ -37,7 +37,6 @@ from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import MatchedTrade, SlotCleared
 from chaincode.metering.reports import Report
 from chaincode.settlement.correction import SlotCorrected
-from chaincode.settlement.delivery import Contract, retire_in_order
 from chaincode.settlement.disputes import DisputeAct
 from chaincode.settlement.run import SlotSettled
 from chaincode.settlement.settled_slot import MeterSettled
@@ -170,7 +169,7 @@ async def _settled(at: Place, event: SlotSettled | SlotCorrected) -> None:
     gate_s = at.registry.gate_s(area, slot)
     at.batch.put(PUT_SLOT, (area, slot, "SETTLED", gate_s, *figures, block))
     at.batch.slots.add((area, slot))
-    retired = _retired(trades, metered)
+    retired = {trade.number: trade.retired_wh for trade in trades}
     for number, buyer, seller, buy_cover, sell_cover, settled_wh, retired_wh in held:
         gain = Gain(retired_wh=retired[number] - retired_wh)
         if settled_wh is None:
@@ -179,7 +178,7 @@ async def _settled(at: Place, event: SlotSettled | SlotCorrected) -> None:
         at.batch.gain(area, buyer, gain, block=block)
     rows = at.batch.rows(SETTLE_TRADE)
     for trade in trades:
-        row = (trade.settled_wh, retired[trade.number], block, area, slot, trade.number)
+        row = (trade.settled_wh, trade.retired_wh, block, area, slot, trade.number)
         rows.append(row)
     _match_orders(at, area, slot, trades, settled=True)
     await _certify(at, area, slot, metered)
@@ -269,18 +268,6 @@ def _match_orders(
         did, _, client_id = name.partition("/")
         rows.append((matched_wh, settled_wh, at.block, did, slot, client_id, area))
         at.batch.traders.add(did)
-
-
-def _retired(trades: Sequence[MatchedTrade], metered: Iterable[MeterSettled]) -> dict[int, int]:
-    """Wh of certificates that each trade's buyer retires, by the contract's own rule."""
-    contracts = [
-        Contract(str(trade.number), trade.sell_meter, trade.buy_meter, trade.quantity_wh)
-        for trade in trades
-    ]
-    settled_wh = [trade.settled_wh or 0 for trade in trades]
-    live_wh = {meter.meter: meter.minted_wh for meter in metered}
-    retired = retire_in_order(contracts, settled_wh, live_wh)
-    return {trade.number: wh for trade, wh in zip(trades, retired, strict=True)}
 
 
 def _order_of(step: str) -> str:

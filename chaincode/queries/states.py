@@ -1,11 +1,18 @@
-"""States of orders and trades, computed when they are read; the rule is that of the contract.
+"""The state of an order and of a trade: the one rule, for the contract and for every reader.
 
-`chaincode.queries.market` has the same rule over the ledger's rows, and a test compares the two.
+A state is a function of the order's row, its slot's phase, its trades and market time. It is
+stored nowhere, so it cannot disagree with them.
 """
 
 from __future__ import annotations
 
-from chaincode.queries.market import OrderState
+from typing import Literal
+
+from chaincode.documents.document import is_expired
+
+OrderState = Literal[
+    "LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED"
+]
 
 
 def trade_state(phase: str, *, slot: int, disputed: bool, now_s: int) -> OrderState:
@@ -27,11 +34,14 @@ def order_state(
     expires_s: int | None,
     now_s: int,
 ) -> OrderState:
-    """The state of an order at market time `now_s`; `phase` is None where no gate has closed."""
+    """The state of an order at market time `now_s`; `phase` is None before the gate closes.
+
+    `disputed` is whether any of its trades is.
+    """
     if not is_open:
         return "CANCELLED"
     if phase in (None, "OPEN", "CLOSED", "CLEARING"):
-        return "EXPIRED" if expires_s is not None and expires_s <= now_s else "LISTED"
+        return "EXPIRED" if is_expired(expires_s, at_s=now_s) else "LISTED"
     if not is_matched:
         return "EXPIRED"
     return trade_state(phase or "", slot=slot, disputed=disputed, now_s=now_s)
