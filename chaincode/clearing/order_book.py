@@ -19,6 +19,7 @@ from chaincode.accounts.balances import Books
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
+from chaincode.auctions.mechanisms import Scope
 from chaincode.clearing.cover import (
     cover_nano,
 )
@@ -149,6 +150,7 @@ class Covering:
         paused: frozenset[str],
         books: Books,
         quantity_wh: dict[str, int],
+        scope: Scope,
     ) -> None:
         self._context = context
         self._area = area
@@ -159,6 +161,7 @@ class Covering:
         self._paused = paused
         self._books = books
         self._quantity_wh = quantity_wh
+        self._scope = scope
         self._tariffs = Tariffs(context, area, slot)
         self._hour = local_hour(slot, rules.offset_s(slot))
         self._fees: dict[int, int] = {}
@@ -256,8 +259,9 @@ class Covering:
         low, high = self._band
         if any(not low <= price <= high for price, _ in order.steps):
             return "PRICE_BAND"
-        total_wh = self._quantity_wh.get(order.zone, 0) + wanted_wh
-        if total_wh * (high - low) >= INT64_SAFE:
+        held_wh = self._quantity_wh
+        book_wh = held_wh.get(order.zone, 0) if self._scope == "zone" else sum(held_wh.values())
+        if (book_wh + wanted_wh) * (high - low) >= INT64_SAFE:
             return "BOUND"
         if cover_nano:
             account = self._books.account(did)

@@ -23,7 +23,8 @@ from chaincode.clearing.order_book import (
     BookPage,
     trader_of,
 )
-from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
+from chaincode.clearing.records import CLEARINGS, ZoneClearing
+from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.orders.order_batch import ORDERS, StoredOrder
 from chaincode.settlement.correction import CAUSES
 from chaincode.settlement.settled_slot import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
