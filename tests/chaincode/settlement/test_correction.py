@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from chaincode.accounts.balances import ACCOUNTS, Account
 from chaincode.accounts.posting import DEFAULT, Explanation, Posting
-from chaincode.accounts.wording import in_english
 from chaincode.context import WRITES_MAX
 from chaincode.queries.market import (
     TradesAnswer,
@@ -43,6 +42,7 @@ from tests.chaincode.crowd import (
     without_limits,
 )
 from tests.chaincode.town import AREA, DSO, ORACLE, RETAILERS, SLOT, SLOT_S, Town
+from tests.chaincode.wording import in_english
 
 MEMBERS = (DSO, *RETAILERS, ORACLE)
 DEADLINE_S = 3_600
