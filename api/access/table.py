@@ -1,14 +1,14 @@
 """Who may see or do what: a table of fields and a table of rows.
 
-A field of the schema declares who may select it (`api.graphql.fields`), `STRANGER` being anybody who
-is not signed in; `Rights` is the table of all those declarations, and a field without one is
+A field of the schema declares who may select it (`api.graphql.fields`), `STRANGER` being anybody
+who is not signed in; `Rights` is the table of all those declarations, and a field without one is
 refused to everybody. The decision is made once per document, over all the fields that it can reach
 (`api.graphql.guard.admission` collects them), so executing it costs nothing more. What lies under
-`Query.viewer` is judged for those signed in only: to a stranger the field is null. A row's scope says
-whose rows a role is shown of a subject.
+`Query.viewer` is judged for those signed in only: to a stranger the field is null. A row's scope
+says whose rows a role is shown of a subject.
 
-The regulator reads everything and changes nothing in the market; the four fields that begin, prolong
-and end a session are everybody's.
+The regulator reads everything and changes nothing in the market; the four fields that begin,
+prolong and end a session are everybody's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A posting: one line of the books of an area, with what its amount is computed from.
 
 Which postings follow from a trade is decided in `chaincode/settlement/postings.py`. The books hold
-numbers only; `wording.py` puts them into English where a person reads them.
+numbers only; the dashboard puts them into words where a person reads them.
 """
 
 from __future__ import annotations

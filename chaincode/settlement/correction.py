@@ -23,12 +23,16 @@ from collections.abc import Sequence
 import msgspec
 
 from chaincode.accounts.posting import Posting
-from chaincode.clearing.order_book import trader_of
+from chaincode.clearing.order_book import (
+    trader_of,
+)
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN, Broken
 from chaincode.metering.readings import newest_readings
-from chaincode.settlement.postings import differences
+from chaincode.settlement.postings import (
+    differences,
+)
 from chaincode.settlement.run import deliver, meter_lines, settled_meter, trade_lines
 from chaincode.settlement.settled_slot import (
     METER_PAGES,
@@ -38,9 +42,21 @@ from chaincode.settlement.settled_slot import (
     SettledSlot,
     SlotSettlement,
 )
-from chaincode.slots.gate import PageArguments, Run, Slot, SlotAnswer, SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    Run,
+    Slot,
+    SlotAnswer,
+    SlotArguments,
+)
 from chaincode.slots.runs import PAGE_ROWS, enter, leave
-from chaincode.state import Row, Table, encode, page_part, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -220,16 +236,16 @@ class _Correcting:
             before_wh = trade.settled_wh
             if before_wh is None:
                 raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
-            # Certificates are minted on the export, never less than what trades settle of it.
-            retired_before_wh = before_wh if at.metered.source(trade.sell_meter) else 0
-            retired_more_wh = certificates_wh - retired_before_wh
+            retired_more_wh = certificates_wh - trade.retired_wh
             if energy_wh != before_wh:
                 before = trade_lines(at, trade, before_wh)
                 self._post(before, trade_lines(at, trade, energy_wh))
             if retired_more_wh:
                 at.books.change(trader_of(trade.buy), retired_wh=retired_more_wh)
             at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
-            corrected.append(msgspec.structs.replace(trade, settled_wh=energy_wh))
+            corrected.append(
+                msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+            )
         return corrected
 
     def _correct_meters(self) -> bool:

@@ -7,12 +7,15 @@ import itertools
 import msgspec
 import pytest
 
-from chaincode.accounts.wording import in_english
 from chaincode.errors import Refused
 from chaincode.metering.reports import Leaf
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer
-from chaincode.slots.gate import PageArguments, SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
+from tests.chaincode.wording import in_english
 from tests.contract.cast import (
     AREA,
     DSO,

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from chaincode.accounts.wording import in_english
 from chaincode.area.fees import FeeRow
+from tests.chaincode.wording import in_english
 from tests.contract.cast import DSO, R1, R2, Rules, market_rules
 from tests.contract.embedded_engine import EmbeddedEngine
 from tests.contract.market import Market

@@ -7,10 +7,13 @@ from collections.abc import Iterable
 import pytest
 
 from chaincode.accounts.posting import Explanation, Posting
-from chaincode.accounts.wording import in_english
 from chaincode.area.fees import FeeRow
-from chaincode.area.vat import Vat
-from chaincode.clearing.cover import cover_nano
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.errors import Broken
 from chaincode.settlement.postings import (
     Billing,
@@ -22,6 +25,7 @@ from chaincode.settlement.postings import (
     totals,
     trade_postings,
 )
+from tests.chaincode.wording import in_english
 
 SELLER = Party("s", "rs", "rs", 250_000, 60_000, 7)
 BUYER = Party("b", "rb", "rb", 250_000, 60_000, 7)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chaincode.accounts.wording import in_english
 from tests.chaincode.settlement.case import Case, read_case, settle_case
 from tests.chaincode.settlement.reference import settle_slowly
+from tests.chaincode.wording import in_english
 
 M = 1_000_000  # nano: the cases give amounts in thousandths of a currency unit
 VIENNA_MIDNIGHT = 1_797_721_200  # 2026-12-20 00:00 in Vienna
