@@ -30,7 +30,8 @@ from chaincode.area.clock import Clock, ClockArguments
 from chaincode.area.rules import RulesArguments
 from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
 from chaincode.consortium.acts import Act
-from chaincode.consortium.registry import InitialiseArguments, OrganisationArguments, Participant
+from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.consortium.participants import Participant
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments, OracleSet
 from chaincode.state import encode

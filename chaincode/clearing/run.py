@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 import msgspec
 
-from chaincode.accounts.balances import Books, fold
+from chaincode.accounts.balances import RunAccounts, fold
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import RULES, rules_at
 from chaincode.area.zones import get_area, paused_zones
@@ -21,7 +21,7 @@ from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
 from chaincode.clearing.order_book import (
-    BOOKS,
+    BOOK_PAGES,
     BookEntry,
     BookPage,
     Covering,
@@ -125,7 +125,7 @@ class _Clearing:
         self._name = arguments.area
         self._start = arguments.slot
         self._rules = rules_at(RULES.get(context, self._name), self._name, self._start)
-        self._books = Books(context, self._name)
+        self._books = RunAccounts(context, self._name)
         self._run = run
         self.slot = slot
 
@@ -179,7 +179,7 @@ class _Clearing:
 
     def _put_book_page(self, page: BookPage, quantity_wh: dict[str, int]) -> None:
         number = self.slot.book_pages
-        BOOKS.put(self._context, page, self._name, slot_part(self._start), page_part(number))
+        BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
         digest = chained(self._run.digest, encode(page))
         self._run = msgspec.structs.replace(self._run, digest=digest)
         self.slot = msgspec.structs.replace(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
 from chaincode.area.rules import RULES, rules_at
@@ -120,7 +120,7 @@ class SettledSlot:
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
         most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self.fees.values()))
         self.chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
-        self.books = Books(context, area)
+        self.books = RunAccounts(context, area)
         pages = self.sums.estimate_pages
         self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
         self.metered = MeteredSlot(

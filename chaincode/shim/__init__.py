@@ -16,7 +16,7 @@ from chaincode.shim.faults import (
     TransactionOver,
 )
 from chaincode.shim.private import PrivateCollection
-from chaincode.shim.queries import Change, Page, Row
+from chaincode.shim.queries import Change, StatePage, StateRow
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
 from chaincode.shim.transaction import Handler, Transaction
@@ -27,16 +27,16 @@ __all__ = [
     "Creator",
     "Handler",
     "MessageTooLarge",
-    "Page",
     "PeerError",
     "PrivateCollection",
     "ProposalUnreadable",
     "Rejected",
     "ReplyTimeout",
-    "Row",
     "ServerSettings",
     "SettingsFault",
     "ShimFault",
+    "StatePage",
+    "StateRow",
     "TlsFiles",
     "Transaction",
     "TransactionOver",

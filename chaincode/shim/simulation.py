@@ -15,7 +15,7 @@ from fabric_protos.peer import chaincode_event_pb2, chaincode_shim_pb2, proposal
 from chaincode.shim.conversation import Conversation, Kind, Message
 from chaincode.shim.faults import FAILED, OK, MessageTooLarge, PeerError, Rejected, ShimFault
 from chaincode.shim.proposal import read_proposal
-from chaincode.shim.transaction import Event, Handler, Transaction
+from chaincode.shim.transaction import Handler, NamedEvent, Transaction
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")
@@ -63,7 +63,7 @@ def completed(
     message: str = "",
     *,
     payload: bytes = b"",
-    event: Event | None = None,
+    event: NamedEvent | None = None,
     chaincode: str = "",
 ) -> bytes:
     """The COMPLETED message that answers a transaction."""

@@ -19,14 +19,14 @@ from chaincode.shim.conversation import Conversation, Kind
 from chaincode.shim.creator import Creator, read_creator
 from chaincode.shim.private import PrivateCollection
 from chaincode.shim.proposal import Proposal, read_transient
-from chaincode.shim.queries import Change, Page, Row, read_history, read_page, read_range
+from chaincode.shim.queries import Change, StatePage, StateRow, read_history, read_page, read_range
 from chaincode.shim.reads import read, read_many, read_policy, unreadable
 from chaincode.shim.writes import POLICY_METAKEY, Removal, Writes
 from identity.keys import SignatureCheck
 from identity.verification import Verification
 
 
-class Event(NamedTuple):
+class NamedEvent(NamedTuple):
     """The event that a transaction leaves when it commits."""
 
     name: str
@@ -61,7 +61,7 @@ class Transaction:
         self.timestamp_nanos: int = proposal.timestamp_nanos  # nanoseconds
         self.is_init: bool = is_init
         self.writes = Writes()
-        self.event: Event | None = None
+        self.event: NamedEvent | None = None
         self._conversation = conversation
         self._proposal = proposal
         self._verification = verification
@@ -98,14 +98,14 @@ class Transaction:
         """Delete a row when the handler is done."""
         self.writes.remove("", key, Removal.DELETE)
 
-    def range(self, start: str, end: str) -> Iterator[Row]:
+    def range(self, start: str, end: str) -> Iterator[StateRow]:
         """Rows with simple keys, start <= key < end, lazily; an empty bound is open.
 
         A row that appears in the range before the transaction commits makes it invalid.
         """
         return read_range(self._conversation, "", *composite.simple_range(start, end))
 
-    def page(self, start: str, end: str, *, rows_max: int, bookmark: str = "") -> Page:
+    def page(self, start: str, end: str, *, rows_max: int, bookmark: str = "") -> StatePage:
         """At most `rows_max` rows of a range; `bookmark` is that of the page before.
 
         Pages are for queries: peers refuse the writes of a transaction that read one.
@@ -123,13 +123,13 @@ class Transaction:
         """Kind and parts of a composite key; `ValueError` for any other key."""
         return composite.split_composite_key(key)
 
-    def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[Row]:
+    def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[StateRow]:
         """Rows whose composite keys begin with `kind` and `parts`, lazily."""
         return read_range(self._conversation, "", *composite.composite_range(kind, parts))
 
     def composite_page(
         self, kind: str, parts: Sequence[str] = (), *, rows_max: int, bookmark: str = ""
-    ) -> Page:
+    ) -> StatePage:
         """One page of `composite_range`; what is said of `page` holds."""
         bounds = composite.composite_range(kind, parts)
         return read_page(self._conversation, *bounds, rows_max=rows_max, bookmark=bookmark)
@@ -178,7 +178,7 @@ class Transaction:
             raise ValueError("an event has a name of at least one character")
         if self.event is not None:
             raise RuntimeError("a transaction leaves one event")
-        self.event = Event(name, payload)
+        self.event = NamedEvent(name, payload)
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
         """Whether each signature holds, in the order given; many are spread over all cores."""

@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from chaincode.shim.conversation import Conversation, Message
 from chaincode.shim.faults import TIMED_OUT, Rejected, TransactionOver
-from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.metrics import JobOutcome, Metrics
 from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed, failed, simulate
 from chaincode.shim.transaction import Handler
@@ -75,7 +75,7 @@ class Workers:
         )
         future.add_done_callback(lambda future: self._hand_back(job, future))
 
-    def give_up(self, job: Job, outcome: Outcome, failure: TransactionOver) -> bool:
+    def give_up(self, job: Job, outcome: JobOutcome, failure: TransactionOver) -> bool:
         """End a job without its handler; whether it was still open. The caller answers it."""
         if job.timer is None:
             return False
@@ -104,9 +104,9 @@ class Workers:
         job.timer = None
         fault = future.exception()
         if fault is None:
-            outcome, answer = Outcome.ANSWERED, future.result()
+            outcome, answer = JobOutcome.ANSWERED, future.result()
         else:
-            outcome = Outcome.REJECTED if isinstance(fault, Rejected) else Outcome.FAILED
+            outcome = JobOutcome.REJECTED if isinstance(fault, Rejected) else JobOutcome.FAILED
             answer = failed(job.conversation, fault)
         job.post(answer)
         self._note(job, outcome)
@@ -115,10 +115,10 @@ class Workers:
         sentence = (
             f"The transaction was not done within {self._settings.transaction_timeout_s:g} s."
         )
-        if self.give_up(job, Outcome.TIMED_OUT, TransactionOver(sentence)):
+        if self.give_up(job, JobOutcome.TIMED_OUT, TransactionOver(sentence)):
             job.post(completed(job.conversation, TIMED_OUT, sentence))
 
-    def _note(self, job: Job, outcome: Outcome) -> None:
+    def _note(self, job: Job, outcome: JobOutcome) -> None:
         seconds = time.monotonic() - job.arrived_s
         self._metrics.outcomes[outcome].inc()
         self._metrics.seconds.observe(seconds)

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.area.zones import LANES, get_lane
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, Context
 from chaincode.errors import LANE_BUSY, SLOT_PHASE
@@ -30,7 +30,7 @@ ACCOUNT_BYTES = 400  # an account row with its key, at the longest names
 NO_DIGEST = "0" * 64
 
 
-def has_room(context: Context, books: Books, *, bytes_later: int = 0) -> bool:
+def has_room(context: Context, books: RunAccounts, *, bytes_later: int = 0) -> bool:
     """Whether another chunk fits into this transaction.
 
     What is written at its end counts already: the accounts touched, and `bytes_later` of others.

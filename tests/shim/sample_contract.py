@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
-from chaincode.shim import Page, PeerError, Rejected, Row, Transaction
+from chaincode.shim import PeerError, Rejected, StatePage, StateRow, Transaction
 
 COLLECTION = "readings"
 
@@ -158,9 +158,9 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode(errors="replace")
 
 
-def _rows(rows: Iterable[Row]) -> list[tuple[str, str | None]]:
+def _rows(rows: Iterable[StateRow]) -> list[tuple[str, str | None]]:
     return [(row.key, _text(row.value)) for row in rows]
 
 
-def _page(page: Page) -> object:
+def _page(page: StatePage) -> object:
     return [_rows(page.rows), page.bookmark]

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from chaincode.shim.metrics import Outcome
+from chaincode.shim.metrics import JobOutcome
 from tests.shim.peer import ROWS_A_REPLY
 from tests.shim.proposals import Kind
 from tests.shim.sample_contract import contract
@@ -16,7 +16,7 @@ from tests.shim.stand import PACKAGE_ID, Stand, play, stand
 def outcomes(place: Stand) -> dict[str, float]:
     found = {
         outcome.value: place.figure("chaincode_transactions_total", outcome=outcome.value)
-        for outcome in Outcome
+        for outcome in JobOutcome
     }
     return {name: count for name, count in found.items() if count}
 

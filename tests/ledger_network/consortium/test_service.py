@@ -18,7 +18,7 @@ from chaincode.contract import Contract
 from chaincode.errors import Broken, Refused
 from chaincode.shim.creator import Creator
 from chaincode.shim.faults import Rejected
-from chaincode.shim.queries import Page, Row
+from chaincode.shim.queries import StatePage, StateRow
 from chaincode.shim.transaction import Transaction
 from identity.keys import SignatureCheck
 from ledger_network.fabric.ledger.service import (
@@ -84,14 +84,14 @@ class Peer:
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         return [self.rows.get(key) for key in keys]
 
-    def range(self, start: str, end: str) -> Iterator[Row]:
+    def range(self, start: str, end: str) -> Iterator[StateRow]:
         for key in sorted(self.rows):
             if start <= key and (not end or key < end):
-                yield Row(key, self.rows[key])
+                yield StateRow(key, self.rows[key])
 
-    def page(self, start: str, end: str, *, rows_max: int) -> Page:
+    def page(self, start: str, end: str, *, rows_max: int) -> StatePage:
         found = list(self.range(start, end))
-        return Page(found[:rows_max], "more" if len(found) > rows_max else "")
+        return StatePage(found[:rows_max], "more" if len(found) > rows_max else "")
 
     def private(self, collection: str) -> Private:
         assert collection == "readings"
