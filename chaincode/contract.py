@@ -1,6 +1,6 @@
 """The contract: one table of transactions, name -> handler, arguments, who may call.
 
-Whoever serves the contract, embedded or as chaincode of a Fabric peer, calls `Contract.invoke`.
+An engine serves the contract by calling `Contract.invoke`, embedded or as chaincode of a Fabric peer.
 The table is what documents, endpoints and checks are generated from.
 """
 
@@ -56,7 +56,7 @@ class TransactionRow(NamedTuple):
     """A row of the table.
 
     `callers` are the roles of organisations that may call it, none before the channel is
-    initialised; `admin` asks for an administrator of the organisation; `writes` tells a
+    initialised; `admin` requires an administrator of the organisation; `writes` tells a
     transaction from a query.
     """
 

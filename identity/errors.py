@@ -60,7 +60,7 @@ class RefusalRow(NamedTuple, Generic[E]):
 KEY_ALGORITHM = RefusalRow(
     KeyRefused,
     "KEY_ALGORITHM",
-    "{algorithm!r} is no kind of key known here; Ed25519 and P-256 are.",
+    "{algorithm!r} is not a known kind of key; Ed25519 and P-256 are.",
 )
 KEY_LENGTH = RefusalRow(
     KeyRefused, "KEY_LENGTH", "The {algorithm} key has {count} bytes; it must have {expected}."
@@ -69,7 +69,7 @@ KEY_ENCODING = RefusalRow(
     KeyRefused, "KEY_ENCODING", "The {algorithm} key {key} is not written in its canonical form."
 )
 KEY_OFF_CURVE = RefusalRow(
-    KeyRefused, "KEY_OFF_CURVE", "The {algorithm} key {key} is no point of the curve."
+    KeyRefused, "KEY_OFF_CURVE", "The {algorithm} key {key} is not a point of the curve."
 )
 KEY_SMALL_ORDER = RefusalRow(
     KeyRefused,
@@ -79,7 +79,7 @@ KEY_SMALL_ORDER = RefusalRow(
 KEY_ROUNDS = RefusalRow(
     KeyRefused,
     "KEY_ROUNDS",
-    "{rounds} rounds of PBKDF2 are not taken; between {least} and {most} are.",
+    "{rounds} rounds of PBKDF2 are not accepted; {least} to {most} are.",
 )
 KEY_UNREADABLE = RefusalRow(
     KeyRefused,
@@ -89,7 +89,7 @@ KEY_UNREADABLE = RefusalRow(
 
 # DIDs
 DID_LENGTH = RefusalRow(
-    DidRefused, "DID_LENGTH", "The DID has {count} characters; at most {limit} are taken."
+    DidRefused, "DID_LENGTH", "The DID has {count} characters; at most {limit} are accepted."
 )
 DID_METHOD = RefusalRow(
     DidRefused, "DID_METHOD", "{did!r} does not begin with did:key:z, the only form known here."
@@ -100,12 +100,12 @@ DID_BASE58 = RefusalRow(
 DID_CODEC = RefusalRow(
     DidRefused,
     "DID_CODEC",
-    "{did!r} holds a key of the kind 0x{kind}; Ed25519 (0xed01) and P-256 (0x8024) are taken.",
+    "{did!r} holds a key of the kind 0x{kind}; Ed25519 (0xed01) and P-256 (0x8024) are accepted.",
 )
 
 # Tokens
 TOKEN_SIZE = RefusalRow(
-    TokenRefused, "TOKEN_SIZE", "The token has {count} bytes; at most {limit} are taken."
+    TokenRefused, "TOKEN_SIZE", "The token has {count} bytes; at most {limit} are accepted."
 )
 TOKEN_SEGMENTS = RefusalRow(
     TokenRefused, "TOKEN_SEGMENTS", "The token has {count} parts between full stops instead of 3."
@@ -118,7 +118,7 @@ TOKEN_TYP_FORM = RefusalRow(
 TOKEN_HEADER_SIZE = RefusalRow(
     TokenRefused,
     "TOKEN_HEADER_SIZE",
-    "The header of the token has {count} characters; at most {limit} are taken.",
+    "The header of the token has {count} characters; at most {limit} are accepted.",
 )
 TOKEN_BASE64 = RefusalRow(
     TokenRefused,
@@ -128,7 +128,7 @@ TOKEN_BASE64 = RefusalRow(
 TOKEN_HEADER = RefusalRow(
     TokenRefused,
     "TOKEN_HEADER",
-    "The header of the token is no JSON object of the strings alg, kid and typ: {reason}.",
+    "The header of the token is not a JSON object of the strings alg, kid and typ: {reason}.",
 )
 TOKEN_HEADER_NOT_CANONICAL = RefusalRow(
     TokenRefused,
@@ -150,10 +150,10 @@ TOKEN_SIGNATURE_LENGTH = RefusalRow(
 TOKEN_SIGNATURE_HIGH_S = RefusalRow(
     TokenRefused,
     "TOKEN_SIGNATURE_HIGH_S",
-    "The P-256 signature has the larger of its two values of s; only the smaller is taken.",
+    "The P-256 signature has the larger of its two values of s; only the smaller is accepted.",
 )
 TOKEN_SIGNATURE = RefusalRow(
-    TokenRefused, "TOKEN_SIGNATURE", "The signature of the token is not one by {did}."
+    TokenRefused, "TOKEN_SIGNATURE", "The signature of the token was not made by {did}."
 )
 TOKEN_PAYLOAD = RefusalRow(
     TokenRefused, "TOKEN_PAYLOAD", "The payload of the token cannot be read: {reason}."
@@ -169,10 +169,10 @@ TOKEN_PAYLOAD_NOT_CANONICAL = RefusalRow(
 WALLET_PASSPHRASE = RefusalRow(
     WalletRefused,
     "WALLET_PASSPHRASE",
-    "The passphrase has {count} characters; between {least} and {most} are taken.",
+    "The passphrase has {count} characters; {least} to {most} are accepted.",
 )
 WALLET_EXISTS = RefusalRow(
-    WalletRefused, "WALLET_EXISTS", "{path} exists already and is not written over."
+    WalletRefused, "WALLET_EXISTS", "{path} exists already and is not overwritten."
 )
 WALLET_MISSING = RefusalRow(WalletRefused, "WALLET_MISSING", "There is no wallet at {path}.")
 WALLET_DAMAGED = RefusalRow(
@@ -191,10 +191,10 @@ WALLET_DID_TWICE = RefusalRow(
     WalletRefused, "WALLET_DID_TWICE", "The wallet {path} has the key of {did} already."
 )
 WALLET_LABEL = RefusalRow(
-    WalletRefused, "WALLET_LABEL", "The label has {count} characters; at most {limit} are taken."
+    WalletRefused, "WALLET_LABEL", "The label has {count} characters; at most {limit} are accepted."
 )
 WALLET_FULL = RefusalRow(
-    WalletRefused, "WALLET_FULL", "The wallet {path} has {limit} keys and takes no more."
+    WalletRefused, "WALLET_FULL", "The wallet {path} has {limit} keys and accepts no more."
 )
 WALLET_CHANGED = RefusalRow(
     WalletRefused,

@@ -38,7 +38,7 @@ class Account(Row, frozen=True, gc=False):
 
     `reserved_nano` is cover for matched trades that are not settled, and pay-outs that are not
     folded. Certificates in Wh:
-    `minted_wh` of this owner's plants = live here + retired by whoever consumed; `retired_wh`
+    `minted_wh` of this owner's plants = live here + retired by the consumers; `retired_wh`
     is what this owner retired as a consumer.
     """
 
@@ -162,7 +162,7 @@ def open_epoch(context: Context, area: str) -> int:
 
 
 def close_epoch(context: Context, area: str) -> None:
-    """Close the open epoch: whoever is appending to it conflicts, as at a gate."""
+    """Close the open epoch; a transaction that appends to it conflicts, as at a gate."""
     EPOCHS.put(context, Epoch(open=open_epoch(context, area) + 1), area)
 
 

@@ -260,7 +260,7 @@ def get_lane(context: Context, area: str) -> Lane:
 
 
 def require_open(context: Context, area: str, slot: int) -> None:
-    """Refuse a slot that is none of the area's, or whose gate is closed already."""
+    """Refuse a second at which no slot of the area starts, and a slot whose gate has closed."""
     require_slot_start(get_area(context, area), slot)
     closed = get_lane(context, area).closed_slot
     if slot <= closed:

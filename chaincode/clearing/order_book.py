@@ -41,7 +41,7 @@ from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 LeftOutReason = Literal[
     "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
 ]
-"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot were dated anew after placing."""
+"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot changed after placing."""
 
 
 class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):

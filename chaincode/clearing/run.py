@@ -9,7 +9,6 @@ rewrites no order row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 
 import msgspec
 
@@ -95,7 +94,7 @@ class SlotCleared(msgspec.Struct, frozen=True):
 
 
 def clear_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Clear a slot whose gate is closed, or go on clearing it, as far as one transaction takes."""
+    """Clear a slot whose gate is closed, or continue its run, as far as one transaction allows."""
     slot, run = enter(
         context,
         area=arguments.area,
@@ -130,7 +129,7 @@ class _Clearing:
         self.slot = slot
 
     def work(self) -> Run | None:
-        """Step by step until done (None) or out of room (where to go on)."""
+        """Work step by step; returns None when done, else the run to continue from."""
         steps = {
             "FOLD": (self._fold, "COVER"),
             "COVER": (self._cover, "MATCH"),
@@ -187,12 +186,13 @@ class _Clearing:
         )
 
     def _match(self) -> bool:
-        """Clear book after book; one whose trades do not fit is cleared again to go on."""
+        """Clear book after book; one whose trades do not fit is cleared again next time."""
         pages = book_pages(self._context, self._name, self._start, self.slot.book_pages)
         entries = list(page_entries(list(pages)))
         books = auction_books(self._context, self._area, self._start, self._rules, entries)
         left = [book for book in books if book.name >= self._run.cursor]
-        for auction, following in zip_longest(left, [book.name for book in left[1:]], fillvalue=""):
+        followings = [*(book.name for book in left[1:]), ""]
+        for auction, following in zip(left, followings, strict=False):
             outcome = MECHANISMS[self._rules.mechanism].clear(auction.book)
             if not (self._put_trades(auction, outcome) and self._put_clearing(auction, outcome)):
                 self._run = msgspec.structs.replace(self._run, cursor=auction.name)

@@ -84,7 +84,7 @@ def register_organisation(context: Context, arguments: OrganisationArguments) ->
 
 
 def require_key(did: str) -> None:
-    """Refuse a DID that no key of ours stands behind (small order, wrong curve, …)."""
+    """Refuse a DID whose key cannot be used (small order, wrong curve, …)."""
     try:
         resolve_did_key(did)
     except IdentityError as error:
@@ -92,7 +92,7 @@ def require_key(did: str) -> None:
 
 
 def require_role(context: Context, name: str, role: OrganisationRole) -> None:
-    """Refuse a name that is no organisation of `role`."""
+    """Refuse a name that does not belong to an organisation of `role`."""
     organisation = ORGANISATIONS.get(context, name)
     if organisation is None:
         raise ORGANISATION_UNKNOWN(name=name)

@@ -1,4 +1,4 @@
-"""The order batch: what a batch of signed tokens is checked against, read once for all of them.
+"""What a batch of signed tokens is checked against, read once for all of them.
 
 It holds the order rows too: each token is judged on what the ones before it in the batch did,
 and every row that changed is written once at the end.

@@ -46,8 +46,8 @@ class PostingPage(Row, frozen=True):
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
-    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading, for
-    an estimated meter no one's.
+    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading; an
+    estimated meter has none.
     """
 
     meter: str
@@ -74,7 +74,7 @@ class MeterPage(Row, frozen=True, kw_only=True):
 
 
 class SlotSettlement(Row, frozen=True, kw_only=True):
-    """The sums of a slot, Wh; they grow while its run goes on and move with its corrections.
+    """The sums of a slot, Wh; they grow during its run and change with its corrections.
 
     Beside them how many pages there are of meters, of estimates and of causes of corrections.
     """
@@ -143,7 +143,7 @@ class SettledSlot:
         return self.name, self.part, page_part(page)
 
     def move(self, **position: int | str) -> None:
-        """Note in the run where to go on."""
+        """Note in the run where to continue."""
         self.run = msgspec.structs.replace(self.run, **position)
 
     def post(self, postings: Sequence[Posting]) -> None:

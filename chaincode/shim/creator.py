@@ -38,7 +38,7 @@ class Creator:
 
 @lru_cache(maxsize=CREATORS_CACHED_MAX)
 def read_creator(serialized: bytes) -> Creator:
-    """The creator in a proposal's header; `ProposalUnreadable` when there is none in it."""
+    """The creator in a proposal's header; raises `ProposalUnreadable` where it is missing."""
     try:
         identity = identities_pb2.SerializedIdentity.FromString(serialized)
         certificate = x509.load_pem_x509_certificate(identity.id_bytes)

@@ -37,7 +37,7 @@ class Rejected(Exception):
 
 
 class ShimFault(Exception):
-    """A transaction that cannot go on; nothing that the contract says about it is endorsed."""
+    """A transaction that cannot continue; no answer of the contract to it is endorsed."""
 
 
 class PeerError(ShimFault):

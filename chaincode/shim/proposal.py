@@ -55,7 +55,7 @@ def read_proposal(message: chaincode_shim_pb2.ChaincodeMessage) -> Proposal:
 
 
 def read_transient(payload: bytes) -> Mapping[str, bytes]:
-    """The transient data in a proposal's payload, read-only; `ProposalUnreadable` if there is none."""
+    """The transient data in a proposal's payload, read-only; raises `ProposalUnreadable`."""
     try:
         transient = proposal_pb2.ChaincodeProposalPayload.FromString(payload).TransientMap
     except DecodeError as fault:

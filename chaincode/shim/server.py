@@ -38,7 +38,7 @@ class ChaincodeServer:
         registry: CollectorRegistry | None = None,
         verification: Verification | None = None,
     ) -> None:
-        """`registry` takes the metrics; `verification` is closed by whoever made it."""
+        """`registry` takes the metrics; the caller that made `verification` closes it."""
         self.settings = settings
         self.metrics = Metrics(registry if registry is not None else CollectorRegistry())
         self._handler = handler

@@ -95,7 +95,7 @@ class ServerSettings:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; an IPv6 host stands in brackets. `SettingsFault` if it is none."""
+    """Host and port of `host:port`; an IPv6 host stands in brackets. Raises `SettingsFault` for any other text."""
     host, colon, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if not colon or not bare or (":" in host and not (host[0] == "[" and host[-1] == "]")):

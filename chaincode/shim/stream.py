@@ -2,7 +2,7 @@
 
 The peer dials; we register, it answers REGISTERED and READY, and from then on sends TRANSACTION,
 INIT, RESPONSE, ERROR and KEEPALIVE. Whoever says anything else is no peer: the stream is ended with
-a line in the log, and the others go on.
+a line in the log, and the others continue.
 """
 
 from __future__ import annotations

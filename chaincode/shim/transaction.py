@@ -77,7 +77,7 @@ class Transaction:
         return read_transient(self._proposal.payload)
 
     def get(self, key: str) -> bytes | None:
-        """The committed value of a key, None where there is none.
+        """The committed value of a key, None where absent.
 
         `ValueError` for an empty key, and for one that begins with U+0000 and is not composite.
         """
