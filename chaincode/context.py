@@ -101,7 +101,7 @@ class StateView(Protocol):
 
 
 class Page(NamedTuple):
-    """Rows of one page of a range and the key to go on from, None at the end."""
+    """Rows of one page of a range and the key of the next row, None at the end."""
 
     rows: list[tuple[str, bytes]]
     next_key: str | None

@@ -1,6 +1,6 @@
 """The contract: one table of transactions, name -> handler, arguments, who may call.
 
-Whoever serves the contract, embedded or as chaincode of a Fabric peer, calls `Contract.invoke`.
+An engine serves the contract by calling `Contract.invoke`, embedded or as chaincode of a Fabric peer.
 The table is what documents, endpoints and checks are generated from.
 """
 
@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chaincode.accounts import balances
-from chaincode.area import clock, tariffs, zones
-from chaincode.area import rules as market_rules
-from chaincode.clearing import run as clearing
-from chaincode.consortium import acts, registry
-from chaincode.consortium.registry import CHANNEL, ORGANISATIONS, OrganisationRole
+from chaincode.area import clock, rules, tariffs, zones
+from chaincode.clearing.run import clear_slot
+from chaincode.consortium import acts, organisations, participants
+from chaincode.consortium.organisations import CHANNEL, ORGANISATIONS, OrganisationRole
 from chaincode.context import Context
 from chaincode.errors import (
     ADMIN_NEEDED,
@@ -26,14 +25,19 @@ from chaincode.errors import (
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
 )
-from chaincode.metering import meters
-from chaincode.metering import reports as readings
-from chaincode.orders import handlers as orders
-from chaincode.queries import market as queries
-from chaincode.queries import meters as meter_queries
+from chaincode.metering import meters, reports
+from chaincode.orders import handlers
+from chaincode.queries import market
+from chaincode.queries.meters import (
+    MetersArguments,
+    ReadingsArguments,
+    list_metered,
+    list_meters,
+    list_readings,
+)
 from chaincode.settlement import correction, disputes
-from chaincode.settlement import run as settlement
-from chaincode.slots import gate as slots
+from chaincode.settlement.run import settle_slot
+from chaincode.slots import gate
 from chaincode.state import encode
 
 NAME = "commonwatt"
@@ -48,11 +52,11 @@ MEMBERS: tuple[OrganisationRole, ...] = ("dso", "retailer", "oracle")
 EVERYBODY: tuple[OrganisationRole, ...] = ("dso", "retailer", "oracle", "regulator")
 
 
-class Transaction(NamedTuple):
+class TransactionRow(NamedTuple):
     """A row of the table.
 
     `callers` are the roles of organisations that may call it, none before the channel is
-    initialised; `admin` asks for an administrator of the organisation; `writes` tells a
+    initialised; `admin` requires an administrator of the organisation; `writes` tells a
     transaction from a query.
     """
 
@@ -70,58 +74,62 @@ def _write(
     callers: tuple[OrganisationRole, ...],
     *,
     admin: bool = False,
-) -> Transaction:
-    return Transaction(handler.__name__, handler, arguments, callers, admin, writes=True)
+) -> TransactionRow:
+    return TransactionRow(handler.__name__, handler, arguments, callers, admin, writes=True)
 
 
 def _read(
     handler: Callable[[Context, Any], msgspec.Struct], arguments: type[msgspec.Struct]
-) -> Transaction:
-    return Transaction(handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False)
+) -> TransactionRow:
+    return TransactionRow(
+        handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False
+    )
 
 
-TRANSACTIONS: tuple[Transaction, ...] = (
-    _write(registry.initialise, registry.InitialiseArguments, (), admin=True),
-    _write(registry.register_organisation, registry.OrganisationArguments, DSO, admin=True),
-    _write(registry.register_participant, registry.ParticipantArguments, RETAILER),
+TRANSACTIONS: tuple[TransactionRow, ...] = (
+    _write(organisations.initialise, organisations.InitialiseArguments, (), admin=True),
+    _write(
+        organisations.register_organisation, organisations.OrganisationArguments, DSO, admin=True
+    ),
+    _write(participants.register_participant, participants.ParticipantArguments, RETAILER),
     _write(zones.register_area, zones.AreaArguments, DSO, admin=True),
     _write(zones.register_zone, zones.ZoneArguments, DSO, admin=True),
     _write(zones.set_zone_capacity, zones.CapacityArguments, DSO),
     _write(zones.pause_zone, zones.PauseArguments, DSO),
     _write(zones.resume_zone, zones.PauseArguments, DSO),
-    _write(slots.post_seed_anchor, slots.SeedArguments, DSO),
-    _write(market_rules.set_market_rules, market_rules.RulesArguments, DSO, admin=True),
+    _write(gate.post_seed_anchor, gate.SeedArguments, DSO),
+    _write(rules.set_market_rules, rules.RulesArguments, DSO, admin=True),
     _write(clock.set_clock, clock.ClockArguments, DSO, admin=True),
     _write(tariffs.set_fees, tariffs.FeesArguments, DSO, admin=True),
     _write(tariffs.set_residual_prices, tariffs.ResidualArguments, RETAILER, admin=True),
     _write(tariffs.set_vat, tariffs.VatArguments, MARKET),
     _write(meters.register_certified_meter, meters.MeterArguments, DSO),
-    _write(readings.set_oracle_nodes, readings.OracleArguments, ORACLE, admin=True),
+    _write(reports.set_oracle_nodes, reports.OracleArguments, ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
     _write(balances.credit_client, balances.PaymentArguments, RETAILER),
     _write(balances.debit_client, balances.PaymentArguments, RETAILER),
-    _write(orders.place_orders, orders.TokensArguments, MARKET),
-    _write(orders.amend_orders, orders.TokensArguments, MARKET),
-    _write(orders.cancel_orders, orders.TokensArguments, MARKET),
-    _write(slots.close_gate, slots.GateArguments, MEMBERS),
-    _write(clearing.clear_slot, slots.SlotArguments, MEMBERS),
-    _write(readings.record_readings, readings.ReportArguments, ORACLE),
-    _write(settlement.settle_slot, slots.SlotArguments, MEMBERS),
-    _write(correction.correct_slot, slots.SlotArguments, MEMBERS),
+    _write(handlers.place_orders, handlers.TokensArguments, MARKET),
+    _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
+    _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
+    _write(gate.close_gate, gate.GateArguments, MEMBERS),
+    _write(clear_slot, gate.SlotArguments, MEMBERS),
+    _write(reports.record_readings, reports.ReportArguments, ORACLE),
+    _write(settle_slot, gate.SlotArguments, MEMBERS),
+    _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
-    _read(queries.describe_area, zones.AreaName),
-    _read(queries.get_market_rules, slots.SlotArguments),
-    _read(queries.get_seed_chain, slots.SlotArguments),
-    _read(queries.describe_slot, slots.SlotArguments),
-    _read(queries.list_open_orders, slots.SlotArguments),
-    _read(queries.get_book, queries.BookArguments),
-    _read(queries.list_trades, slots.SlotArguments),
-    _read(queries.list_postings, queries.PageArguments),
-    _read(queries.list_orders, queries.TraderArguments),
-    _read(meter_queries.list_meters, meter_queries.MetersArguments),
-    _read(meter_queries.list_readings, meter_queries.ReadingsArguments),
-    _read(meter_queries.list_metered, queries.PageArguments),
-    _read(correction.list_causes, queries.PageArguments),
+    _read(market.describe_area, zones.AreaName),
+    _read(market.get_market_rules, gate.SlotArguments),
+    _read(market.get_seed_chain, gate.SlotArguments),
+    _read(market.describe_slot, gate.SlotArguments),
+    _read(market.list_open_orders, gate.SlotArguments),
+    _read(market.get_book, market.BookArguments),
+    _read(market.list_trades, gate.SlotArguments),
+    _read(market.list_postings, gate.PageArguments),
+    _read(market.list_orders, market.TraderArguments),
+    _read(list_meters, MetersArguments),
+    _read(list_readings, ReadingsArguments),
+    _read(list_metered, gate.PageArguments),
+    _read(correction.list_causes, gate.PageArguments),
     _read(balances.get_account, balances.OwnerArguments),
     _read(balances.sum_accounts, zones.AreaName),
 )
@@ -161,14 +169,14 @@ class Contract:
         return encode(transaction.handler(context, read))
 
 
-def _named(name: str) -> Transaction:
+def _named(name: str) -> TransactionRow:
     transaction = _BY_NAME.get(name)
     if transaction is None:
         raise TRANSACTION_UNKNOWN(name=name)
     return transaction
 
 
-def _check_caller(context: Context, transaction: Transaction) -> None:
+def _check_caller(context: Context, transaction: TransactionRow) -> None:
     caller = context.caller
     if transaction.callers:
         organisation = ORGANISATIONS.get(context, caller.member)

@@ -44,7 +44,7 @@ class WalletRefused(IdentityError):
 E = TypeVar("E", bound=IdentityError)
 
 
-class Refusal(NamedTuple, Generic[E]):
+class RefusalRow(NamedTuple, Generic[E]):
     """A row of the table; calling it with the values of its places gives the exception."""
 
     kind: type[E]
@@ -57,104 +57,108 @@ class Refusal(NamedTuple, Generic[E]):
 
 
 # Keys
-KEY_ALGORITHM = Refusal(
+KEY_ALGORITHM = RefusalRow(
     KeyRefused,
     "KEY_ALGORITHM",
-    "{algorithm!r} is no kind of key known here; Ed25519 and P-256 are.",
+    "{algorithm!r} is not a known kind of key; Ed25519 and P-256 are.",
 )
-KEY_LENGTH = Refusal(
+KEY_LENGTH = RefusalRow(
     KeyRefused, "KEY_LENGTH", "The {algorithm} key has {count} bytes; it must have {expected}."
 )
-KEY_ENCODING = Refusal(
+KEY_ENCODING = RefusalRow(
     KeyRefused, "KEY_ENCODING", "The {algorithm} key {key} is not written in its canonical form."
 )
-KEY_OFF_CURVE = Refusal(
-    KeyRefused, "KEY_OFF_CURVE", "The {algorithm} key {key} is no point of the curve."
+KEY_OFF_CURVE = RefusalRow(
+    KeyRefused, "KEY_OFF_CURVE", "The {algorithm} key {key} is not a point of the curve."
 )
-KEY_SMALL_ORDER = Refusal(
+KEY_SMALL_ORDER = RefusalRow(
     KeyRefused,
     "KEY_SMALL_ORDER",
     "The {algorithm} key {key} is of small order: one signature would hold for many messages.",
 )
-KEY_ROUNDS = Refusal(
+KEY_ROUNDS = RefusalRow(
     KeyRefused,
     "KEY_ROUNDS",
-    "{rounds} rounds of PBKDF2 are not taken; between {least} and {most} are.",
+    "{rounds} rounds of PBKDF2 are not accepted; {least} to {most} are.",
 )
-KEY_UNREADABLE = Refusal(
+KEY_UNREADABLE = RefusalRow(
     KeyRefused,
     "KEY_UNREADABLE",
     "The private key cannot be read: it is damaged, or the passphrase is not the right one.",
 )
 
 # DIDs
-DID_LENGTH = Refusal(
-    DidRefused, "DID_LENGTH", "The DID has {count} characters; at most {limit} are taken."
+DID_LENGTH = RefusalRow(
+    DidRefused, "DID_LENGTH", "The DID has {count} characters; at most {limit} are accepted."
 )
-DID_METHOD = Refusal(
+DID_METHOD = RefusalRow(
     DidRefused, "DID_METHOD", "{did!r} does not begin with did:key:z, the only form known here."
 )
-DID_BASE58 = Refusal(DidRefused, "DID_BASE58", "{did!r} has characters that base58 does not have.")
-DID_CODEC = Refusal(
+DID_BASE58 = RefusalRow(
+    DidRefused, "DID_BASE58", "{did!r} has characters that base58 does not have."
+)
+DID_CODEC = RefusalRow(
     DidRefused,
     "DID_CODEC",
-    "{did!r} holds a key of the kind 0x{kind}; Ed25519 (0xed01) and P-256 (0x8024) are taken.",
+    "{did!r} holds a key of the kind 0x{kind}; Ed25519 (0xed01) and P-256 (0x8024) are accepted.",
 )
 
 # Tokens
-TOKEN_SIZE = Refusal(
-    TokenRefused, "TOKEN_SIZE", "The token has {count} bytes; at most {limit} are taken."
+TOKEN_SIZE = RefusalRow(
+    TokenRefused, "TOKEN_SIZE", "The token has {count} bytes; at most {limit} are accepted."
 )
-TOKEN_SEGMENTS = Refusal(
+TOKEN_SEGMENTS = RefusalRow(
     TokenRefused, "TOKEN_SEGMENTS", "The token has {count} parts between full stops instead of 3."
 )
-TOKEN_TYP_FORM = Refusal(
+TOKEN_TYP_FORM = RefusalRow(
     TokenRefused,
     "TOKEN_TYP_FORM",
     "The typ {typ!r} is not 1 to 64 characters of a-z, 0-9, full stop, plus and hyphen.",
 )
-TOKEN_HEADER_SIZE = Refusal(
+TOKEN_HEADER_SIZE = RefusalRow(
     TokenRefused,
     "TOKEN_HEADER_SIZE",
-    "The header of the token has {count} characters; at most {limit} are taken.",
+    "The header of the token has {count} characters; at most {limit} are accepted.",
 )
-TOKEN_BASE64 = Refusal(
+TOKEN_BASE64 = RefusalRow(
     TokenRefused,
     "TOKEN_BASE64",
     "The {part} of the token is not base64url without padding in its canonical form.",
 )
-TOKEN_HEADER = Refusal(
+TOKEN_HEADER = RefusalRow(
     TokenRefused,
     "TOKEN_HEADER",
-    "The header of the token is no JSON object of the strings alg, kid and typ: {reason}.",
+    "The header of the token is not a JSON object of the strings alg, kid and typ: {reason}.",
 )
-TOKEN_HEADER_NOT_CANONICAL = Refusal(
+TOKEN_HEADER_NOT_CANONICAL = RefusalRow(
     TokenRefused,
     "TOKEN_HEADER_NOT_CANONICAL",
     "The header of the token is not canonical JSON: each member once, sorted, without white space.",
 )
-TOKEN_TYP = Refusal(TokenRefused, "TOKEN_TYP", "The typ of the token is {typ!r}, not {expected!r}.")
-TOKEN_KID = Refusal(
+TOKEN_TYP = RefusalRow(
+    TokenRefused, "TOKEN_TYP", "The typ of the token is {typ!r}, not {expected!r}."
+)
+TOKEN_KID = RefusalRow(
     TokenRefused, "TOKEN_KID", "The kid of the token is not a did:key and its fragment: {reason}"
 )
-TOKEN_ALG = Refusal(
+TOKEN_ALG = RefusalRow(
     TokenRefused, "TOKEN_ALG", "The alg of the token is {alg!r}, which its {algorithm} key forbids."
 )
-TOKEN_SIGNATURE_LENGTH = Refusal(
+TOKEN_SIGNATURE_LENGTH = RefusalRow(
     TokenRefused, "TOKEN_SIGNATURE_LENGTH", "The signature has {count} bytes instead of 64."
 )
-TOKEN_SIGNATURE_HIGH_S = Refusal(
+TOKEN_SIGNATURE_HIGH_S = RefusalRow(
     TokenRefused,
     "TOKEN_SIGNATURE_HIGH_S",
-    "The P-256 signature has the larger of its two values of s; only the smaller is taken.",
+    "The P-256 signature has the larger of its two values of s; only the smaller is accepted.",
 )
-TOKEN_SIGNATURE = Refusal(
-    TokenRefused, "TOKEN_SIGNATURE", "The signature of the token is not one by {did}."
+TOKEN_SIGNATURE = RefusalRow(
+    TokenRefused, "TOKEN_SIGNATURE", "The signature of the token was not made by {did}."
 )
-TOKEN_PAYLOAD = Refusal(
+TOKEN_PAYLOAD = RefusalRow(
     TokenRefused, "TOKEN_PAYLOAD", "The payload of the token cannot be read: {reason}."
 )
-TOKEN_PAYLOAD_NOT_CANONICAL = Refusal(
+TOKEN_PAYLOAD_NOT_CANONICAL = RefusalRow(
     TokenRefused,
     "TOKEN_PAYLOAD_NOT_CANONICAL",
     "The payload of the token is not canonical JSON: each member once, sorted, without white space "
@@ -162,35 +166,37 @@ TOKEN_PAYLOAD_NOT_CANONICAL = Refusal(
 )
 
 # Wallets
-WALLET_PASSPHRASE = Refusal(
+WALLET_PASSPHRASE = RefusalRow(
     WalletRefused,
     "WALLET_PASSPHRASE",
-    "The passphrase has {count} characters; between {least} and {most} are taken.",
+    "The passphrase has {count} characters; {least} to {most} are accepted.",
 )
-WALLET_EXISTS = Refusal(
-    WalletRefused, "WALLET_EXISTS", "{path} exists already and is not written over."
+WALLET_EXISTS = RefusalRow(
+    WalletRefused, "WALLET_EXISTS", "{path} exists already and is not overwritten."
 )
-WALLET_MISSING = Refusal(WalletRefused, "WALLET_MISSING", "There is no wallet at {path}.")
-WALLET_DAMAGED = Refusal(WalletRefused, "WALLET_DAMAGED", "The wallet {path} is damaged: {reason}.")
-WALLET_LOCKED = Refusal(
+WALLET_MISSING = RefusalRow(WalletRefused, "WALLET_MISSING", "There is no wallet at {path}.")
+WALLET_DAMAGED = RefusalRow(
+    WalletRefused, "WALLET_DAMAGED", "The wallet {path} is damaged: {reason}."
+)
+WALLET_LOCKED = RefusalRow(
     WalletRefused,
     "WALLET_LOCKED",
     "The key {did} in the wallet {path} does not open: "
     "the passphrase is not the right one, or the key is damaged.",
 )
-WALLET_DID_UNKNOWN = Refusal(
+WALLET_DID_UNKNOWN = RefusalRow(
     WalletRefused, "WALLET_DID_UNKNOWN", "The wallet {path} has no key for {did!r}."
 )
-WALLET_DID_TWICE = Refusal(
+WALLET_DID_TWICE = RefusalRow(
     WalletRefused, "WALLET_DID_TWICE", "The wallet {path} has the key of {did} already."
 )
-WALLET_LABEL = Refusal(
-    WalletRefused, "WALLET_LABEL", "The label has {count} characters; at most {limit} are taken."
+WALLET_LABEL = RefusalRow(
+    WalletRefused, "WALLET_LABEL", "The label has {count} characters; at most {limit} are accepted."
 )
-WALLET_FULL = Refusal(
-    WalletRefused, "WALLET_FULL", "The wallet {path} has {limit} keys and takes no more."
+WALLET_FULL = RefusalRow(
+    WalletRefused, "WALLET_FULL", "The wallet {path} has {limit} keys and accepts no more."
 )
-WALLET_CHANGED = Refusal(
+WALLET_CHANGED = RefusalRow(
     WalletRefused,
     "WALLET_CHANGED",
     "Somebody else has changed, moved or locked {path} since it was opened; open it again.",

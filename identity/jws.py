@@ -5,7 +5,7 @@ own wallets sign. The header is exactly the canonical JSON of `alg`, `kid` and `
 did:key and its fragment, so the key comes from the token and from nowhere else; the key's kind
 fixes `alg`; `typ` says what the payload is, so that no signature for one purpose holds for
 another. Base64url has no padding and no stray bits, and of the two values of s in a P-256
-signature only the smaller is taken: whoever passes a token on cannot make a second one of it.
+signature only the smaller is taken: somebody who passes a token on cannot make a second one of it.
 
 `parse_compact` does everything except the signature, so that a caller can gather a batch for
 `identity.keys.verify_many`; until a check has held, nothing in a `Compact` is known to be said by

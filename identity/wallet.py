@@ -2,7 +2,7 @@
 
 The file is JSON, `{"version":1,"keys":[{"did","label","pkcs8"}]}` with the newest key first. Each
 `pkcs8` is a PEM as `identity.pkcs8` writes it, which OpenSSL opens too. DIDs and labels are in
-clear: whoever holds the file learns which DIDs belong together, not how to sign for them.
+clear: somebody who holds the file learns which DIDs belong together, not how to sign for them.
 
 The file is written whole, to a new file beside it that is synced and then takes its name, mode
 0600; a wallet that another program has changed, moved or is changing meanwhile is not written

@@ -15,7 +15,7 @@ import msgspec
 
 from chaincode.accounts.posting import CREDIT, DEBIT, Posting
 from chaincode.area.zones import LANES, AreaName, Lane, get_lane
-from chaincode.consortium.registry import PARTICIPANTS
+from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import (
     AREA_UNKNOWN,
@@ -38,7 +38,7 @@ class Account(Row, frozen=True, gc=False):
 
     `reserved_nano` is cover for matched trades that are not settled, and pay-outs that are not
     folded. Certificates in Wh:
-    `minted_wh` of this owner's plants = live here + retired by whoever consumed; `retired_wh`
+    `minted_wh` of this owner's plants = live here + retired by the consumers; `retired_wh`
     is what this owner retired as a consumer.
     """
 
@@ -162,7 +162,7 @@ def open_epoch(context: Context, area: str) -> int:
 
 
 def close_epoch(context: Context, area: str) -> None:
-    """Close the open epoch: whoever is appending to it conflicts, as at a gate."""
+    """Close the open epoch; a transaction that appends to it conflicts, as at a gate."""
     EPOCHS.put(context, Epoch(open=open_epoch(context, area) + 1), area)
 
 
@@ -171,7 +171,7 @@ def epoch_part(epoch: int) -> str:
     return f"{epoch:012d}"
 
 
-class Books:
+class RunAccounts:
     """The accounts that a run works on, loaded once and written once."""
 
     def __init__(self, context: Context, area: str) -> None:
@@ -248,7 +248,7 @@ class Books:
                 self._before[owner] = self._accounts[owner]
 
 
-def fold(context: Context, books: Books, area: str, *, rows_max: int) -> bool:
+def fold(context: Context, books: RunAccounts, area: str, *, rows_max: int) -> bool:
     """Fold entries of closed epochs into `books`; True when none is left.
 
     Epochs closed by a committed gate take no more entries, so there is no phantom here.

@@ -1,7 +1,7 @@
 """Market time: an area's clock rule applied to transaction time.
 
 It only permits or refuses; nothing stored derives from it. Rate 1 in production, faster in a
-demonstration, which anchors anew when it starts so that time stood still while it was off.
+demonstration, which sets a new anchor when it starts so that time stood still while it was off.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def set_clock(context: Context, arguments: ClockArguments) -> Accepted:
     """Set an area's clock; market time never goes back behind what the market has done.
 
     That is the earlier anchor and the newest gate that closed: a demonstration that was off may
-    go on where it stopped, but what was late stays late.
+    continue where it stopped, but what was late stays late.
     """
     area = own_area(context, arguments.area)
     floor_s = 0

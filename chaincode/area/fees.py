@@ -77,7 +77,7 @@ def relation_of(grid_level: int) -> Relation:
 
 
 def check_rows(rows: Sequence[FeeRow]) -> RowFault | None:
-    """The first fault of a list of rows, None where there is none.
+    """The first fault of a list of rows, None where the list has no fault.
 
     Refused are values out of bounds and two rows of one kind that can apply to the same Wh, that
     is whose relations, grid levels and hours all overlap.

@@ -16,7 +16,7 @@ from chaincode.area.zones import (
     own_area,
     require_open,
 )
-from chaincode.consortium.registry import PARTICIPANTS
+from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import (
     Accepted,
     Context,

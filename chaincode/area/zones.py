@@ -62,7 +62,7 @@ class Area(Row, frozen=True):
     zones: list[TreeZone]
 
 
-class Zone(Row, frozen=True):
+class ZoneArea(Row, frozen=True):
     """Where a zone belongs; zone names are unique in the channel."""
 
     area: str
@@ -94,7 +94,7 @@ class Lane(Row, frozen=True):
 
 
 AREAS = Table(10, "areas", Area, ("area",))
-ZONES = Table(11, "zones", Zone, ("zone",))
+ZONES = Table(11, "zones", ZoneArea, ("zone",))
 CAPACITIES = Table(12, "capacities", ZoneCapacity, ("zone",))
 LANES = Table(13, "lanes", Lane, ("area",))
 
@@ -149,7 +149,7 @@ def register_area(context: Context, arguments: AreaArguments) -> Accepted:
         area=arguments.area, dso=context.caller.member, slot_s=arguments.slot_s, zones=[root]
     )
     AREAS.put(context, area, arguments.area)
-    ZONES.put(context, Zone(area=arguments.area), arguments.root)
+    ZONES.put(context, ZoneArea(area=arguments.area), arguments.root)
     LANES.put(context, Lane(closed_slot=0, run=None, unfolded_epoch=0), arguments.area)
     context.emit("area_registered", encode(arguments))
     return Accepted(arguments.area)
@@ -166,7 +166,7 @@ def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
         raise ZONES_TOO_MANY(limit=ZONES_MAX)
     zone = TreeZone(arguments.zone, arguments.parent, arguments.grid_level, paused=False)
     AREAS.put(context, msgspec.structs.replace(area, zones=[*area.zones, zone]), area.area)
-    ZONES.put(context, Zone(area=area.area), arguments.zone)
+    ZONES.put(context, ZoneArea(area=area.area), arguments.zone)
     context.emit("zone_registered", encode(arguments))
     return Accepted(arguments.zone)
 
@@ -260,7 +260,7 @@ def get_lane(context: Context, area: str) -> Lane:
 
 
 def require_open(context: Context, area: str, slot: int) -> None:
-    """Refuse a slot that is none of the area's, or whose gate is closed already."""
+    """Refuse a second at which no slot of the area starts, and a slot whose gate has closed."""
     require_slot_start(get_area(context, area), slot)
     closed = get_lane(context, area).closed_slot
     if slot <= closed:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
@@ -23,7 +23,7 @@ from chaincode.auctions.mechanisms import Scope
 from chaincode.clearing.cover import (
     cover_nano,
 )
-from chaincode.consortium.registry import locked_traders
+from chaincode.consortium.participants import locked_traders
 from chaincode.context import Context
 from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
@@ -41,7 +41,7 @@ from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 LeftOutReason = Literal[
     "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
 ]
-"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot were dated anew after placing."""
+"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot changed after placing."""
 
 
 class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
@@ -101,7 +101,7 @@ class BookPage(Row, frozen=True):
     withdrawals: list[Withdrawal]
 
 
-BOOKS = Table(42, "book pages", BookPage, ("area", "slot", "page"))
+BOOK_PAGES = Table(42, "book pages", BookPage, ("area", "slot", "page"))
 
 
 def trader_of(order: str) -> str:
@@ -111,7 +111,7 @@ def trader_of(order: str) -> str:
 
 def book_page(context: Context, area: str, slot: int, number: int) -> BookPage:
     """One page of a slot's book, which must be there."""
-    page = BOOKS.get(context, area, slot_part(slot), page_part(number))
+    page = BOOK_PAGES.get(context, area, slot_part(slot), page_part(number))
     if page is None:
         raise Broken(f"page {number} of the book of {area}, {slot} is gone")
     return page
@@ -120,7 +120,7 @@ def book_page(context: Context, area: str, slot: int, number: int) -> BookPage:
 def book_pages(context: Context, area: str, slot: int, count: int) -> Iterator[BookPage]:
     """The pages of a slot's book, in order."""
     names = [(area, slot_part(slot), page_part(page)) for page in range(count)]
-    for page in BOOKS.get_many(context, names):
+    for page in BOOK_PAGES.get_many(context, names):
         if page is not None:
             yield page
 
@@ -148,7 +148,7 @@ class Covering:
         seed: str,
         rules: MarketRules,
         paused: frozenset[str],
-        books: Books,
+        books: RunAccounts,
         quantity_wh: dict[str, int],
         scope: Scope,
     ) -> None:

@@ -9,11 +9,10 @@ rewrites no order row.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import zip_longest
 
 import msgspec
 
-from chaincode.accounts.balances import Books, fold
+from chaincode.accounts.balances import RunAccounts, fold
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import RULES, rules_at
 from chaincode.area.zones import get_area, paused_zones
@@ -21,7 +20,7 @@ from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
 from chaincode.clearing.order_book import (
-    BOOKS,
+    BOOK_PAGES,
     BookEntry,
     BookPage,
     Covering,
@@ -95,7 +94,7 @@ class SlotCleared(msgspec.Struct, frozen=True):
 
 
 def clear_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Clear a slot whose gate is closed, or go on clearing it, as far as one transaction takes."""
+    """Clear a slot whose gate is closed, or continue its run, as far as one transaction allows."""
     slot, run = enter(
         context,
         area=arguments.area,
@@ -125,12 +124,12 @@ class _Clearing:
         self._name = arguments.area
         self._start = arguments.slot
         self._rules = rules_at(RULES.get(context, self._name), self._name, self._start)
-        self._books = Books(context, self._name)
+        self._books = RunAccounts(context, self._name)
         self._run = run
         self.slot = slot
 
     def work(self) -> Run | None:
-        """Step by step until done (None) or out of room (where to go on)."""
+        """Work step by step; returns None when done, else the run to continue from."""
         steps = {
             "FOLD": (self._fold, "COVER"),
             "COVER": (self._cover, "MATCH"),
@@ -179,7 +178,7 @@ class _Clearing:
 
     def _put_book_page(self, page: BookPage, quantity_wh: dict[str, int]) -> None:
         number = self.slot.book_pages
-        BOOKS.put(self._context, page, self._name, slot_part(self._start), page_part(number))
+        BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
         digest = chained(self._run.digest, encode(page))
         self._run = msgspec.structs.replace(self._run, digest=digest)
         self.slot = msgspec.structs.replace(
@@ -187,12 +186,13 @@ class _Clearing:
         )
 
     def _match(self) -> bool:
-        """Clear book after book; one whose trades do not fit is cleared again to go on."""
+        """Clear book after book; one whose trades do not fit is cleared again next time."""
         pages = book_pages(self._context, self._name, self._start, self.slot.book_pages)
         entries = list(page_entries(list(pages)))
         books = auction_books(self._context, self._area, self._start, self._rules, entries)
         left = [book for book in books if book.name >= self._run.cursor]
-        for auction, following in zip_longest(left, [book.name for book in left[1:]], fillvalue=""):
+        followings = [*(book.name for book in left[1:]), ""]
+        for auction, following in zip(left, followings, strict=False):
             outcome = MECHANISMS[self._rules.mechanism].clear(auction.book)
             if not (self._put_trades(auction, outcome) and self._put_clearing(auction, outcome)):
                 self._run = msgspec.structs.replace(self._run, cursor=auction.name)

@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chaincode.consortium.registry import PARTICIPANTS, regulator_did, set_lock
+from chaincode.consortium.organisations import regulator_did
+from chaincode.consortium.participants import PARTICIPANTS, set_lock
 from chaincode.context import Context
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take

@@ -15,7 +15,8 @@ from chaincode.area.zones import (
     own_area,
     require_open,
 )
-from chaincode.consortium.registry import PARTICIPANTS, require_role
+from chaincode.consortium.organisations import require_role
+from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import (
     Accepted,
     Context,

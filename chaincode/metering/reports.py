@@ -33,7 +33,7 @@ from chaincode.area.zones import (
     require_open,
     require_slot_start,
 )
-from chaincode.consortium.registry import require_key
+from chaincode.consortium.organisations import require_key
 from chaincode.context import (
     Accepted,
     Context,

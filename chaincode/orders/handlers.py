@@ -44,7 +44,7 @@ from chaincode.errors import (
     Refused,
 )
 from chaincode.metering.meters import MeterVersion, meter_at
-from chaincode.orders.order_batch import Desk, RowKey, SlotTerms, StoredOrder
+from chaincode.orders.order_batch import OrderBatch, RowKey, SlotTerms, StoredOrder
 from chaincode.orders.sheets import (
     AMENDS,
     CANCELS,
@@ -90,37 +90,37 @@ def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Place the orders of up to 500 signed sheets; the answer is per sheet."""
     taken = take_batch(context, SHEETS, arguments.tokens)
     sheets = [token for token in taken if not isinstance(token, Refused)]
-    desk = Desk(context)
-    desk.load_locks()
-    desk.load_meters({token.payload.meter: None for token in sheets})
-    desk.load_traders((token.did, token.payload.meter) for token in sheets)
-    desk.load_rows(_sheet_rows(desk, sheets))
-    return _answer(context, desk, taken, "PLACED", _place)
+    batch = OrderBatch(context)
+    batch.load_locks()
+    batch.load_meters({token.payload.meter: None for token in sheets})
+    batch.load_traders((token.did, token.payload.meter) for token in sheets)
+    batch.load_rows(_sheet_rows(batch, sheets))
+    return _answer(context, batch, taken, "PLACED", _place)
 
 
 def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Replace the steps of open orders; Wh given up cost the cancellation fee."""
     taken = take_batch(context, AMENDS, arguments.tokens)
     amends = [token for token in taken if not isinstance(token, Refused)]
-    desk = Desk(context)
-    desk.load_locks()
-    desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
-    desk.load_meters({order.meter: None for order in desk.all_orders()})
-    return _answer(context, desk, taken, "AMENDED", _amend)
+    batch = OrderBatch(context)
+    batch.load_locks()
+    batch.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
+    batch.load_meters({order.meter: None for order in batch.all_orders()})
+    return _answer(context, batch, taken, "AMENDED", _amend)
 
 
 def cancel_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Withdraw open orders; their Wh cost the cancellation fee."""
     taken = take_batch(context, CANCELS, arguments.tokens)
     cancels = [token for token in taken if not isinstance(token, Refused)]
-    desk = Desk(context)
-    desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels)
-    return _answer(context, desk, taken, "CANCELLED", _cancel)
+    batch = OrderBatch(context)
+    batch.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels)
+    return _answer(context, batch, taken, "CANCELLED", _cancel)
 
 
-def _sheet_rows(desk: Desk, sheets: Sequence[Opened[Sheet]]) -> Iterator[RowKey]:
+def _sheet_rows(batch: OrderBatch, sheets: Sequence[Opened[Sheet]]) -> Iterator[RowKey]:
     for token in sheets:
-        area = desk.area_of(token.payload.meter)
+        area = batch.area_of(token.payload.meter)
         if area is not None:
             for order in _readable_orders([token]):
                 yield RowKey(area, order.slot, token.did)
@@ -135,22 +135,22 @@ def _readable_orders(sheets: Sequence[Opened[Sheet]]) -> Iterator[SheetOrder]:
 
 def _answer(
     context: Context,
-    desk: Desk,
+    batch: OrderBatch,
     taken: Sequence[Opened[P] | Refused],
     done: str,
-    act: Callable[[Desk, Opened[P]], bool],
+    act: Callable[[OrderBatch, Opened[P]], bool],
 ) -> TokensAnswer:
-    """Let each token act on the desk; `act` says whether it was new, or refuses."""
+    """Let each token act on the batch; `act` says whether it was new, or refuses."""
     answers: list[TokenAnswer] = []
     for token in taken:
         if isinstance(token, Refused):
             answers.append(TokenAnswer(token.code, token.sentence))
             continue
         try:
-            answers.append(TokenAnswer(done if act(desk, token) else "EXISTS"))
+            answers.append(TokenAnswer(done if act(batch, token) else "EXISTS"))
         except Refused as refused:
             answers.append(TokenAnswer(refused.code, refused.sentence))
-    changed = desk.write()
+    changed = batch.write()
     if changed:
         slots = list(dict.fromkeys((key.area, key.slot) for key in changed))
         count = sum(1 for answer in answers if answer.code == done)
@@ -158,29 +158,29 @@ def _answer(
     return TokensAnswer(answers)
 
 
-def _place(desk: Desk, token: Opened[Sheet]) -> bool:
+def _place(batch: OrderBatch, token: Opened[Sheet]) -> bool:
     sheet = token.payload
     if not 1 <= len(sheet.orders) <= ORDERS_PER_SHEET_MAX:
         raise ORDERS_COUNT(count=len(sheet.orders), limit=ORDERS_PER_SHEET_MAX)
-    area = desk.area_of(sheet.meter)
+    area = batch.area_of(sheet.meter)
     if area is None:
         raise METER_UNKNOWN(meter=sheet.meter, slot=sheet.orders[0].slot)
-    if _is_known(desk, token, area):
+    if _is_known(batch, token, area):
         return False
-    if not desk.is_participant(token.did):
+    if not batch.is_participant(token.did):
         raise TRADER_UNKNOWN(did=token.did)
-    if desk.is_locked(token.did):
+    if batch.is_locked(token.did):
         raise TRADER_LOCKED(did=token.did)
     rows: dict[RowKey, list[StoredOrder]] = {}
     for order in sheet.orders:
         key = RowKey(area, order.slot, token.did)
         row = rows.get(key)
         if row is None:
-            row = rows[key] = list(desk.orders(key))
+            row = rows[key] = list(batch.orders(key))
         if len(row) >= ORDERS_PER_ROW_MAX:
             raise ORDERS_TOO_MANY(slot=order.slot, limit=ORDERS_PER_ROW_MAX)
-        terms = desk.terms(area, order.slot)
-        meter = _check_place(desk, token, area, order, terms)
+        terms = batch.terms(area, order.slot)
+        meter = _check_place(batch, token, area, order, terms)
         stored = StoredOrder(
             id=order.id,
             meter=sheet.meter,
@@ -192,11 +192,11 @@ def _place(desk: Desk, token: Opened[Sheet]) -> bool:
         _check_steps(stored, row, terms, meter)
         row.append(stored)
     for key, row in rows.items():
-        desk.replace(key, row)
+        batch.replace(key, row)
     return True
 
 
-def _is_known(desk: Desk, token: Opened[Sheet], area: str) -> bool:
+def _is_known(batch: OrderBatch, token: Opened[Sheet], area: str) -> bool:
     """Whether every order of the sheet stands in its row already, as it was placed."""
     seen: set[tuple[int, str]] = set()
     known = 0
@@ -204,7 +204,7 @@ def _is_known(desk: Desk, token: Opened[Sheet], area: str) -> bool:
         if (order.slot, order.id) in seen:
             raise ID_REPEATED(id=order.id, slot=order.slot)
         seen.add((order.slot, order.id))
-        for stored in desk.orders(RowKey(area, order.slot, token.did)):
+        for stored in batch.orders(RowKey(area, order.slot, token.did)):
             if stored.id != order.id:
                 continue
             sent = (token.payload.meter, order.side, order.expires_s)
@@ -218,11 +218,11 @@ def _is_known(desk: Desk, token: Opened[Sheet], area: str) -> bool:
 
 
 def _check_place(
-    desk: Desk, token: Opened[Sheet], area: str, order: SheetOrder, terms: SlotTerms
+    batch: OrderBatch, token: Opened[Sheet], area: str, order: SheetOrder, terms: SlotTerms
 ) -> MeterVersion:
     """Refuse a wrong meter or zone and a gate that is not open; the meter as of the slot."""
     sheet = token.payload
-    meter = meter_at(desk.meter(sheet.meter), sheet.meter, order.slot)
+    meter = meter_at(batch.meter(sheet.meter), sheet.meter, order.slot)
     if meter.holder != token.did:
         raise METER_NOT_HELD(meter=sheet.meter, did=token.did)
     if meter.zone != sheet.zone:
@@ -230,7 +230,7 @@ def _check_place(
     _check_gate(terms, area, order.slot)
     if terms.now_s < terms.opening_s:
         raise SLOT_NOT_OPEN(slot=order.slot, opening_s=terms.opening_s)
-    if desk.is_paused(area, sheet.zone):
+    if batch.is_paused(area, sheet.zone):
         raise ZONE_PAUSED(zone=sheet.zone)
     if is_expired(order.expires_s, at_s=terms.now_s):
         raise ORDER_EXPIRED(id=order.id, expires_s=order.expires_s)
@@ -278,10 +278,10 @@ def _check_crossing(order: StoredOrder, others: Sequence[StoredOrder]) -> None:
         raise SELF_CROSSING(bid=bid, ask=ask)
 
 
-def _amend(desk: Desk, token: Opened[Amend]) -> bool:
+def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     amend = token.payload
     key = RowKey(amend.area, amend.slot, token.did)
-    place, order = _find(desk, key, amend.id)
+    place, order = _find(batch, key, amend.id)
     if amend.revision <= order.revision:
         if amend.revision == order.revision and amend.steps == order.steps:
             return False
@@ -290,35 +290,35 @@ def _amend(desk: Desk, token: Opened[Amend]) -> bool:
         raise ORDER_NOT_OPEN(id=amend.id)
     if amend.revision != order.revision + 1:
         raise REVISION_WRONG(id=amend.id, revision=amend.revision, due=order.revision + 1)
-    if desk.is_locked(token.did):
+    if batch.is_locked(token.did):
         raise TRADER_LOCKED(did=token.did)
-    terms = desk.terms(amend.area, amend.slot)
+    terms = batch.terms(amend.area, amend.slot)
     _check_gate(terms, amend.area, amend.slot)
-    if desk.is_paused(amend.area, order.zone):
+    if batch.is_paused(amend.area, order.zone):
         raise ZONE_PAUSED(zone=order.zone)
-    row = list(desk.orders(key))
+    row = list(batch.orders(key))
     others = row[:place] + row[place + 1 :]
     changed = msgspec.structs.replace(order, steps=amend.steps, revision=amend.revision)
-    meter = meter_at(desk.meter(order.meter), order.meter, amend.slot)
+    meter = meter_at(batch.meter(order.meter), order.meter, amend.slot)
     _check_steps(changed, others, terms, meter)
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
     row[place] = _with_fee(terms, changed, given_up_wh)
-    desk.replace(key, row)
+    batch.replace(key, row)
     return True
 
 
-def _cancel(desk: Desk, token: Opened[Cancel]) -> bool:
+def _cancel(batch: OrderBatch, token: Opened[Cancel]) -> bool:
     cancel = token.payload
     key = RowKey(cancel.area, cancel.slot, token.did)
-    place, order = _find(desk, key, cancel.id)
+    place, order = _find(batch, key, cancel.id)
     if not order.open:
         return False
-    terms = desk.terms(cancel.area, cancel.slot)
+    terms = batch.terms(cancel.area, cancel.slot)
     _check_gate(terms, cancel.area, cancel.slot)
-    row = list(desk.orders(key))
+    row = list(batch.orders(key))
     closed = msgspec.structs.replace(order, open=False)
     row[place] = _with_fee(terms, closed, order.quantity_wh)
-    desk.replace(key, row)
+    batch.replace(key, row)
     return True
 
 
@@ -332,8 +332,8 @@ def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredO
     )
 
 
-def _find(desk: Desk, key: RowKey, name: str) -> tuple[int, StoredOrder]:
-    for place, order in enumerate(desk.orders(key)):
+def _find(batch: OrderBatch, key: RowKey, name: str) -> tuple[int, StoredOrder]:
+    for place, order in enumerate(batch.orders(key)):
         if order.id == name:
             return place, order
     raise ORDER_UNKNOWN(id=name, slot=key.slot)

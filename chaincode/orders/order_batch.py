@@ -1,4 +1,4 @@
-"""The order desk: what a batch of signed tokens is checked against, read once for all of them.
+"""What a batch of signed tokens is checked against, read once for all of them.
 
 It holds the order rows too: each token is judged on what the ones before it in the batch did,
 and every row that changed is written once at the end.
@@ -14,7 +14,7 @@ import msgspec
 from chaincode.area.clock import CLOCKS, Clock
 from chaincode.area.rules import RULES, AreaRules, rules_at
 from chaincode.area.zones import AREAS, Area, paused_zones, require_slot_start
-from chaincode.consortium.registry import PARTICIPANTS, locked_traders
+from chaincode.consortium.participants import PARTICIPANTS, locked_traders
 from chaincode.context import Context
 from chaincode.errors import AREA_UNKNOWN, NO_CLOCK
 from chaincode.metering.meters import METERS, Meter
@@ -79,7 +79,7 @@ class SlotTerms(NamedTuple):
     is_closed: bool
 
 
-class Desk:
+class OrderBatch:
     """Rows that a batch needs, and the order rows it changes."""
 
     def __init__(self, context: Context) -> None:

@@ -39,7 +39,7 @@ class SheetOrder(
 
 
 class Sheet(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Orders of one trader at one meter."""
+    """Orders of one trader at one meter, as the trader signs them."""
 
     channel: str
     contract: str

@@ -1,15 +1,15 @@
-"""Correction of a settled slot: settle it anew on the newest readings, post the differences.
+"""Correction of a settled slot: settle it again on the newest readings, post the differences.
 
 A run in three steps that any member continues: READINGS (which meters have another version than
 they were settled on; they are the cause, and without one nothing is done), TRADES (settled Wh and
-retired certificates anew, in match sequence), METERS (residual supply, surplus, certificates
+retired certificates again, in match sequence), METERS (residual supply, surplus, certificates
 minted). What is posted are differences of rounded amounts per (account, kind, trade), in further
 pages, each naming its correction. What was posted stays.
 
 Trades, meters and sums then show what a settlement from nothing would: whatever order readings and
 corrections come in, the same newest readings end in the same books. For that nothing here depends
 on what an account holds: covers were released when the slot settled, and a default is not judged
-anew. A client that a correction takes below zero is carried by its retailer at its next
+again. A client that a correction takes below zero is carried by its retailer at its next
 settlement.
 
 A plant that fed in less than it was settled on loses certificates that are live first; what its
@@ -95,7 +95,7 @@ class CausesAnswer(msgspec.Struct, frozen=True):
 
 
 def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Settle a settled slot anew on the newest readings and post the differences, or go on.
+    """Settle a settled slot again on the newest readings and post the differences.
 
     Where no reading is newer than what the slot was settled on, nothing is posted.
     """
@@ -149,7 +149,7 @@ class _Correcting:
         self._causes: list[Cause] = []
 
     def work(self) -> Run | None:
-        """Step by step until done (None) or out of room (where to go on)."""
+        """Work step by step; returns None when done, else the run to continue from."""
         at = self.at
         steps = {
             "READINGS": (self._find_causes, "TRADES"),
@@ -207,7 +207,7 @@ class _Correcting:
         return page is not None and page.correction == self._number
 
     def _correct_trades(self) -> bool:
-        """Walk the trades anew; the run's cursor counts those done of the page where it stands."""
+        """Settle the trades again; the run's cursor counts those done on its page."""
         at = self.at
         for number in range(at.run.page, at.slot.trade_pages):
             page = TRADES.get(self._context, *at.names(number))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.accounts.posting import DEFAULT, Explanation, Posting
-from chaincode.consortium.registry import PARTICIPANTS
+from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import Broken
 
 
-def default_postings(context: Context, books: Books, clients: Sequence[str]) -> list[Posting]:
+def default_postings(context: Context, books: RunAccounts, clients: Sequence[str]) -> list[Posting]:
     """What `clients` owe beyond their balances, posted from their retailers' accounts to theirs."""
     books.load(clients)
     debtors = books.balances_below_zero(clients)

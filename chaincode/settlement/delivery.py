@@ -5,7 +5,7 @@ Rules of settlement: "Delivered against contracted", `as_delivered` in `trade_or
 `deliver_in_order` with the same answer: settled Wh per obligation.
 
 A slot may be walked page by page: what remains of each meter is reduced in place, so the next
-page goes on where the last one stopped and any cut into pages gives the same answer.
+page continues where the last one stopped, and any cut into pages gives the same answer.
 """
 
 from __future__ import annotations

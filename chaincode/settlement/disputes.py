@@ -2,7 +2,7 @@
 
 A dispute marks the trade; it moves nothing. What an arbitrator decides, and settling again, are
 acts of their own. The party that raised a dispute may withdraw it, for good: an old token that
-is carried again never opens it anew.
+is submitted again never reopens it.
 """
 
 from __future__ import annotations

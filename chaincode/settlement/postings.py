@@ -89,7 +89,7 @@ def legs_through_retailer(
     """The supplies of a trade, in the order the energy passes from seller to buyer.
 
     Seller to its retailer and on to the buyer's retailer at the sell price, from there to the
-    buyer at the buy price. A leg to oneself is none.
+    buyer at the buy price. There is no leg where both ends are the same account.
     """
     holder, first, last, consumer = seller.account, seller.retailer, buyer.retailer, buyer.account
     legs: list[Leg] = []

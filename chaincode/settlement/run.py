@@ -1,7 +1,7 @@
 """Settlement of a slot: delivered against contracted, postings, certificates.
 
 A run in five steps over what `delivery` and `postings` compute: READINGS (is there one for every
-meter; once their deadline has passed, who has none is estimated), TRADES (settled Wh of each trade
+meter; once their deadline has passed, a meter without one is estimated), TRADES (settled Wh of each trade
 in match sequence, its legs and fees, certificates retired), METERS (residual supply, surplus,
 certificates minted, for every meter certified in the slot), FEES (cancellation fees of the book),
 DEFAULTS (what a client cannot pay once all is posted goes to its retailer). Covers are released
@@ -55,7 +55,7 @@ class SlotSettled(msgspec.Struct, frozen=True):
 
 
 def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Settle a cleared slot, or go on settling it, as far as one transaction takes."""
+    """Settle a cleared slot, or continue its run, as far as one transaction allows."""
     slot, run = enter(
         context,
         area=arguments.area,
@@ -142,7 +142,7 @@ class _Settling:
         )
 
     def work(self) -> Run | None:
-        """Step by step until done (None) or out of room (where to go on)."""
+        """Work step by step; returns None when done, else the run to continue from."""
         self._check_time()
         at = self.at
         steps = {

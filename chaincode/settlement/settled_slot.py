@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
 from chaincode.area.rules import RULES, rules_at
@@ -46,8 +46,8 @@ class PostingPage(Row, frozen=True):
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
-    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading, for
-    an estimated meter no one's.
+    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading; an
+    estimated meter has none.
     """
 
     meter: str
@@ -74,7 +74,7 @@ class MeterPage(Row, frozen=True, kw_only=True):
 
 
 class SlotSettlement(Row, frozen=True, kw_only=True):
-    """The sums of a slot, Wh; they grow while its run goes on and move with its corrections.
+    """The sums of a slot, Wh; they grow during its run and change with its corrections.
 
     Beside them how many pages there are of meters, of estimates and of causes of corrections.
     """
@@ -120,7 +120,7 @@ class SettledSlot:
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
         most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self.fees.values()))
         self.chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
-        self.books = Books(context, area)
+        self.books = RunAccounts(context, area)
         pages = self.sums.estimate_pages
         self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
         self.metered = MeteredSlot(
@@ -143,7 +143,7 @@ class SettledSlot:
         return self.name, self.part, page_part(page)
 
     def move(self, **position: int | str) -> None:
-        """Note in the run where to go on."""
+        """Note in the run where to continue."""
         self.run = msgspec.structs.replace(self.run, **position)
 
     def post(self, postings: Sequence[Posting]) -> None:

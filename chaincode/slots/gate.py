@@ -56,7 +56,7 @@ Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECT
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a run is: its step, where that step goes on, and a digest of what it wrote."""
+    """How far a run is: its step, where that step continues, and a digest of what it wrote."""
 
     step: str
     cursor: str

@@ -1,8 +1,8 @@
 """Runs: work that is larger than one transaction takes, continued by any member.
 
-A run is a record {step, cursor, page, digest} in its slot's row. Each transaction goes on where
-the record says, does as much as fits, and leaves a record that says where to go on; nothing is
-final before the last step. How much fits depends on the limits below alone, so every member cuts
+A run is a record {step, cursor, page, digest} in its slot's row. Each transaction continues where
+the record says, does as much as fits, and updates the record; nothing is final before the last
+step. How much fits depends on the limits below alone, so every member cuts
 a run at the same places.
 """
 
@@ -12,7 +12,7 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.accounts.balances import Books
+from chaincode.accounts.balances import RunAccounts
 from chaincode.area.zones import LANES, get_lane
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, Context
 from chaincode.errors import LANE_BUSY, SLOT_PHASE
@@ -30,7 +30,7 @@ ACCOUNT_BYTES = 400  # an account row with its key, at the longest names
 NO_DIGEST = "0" * 64
 
 
-def has_room(context: Context, books: Books, *, bytes_later: int = 0) -> bool:
+def has_room(context: Context, books: RunAccounts, *, bytes_later: int = 0) -> bool:
     """Whether another chunk fits into this transaction.
 
     What is written at its end counts already: the accounts touched, and `bytes_later` of others.
@@ -51,7 +51,7 @@ def chained(digest: str, page: bytes) -> str:
 def enter(
     context: Context, *, area: str, slot: int, phases: tuple[Phase, Phase], first_step: str
 ) -> tuple[Slot, Run]:
-    """Take the area's lane for a run of `slot`, or go on with the one that is on.
+    """Take the area's lane for a run of `slot`, or resume the run in progress.
 
     `phases` are the phase a run starts from and the one it is in.
     """

@@ -16,7 +16,7 @@ from api.features.orders.writes import submit
 from api.services import EnrolmentResult
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.zones import AreaName
-from chaincode.consortium.registry import ParticipantArguments
+from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import DATED_BEFORE_GATE, Refused
 from chaincode.metering.meters import Meter
 from chaincode.queries.market import AreaAnswer

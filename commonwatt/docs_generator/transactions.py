@@ -9,7 +9,7 @@ import msgspec
 
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.consortium.acts import ACT_TYP, Act
-from chaincode.contract import EVERYBODY, TRANSACTIONS, Transaction
+from chaincode.contract import EVERYBODY, TRANSACTIONS, TransactionRow
 from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
@@ -63,7 +63,7 @@ def transactions_page() -> str:
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _overview(writes: list[Transaction], queries: list[Transaction]) -> str:
+def _overview(writes: list[TransactionRow], queries: list[TransactionRow]) -> str:
     lines = ["| transaction | who may call | what it does |", "|---|---|---|"]
     for transaction in (*writes, *queries):
         first = re.split(r"(?<=[.?])\s", summary(transaction.handler))[0]
@@ -72,7 +72,7 @@ def _overview(writes: list[Transaction], queries: list[Transaction]) -> str:
     return "\n".join(lines)
 
 
-def _section(transaction: Transaction) -> str:
+def _section(transaction: TransactionRow) -> str:
     kind = "Write" if transaction.writes else "Query"
     answer = _answer_of(transaction)
     said = [f"### `{transaction.name}`", summary(transaction.handler)]
@@ -90,7 +90,7 @@ def _section(transaction: Transaction) -> str:
     return "\n\n".join(said)
 
 
-def _callers(transaction: Transaction) -> str:
+def _callers(transaction: TransactionRow) -> str:
     if not transaction.callers:
         return "DSO that the arguments name (administrator)"
     if transaction.callers == EVERYBODY:
@@ -100,7 +100,7 @@ def _callers(transaction: Transaction) -> str:
     return f"{roles} (administrator)" if transaction.admin else roles
 
 
-def _answer_of(transaction: Transaction) -> type[msgspec.Struct]:
+def _answer_of(transaction: TransactionRow) -> type[msgspec.Struct]:
     return get_type_hints(transaction.handler)["return"]
 
 

@@ -19,7 +19,7 @@ from chaincode.area.vat import (
 )
 from chaincode.area.zones import AreaName
 from chaincode.clearing.order_book import (
-    BOOKS,
+    BOOK_PAGES,
     BookPage,
     trader_of,
 )
@@ -262,7 +262,7 @@ class Books:
             self.retired[owner[meter_name]] += sign * wh
 
     def _book(self, slot: int) -> list[BookPage]:
-        return [BOOKS.decode(value) for value in self._pages(BOOKS.key, slot)]
+        return [BOOK_PAGES.decode(value) for value in self._pages(BOOK_PAGES.key, slot)]
 
     def _meters(self, slot: int) -> list[MeterSettled]:
         pages = (METER_PAGES.decode(value) for value in self._pages(METER_PAGES.key, slot))

@@ -18,10 +18,10 @@ from chaincode.accounts.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch
 from chaincode.accounts.posting import Posting
 from chaincode.area.zones import LANES
 from chaincode.clearing import run as clearing
-from chaincode.clearing.order_book import BOOKS
+from chaincode.clearing.order_book import BOOK_PAGES
 from chaincode.clearing.records import CLEARINGS
 from chaincode.clearing.run import TRADES, MatchedTrade
-from chaincode.consortium.registry import PARTICIPANTS, Participant
+from chaincode.consortium.participants import PARTICIPANTS, Participant
 from chaincode.context import PrivateKey
 from chaincode.metering import estimates
 from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
@@ -155,7 +155,7 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
 def ending(town: Town, slot: int = SLOT) -> Ending:
     """What the slot ended in."""
     part = slot_part(slot)
-    book = [page for _, page in _rows(town, BOOKS, AREA, part)]
+    book = [page for _, page in _rows(town, BOOK_PAGES, AREA, part)]
     posted: Counter[tuple[str, str]] = Counter()
     for posting in all_postings(town, slot):
         posted[posting.account, posting.kind] += posting.amount_nano

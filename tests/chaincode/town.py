@@ -19,11 +19,8 @@ from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
-from chaincode.consortium.registry import (
-    InitialiseArguments,
-    OrganisationArguments,
-    ParticipantArguments,
-)
+from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import Leaf, OracleArguments, OracleSet, ReportArguments

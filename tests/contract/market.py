@@ -26,11 +26,8 @@ from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ActAnswer, ActArguments
-from chaincode.consortium.registry import (
-    InitialiseArguments,
-    OrganisationArguments,
-    ParticipantArguments,
-)
+from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.consortium.participants import ParticipantArguments
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import Leaf, OracleArguments, OracleSet
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer

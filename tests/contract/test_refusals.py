@@ -15,7 +15,8 @@ import pytest
 from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import ResidualArguments, ResidualPrices
 from chaincode.area.zones import AreaArguments, CapacityArguments, PauseArguments, ZoneArguments
-from chaincode.consortium.registry import OrganisationArguments, ParticipantArguments
+from chaincode.consortium.organisations import OrganisationArguments
+from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.slots.gate import SeedArguments

@@ -14,7 +14,7 @@ from chaincode import contract
 from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import CapacityArguments, PauseArguments
-from chaincode.consortium.registry import OrganisationArguments
+from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import OracleArguments
 from chaincode.slots.gate import SeedArguments

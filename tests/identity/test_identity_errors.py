@@ -14,7 +14,7 @@ import pytest
 from identity import errors
 from identity.canonical import encode
 from identity.did import base58_encode, did_key, resolve_did_key, verification_method
-from identity.errors import IdentityError, Refusal
+from identity.errors import IdentityError, RefusalRow
 from identity.jws import decode_payload, sign_compact, verify_compact
 from identity.keys import PrivateKey, PublicKey
 from identity.pkcs8 import ROUNDS_MIN
@@ -25,8 +25,8 @@ TYP = "commonwatt-sheet+jws"
 KEY = PrivateKey.from_seed(bytes(32))
 P256 = PrivateKey.generate("P-256")
 DID = did_key(KEY.public)
-ROWS: dict[str, Refusal[Any]] = {
-    name: row for name, row in vars(errors).items() if isinstance(row, Refusal)
+ROWS: dict[str, RefusalRow[Any]] = {
+    name: row for name, row in vars(errors).items() if isinstance(row, RefusalRow)
 }
 
 

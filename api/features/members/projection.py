@@ -7,7 +7,8 @@ import msgspec
 from api.features.event_context import EventContext
 from api.read_model.statements import upsert
 from chaincode.consortium.acts import Act
-from chaincode.consortium.registry import InitialiseArguments, OrganisationArguments, Participant
+from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.consortium.participants import Participant
 
 PUT_ORGANISATION = upsert("organisation", ["name"], ["role"])
 PUT_PARTICIPANT = upsert("participant", ["did"], ["retailer", "locked"])

@@ -18,7 +18,7 @@ import msgspec
 
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.clock import ClockArguments
-from chaincode.consortium.registry import ParticipantArguments
+from chaincode.consortium.participants import ParticipantArguments
 from chaincode.documents.intake import BATCH_TOKENS_MAX
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric.network import bench_network, open_ledger

@@ -220,7 +220,12 @@ def _remove_unfinished(folder: DataFolder, disk: Disk) -> None:
 
 
 def require_same(
-    genesis: Genesis, path: Path, *, channel: str, contract: RunnableContract, members: Sequence[str]
+    genesis: Genesis,
+    path: Path,
+    *,
+    channel: str,
+    contract: RunnableContract,
+    members: Sequence[str],
 ) -> None:
     """Raise `OtherLedger` unless the folder's ledger is the one that was asked for."""
     held = list(dict.fromkeys(identity.member for identity in genesis.members))

@@ -22,7 +22,7 @@ import pytest
 from chaincode.area.zones import (
     AreaArguments,
 )
-from chaincode.consortium.registry import InitialiseArguments
+from chaincode.consortium.organisations import InitialiseArguments
 from chaincode.context import (
     Accepted,
 )

@@ -19,7 +19,7 @@ from chaincode.area.zones import (
     AreaArguments,
     AreaName,
 )
-from chaincode.consortium.registry import InitialiseArguments
+from chaincode.consortium.organisations import InitialiseArguments
 from chaincode.context import (
     Accepted,
 )

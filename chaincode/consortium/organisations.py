@@ -1,7 +1,4 @@
-"""Who is known: the channel's regulator, member organisations, participants by trading DID.
-
-The link from a DID to a person stays with the retailer and never enters the public state.
-"""
+"""The channel's regulator and its member organisations."""
 
 from __future__ import annotations
 
@@ -9,10 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.context import (
-    Accepted,
-    Context,
-)
+from chaincode.context import Accepted, Context
 from chaincode.errors import (
     ALREADY_INITIALISED,
     ALREADY_REGISTERED,
@@ -21,13 +15,7 @@ from chaincode.errors import (
     ORGANISATION_UNKNOWN,
     ROLE_WRONG,
 )
-from chaincode.state import (
-    Did,
-    Id,
-    Row,
-    Table,
-    encode,
-)
+from chaincode.state import Did, Id, Row, Table, encode
 from identity.did import resolve_did_key
 from identity.errors import IdentityError
 
@@ -47,27 +35,8 @@ class Organisation(Row, frozen=True):
     role: OrganisationRole
 
 
-class Participant(Row, frozen=True, gc=False):
-    """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
-
-    did: str
-    retailer: str
-
-
-class Locks(Row, frozen=True, gc=False):
-    """The participants that the regulator's acts have locked, in order of their DIDs.
-
-    One row, since every batch of orders asks for it: locks are few and rare, and a batch that one
-    overtakes is to be looked at again.
-    """
-
-    locked: list[str]
-
-
 CHANNEL = Table(1, "channel", Channel, ())
 ORGANISATIONS = Table(2, "organisations", Organisation, ("name",))
-PARTICIPANTS = Table(3, "participants", Participant, ("did",))
-LOCKS = Table(7, "locks", Locks, (), remembered=1)
 
 
 class OrganisationArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,12 +51,6 @@ class InitialiseArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
 
     regulator: Did
     organisations: list[OrganisationArguments]
-
-
-class ParticipantArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The trading DID of a new client."""
-
-    did: Did
 
 
 def initialise(context: Context, arguments: InitialiseArguments) -> Accepted:
@@ -120,31 +83,8 @@ def register_organisation(context: Context, arguments: OrganisationArguments) ->
     return Accepted(arguments.name)
 
 
-def register_participant(context: Context, arguments: ParticipantArguments) -> Accepted:
-    """Admit a client of the calling retailer under its trading DID."""
-    require_key(arguments.did)
-    if PARTICIPANTS.get(context, arguments.did) is not None:
-        raise ALREADY_REGISTERED(kind="participant", name=arguments.did)
-    row = Participant(did=arguments.did, retailer=context.caller.member)
-    PARTICIPANTS.put(context, row, arguments.did)
-    context.emit("participant_registered", encode(row))
-    return Accepted(arguments.did)
-
-
-def locked_traders(context: Context) -> frozenset[str]:
-    """The DIDs that trade nothing until the regulator unlocks them."""
-    row = LOCKS.get(context)
-    return frozenset() if row is None else frozenset(row.locked)
-
-
-def set_lock(context: Context, did: str, *, locked: bool) -> None:
-    """Lock or unlock a participant."""
-    others = locked_traders(context) - {did}
-    LOCKS.put(context, Locks(locked=sorted(others | {did} if locked else others)))
-
-
 def require_key(did: str) -> None:
-    """Refuse a DID that no key of ours stands behind (small order, wrong curve, …)."""
+    """Refuse a DID whose key cannot be used (small order, wrong curve, …)."""
     try:
         resolve_did_key(did)
     except IdentityError as error:
@@ -152,7 +92,7 @@ def require_key(did: str) -> None:
 
 
 def require_role(context: Context, name: str, role: OrganisationRole) -> None:
-    """Refuse a name that is no organisation of `role`."""
+    """Refuse a name that does not belong to an organisation of `role`."""
     organisation = ORGANISATIONS.get(context, name)
     if organisation is None:
         raise ORGANISATION_UNKNOWN(name=name)

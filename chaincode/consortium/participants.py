@@ -1,0 +1,63 @@
+"""Participants by their trading DIDs, and which of them the regulator has locked.
+
+The link from a DID to a person stays with the retailer and never enters the public state.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chaincode.consortium.organisations import require_key
+from chaincode.context import Accepted, Context
+from chaincode.errors import ALREADY_REGISTERED
+from chaincode.state import Did, Row, Table, encode
+
+
+class Participant(Row, frozen=True, gc=False):
+    """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
+
+    did: str
+    retailer: str
+
+
+class Locks(Row, frozen=True, gc=False):
+    """The participants that the regulator's acts have locked, in order of their DIDs.
+
+    One row, since every batch of orders asks for it: locks are few and rare, and a batch that one
+    overtakes is to be looked at again.
+    """
+
+    locked: list[str]
+
+
+PARTICIPANTS = Table(3, "participants", Participant, ("did",))
+LOCKS = Table(7, "locks", Locks, (), remembered=1)
+
+
+class ParticipantArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The trading DID of a new client."""
+
+    did: Did
+
+
+def register_participant(context: Context, arguments: ParticipantArguments) -> Accepted:
+    """Admit a client of the calling retailer under its trading DID."""
+    require_key(arguments.did)
+    if PARTICIPANTS.get(context, arguments.did) is not None:
+        raise ALREADY_REGISTERED(kind="participant", name=arguments.did)
+    row = Participant(did=arguments.did, retailer=context.caller.member)
+    PARTICIPANTS.put(context, row, arguments.did)
+    context.emit("participant_registered", encode(row))
+    return Accepted(arguments.did)
+
+
+def locked_traders(context: Context) -> frozenset[str]:
+    """The DIDs that trade nothing until the regulator unlocks them."""
+    row = LOCKS.get(context)
+    return frozenset() if row is None else frozenset(row.locked)
+
+
+def set_lock(context: Context, did: str, *, locked: bool) -> None:
+    """Lock or unlock a participant."""
+    others = locked_traders(context) - {did}
+    LOCKS.put(context, Locks(locked=sorted(others | {did} if locked else others)))
