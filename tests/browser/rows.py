@@ -115,7 +115,7 @@ class Rows:
             "engine": "embedded", "writable": writable,
             "sentence": "The embedded ledger takes orders." if writable
             else "The ledger takes no orders at present; what is shown is the last that it said.",
-            "block": self.block, "blockTime": self.now_s, "demonstration": True,
+            "block": self.block, "blockTime": self.now_s, "demonstration": True, "publicBook": True,
             "openSlots": [
                 {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000}
                 for s in starts
