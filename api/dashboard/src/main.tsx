@@ -3,7 +3,7 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
 import "./page.css";
-import { Shell } from "./shell.tsx";
+import { Shell } from "./shell/shell.tsx";
 
 const place = document.getElementById("page");
 if (place) {

@@ -1,7 +1,7 @@
 // What a trader signs, in the contract's form and in words.
 
-import { energy, price } from "../figures.ts";
-import { range } from "../times.ts";
+import { energy, price } from "../format/figures.ts";
+import { range } from "../format/times.ts";
 import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, sign, type Signer } from "./tokens.ts";
 
 export type Side = "BUY" | "SELL";

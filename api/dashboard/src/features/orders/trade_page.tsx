@@ -1,0 +1,95 @@
+// Offering and asking: two fields decide; what will be signed is said in words before.
+
+import { useState } from "preact/hooks";
+import { DepthChart } from "../market/depth_chart.tsx";
+import { PriceChart } from "../market/price_chart.tsx";
+import { price } from "../../format/figures.ts";
+import { Card, Head } from "../../parts/layout.tsx";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { useRoute } from "../../parts/route.ts";
+import { range, slotOf } from "../../format/times.ts";
+import { useAsk, useLive, useTick } from "../../transport/live.ts";
+import type { Book, PricePoint, Side } from "../../transport/types.ts";
+import { OrderForm } from "./order_form.tsx";
+import { MyOrders } from "./my_orders.tsx";
+
+const BOOK = `query Depth($slot: Time!, $zone: ID!) {
+  book(slot: $slot, zone: $zone) { buys { price quantity } sells { price quantity } clearingPrice block }
+}`;
+const HISTORY = `query History($zone: ID!, $from: Time!, $to: Time!) {
+  prices(zone: $zone, from: $from, to: $to) { slot zone price volume orders trades }
+}`;
+
+// So long a person gets at least, between seeing an order in words and the gate of its slot.
+const READING_S = 8;
+
+export function TradePage() {
+  const live = useLive();
+  const route = useRoute();
+  useTick(1000);
+  const [side, setSide] = useState<Side>(route.query.get("side") === "buy" ? "BUY" : "SELL");
+  const [slot, setSlot] = useState<number | null>(null);
+  const now = live.now();
+  const open = live.market.openSlots.filter((each) => each.gate > now);
+  const unhurried = open.find((each) => (each.gate - now) / live.market.rate >= READING_S) ?? open[0];
+  const terms = open.find((each) => each.start === slot) ?? unhurried;
+  const meter = live.viewer?.meters[0];
+  const zone = meter?.zone ?? "";
+  const here = slotOf(now, live.market.slotS);
+  const book = useAsk<{ book: Book }>(BOOK, terms ? { slot: terms.start, zone } : null);
+  const history = useAsk<{ prices: PricePoint[] }>(HISTORY, {
+    zone,
+    from: here - 48 * live.market.slotS,
+    to: here + 8 * live.market.slotS,
+  });
+  const last = history.data?.prices.findLast((point) => point.price !== null);
+  if (!meter) return null;
+  return (
+    <>
+      <Head title="Trade">
+        {last ? (
+          <>
+            Zone {zone} cleared at <b>{price(last.price ?? 0, live.currency)}</b> for{" "}
+            {range(last.slot, live.market.slotS, live.zone)}.
+          </>
+        ) : (
+          `Zone ${zone} has no price yet.`
+        )}
+      </Head>
+      <Card title="New order" span={5} tall>
+        {terms ? (
+          <OrderForm
+            side={side}
+            setSide={setSide}
+            open={open}
+            terms={terms}
+            chooseSlot={setSlot}
+            meters={live.viewer?.meters ?? []}
+            last={last?.price ?? null}
+          />
+        ) : (
+          <Empty>No slot takes orders at this moment. The next one opens by itself.</Empty>
+        )}
+      </Card>
+      <Card
+        title="Asked for and offered"
+        span={7}
+        aside={terms ? range(terms.start, live.market.slotS, live.zone) : undefined}
+      >
+        {terms && (
+          <Shown asked={book} tall>
+            {(data) => <DepthChart book={data.book} />}
+          </Shown>
+        )}
+      </Card>
+      <Card title="Price" span={7} aside={`zone ${zone}, last 12 hours`}>
+        <Shown asked={history} tall>
+          {(data) => <PriceChart points={data.prices} height={160} />}
+        </Shown>
+      </Card>
+      <Card title="Your orders" span={12}>
+        <MyOrders />
+      </Card>
+    </>
+  );
+}
