@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from api.access import ROLES, is_allowed
+from api.access import ROLES, Reader, is_allowed
 from api.dashboard import FOLDER
 from api.guard import Guard, Kind
 from api.schema.document import market_schema, regulator_schema
@@ -74,6 +74,18 @@ def test_regulators_pages_ask_what_the_regulators_endpoint_has(readonly_guard: G
         admission = readonly_guard.admit(written.text, "REGULATOR", variables={"first": 96})
 
         assert all(is_allowed("REGULATOR", field) for field in admission.fields_for("REGULATOR"))
+
+
+def test_guard_takes_the_documents_of_the_first_page_of_a_visitor(guard: Guard) -> None:
+    """An onlooker may ask all of them; a stranger all but the book, which the page then leaves out."""
+    landing = FOLDER / "src" / "features" / "home" / "landing.tsx"
+    found = [each for each in DOCUMENTS if each.path == landing]
+    assert len(found) >= 3
+    for written in found:
+        reader: Reader = "ONLOOKER" if "book(" in written.text else "STRANGER"
+        admission = guard.admit(written.text, reader)
+
+        assert all(is_allowed(reader, field) for field in admission.fields_for(reader))
 
 
 def documents_of(role: Role) -> list[Written]:

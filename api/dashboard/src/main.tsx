@@ -1,4 +1,4 @@
-// Where the page begins.
+// The entry point: it renders the shell into the page.
 
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";

@@ -1,27 +1,27 @@
-// How figures are written: the one place where integers of the ledger become words.
+// How numbers are written. No other module turns an integer of the ledger into text.
 //
 // Energy comes in Wh, power in W, prices in micro-currency per kWh, times in seconds UTC, all exact
-// below 2^53. Money comes as the decimal text of nano-currency and stays BigInt up to its text.
-// Every figure that is shown rounds half away from zero; `exact...` writes all digits.
+// below 2^53. Money comes as the decimal text of nano-currency and is a BigInt until it is written.
+// Figures are rounded half away from zero; functions named `exact…` write all digits.
 
 export const MINUS = "\u2212";
 const NARROW = "\u202f";
 const NANO_DIGITS = 9;
 const MICRO_PER_HUNDREDTH = 10_000;
 
-/** What a hundredth of a currency is called where prices are quoted in it. */
+/** The name of a hundredth of a currency, where prices are quoted in hundredths. */
 const HUNDREDTHS: Readonly<Record<string, string>> = { EUR: "ct", CHF: "Rp.", GBP: "p", USD: "¢" };
 
-/** Decimals that a currency is paid in (ISO 4217); two unless listed. */
+/** The decimals of a currency (ISO 4217); two unless it is listed here. */
 const DECIMALS: Readonly<Record<string, number>> = { JPY: 0, KRW: 0, KWD: 3, BHD: 3 };
 
-/** The integer of a decimal text; refuses everything else, so that no float slips in. */
+/** The integer that a text holds. Throws for any other text, so that no float gets in. */
 export function money(text: string): bigint {
-  if (!/^-?\d{1,40}$/.test(text)) throw new RangeError(`no whole amount: ${text}`);
+  if (!/^-?\d{1,40}$/.test(text)) throw new RangeError(`not a whole amount: ${text}`);
   return BigInt(text);
 }
 
-/** The sum of amounts given as the API writes them. */
+/** The sum of amounts in the form in which the API writes them. */
 export function sum(amounts: Iterable<string>): bigint {
   let total = 0n;
   for (const amount of amounts) total += money(amount);
@@ -52,7 +52,7 @@ export function signedMoney(amount: bigint, currency: string): string {
   return shortMoney(amount, currency, 0);
 }
 
-/** Money with two decimals more, for single postings, which are often below a hundredth. */
+/** Money with two more decimals, for single postings, which are often below a hundredth. */
 export function fineMoney(amount: bigint, currency: string): string {
   return shortMoney(amount, currency, 2);
 }
@@ -62,7 +62,7 @@ function shortMoney(amount: bigint, currency: string, more: number): string {
   return `${signOf(amount, written)}${written}\u00a0${currency}`;
 }
 
-/** Money down to the nano, trailing zeros cut: "+0.0495 EUR". */
+/** Money with all its digits and without trailing zeros: "+0.0495 EUR". */
 export function exactMoney(amount: bigint, currency: string): string {
   const written = decimal(amount, NANO_DIGITS, NANO_DIGITS);
   const least = DECIMALS[currency] ?? 2;
@@ -73,12 +73,12 @@ export function exactMoney(amount: bigint, currency: string): string {
   return `${signOf(amount, written)}${written.slice(0, end)}\u00a0${currency}`;
 }
 
-/** Energy in kWh with at most three decimals, as many as it needs: "0.42 kWh". */
+/** Energy in kWh with as many decimals as it needs, at most three: "0.42 kWh". */
 export function energy(wh: number): string {
   return `${energyNumber(wh)}\u00a0kWh`;
 }
 
-/** Energy as a bare number of kWh, for columns whose head says the unit; always three decimals. */
+/** Energy as a number of kWh without its unit, for columns whose head names the unit; three decimals. */
 export function energyColumn(wh: number): string {
   return (wh < 0 ? MINUS : "") + decimal(BigInt(wh), 3, 3);
 }
@@ -98,7 +98,7 @@ export function priceUnit(currency: string): string {
   return `${HUNDREDTHS[currency] ?? `${currency}/100`}/kWh`;
 }
 
-/** A price as a bare number of hundredths per kWh, two decimals. */
+/** A price as a number of hundredths per kWh without its unit; two decimals. */
 export function priceColumn(micro: number): string {
   return (micro < 0 ? MINUS : "") + decimal(BigInt(micro), 4, 2);
 }
@@ -108,22 +108,22 @@ export function price(micro: number, currency: string): string {
   return `${priceColumn(micro)}\u00a0${priceUnit(currency)}`;
 }
 
-/** A price for axes, where floats are good enough. */
+/** A price for the axis of a chart, where a float is precise enough. */
 export function hundredths(micro: number): number {
   return micro / MICRO_PER_HUNDREDTH;
 }
 
-/** The money of an energy at a price: Wh x micro/kWh is nano, exactly. */
+/** The money for an amount of energy at a price: Wh times micro-currency per kWh is exactly nano-currency. */
 export function worth(wh: number, micro: number): bigint {
   return BigInt(wh) * BigInt(micro);
 }
 
-/** Wh of what a person typed as kWh ("1.5" or "1,5"); null where it is no such number. */
+/** The Wh of a text that a person typed as kWh ("1.5" or "1,5"); null where the text is not such a number. */
 export function typedEnergy(text: string): number | null {
   return typedScaled(text, 3);
 }
 
-/** Micro-currency per kWh of what a person typed as hundredths ("10", "-1.25"); or null. */
+/** The micro-currency per kWh of a text typed as hundredths ("10", "-1.25"); null where it is not such a number. */
 export function typedPrice(text: string): number | null {
   return typedScaled(text, 4);
 }
@@ -137,11 +137,16 @@ function typedScaled(text: string, scale: number): number | null {
   return sign && size ? -size : size;
 }
 
-/** The text for a field that shows a price or an energy that can be typed again. */
+/** A price or an energy as the text of a field in which a person can change it. */
 export function typeable(value: number, scale: 3 | 4): string {
   const written = decimal(BigInt(value), scale, scale).replaceAll(NARROW, "");
   const least = scale === 4 ? /(\.\d\d)0+$/ : /\.?0+$/;
   return (value < 0 ? "-" : "") + written.replace(least, scale === 4 ? "$1" : "");
+}
+
+/** A rate in parts per million as per cent: "19 %", "7.75 %". */
+export function percent(ppm: number): string {
+  return `${decimal(BigInt(ppm), 4, 4).replace(/\.?0+$/, "")}\u00a0%`;
 }
 
 /** "1 trade", "2 trades". */

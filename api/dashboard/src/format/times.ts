@@ -1,7 +1,7 @@
-// Times in words: slots as ranges of local time, ages and waits as relative words.
+// How times are written: slots as ranges of local time, ages and waiting times as lengths.
 //
-// Market time is seconds UTC. It may run faster than the wall clock (`rate`), so a wait shown to a
-// person is divided by the rate, while the range of a slot is the market's own.
+// Market time is in seconds UTC. In a demonstration it may run faster than real time (`rate`). A
+// waiting time is therefore divided by the rate before it is shown; the range of a slot is not.
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
@@ -41,12 +41,12 @@ export function dayRange(start: number, lengthS: number, zone: string): string {
   return `${day(start, zone)}, ${range(start, lengthS, zone)}`;
 }
 
-/** The start of the slot that holds a moment. */
+/** The start of the slot in which a moment lies. */
 export function slotOf(seconds: number, lengthS: number): number {
   return Math.floor(seconds / lengthS) * lengthS;
 }
 
-/** The first second of the local day that holds a moment; right across changes of the clocks. */
+/** The first second of the local day of a moment, also on days on which the clocks change. */
 export function dayStart(seconds: number, zone: string): number {
   const today = format(zone, "date").format(seconds * 1000);
   let low = seconds - 26 * 3600;
@@ -59,7 +59,7 @@ export function dayStart(seconds: number, zone: string): number {
   return high;
 }
 
-/** "8 s", "3 min", "2 h 5 min", "4 days": a length in relative words. */
+/** A length of time: "8 s", "3 min", "2 h 5 min", "4 days". */
 export function span(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 90) return `${whole}\u00a0s`;

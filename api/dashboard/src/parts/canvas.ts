@@ -1,7 +1,7 @@
-// One uPlot on a page: made when its place is there, resized with it, drawn anew when tones change.
+// A uPlot chart in a page: it follows the size of its element and the colours of the page.
 
-import { useEffect, useRef } from "preact/hooks";
 import type { RefObject } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 
 export interface Tones {
@@ -32,7 +32,7 @@ function tones(): Tones {
 
 type Made = Omit<uPlot.Options, "width" | "height">;
 
-/** Keeps a chart in the element that the returned reference is put on. */
+/** Keeps a chart in the element that holds the returned reference. */
 export function useCanvas(
   make: (tones: Tones) => Made,
   data: uPlot.AlignedData,
@@ -62,14 +62,14 @@ export function useCanvas(
       chart.current?.destroy();
       chart.current = null;
     };
-    // `make` is a new function at each drawing; `key` says when the chart itself is another.
+    // `make` is a new function at each rendering; a change of `key` asks for a new chart.
   }, [height, key]);
 
   useEffect(() => chart.current?.setData(data), [data]);
   return place;
 }
 
-/** An axis in the page's tones. */
+/** An axis in the colours of the page. */
 export function axis(tone: Tones, more: uPlot.Axis): uPlot.Axis {
   return {
     stroke: tone.faint,
@@ -81,7 +81,7 @@ export function axis(tone: Tones, more: uPlot.Axis): uPlot.Axis {
   };
 }
 
-/** A labelled upright line at a value of x. */
+/** A vertical line with a label at a value of x. */
 export function mark(plot: uPlot, x: number, label: string, colour: string): void {
   const { ctx, bbox } = plot;
   const left = Math.round(plot.valToPos(x, "x", true));

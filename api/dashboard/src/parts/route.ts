@@ -1,4 +1,4 @@
-// The address of a page: `#/trade?side=buy`. The hash needs nothing of the server.
+// The address of a page: `#/trade?side=buy`. The server never sees the part after the hash.
 
 import { useEffect, useState } from "preact/hooks";
 

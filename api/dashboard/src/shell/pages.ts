@@ -1,22 +1,22 @@
 // Which pages a role has, in the order of its menu; the first is where it starts.
 
 import type { ComponentType } from "preact";
-import type { Role } from "../transport/types.ts";
-import { GridMeters } from "../features/metering/meters_page.tsx";
+import { Exposure } from "../features/accounts/exposure_page.tsx";
+import { Statements } from "../features/accounts/statements_page.tsx";
+import { Findings } from "../features/findings/findings_page.tsx";
+import { Home } from "../features/home/household_home.tsx";
+import { LedgerPage } from "../features/market/ledger_page.tsx";
+import { Prices } from "../features/market/prices_page.tsx";
 import { GridSlots } from "../features/market/slots_page.tsx";
 import { Zones } from "../features/market/zones_page.tsx";
-import { Home } from "../features/home/household_home.tsx";
-import { MeterPage } from "../features/metering/meter_page.tsx";
-import { Statements } from "../features/accounts/statements_page.tsx";
-import { TradePage } from "../features/orders/trade_page.tsx";
-import { LedgerPage } from "../features/market/ledger_page.tsx";
-import { OracleNodes } from "../features/oracle_health/nodes_page.tsx";
-import { Findings } from "../features/findings/findings_page.tsx";
-import { Organisations } from "../features/members/organisations_page.tsx";
-import { Trades } from "../features/trades/trades_page.tsx";
 import { Clients } from "../features/members/clients_page.tsx";
-import { Exposure } from "../features/accounts/exposure_page.tsx";
-import { Prices } from "../features/market/prices_page.tsx";
+import { Organisations } from "../features/members/organisations_page.tsx";
+import { MeterPage } from "../features/metering/meter_page.tsx";
+import { GridMeters } from "../features/metering/meters_page.tsx";
+import { OracleNodes } from "../features/oracle_health/nodes_page.tsx";
+import { TradePage } from "../features/orders/trade_page.tsx";
+import { Trades } from "../features/trades/trades_page.tsx";
+import type { Role } from "../transport/types.ts";
 
 export interface PageOf {
   readonly path: string;
@@ -46,12 +46,4 @@ export const PAGES: Readonly<Record<Role, readonly PageOf[]>> = {
     page("findings", "Findings", Findings),
     page("organisations", "Organisations", Organisations),
   ],
-};
-
-export const ROLE_NAMES: Readonly<Record<Role, string>> = {
-  HOUSEHOLD: "household",
-  RETAILER: "retailer",
-  DSO: "grid operator",
-  OPERATOR: "oracle operator",
-  REGULATOR: "regulator",
 };

@@ -1,4 +1,4 @@
-// What a retailer stands in for, and the money of its own account.
+// What a retailer may have to pay for its clients, and the amounts on its own account.
 
 import { exactMoney, money, signedMoney } from "../../format/figures.ts";
 import { Card, Figure, Figures, Head, Name, Term } from "../../parts/layout.tsx";
@@ -6,8 +6,8 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Balance, Page, Posting } from "../../transport/types.ts";
-import { Postings } from "./postings.tsx";
 import { CLIENTS_QUERY, type ClientRow } from "../members/clients_page.tsx";
+import { Postings } from "./postings.tsx";
 
 const OWN = `query OwnAccount($owner: ID) {
   balance(owner: $owner) { owner amount available reserved minted live retired block }
@@ -16,7 +16,7 @@ const OWN = `query OwnAccount($owner: ID) {
   }
 }`;
 
-/** What a client could come to owe, in nano: a negative balance, and what its orders reserve. */
+/** What a client could owe, in nano-currency: a negative balance plus the money that its orders reserve. */
 export function exposureOf(balance: Pick<Balance, "amount" | "reserved">): bigint {
   const amount = money(balance.amount);
   return (amount < 0n ? -amount : 0n) + money(balance.reserved);
@@ -29,7 +29,7 @@ export function Exposure() {
   const clients = useAsk<{ clients: Page<ClientRow> }>(CLIENTS_QUERY, {});
   return (
     <>
-      <Head title="Exposure">What your clients have reserved or owe, and what moves on your own account.</Head>
+      <Head title="Exposure">What your clients have reserved or owe, and the amounts on your own account.</Head>
       <Card title="Your account" span={5} aside={owner ?? undefined}>
         <Shown asked={own}>
           {({ balance }) => (
@@ -44,7 +44,7 @@ export function Exposure() {
           )}
         </Shown>
       </Card>
-      <Card title="Largest exposures" span={7} aside={<Term of="exposure">what is this</Term>}>
+      <Card title="Largest exposures" span={7} aside={<Term of="exposure">What is exposure?</Term>}>
         <Shown asked={clients} lines={5}>
           {(data) => {
             const rows = data.clients.nodes
@@ -56,7 +56,7 @@ export function Exposure() {
             return rows.length ? (
               <>
                 <p>
-                  <b>{signedMoney(total, live.currency)}</b> in all.
+                  <b>{signedMoney(total, live.currency)}</b> for all clients together.
                 </p>
                 <Table
                   caption="Largest exposures"
@@ -70,15 +70,15 @@ export function Exposure() {
                 />
               </>
             ) : (
-              <Empty>No client has anything reserved or owed.</Empty>
+              <Empty>No client has reserved money or owes anything.</Empty>
             );
           }}
         </Shown>
       </Card>
-      <Card title="Postings of your account" span={12} aside="newest first">
+      <Card title="Amounts on your account" span={12} aside="newest first">
         <Shown asked={own} lines={6}>
           {({ postings }) =>
-            postings.nodes.length ? <Postings postings={postings.nodes} /> : <Empty>No money has moved yet.</Empty>
+            postings.nodes.length ? <Postings postings={postings.nodes} /> : <Empty>There are no amounts yet.</Empty>
           }
         </Shown>
       </Card>

@@ -1,67 +1,83 @@
-// Why an amount is what it is: the ledger's own derivation, said in plain words.
+// Why an amount is what it is: the explanation of a posting, put into the words of a language.
 
-import { energy, exactMoney, price } from "../../format/figures.ts";
+import { energy, exactMoney, money, percent, price } from "../../format/figures.ts";
 
-const KINDS: Readonly<Record<string, readonly [name: string, meaning: string]>> = {
-  energy: ["Energy", "Energy traded with a neighbour, at the price that your order fetched."],
-  residual: ["Imbalance: drawn", "Energy used beyond what was bought; the retailer supplies it at its own price."],
-  surplus: ["Imbalance: given", "Energy fed in beyond what was sold; the retailer takes it at its own price."],
-  spread: ["Grid share of the price", "The difference between what the buyer pays and the seller gets; it pays for the way between their zones."],
-  vat: ["VAT", "Value added tax on the energy."],
-  credit: ["Paid in", "A payment between a retailer and its client, outside the market."],
-  debit: ["Paid out", "A payment between a retailer and its client, outside the market."],
-  default: ["Unpaid amount", "An amount that its debtor could not cover."],
-  "fee:cancel": ["Cancellation fee", "For withdrawing or reducing an order while others had to reckon with it."],
-  "fee:grid": ["Grid fee", "For the use of the grid, by the distance of the trade."],
-  "fee:loss": ["Loss fee", "For the energy that is lost on the way."],
-  "fee:levy": ["Levy", "A public charge on energy drawn from the grid."],
-};
-
-/** The name of a kind of posting: "Grid fee". */
-export function kindName(kind: string, amount = 0n): string {
-  if (kind === "credit" || kind === "debit") return amount < 0n ? "Paid out" : "Paid in";
-  const known = KINDS[kind];
-  if (known) return known[0];
-  if (kind.startsWith("vat:")) return `VAT on ${kindName(`fee:${kind.slice(4)}`).toLowerCase()}`;
-  if (kind.startsWith("fee:")) return `Fee: ${kind.slice(4)}`;
-  return kind.charAt(0).toUpperCase() + kind.slice(1);
+/** What the ledger says about a posting. Prices and rates are micro-currency per kWh. */
+export interface PostingExplanation {
+  readonly kind: string;
+  readonly rule: string;
+  /** The energy that the amount is for; null where it is not for energy. */
+  readonly quantityWh: number | null;
+  /** The price or the fee for each kWh; null where the amount does not depend on energy. */
+  readonly rateMicroPerKwh: number | null;
+  /** The two prices whose difference is the rate. */
+  readonly pricesMicroPerKwh: readonly [buy: number, sell: number] | null;
+  /** The part of a fee that the price of the trade contained already. */
+  readonly inPriceMicroPerKwh: number | null;
+  /** The VAT rate in parts per million. */
+  readonly ratePpm: number | null;
+  /** The amount that VAT is charged on; for a correction, the amount before it. Nano-currency, as text. */
+  readonly baseNano: string | null;
+  /** The correction that caused the posting; empty for a first settlement. */
+  readonly cause: string;
 }
 
-/** What a kind of posting is, in one sentence. */
-export function kindMeaning(kind: string): string {
-  const known = KINDS[kind];
-  if (known) return known[1];
-  if (kind.startsWith("vat:")) return "Value added tax on that fee.";
-  if (kind.startsWith("fee:")) return "A fee that the area has posted in its price sheet.";
-  return "";
+export interface Kind {
+  readonly name: string;
+  readonly meaning: string;
 }
 
-/** The ledger's derivation ("420 Wh x 118000") with units that people read; unknown forms as they are. */
-export function derivation(explain: string, currency: string): string {
-  let said = explain.replace(
-    /^(-?\d+) Wh x \((-?\d+) - (-?\d+)\)/,
-    (_, wh: string, buy: string, sell: string) =>
-      `${energy(Number(wh))} × (${price(Number(buy), currency)} − ${price(Number(sell), currency)})`,
-  );
-  said = said.replace(
-    /^(-?\d+) Wh x (-?\d+)/,
-    (_, wh: string, rate: string) => `${energy(Number(wh))} × ${price(Number(rate), currency)}`,
-  );
-  said = said.replace(
-    /; rate (-?\d+), of which in price (-?\d+)/,
-    (_, rate: string, within: string) =>
-      `; the fee is ${price(Number(rate), currency)}, of which ${price(Number(within), currency)} was in the price already`,
-  );
-  said = said.replace(
-    /^VAT at (\d+) ppm on (-?\d+)/,
-    (_, ppm: string, nano: string) =>
-      `${percent(Number(ppm))} of ${exactMoney(BigInt(nano), currency).replace(/^[+−]/, "")}`,
-  );
-  return said.replace(/^(\d+) Wh cancelled/, (_, wh: string) => `${energy(Number(wh))} cancelled`);
+/** The words of one language. Figures come in already written. */
+export interface PostingWords {
+  readonly kinds: Readonly<Record<string, Kind>>;
+  readonly otherFee: (fee: string) => Kind;
+  readonly vatOn: (fee: string) => Kind;
+  readonly payment: (isReceived: boolean) => string;
+  readonly product: (energy: string, price: string) => string;
+  readonly difference: (buy: string, sell: string) => string;
+  readonly inPrice: (rate: string, part: string) => string;
+  readonly share: (percent: string, base: string) => string;
+  readonly quantity: (energy: string) => string;
+  readonly corrected: (after: string, before: string) => string;
+  readonly plain: string;
 }
 
-function percent(ppm: number): string {
-  const tenThousandths = ppm.toString().padStart(5, "0");
-  const part = tenThousandths.slice(-4).replace(/0+$/, "");
-  return `${tenThousandths.slice(0, -4)}${part ? `.${part}` : ""} %`;
+/** The name of a kind of posting and what it is. */
+export function kindOf(kind: string, words: PostingWords): Kind {
+  const [group = "", fee] = kind.split(":");
+  if (group === "vat" && fee !== undefined) return words.vatOn(kindOf(`fee:${fee}`, words).name);
+  const known = Object.hasOwn(words.kinds, kind) ? words.kinds[kind] : undefined;
+  if (known) return known;
+  return group === "fee" && fee !== undefined ? words.otherFee(fee) : { name: kind, meaning: "" };
+}
+
+/** The name of a posting: "Grid fee"; of a payment, whether the account received it. */
+export function postingName(kind: string, amount: bigint, words: PostingWords): string {
+  const isPayment = kind === "credit" || kind === "debit";
+  return isPayment ? words.payment(amount >= 0n) : kindOf(kind, words).name;
+}
+
+/** How the amount was calculated: "0.42 kWh × 11.80 ct/kWh". */
+export function calculation(
+  explanation: PostingExplanation,
+  amount: bigint,
+  currency: string,
+  words: PostingWords,
+): string {
+  const { quantityWh, rateMicroPerKwh: rate, pricesMicroPerKwh: prices, ratePpm, baseNano } = explanation;
+  const perKwh = (micro: number) => price(micro, currency);
+  if (explanation.cause && baseNano !== null) {
+    const before = money(baseNano);
+    return words.corrected(exactMoney(before + amount, currency), exactMoney(before, currency));
+  }
+  if (ratePpm !== null && baseNano !== null) {
+    const base = money(baseNano);
+    return words.share(percent(ratePpm), exactMoney(base, currency).replace(/^[+−]/, ""));
+  }
+  if (quantityWh === null) return words.plain;
+  if (prices) return words.product(energy(quantityWh), words.difference(perKwh(prices[0]), perKwh(prices[1])));
+  if (rate === null) return words.quantity(energy(quantityWh));
+  const product = words.product(energy(quantityWh), perKwh(rate));
+  const part = explanation.inPriceMicroPerKwh;
+  return part === null ? product : `${product}; ${words.inPrice(perKwh(rate + part), perKwh(part))}`;
 }

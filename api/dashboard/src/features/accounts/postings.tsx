@@ -1,10 +1,12 @@
-// Postings as a list in which each amount opens to why it is what it is.
+// A list of amounts. Each one opens to show how it was calculated, by which rule and in which block.
 
 import { exactMoney, fineMoney, money } from "../../format/figures.ts";
 import { dayRange } from "../../format/times.ts";
 import { useLive } from "../../transport/live.ts";
 import type { Posting } from "../../transport/types.ts";
-import { derivation, kindMeaning, kindName } from "./posting_explanation.ts";
+import { explanationOf } from "./explained_text.ts";
+import { calculation, kindOf, postingName } from "./posting_explanation.ts";
+import { ENGLISH } from "./posting_words_en.ts";
 
 export function Postings({ postings }: { postings: readonly Posting[] }) {
   const live = useLive();
@@ -12,35 +14,36 @@ export function Postings({ postings }: { postings: readonly Posting[] }) {
     <ul class="postings">
       {postings.map((posting) => {
         const amount = money(posting.amount);
+        const explanation = explanationOf(posting);
         return (
           <li key={posting.id}>
             <details>
               <summary>
-                <span class="posting-kind">{kindName(posting.kind, amount)}</span>
+                <span class="posting-kind">{postingName(explanation.kind, amount, ENGLISH)}</span>
                 <span class="posting-slot">
                   {posting.slot === null ? "" : dayRange(posting.slot, live.market.slotS, live.zone)}
                 </span>
                 <span class="posting-amount">{fineMoney(amount, live.currency)}</span>
               </summary>
               <div class="why">
-                <p>{kindMeaning(posting.kind)}</p>
+                <p>{kindOf(explanation.kind, ENGLISH).meaning}</p>
                 <dl>
-                  <dt>How</dt>
-                  <dd>{posting.explain ? derivation(posting.explain, live.currency) : "posted as it is"}</dd>
-                  <dt>Exactly</dt>
+                  <dt>Calculation</dt>
+                  <dd>{calculation(explanation, amount, live.currency, ENGLISH)}</dd>
+                  <dt>Exact amount</dt>
                   <dd>{exactMoney(amount, live.currency)}</dd>
                   <dt>Rule</dt>
-                  <dd>{posting.rule}</dd>
+                  <dd>{explanation.rule}</dd>
                   {posting.trade !== null && (
                     <>
                       <dt>Trade</dt>
                       <dd>number {posting.trade} of the slot</dd>
                     </>
                   )}
-                  {posting.cause && (
+                  {explanation.cause && (
                     <>
-                      <dt>Cause</dt>
-                      <dd>{posting.cause}</dd>
+                      <dt>Correction</dt>
+                      <dd>{explanation.cause}</dd>
                     </>
                   )}
                   <dt>Block</dt>

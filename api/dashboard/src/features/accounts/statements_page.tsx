@@ -1,16 +1,16 @@
-// What happened: trades, the money with its derivation, balances and certificates.
+// A household's statements: its balance, trades, amounts and certificates.
 
 import { useState } from "preact/hooks";
 import { energy, energyColumn, exactMoney, money, priceColumn, priceUnit, signedMoney } from "../../format/figures.ts";
+import { dayRange } from "../../format/times.ts";
 import { Card, Figure, Figures, Head, Name, Term } from "../../parts/layout.tsx";
+import { go, useRoute } from "../../parts/route.ts";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
-import { stateWord } from "../orders/order_trail.tsx";
-import { go, useRoute } from "../../parts/route.ts";
-import { dayRange } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Balance, Certificate, Page, Posting, Trade } from "../../transport/types.ts";
+import { stateWord } from "../orders/order_trail.tsx";
 import { Postings } from "./postings.tsx";
 
 const BALANCE = `query MyBalance { balance { owner amount available reserved minted live retired block } }`;
@@ -51,7 +51,7 @@ export function Statements() {
   const choose = (key: Key) => go(`statements?show=${key}`);
   return (
     <>
-      <Head title="Statements">Every amount opens to how it came about.</Head>
+      <Head title="Statements">Open an amount to see how it was calculated.</Head>
       <Card title="Balance" span={12}>
         <Shown asked={balance} lines={2}>
           {(data) => (
@@ -61,13 +61,13 @@ export function Statements() {
                 value={signedMoney(money(data.balance.amount), live.currency)}
                 exact={exactMoney(money(data.balance.amount), live.currency)}
               />
-              <Figure name="Free" value={signedMoney(money(data.balance.available), live.currency)} />
+              <Figure name="Available" value={signedMoney(money(data.balance.available), live.currency)} />
               <Figure
                 name={<Term of="reserved">Reserved</Term>}
                 value={signedMoney(money(data.balance.reserved), live.currency)}
               />
               <Figure name={<Term of="certificate">Certificates held</Term>} value={energy(data.balance.live)} />
-              <Figure name="Retired" value={energy(data.balance.retired)} />
+              <Figure name="Certificates used" value={energy(data.balance.retired)} />
               <Figure name="As of block" value={data.balance.block} />
             </Figures>
           )}
@@ -136,7 +136,7 @@ function TradeList() {
           </>
         ) : (
           <Empty>
-            No trades yet. <a href="#/trade">Your first offer</a> takes two fields.
+            You have no trades yet. <a href="#/trade">Place your first order</a>.
           </Empty>
         )
       }
@@ -156,7 +156,7 @@ function MoneyList() {
             <More first={first} more={postings.pageInfo.hasNextPage} grow={grow} />
           </>
         ) : (
-          <Empty>No money has moved yet. It does when a slot is settled.</Empty>
+          <Empty>There are no amounts yet. They appear when a slot is settled.</Empty>
         )
       }
     </Shown>
@@ -177,18 +177,18 @@ function CertificateList() {
               rows={certificates.nodes}
               keyOf={(row) => row.id}
               columns={[
-                { head: "Made", label: "Made", cell: (c) => dayRange(c.slot, live.market.slotS, live.zone) },
+                { head: "Produced", label: "Produced", cell: (c) => dayRange(c.slot, live.market.slotS, live.zone) },
                 { head: "Source", label: "Source", cell: (c) => c.source },
                 { head: "Zone", label: "Zone", cell: (c) => c.zone },
                 { head: "Issued kWh", label: "Issued, kWh", number: true, cell: (c) => energyColumn(c.minted) },
-                { head: "Retired kWh", label: "Retired, kWh", number: true, cell: (c) => energyColumn(c.retired) },
+                { head: "Used kWh", label: "Used, kWh", number: true, cell: (c) => energyColumn(c.retired) },
                 { head: "Block", label: "Block", number: true, cell: (c) => c.block },
               ]}
             />
             <More first={first} more={certificates.pageInfo.hasNextPage} grow={grow} />
           </>
         ) : (
-          <Empty>No certificates yet. They are issued for what your meter feeds in.</Empty>
+          <Empty>You have no certificates yet. They are issued for the energy that your meter feeds in.</Empty>
         )
       }
     </Shown>

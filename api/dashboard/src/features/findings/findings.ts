@@ -1,7 +1,7 @@
-// Findings from what the API shows; pure, so that each rule has its test.
+// The rules by which findings are made from the API's answers. Each rule has its test.
 
-import { toneOf } from "../oracle_health/health_tone.ts";
 import type { Slot } from "../../transport/types.ts";
+import { toneOf } from "../oracle_health/health_tone.ts";
 
 export interface Finding {
   readonly kind: string;
@@ -18,17 +18,17 @@ interface Looked {
   readonly nodes: readonly { readonly did: string; readonly state: string; readonly sentence: string }[];
 }
 
-/** Grave ones first, then in the order in which they were looked for. */
+/** Serious findings first, each group in the order of the rules below. */
 export function findings(looked: Looked, slotName: (slot: number) => string, energy: (wh: number) => string): Finding[] {
   const found: Finding[] = [];
   for (const slot of looked.slots) {
     const where = slotName(slot.start);
     if (slot.retired > slot.minted) {
-      const sentence = `${energy(slot.retired)} of certificates were retired, ${energy(slot.minted)} were issued.`;
+      const sentence = `${energy(slot.retired)} of certificates were used, but only ${energy(slot.minted)} were issued.`;
       found.push({ kind: "certificates", where, sentence, grave: true, block: slot.block });
     }
     if (slot.phase === "SETTLED" && slot.minted > slot.settled + slot.surplus) {
-      const sentence = `${energy(slot.minted)} of certificates for ${energy(slot.settled + slot.surplus)} that were fed in.`;
+      const sentence = `${energy(slot.minted)} of certificates were issued, but only ${energy(slot.settled + slot.surplus)} were fed in.`;
       found.push({ kind: "certificates", where, sentence, grave: true, block: slot.block });
     }
     if (slot.estimatedMeters) {

@@ -1,10 +1,10 @@
-// What a regulator looks for: slots on estimates, certificates that outrun energy, meters unheard.
+// What needs the regulator's attention: estimates, too many certificates, pauses, meters and nodes that fail.
 
 import { energy } from "../../format/figures.ts";
+import { dayRange } from "../../format/times.ts";
 import { Card, Head, State } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { dayRange } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Meter, OracleNode, Slot } from "../../transport/types.ts";
 import { findings } from "./findings.ts";
@@ -28,7 +28,7 @@ export function Findings() {
   const asked = useAsk<Look>(LOOK, {});
   return (
     <>
-      <Head title="Findings">Looked for in the last 96 slots, all meters, zones and oracle nodes.</Head>
+      <Head title="Findings">The market checks the last 96 slots and all meters, zones and oracle nodes.</Head>
       <Shown asked={asked} lines={6} tall>
         {(data) => {
           const found = findings(
@@ -37,7 +37,7 @@ export function Findings() {
             energy,
           );
           return (
-            <Card title={found.length ? "To look at" : "Nothing found"} span={12}>
+            <Card title={found.length ? "Needs attention" : "Nothing found"} span={12}>
               {found.length ? (
                 <Table
                   caption="Findings"
@@ -46,12 +46,12 @@ export function Findings() {
                   columns={[
                     { head: "Finding", label: "Finding", cell: (f) => <State word={f.kind} tone={f.grave ? "act" : "wait"} /> },
                     { head: "Where", label: "Where", wide: true, cell: (f) => f.where },
-                    { head: "What", label: "What", wide: true, cell: (f) => f.sentence },
+                    { head: "What was found", label: "What was found", wide: true, cell: (f) => f.sentence },
                     { head: "Block", label: "Block", number: true, cell: (f) => f.block ?? "–" },
                   ]}
                 />
               ) : (
-                <Empty>No estimates, no certificates beyond the energy fed in, no pause, every meter and node in order.</Empty>
+                <Empty>No slot was settled on an estimate, certificates match the energy fed in, no zone is paused, and every meter and node works.</Empty>
               )}
             </Card>
           );

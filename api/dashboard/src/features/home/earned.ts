@@ -1,4 +1,4 @@
-// What an account earned since the day began: its postings, gathered newest first and once each.
+// What an account has earned today: the sum of its postings, which are read newest first.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { sum } from "../../format/figures.ts";
@@ -8,12 +8,12 @@ import type { Page, Posting } from "../../transport/types.ts";
 
 type Line = Pick<Posting, "id" | "slot" | "amount">;
 const FIRST = 100;
-const PAGES_MAX = 25; // far beyond what a household's day posts
+const PAGES_MAX = 25; // many more than a household has in a day
 const LINES = `query Earned($first: Int!, $after: String) {
   postings(first: $first, after: $after) { nodes { id slot amount } pageInfo { hasNextPage endCursor } }
 }`;
 
-/** The sum in nano; null until the first answer. Payments have no slot and are no earnings. */
+/** The sum in nano-currency; null until the first answer. Payments have no slot and do not count. */
 export function useEarned(since: number): bigint | null {
   const lines = useRef(new Map<string, Line>());
   const [total, setTotal] = useState<bigint | null>(null);

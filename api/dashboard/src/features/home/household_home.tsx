@@ -1,13 +1,13 @@
-// The household's first page: one sentence and one picture of now, then the day's price.
+// A household's home page: what it trades now, today's price, its open orders and its account.
 
-import { PriceChart } from "../market/price_chart.tsx";
 import { energy, exactMoney, money, price, signedMoney } from "../../format/figures.ts";
+import { dayStart, range, slotOf } from "../../format/times.ts";
 import { Card, Figure, Figures, Term } from "../../parts/layout.tsx";
 import { Empty, Shown, Skeleton } from "../../parts/states.tsx";
-import { Trail } from "../orders/order_trail.tsx";
-import { dayStart, range, slotOf } from "../../format/times.ts";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
 import type { Balance, Order, Page, PricePoint, Reading } from "../../transport/types.ts";
+import { PriceChart } from "../market/price_chart.tsx";
+import { Trail } from "../orders/order_trail.tsx";
 import { useEarned } from "./earned.ts";
 import { sentence, sides, type Side, type Traded } from "./summary.ts";
 
@@ -65,7 +65,7 @@ export function Home() {
       <Card title="Your orders" span={7} aside={<a href="#/trade">Trade</a>}>
         <Shown asked={asked}>{(data) => <Open orders={data.myOrders.nodes} total={data.myOrders.totalCount} />}</Shown>
       </Card>
-      <Card title="Your account" span={5} aside={<a href="#/statements?show=postings">Why this amount</a>}>
+      <Card title="Your account" span={5} aside={<a href="#/statements?show=postings">See every amount</a>}>
         <Shown asked={asked}>
           {(data) => (
             <Figures>
@@ -79,7 +79,7 @@ export function Home() {
                 name={<Term of="reserved">Reserved</Term>}
                 value={signedMoney(money(data.balance.reserved), live.currency)}
               />
-              <Figure name="Earned today" value={earned === null ? "…" : signedMoney(earned, live.currency)} />
+              <Figure name="Today" value={earned === null ? "…" : signedMoney(earned, live.currency)} />
             </Figures>
           )}
         </Shown>
@@ -96,7 +96,8 @@ function Open({ orders, total }: { orders: NowData["myOrders"]["nodes"]; total: 
   if (!open.length) {
     return (
       <Empty>
-        No open orders. <a href="#/trade?side=sell">Your next offer</a> takes two fields.
+        You have no open orders. <a href="#/trade?side=sell">Offer electricity</a> or{" "}
+        <a href="#/trade?side=buy">ask for some</a>.
       </Empty>
     );
   }
@@ -118,14 +119,14 @@ function Open({ orders, total }: { orders: NowData["myOrders"]["nodes"]; total: 
       </ul>
       {total > orders.length && (
         <p>
-          <a href="#/trade">{total - orders.length} more</a>
+          <a href="#/trade">See {total - orders.length} more</a>
         </p>
       )}
     </>
   );
 }
 
-/** Home and neighbours, what passes between them now, and what the meter saw last. */
+/** A drawing of the home and its neighbours with the energy traded now, and the last meter reading. */
 function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | null; reading: Reading | null }) {
   const live = useLive();
   const said = [
@@ -134,7 +135,7 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
   ].filter(Boolean);
   return (
     <>
-      <svg class="flow" viewBox="0 0 360 150" role="img" aria-label={said.join(" and ") || "No energy is traded now"}>
+      <svg class="flow" viewBox="0 0 360 150" role="img" aria-label={said.join(" and ") || "You trade no energy now"}>
         <path class="edge" d="M112 62H248" />
         <path class="edge" d="M112 88H248" />
         {sold && <path class="stream stream-sell" d="M112 62H248" />}
@@ -151,7 +152,7 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
         )}
         {!sold && !bought && (
           <text x="180" y="46" class="flow-faint">
-            no trade now
+            you trade nothing now
           </text>
         )}
         <g class="node">
@@ -171,8 +172,8 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
       </svg>
       {reading ? (
         <p class="faint">
-          Your meter, {range(reading.slot, live.market.slotS, live.zone)}: drew {energy(reading.import)}, fed in{" "}
-          {energy(reading.export)}
+          Your meter, {range(reading.slot, live.market.slotS, live.zone)}: {energy(reading.import)} drawn from the grid,{" "}
+          {energy(reading.export)} fed in
           {reading.quality !== "MEASURED" && (
             <>
               {" "}
@@ -182,7 +183,7 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
           .
         </p>
       ) : (
-        <p class="faint">Your meter has not been read yet.</p>
+        <p class="faint">Your meter has not reported a reading yet.</p>
       )}
     </>
   );

@@ -1,4 +1,4 @@
-// The one sentence of the home page: what is happening now and what the day brought.
+// The sentence at the top of a household's home page: what it trades now and what it earned today.
 
 import { energy, price, signedMoney } from "../../format/figures.ts";
 import type { Trade } from "../../transport/types.ts";
@@ -11,7 +11,7 @@ export interface Side {
 
 export type Traded = Pick<Trade, "side" | "quantity" | "buyPrice" | "sellPrice">;
 
-/** What the trades of one slot sell and buy; null for a side without any. */
+/** What a household sells and buys in one slot, from its trades; null for a side without trades. */
 export function sides(trades: readonly Traded[]): { sold: Side | null; bought: Side | null } {
   return { sold: side(trades, "SELL"), bought: side(trades, "BUY") };
 }
@@ -29,7 +29,7 @@ function side(trades: readonly Traded[], of: "BUY" | "SELL"): Side | null {
   return { quantity: Number(quantity), price: Number(doubled / (2n * quantity)) };
 }
 
-/** "you sell 0.42 kWh at 11.80 ct/kWh; today +0.84 EUR". */
+/** "you sell 0.42 kWh at 11.80 ct/kWh; today's total is +0.84 EUR". */
 export function sentence(
   traded: { sold: Side | null; bought: Side | null },
   earned: bigint | null,
@@ -38,8 +38,7 @@ export function sentence(
   const parts: string[] = [];
   if (traded.sold) parts.push(`sell ${energy(traded.sold.quantity)} at ${price(traded.sold.price, currency)}`);
   if (traded.bought) parts.push(`buy ${energy(traded.bought.quantity)} at ${price(traded.bought.price, currency)}`);
-  const now = parts.length ? `you ${parts.join(" and ")}` : "nothing of yours is being traded";
+  const now = parts.length ? `you ${parts.join(" and ")}` : "you trade nothing";
   if (earned === null) return now;
-  const money = signedMoney(earned, currency);
-  return `${now}; today ${money}`;
+  return `${now}; today's total is ${signedMoney(earned, currency)}`;
 }

@@ -1,5 +1,5 @@
-// The depth of a book as rows: at each price, what is asked for at it or above and offered at it
-// or below.
+// The depth of an order book as rows: at each price, what bids at that price or above want and what
+// offers at that price or below hold.
 
 import type { BookStep } from "../../transport/types.ts";
 
@@ -9,7 +9,7 @@ export interface Depth {
   readonly sold: number;
 }
 
-/** Rows in rising price; quantities in Wh. */
+/** One row for each price, the lowest first; quantities in Wh. */
 export function depth(buys: readonly BookStep[], sells: readonly BookStep[]): Depth[] {
   const prices = [...new Set([...buys, ...sells].map((step) => step.price))].sort((a, b) => a - b);
   return prices.map((price) => ({

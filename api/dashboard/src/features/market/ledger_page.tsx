@@ -1,12 +1,13 @@
-// The ledger as the API sees it: where it stands, whether it takes writes, the run of the slots.
+// The ledger as the API sees it: its newest block, whether it takes orders, and its latest slots.
 
+import { dayRange, span } from "../../format/times.ts";
 import { Card, Figure, Figures, Head, State } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { dayRange, span } from "../../format/times.ts";
 import { useAsk, useConnection, useLive } from "../../transport/live.ts";
 import type { Page, Slot } from "../../transport/types.ts";
-import { cleared, PhaseWord, settled, SLOTS_QUERY } from "./slots_page.tsx";
+import { cleared, PhaseWord, settled } from "./slot_figures.tsx";
+import { SLOTS_QUERY } from "./slots_page.tsx";
 
 export function LedgerPage() {
   const live = useLive();
@@ -16,17 +17,17 @@ export function LedgerPage() {
   return (
     <>
       <Head title="Ledger">{market.sentence}</Head>
-      <Card title="Where it stands" span={12}>
+      <Card title="State of the ledger" span={12}>
         <Figures>
           <Figure name="Engine" value={market.engine} />
           <Figure name="Channel" value={market.channel} />
           <Figure name="Contract" value={market.contract} />
-          <Figure name="Block" value={position?.block ?? market.block} />
-          <Figure name="Age" value={position ? span(ageS) : "–"} />
-          <Figure name="Writes" value={market.writable ? <State word="taken" tone="good" /> : <State word="refused" tone="act" />} />
+          <Figure name="Newest block" value={position?.block ?? market.block} />
+          <Figure name="Age of the block" value={position ? span(ageS) : "–"} />
+          <Figure name="Orders" value={market.writable ? <State word="accepted" tone="good" /> : <State word="refused" tone="act" />} />
         </Figures>
       </Card>
-      <Card title="Run of the slots" span={12} aside="newest first">
+      <Card title="Latest slots" span={12} aside="newest first">
         <Shown asked={asked} lines={8}>
           {({ slots }) =>
             slots.nodes.length ? (
@@ -39,12 +40,12 @@ export function LedgerPage() {
                   { head: "Phase", label: "Phase", cell: (s) => <PhaseWord phase={s.phase} /> },
                   { head: "Orders", label: "Orders", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.orders, 0)) },
                   { head: "Trades", label: "Trades", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.trades, 0)) },
-                  { head: "Estimated", label: "Estimated meters", number: true, cell: (s) => s.estimatedMeters || settled(s, 0) },
+                  { head: "Estimated meters", label: "Estimated meters", number: true, cell: (s) => s.estimatedMeters || settled(s, 0) },
                   { head: "Block", label: "Block", number: true, cell: (s) => s.block },
                 ]}
               />
             ) : (
-              <Empty>No slot yet.</Empty>
+              <Empty>There is no slot yet.</Empty>
             )
           }
         </Shown>

@@ -1,34 +1,34 @@
-// The price of a zone over time: steps, not lines; past, now and future told apart.
+// The price of a zone over time, one step for each slot; the past is paler than the future.
 
 import { useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { energyColumn, hundredths, price, priceColumn, priceUnit } from "../../format/figures.ts";
-import { Table, AsTable } from "../../parts/table.tsx";
-import { Empty } from "../../parts/states.tsx";
 import { clock, day, range } from "../../format/times.ts";
+import { axis, mark, useCanvas } from "../../parts/canvas.ts";
+import { Empty } from "../../parts/states.tsx";
+import { Table, AsTable } from "../../parts/table.tsx";
 import { useLive } from "../../transport/live.ts";
 import type { PricePoint } from "../../transport/types.ts";
-import { axis, mark, useCanvas } from "../../parts/canvas.ts";
 
 export function PriceChart({ points, height = 200 }: { points: readonly PricePoint[]; height?: number }) {
   const live = useLive();
-  const priced = points.filter((point) => point.price !== null);
-  if (!priced.length) return <Empty>No price yet. The first slot that clears brings one.</Empty>;
+  const priced = useMemo(() => points.filter((point) => point.price !== null), [points]);
+  if (!priced.length) return <Empty>There is no price yet. It appears when the first gate has closed and the slot is cleared.</Empty>;
   return (
     <figure class="chart">
       <Steps points={priced} height={height} />
       <figcaption>
-        Price in {priceUnit(live.currency)} per <span class="nowrap">quarter of an hour</span>
+        Price in {priceUnit(live.currency)} for each <span class="nowrap">quarter of an hour</span>
       </figcaption>
       <AsTable>
         <Table
-          caption="Prices"
+          caption="Price for each slot, newest first"
           rows={[...priced].reverse()}
           keyOf={(point) => String(point.slot)}
           columns={[
             { head: "Slot", label: "Slot", cell: (p) => range(p.slot, live.market.slotS, live.zone) },
             { head: priceUnit(live.currency), label: "Price", number: true, cell: (p) => priceColumn(p.price ?? 0) },
-            { head: "kWh", label: "Traded", number: true, cell: (p) => energyColumn(p.volume) },
+            { head: "kWh traded", label: "Traded, kWh", number: true, cell: (p) => energyColumn(p.volume) },
           ]}
         />
       </AsTable>
@@ -59,7 +59,7 @@ function Steps({ points, height }: { points: readonly PricePoint[]; height: numb
       }
     });
     return [xs, ys];
-  }, [points.length, points[0]?.slot, points[points.length - 1]?.slot, points[points.length - 1]?.price, slotS]);
+  }, [points, slotS]);
 
   const place = useCanvas(
     (tone) => ({

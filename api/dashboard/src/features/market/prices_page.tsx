@@ -1,14 +1,14 @@
-// The price history of each zone.
+// The prices of each zone over the last day, for retailers.
 
 import { useState } from "preact/hooks";
-import { PriceChart } from "./price_chart.tsx";
 import { energyColumn, priceColumn, priceUnit } from "../../format/figures.ts";
+import { dayRange, slotOf } from "../../format/times.ts";
 import { Card, Head } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { dayRange, slotOf } from "../../format/times.ts";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
 import type { PricePoint, Zone } from "../../transport/types.ts";
+import { PriceChart } from "./price_chart.tsx";
 
 const ZONES = `query ZoneNames { zones { id parent gridLevel paused lastPrice lastSlot } }`;
 const HISTORY = `query ZonePrices($zone: ID!, $from: Time!, $to: Time!) {
@@ -30,7 +30,7 @@ export function Prices() {
   );
   return (
     <>
-      <Head title="Prices">One price per zone and slot, for everybody.</Head>
+      <Head title="Prices">In each slot a zone has one price, the same for everybody.</Head>
       <Card
         title="Price"
         span={12}
@@ -62,13 +62,13 @@ export function Prices() {
                 columns={[
                   { head: "Slot", label: "Slot", cell: (p) => dayRange(p.slot, live.market.slotS, live.zone) },
                   { head: priceUnit(live.currency), label: `Price, ${priceUnit(live.currency)}`, number: true, cell: (p) => (p.price === null ? "–" : priceColumn(p.price)) },
-                  { head: "kWh", label: "Traded, kWh", number: true, cell: (p) => energyColumn(p.volume) },
+                  { head: "kWh traded", label: "Traded, kWh", number: true, cell: (p) => energyColumn(p.volume) },
                   { head: "Orders", label: "Orders", number: true, cell: (p) => p.orders },
                   { head: "Trades", label: "Trades", number: true, cell: (p) => p.trades },
                 ]}
               />
             ) : (
-              <Empty>No slot has cleared in this zone yet.</Empty>
+              <Empty>No slot has been cleared in this zone yet.</Empty>
             )
           }
         </Shown>

@@ -1,13 +1,14 @@
-// Slots from open to settled, with what was traded, left over and estimated.
+// The slots with their phase, prices and settled energy, for the grid operator and the regulator.
 
 import { useState } from "preact/hooks";
-import { energyColumn, priceColumn, priceUnit } from "../../format/figures.ts";
+import { energyColumn, priceUnit } from "../../format/figures.ts";
+import { dayRange } from "../../format/times.ts";
 import { Card, Head, State, Term } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { dayRange } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
-import type { Page, Slot, SlotPhase } from "../../transport/types.ts";
+import type { Page, Slot } from "../../transport/types.ts";
+import { cleared, PhaseWord, priceRange, settled } from "./slot_figures.tsx";
 
 export const SLOTS_QUERY = `query Slots($first: Int!) {
   slots(first: $first) {
@@ -19,50 +20,13 @@ export const SLOTS_QUERY = `query Slots($first: Int!) {
   }
 }`;
 
-const WORDS: Readonly<Record<SlotPhase, readonly [string, "good" | "wait" | "calm"]>> = {
-  OPEN: ["takes orders", "calm"],
-  CLOSED: ["gate closed", "wait"],
-  CLEARING: ["clearing", "wait"],
-  CLEARED: ["cleared", "calm"],
-  SETTLING: ["settling", "wait"],
-  SETTLED: ["settled", "good"],
-  CORRECTING: ["being corrected", "wait"],
-};
-
-export function PhaseWord({ phase }: { phase: SlotPhase }) {
-  const [word, tone] = WORDS[phase];
-  return <State word={word} tone={tone} />;
-}
-
-const UNCLEARED: readonly SlotPhase[] = ["OPEN", "CLOSED", "CLEARING"];
-const UNSETTLED: readonly SlotPhase[] = [...UNCLEARED, "CLEARED", "SETTLING"];
-
-/** A figure that clearing brings; a dash before. */
-export function cleared<T>(slot: Pick<Slot, "phase">, figure: T): T | "–" {
-  return UNCLEARED.includes(slot.phase) ? "–" : figure;
-}
-
-/** A figure that settling brings; a dash before. */
-export function settled<T>(slot: Pick<Slot, "phase">, figure: T): T | "–" {
-  return UNSETTLED.includes(slot.phase) ? "–" : figure;
-}
-
-/** The lowest and the highest price of a slot's zones, as one text. */
-export function priceRange(slot: Pick<Slot, "zones">): string {
-  const prices = slot.zones.flatMap((point) => (point.price === null ? [] : [point.price]));
-  if (!prices.length) return "–";
-  const low = priceColumn(Math.min(...prices));
-  const high = priceColumn(Math.max(...prices));
-  return low === high ? low : `${low} to ${high}`;
-}
-
 export function GridSlots() {
   const live = useLive();
   const [first, grow] = useState(24);
   const asked = useAsk<{ slots: Page<Slot> }>(SLOTS_QUERY, { first });
   return (
     <>
-      <Head title="Slots">From open to settled, newest first.</Head>
+      <Head title="Slots">Every slot from its first order to its settlement, newest first.</Head>
       <Card title="All slots" span={12}>
         <Shown asked={asked} lines={10} tall>
           {({ slots }) =>
@@ -96,7 +60,7 @@ export function GridSlots() {
                 )}
               </>
             ) : (
-              <Empty>No slot yet. The first opens with the market.</Empty>
+              <Empty>There is no slot yet. The first one appears with the first order.</Empty>
             )
           }
         </Shown>

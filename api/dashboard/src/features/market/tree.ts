@@ -1,4 +1,4 @@
-// Places for a tree: leaves side by side, each parent above the middle of its children.
+// Where the nodes of a tree are drawn: leaves side by side, each parent above the middle of its children.
 
 export interface Cell {
   readonly id: string;
@@ -7,7 +7,7 @@ export interface Cell {
   readonly row: number;
 }
 
-/** Columns may be halves. A parent that is not listed makes its child a root. */
+/** A column may be a half. A child whose parent is not listed is drawn as a root. */
 export function arrange(nodes: readonly { id: string; parent: string | null }[]): {
   cells: Cell[];
   columns: number;

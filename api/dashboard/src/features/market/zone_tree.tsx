@@ -1,4 +1,4 @@
-// The zones as a drawing: each below its parent, its edge as thick as what was traded below it.
+// The zones as a drawing: each zone below its parent, joined by a line that is thicker where more is traded.
 
 import { energy, price } from "../../format/figures.ts";
 import { useLive } from "../../transport/live.ts";
@@ -11,7 +11,7 @@ const BOX_W = 184;
 const BOX_H = 72;
 const EDGE_MIN = 2;
 const EDGE_MAX = 14;
-const SHRUNK_MIN = 0.7; // of its own size; smaller is not read any more, so it scrolls
+const SHRUNK_MIN = 0.7; // of its own size; smaller text cannot be read, so the drawing scrolls instead
 
 export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: readonly PricePoint[] }) {
   const live = useLive();
@@ -23,7 +23,7 @@ export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: re
   const width = drawn.columns * CELL_W;
   const height = drawn.rows * CELL_H - (CELL_H - BOX_H) + 8;
   return (
-    <div class="tree" tabIndex={0} role="group" aria-label="Zones; scroll sideways where they are many">
+    <div class="tree" tabIndex={0} role="group" aria-label="Zones; scroll sideways to see all of them">
       <svg
         width={width}
         viewBox={`0 0 ${width} ${height}`}
@@ -65,7 +65,7 @@ export function ZoneTree({ zones, points }: { zones: readonly Zone[]; points: re
                 {zone?.paused ? "paused" : last === null ? "no price yet" : price(last, live.currency)}
               </text>
               <text x={x + 12} y={y + 60} class="zone-faint">
-                {point ? energy(point.volume) : `level ${zone?.gridLevel ?? "?"}`}
+                {point ? energy(point.volume) : `grid level ${zone?.gridLevel ?? "?"}`}
               </text>
             </g>
           );

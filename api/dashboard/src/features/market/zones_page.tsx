@@ -1,13 +1,13 @@
-// The grid operator's zones: a drawing, and the same as a table.
+// The grid operator's zones, as a drawing and as a table.
 
-import { ZoneTree } from "./zone_tree.tsx";
 import { energyColumn, priceColumn, priceUnit } from "../../format/figures.ts";
+import { range } from "../../format/times.ts";
 import { Card, Head, State, Term } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { range } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Page, Slot, Zone } from "../../transport/types.ts";
+import { ZoneTree } from "./zone_tree.tsx";
 
 const ZONES = `query ZonesAndLast {
   zones { id area parent gridLevel paused lastPrice lastSlot }
@@ -24,7 +24,7 @@ export function Zones() {
   const asked = useAsk<ZonesData>(ZONES, {});
   return (
     <>
-      <Head title="Zones">Edges are as thick as what was traded in the zone below, in the last slot that cleared.</Head>
+      <Head title="Zones">A line is thicker where more was traded in the zone below it, in the last slot that was cleared.</Head>
       <Shown asked={asked} tall>
         {({ zones, slots }) => {
           const last = slots.nodes.find((slot) => slot.zones.some((point) => point.price !== null));
@@ -33,7 +33,7 @@ export function Zones() {
           const paused = zones.filter((zone) => zone.paused);
           return (
             <>
-              <Card title="The area" span={12} aside={last ? range(last.start, live.market.slotS, live.zone) : "nothing cleared yet"}>
+              <Card title="The area" span={12} aside={last ? range(last.start, live.market.slotS, live.zone) : "no slot has been cleared yet"}>
                 {zones.length ? <ZoneTree zones={zones} points={points} /> : <Empty>The area has no zones yet.</Empty>}
               </Card>
               <Card title="Pauses" span={12}>
@@ -41,12 +41,12 @@ export function Zones() {
                   <ul class="plain">
                     {paused.map((zone) => (
                       <li key={zone.id}>
-                        <State word="paused" tone="act" /> Zone {zone.id} takes no orders until it is opened again.
+                        <State word="paused" tone="act" /> Zone {zone.id} takes no orders until the grid operator opens it again.
                       </li>
                     ))}
                   </ul>
                 ) : (
-                  <Empty>No zone is paused. All take orders.</Empty>
+                  <Empty>No zone is paused: all of them take orders.</Empty>
                 )}
               </Card>
               <Card title="All zones" span={12}>
@@ -56,7 +56,7 @@ export function Zones() {
                   keyOf={(zone) => zone.id}
                   columns={[
                     { head: <Term of="zone">Zone</Term>, label: "Zone", cell: (z) => z.id },
-                    { head: "Below", label: "Below", cell: (z) => z.parent ?? "the grid above" },
+                    { head: "Part of", label: "Part of", cell: (z) => z.parent ?? "the grid above" },
                     { head: "Grid level", label: "Grid level", number: true, cell: (z) => z.gridLevel },
                     {
                       head: priceUnit(live.currency),
@@ -65,7 +65,7 @@ export function Zones() {
                       cell: (z) => (z.lastPrice === null ? "–" : priceColumn(z.lastPrice)),
                     },
                     {
-                      head: "kWh",
+                      head: "kWh traded",
                       label: "Traded, kWh",
                       number: true,
                       cell: (z) => energyColumn(pointOf.get(z.id)?.volume ?? 0),

@@ -7,8 +7,8 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Balance, Client, Page, Posting } from "../../transport/types.ts";
-import { Health } from "../oracle_health/health_word.tsx";
 import { Postings } from "../accounts/postings.tsx";
+import { Health } from "../oracle_health/health_word.tsx";
 
 const CLIENTS = `query Clients {
   clients(first: 100) {
@@ -38,8 +38,8 @@ export function Clients() {
   const [chosen, choose] = useState<string | null>(null);
   return (
     <>
-      <Head title="Clients">Whose orders you carry and whose money you keep.</Head>
-      <Card title="In sum" span={12}>
+      <Head title="Clients">The households whose orders you pass on and whose accounts you keep.</Head>
+      <Card title="Summary" span={12}>
         <Shown asked={asked} lines={2}>
           {({ clients }) => (
             <Figures>
@@ -85,7 +85,7 @@ export function Clients() {
                 ]}
               />
             ) : (
-              <Empty>No clients yet. They come with their first registration.</Empty>
+              <Empty>You have no clients yet. A client appears here when you have registered it.</Empty>
             )
           }
         </Shown>
@@ -103,10 +103,10 @@ function Amount({ of }: { of: string }) {
 function Account({ owner }: { owner: string }) {
   const asked = useAsk<{ postings: Page<Posting> }>(POSTINGS, { owner });
   return (
-    <Card title="Postings of the client" span={12} aside={<Name did={owner} />}>
+    <Card title="Amounts on the client's account" span={12} aside={<Name did={owner} />}>
       <Shown asked={asked} lines={6}>
         {({ postings }) =>
-          postings.nodes.length ? <Postings postings={postings.nodes} /> : <Empty>No money has moved on this account.</Empty>
+          postings.nodes.length ? <Postings postings={postings.nodes} /> : <Empty>There are no amounts on this account yet.</Empty>
         }
       </Shown>
     </Card>

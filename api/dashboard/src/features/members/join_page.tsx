@@ -1,10 +1,10 @@
-// A wallet that the market does not know yet: it joins, where the market lets it.
+// A new wallet joins the market: at once in a demonstration, elsewhere through a retailer.
 
 import { useState } from "preact/hooks";
-import { energy, money, signedMoney } from "../../format/figures.ts";
+import { money, signedMoney } from "../../format/figures.ts";
+import { clock, day } from "../../format/times.ts";
 import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
-import { clock, day } from "../../format/times.ts";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, useLive } from "../../transport/live.ts";
 
@@ -39,37 +39,37 @@ export function Join() {
   };
   return (
     <>
-      <Head title="Join the market">Your wallet is ready. What is missing is a meter and a retailer.</Head>
+      <Head title="Join the market">Your wallet is ready. You still need a meter and a retailer.</Head>
       <Card title={live.market.demonstration ? "Join" : "Ask your retailer"} span={6}>
         {joined ? (
           <>
             <p>
-              <b>Welcome.</b> This page opens by itself as soon as the ledger shows your meter.
+              <b>Welcome.</b> Your home page opens as soon as the ledger shows your meter.
             </p>
             <Figures>
               <Figure name="Meter" value={joined.meter} />
               <Figure name="Zone" value={joined.zone} />
               <Figure name="Retailer" value={joined.retailer} />
-              <Figure name="Paid in for you" value={signedMoney(money(joined.deposit), live.currency)} />
-              <Figure name="Trades from" value={`${day(joined.fromSlot, live.zone)}, ${clock(joined.fromSlot, live.zone)}`} />
+              <Figure name="Deposit" value={signedMoney(money(joined.deposit), live.currency)} />
+              <Figure name="You can trade from" value={`${day(joined.fromSlot, live.zone)}, ${clock(joined.fromSlot, live.zone)}`} />
             </Figures>
           </>
         ) : live.market.demonstration ? (
           <>
             <p>
-              In this demonstration a retailer takes you on at once, a meter is certified for you, and a deposit is paid
-              in, so that you can trade {energy(1)} or more right away.
+              In this demonstration a retailer accepts you at once. You get a certified meter and a deposit, so you can
+              start to trade immediately.
             </p>
             <button type="button" class="primary" disabled={busy} onClick={() => void enrol()}>
               {busy ? "Joining…" : "Join"}
             </button>
           </>
         ) : (
-          <p>Give your retailer the name of your wallet; it registers you and your meter. Nothing secret is in it.</p>
+          <p>Give your retailer the ID of your wallet. The retailer then registers you and your meter. The ID is not secret.</p>
         )}
         {fault && <ErrorBox fault={fault} again={() => void enrol()} />}
       </Card>
-      <Card title="The name of your wallet" span={6}>
+      <Card title="The ID of your wallet" span={6}>
         <p class="did">
           <code>{did}</code>
         </p>

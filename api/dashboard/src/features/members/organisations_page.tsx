@@ -1,4 +1,4 @@
-// Who is there: retailers with their clients and money, and the nodes that sign readings.
+// The retailers with their clients and balances, and the oracle nodes that sign readings.
 
 import { energy, money, signedMoney, sum } from "../../format/figures.ts";
 import { Card, Figure, Figures, Head, Name, State } from "../../parts/layout.tsx";
@@ -31,7 +31,7 @@ export function Organisations() {
   const asked = useAsk<Who>(WHO, {});
   return (
     <>
-      <Head title="Organisations">Retailers that issue accounts, and the nodes that issue readings.</Head>
+      <Head title="Organisations">The retailers that keep accounts, and the oracle nodes that sign readings.</Head>
       <Shown asked={asked} lines={8} tall>
         {({ meters, oracleNodes }) => {
           const names = [...new Set(meters.nodes.map((meter) => meter.retailer))].sort();
@@ -39,7 +39,7 @@ export function Organisations() {
             <>
               {!names.length && (
                 <Card title="Retailers" span={12}>
-                  <Empty>No retailer has a meter in the area yet.</Empty>
+                  <Empty>No retailer has a client with a meter in this area yet.</Empty>
                 </Card>
               )}
               {names.map((name) => (
@@ -54,7 +54,7 @@ export function Organisations() {
                     columns={[
                       { head: "Node", label: "Node", cell: (n) => <Name did={n.did} /> },
                       { head: "State", label: "State", cell: (n) => <StateWord state={n.state} /> },
-                      { head: "Says", label: "Says", wide: true, cell: (n) => n.sentence || "nothing" },
+                      { head: "Message", label: "Message", wide: true, cell: (n) => n.sentence || "none" },
                     ]}
                   />
                 ) : (

@@ -1,4 +1,4 @@
-// A wallet file of the command line, opened with its passphrase; one of its keys is kept here.
+// Opens a wallet file of the command line with its passphrase and keeps one of its keys in this browser.
 
 import { useId, useState } from "preact/hooks";
 import { keep, type Kept } from "../../wallet/keystore.ts";

@@ -1,10 +1,10 @@
-// The household's meters: health, what they are certified for, and their readings with quality.
+// A household's meters: their health, what they are certified for, and their readings.
 
 import { energy, energyColumn, power } from "../../format/figures.ts";
+import { clock, day, dayRange, range, slotOf } from "../../format/times.ts";
 import { Card, Figure, Figures, Head, State, Term } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { clock, day, dayRange, range, slotOf } from "../../format/times.ts";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
 import type { Meter, Reading } from "../../transport/types.ts";
 import { Health } from "../oracle_health/health_word.tsx";
@@ -21,7 +21,7 @@ export function MeterPage() {
   const meters = live.viewer?.meters ?? [];
   return (
     <>
-      <Head title="Meter">What your meter is allowed, how it is, and what it saw.</Head>
+      <Head title="Meter">What your meter may feed in and draw, whether it works, and its readings.</Head>
       {meters.map((meter) => (
         <One key={meter.id} meter={meter} />
       ))}
@@ -41,9 +41,9 @@ function One({ meter }: { meter: Meter }) {
         <Figures>
           <Figure name="Zone" value={meter.zone} />
           <Figure name="Retailer" value={meter.retailer} />
-          <Figure name={<Term of="exportPower">Feeds in up to</Term>} value={power(meter.exportPower)} tone="sell" />
-          <Figure name="Draws up to" value={power(meter.importPower)} tone="buy" />
-          <Figure name="Source" value={meter.source || "none"} />
+          <Figure name={<Term of="exportPower">May feed in</Term>} value={power(meter.exportPower)} tone="sell" />
+          <Figure name="May draw" value={power(meter.importPower)} tone="buy" />
+          <Figure name="Source of energy" value={meter.source || "none"} />
           <Figure name="Certified from" value={`${day(meter.fromSlot, live.zone)}, ${clock(meter.fromSlot, live.zone)}`} />
         </Figures>
         {meter.health?.sentence && <p class="faint">{meter.health.sentence}</p>}
@@ -52,14 +52,14 @@ function One({ meter }: { meter: Meter }) {
         {meter.lastReading ? (
           <Figures>
             <Figure name="Slot" value={range(meter.lastReading.slot, slotS, live.zone)} />
-            <Figure name="Drew" value={energy(meter.lastReading.import)} tone="buy" />
+            <Figure name="Drawn" value={energy(meter.lastReading.import)} tone="buy" />
             <Figure name="Fed in" value={energy(meter.lastReading.export)} tone="sell" />
-            <Figure name="Register, drawn" value={energy(meter.lastReading.importRegister)} />
-            <Figure name="Register, fed in" value={energy(meter.lastReading.exportRegister)} />
+            <Figure name="Meter display, drawn" value={energy(meter.lastReading.importRegister)} />
+            <Figure name="Meter display, fed in" value={energy(meter.lastReading.exportRegister)} />
             <Figure name="Block" value={meter.lastReading.block} />
           </Figures>
         ) : (
-          <Empty>No reading yet. The first comes at the end of a slot.</Empty>
+          <Empty>There is no reading yet. The first one comes at the end of a slot.</Empty>
         )}
       </Card>
       <Card title="Readings" span={12} aside="newest first">
@@ -72,7 +72,7 @@ function One({ meter }: { meter: Meter }) {
                 keyOf={(row) => `${row.slot} ${row.version}`}
                 columns={[
                   { head: "Slot", label: "Slot", cell: (r) => dayRange(r.slot, slotS, live.zone) },
-                  { head: "Drew, kWh", label: "Drew, kWh", number: true, cell: (r) => energyColumn(r.import) },
+                  { head: "Drawn, kWh", label: "Drawn, kWh", number: true, cell: (r) => energyColumn(r.import) },
                   { head: "Fed in, kWh", label: "Fed in, kWh", number: true, cell: (r) => energyColumn(r.export) },
                   {
                     head: "Quality",
@@ -88,7 +88,7 @@ function One({ meter }: { meter: Meter }) {
                 ]}
               />
             ) : (
-              <Empty>No readings in the last {SLOTS_SHOWN} slots.</Empty>
+              <Empty>There are no readings in the last {SLOTS_SHOWN} slots.</Empty>
             )
           }
         </Shown>

@@ -1,14 +1,14 @@
-// Meters with their health: for the grid operator those of its area, for an oracle operator all.
+// Meters and their health: the grid operator sees those of its area, an oracle operator sees all.
 
 import { useState } from "preact/hooks";
 import { energyColumn, power } from "../../format/figures.ts";
-import { toneOf } from "../oracle_health/health_tone.ts";
+import { clock, range } from "../../format/times.ts";
 import { Card, Figure, Figures, Head, Term } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { clock, range } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Meter, Page } from "../../transport/types.ts";
+import { toneOf } from "../oracle_health/health_tone.ts";
 import { Health } from "../oracle_health/health_word.tsx";
 
 const METERS = `query Meters($first: Int!) {
@@ -30,7 +30,7 @@ export function GridMeters() {
   const { slotS } = live.market;
   return (
     <>
-      <Head title="Meters">What needs a look comes first.</Head>
+      <Head title="Meters">Meters that need attention come first.</Head>
       <Shown asked={asked} lines={8} tall>
         {({ meters }) => {
           const sick = (meter: Meter) => meter.health !== null && toneOf(meter.health.state) !== "good";
@@ -40,11 +40,11 @@ export function GridMeters() {
             .sort((a, b) => Number(sick(b)) - Number(sick(a)) || a.id.localeCompare(b.id));
           return (
             <>
-              <Card title="In sum" span={12}>
+              <Card title="Summary" span={12}>
                 <Figures>
                   <Figure name="Meters" value={meters.nodes.length + (meters.pageInfo.hasNextPage ? "+" : "")} />
                   <Figure
-                    name="Need a look"
+                    name="Need attention"
                     value={meters.nodes.filter(sick).length}
                     {...(meters.nodes.some(sick) ? { tone: "act" as const } : {})}
                   />
@@ -59,8 +59,8 @@ export function GridMeters() {
                 span={12}
                 aside={
                   <label>
-                    Find{" "}
-                    <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} placeholder="meter, zone, retailer" />
+                    Search{" "}
+                    <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} placeholder="meter, zone or retailer" />
                   </label>
                 }
               >
@@ -73,9 +73,9 @@ export function GridMeters() {
                       { head: "Meter", label: "Meter", cell: (m) => m.id },
                       { head: "Zone", label: "Zone", cell: (m) => m.zone },
                       { head: "Retailer", label: "Retailer", cell: (m) => m.retailer },
-                      { head: "Feeds in up to", label: "Feeds in up to", number: true, cell: (m) => power(m.exportPower) },
-                      { head: "Read", label: "Read", number: true, cell: (m) => (m.lastReading ? range(m.lastReading.slot, slotS, live.zone) : "never") },
-                      { head: "Drew, kWh", label: "Drew, kWh", number: true, cell: (m) => (m.lastReading ? energyColumn(m.lastReading.import) : "–") },
+                      { head: "May feed in", label: "May feed in", number: true, cell: (m) => power(m.exportPower) },
+                      { head: "Last reading", label: "Last reading", number: true, cell: (m) => (m.lastReading ? range(m.lastReading.slot, slotS, live.zone) : "never") },
+                      { head: "Drawn, kWh", label: "Drawn, kWh", number: true, cell: (m) => (m.lastReading ? energyColumn(m.lastReading.import) : "–") },
                       { head: "Fed in, kWh", label: "Fed in, kWh", number: true, cell: (m) => (m.lastReading ? energyColumn(m.lastReading.export) : "–") },
                       {
                         head: "Health",
@@ -95,7 +95,7 @@ export function GridMeters() {
                     ]}
                   />
                 ) : (
-                  <Empty>{wanted ? "No meter fits." : "No meters yet. They come with their certification."}</Empty>
+                  <Empty>{wanted ? "No meter matches your search." : "There are no meters yet. A meter appears when it has been certified."}</Empty>
                 )}
               </Card>
             </>

@@ -1,10 +1,10 @@
-// The health of a meter or node as a word.
+// The health of a meter or of an oracle node as a word.
 
-import { toneOf } from "./health_tone.ts";
 import { State } from "../../parts/layout.tsx";
+import { toneOf } from "./health_tone.ts";
 
 export function Health({ health }: { health: { state: string } | null }) {
-  if (!health) return <State word="not heard of yet" tone="calm" />;
+  if (!health) return <State word="no report yet" tone="calm" />;
   return <StateWord state={health.state} />;
 }
 

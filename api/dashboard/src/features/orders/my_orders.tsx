@@ -1,15 +1,15 @@
-// A household's orders with their trail; open ones can be changed and withdrawn.
+// A household's orders and how far each has come; it can change or withdraw an open one.
 
 import { useId, useState } from "preact/hooks";
 import { energy, price, priceUnit, typeable, typedEnergy, typedPrice } from "../../format/figures.ts";
-import { isTaken, mend } from "./refusal_advice.ts";
-import { Empty, Shown } from "../../parts/states.tsx";
-import { Trail } from "./order_trail.tsx";
 import { dayRange } from "../../format/times.ts";
+import { Empty, Shown } from "../../parts/states.tsx";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, changed, useAsk, useLive } from "../../transport/live.ts";
 import type { Order, Page, TokenResult } from "../../transport/types.ts";
 import { signAmend, signCancel, words } from "../../wallet/sheets.ts";
+import { Trail } from "./order_trail.tsx";
+import { isTaken, Refusal } from "./token_result.tsx";
 
 const ORDERS = `query MyOrders($first: Int!) {
   myOrders(first: $first) {
@@ -40,7 +40,7 @@ export function MyOrders() {
             )}
           </>
         ) : (
-          <Empty>No orders yet. Your first offer takes two fields.</Empty>
+          <Empty>You have no orders yet. Place one with the form above.</Empty>
         )
       }
     </Shown>
@@ -77,7 +77,7 @@ function Row({ order }: { order: Order }) {
         </span>
         {order.matched > 0 && <span class="faint"> · matched {energy(order.matched)}</span>}
         {order.settled > 0 && <span class="faint"> · settled {energy(order.settled)}</span>}
-        {order.leftOut && <span class="faint"> · left out: {order.leftOut}</span>}
+        {order.leftOut && <span class="faint"> · not in the auction: {order.leftOut}</span>}
         <span class="faint"> · block {order.block}</span>
       </p>
       <Trail state={order.state} />
@@ -93,13 +93,13 @@ function Row({ order }: { order: Order }) {
       )}
       {open && signer && mode === "withdraw" && (
         <div class="signs">
-          <p>You sign: Withdraw this order. It no longer trades.</p>
+          <p>You sign: Withdraw this order. It will not be traded.</p>
           <div class="row">
             <button type="button" onClick={() => void send(CANCEL, signCancel(signer, live.market, order))}>
               Sign and withdraw
             </button>
             <button type="button" class="quiet" onClick={() => setMode("none")}>
-              Keep it
+              Keep the order
             </button>
           </div>
         </div>
@@ -111,14 +111,7 @@ function Row({ order }: { order: Order }) {
           sign={(step) => void send(AMEND, signAmend(signer, live.market, order, step))}
         />
       )}
-      {trouble && (
-        <div class="fault" role="alert">
-          <p>
-            {trouble.sentence} <code>{trouble.code}</code>
-          </p>
-          {mend(trouble.code) && <p>{mend(trouble.code)}</p>}
-        </div>
-      )}
+      {trouble && <Refusal code={trouble.code} sentence={trouble.sentence} />}
     </li>
   );
 }
@@ -158,13 +151,13 @@ function Change({
           <input id={`${id}-p`} inputMode="decimal" value={priceText} onInput={(e) => setPriceText(e.currentTarget.value)} />
         </label>
       </div>
-      <p>{right ? `You sign: ${words({ side: order.side, slot: order.slot, quantity, limit }, market)}` : "Enter two numbers."}</p>
+      <p>{right ? `You sign: ${words({ side: order.side, slot: order.slot, quantity, limit }, market)}` : "Enter an amount and a price."}</p>
       <div class="row">
         <button type="submit" disabled={!right}>
           Sign the change
         </button>
         <button type="button" class="quiet" onClick={close}>
-          Keep it
+          Keep the order
         </button>
       </div>
     </form>

@@ -1,22 +1,22 @@
-// The form of an order. It keeps what was typed whatever happens to the connection.
+// The form of an order. It keeps what was typed even when the connection is lost.
 
 import { useId, useRef, useState } from "preact/hooks";
 import { energy, price, priceUnit, power, signedMoney, typeable, typedEnergy, typedPrice, worth } from "../../format/figures.ts";
-import { isTaken, mend } from "./refusal_advice.ts";
-import { Term } from "../../parts/layout.tsx";
-import { Trail } from "./order_trail.tsx";
 import { range, span } from "../../format/times.ts";
+import { Term } from "../../parts/layout.tsx";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, changed, useAsk, useLive } from "../../transport/live.ts";
 import type { Meter, OrderState, Side, SlotTerms, TokenResult } from "../../transport/types.ts";
 import { clientId, signSheet, words, type Wish } from "../../wallet/sheets.ts";
+import { Trail } from "./order_trail.tsx";
+import { isTaken, Refusal } from "./token_result.tsx";
 
 const PROPOSAL = `query Proposal($slot: Time!, $meter: ID!) { offerProposal(slot: $slot, meter: $meter) { slot quantity certified basis } }`;
 const PLACE = `mutation Place($tokens: [String!]!) {
   placeOrders(tokens: $tokens) { code sentence orders transaction block }
 }`;
 const STATE = `query Placed($id: ID!) { order(id: $id) { id state } }`;
-const PRICE_DEFAULT = 100_000; // 10 hundredths per kWh, where nothing has cleared yet
+const PRICE_DEFAULT = 100_000; // 10 hundredths per kWh, where no slot has cleared yet
 const AHEAD_MAX = 8;
 
 interface Said {
@@ -64,7 +64,7 @@ export function OrderForm(props: {
     limit === null
       ? "Enter a price, for example 10.5."
       : limit < terms.priceMin || limit > terms.priceMax
-        ? `The price lies between ${price(terms.priceMin, live.currency)} and ${price(terms.priceMax, live.currency)}.`
+        ? `Enter a price between ${price(terms.priceMin, live.currency)} and ${price(terms.priceMax, live.currency)}.`
         : null;
   const slots = open.slice(open.indexOf(terms), open.indexOf(terms) + ahead);
   const wishes: Wish[] =
@@ -128,26 +128,26 @@ export function OrderForm(props: {
         fault={quantityFault}
         hint={
           side === "SELL" && proposed
-            ? `${proposed.basis} At most ${energy(proposed.certified)}.`
-            : `At most ${energy(certified)} in a slot.`
+            ? `${proposed.basis} You can offer up to ${energy(proposed.certified)}.`
+            : `Up to ${energy(certified)} in a slot.`
         }
       />
       <Field
         id={`${id}-price`}
-        label={side === "SELL" ? "For at least" : "For at most"}
+        label={side === "SELL" ? "Lowest price" : "Highest price"}
         unit={priceUnit(live.currency)}
         value={priceShown}
         onInput={setPriceText}
         fault={priceFault}
         hint={`Between ${price(terms.priceMin, live.currency)} and ${price(terms.priceMax, live.currency)}.${
-          props.last !== null && priceText === null ? " Proposed: the last price." : ""
+          props.last !== null && priceText === null ? " The last price is filled in." : ""
         }`}
       />
 
       <details class="more">
-        <summary>More</summary>
+        <summary>More choices</summary>
         <label class="field" for={`${id}-slot`}>
-          <span>Delivered</span>
+          <span>Time of delivery</span>
           <select
             id={`${id}-slot`}
             value={String(terms.start)}
@@ -161,7 +161,7 @@ export function OrderForm(props: {
           </select>
         </label>
         <label class="field" for={`${id}-ahead`}>
-          <span>For how many slots in a row</span>
+          <span>Number of slots in a row</span>
           <select id={`${id}-ahead`} value={String(ahead)} onChange={(event) => setAhead(Number(event.currentTarget.value))}>
             {Array.from({ length: Math.min(AHEAD_MAX, open.length - open.indexOf(terms)) }, (_, index) => (
               <option key={index} value={String(index + 1)}>
@@ -184,8 +184,8 @@ export function OrderForm(props: {
         )}
         {meter && (
           <p class="faint">
-            <Term of="exportPower">Certified</Term>: feeds in up to {power(meter.exportPower)}, draws up to{" "}
-            {power(meter.importPower)}.
+            This meter is <Term of="exportPower">certified</Term> to feed in up to {power(meter.exportPower)} and to draw up
+            to {power(meter.importPower)}.
           </p>
         )}
       </details>
@@ -199,18 +199,18 @@ export function OrderForm(props: {
             ))}
           </ul>
         ) : (
-          <p class="faint">Fill in both fields to see it in words.</p>
+          <p class="faint">Fill in both fields to read here what you sign.</p>
         )}
         {wishes.length > 0 && (
           <p class="faint">
-            {side === "SELL" ? "Brings at least " : "Costs at most "}
-            {signedMoney(total(wishes), live.currency).replace(/^[+−]/, "")} before fees. The gate closes in{" "}
+            {side === "SELL" ? "If all of it is sold, you get at least " : "You pay at most "}
+            {signedMoney(total(wishes), live.currency).replace(/^[+−]/, "")} before fees. Orders are taken for another{" "}
             {span((terms.gate - live.now()) / live.market.rate)}.
           </p>
         )}
       </div>
       <button class={side === "SELL" ? "primary sell" : "primary buy"} type="submit" disabled={busy || !live.market.writable}>
-        {busy ? "Signing and placing…" : side === "SELL" ? "Sign and offer" : "Sign and bid"}
+        {busy ? "Signing and sending…" : side === "SELL" ? "Sign and offer" : "Sign and ask"}
       </button>
       <div ref={answer} tabIndex={-1} class="said" aria-live="polite">
         {said && <Answer said={said} />}
@@ -225,8 +225,8 @@ function total(wishes: readonly Wish[]): bigint {
 
 function faultOfQuantity(quantity: number | null, shown: string, certified: number, told: boolean): string | null {
   if (!shown.trim() && !told) return null;
-  if (quantity === null || quantity <= 0) return "Enter an amount with at most three decimals, for example 1.5.";
-  if (quantity > certified) return `The meter is certified for ${energy(certified)} in a slot.`;
+  if (quantity === null || quantity <= 0) return "Enter an amount with up to three decimals, for example 1.5.";
+  if (quantity > certified) return `Enter at most ${energy(certified)}: your meter is certified for no more in a slot.`;
   return null;
 }
 
@@ -276,14 +276,7 @@ function Answer({ said }: { said: Said }) {
       </div>
     );
   }
-  return (
-    <div class="fault" role="alert">
-      <p>
-        {fault?.message ?? result?.sentence ?? "There was no answer."} <code>{code}</code>
-      </p>
-      {mend(code) && <p>{mend(code)}</p>}
-    </div>
-  );
+  return <Refusal code={code} sentence={fault?.message ?? result?.sentence ?? "The market did not answer."} />;
 }
 
 function Placed({ id }: { id: string }) {

@@ -1,4 +1,4 @@
-// The way of an order: listed, matched, delivering, settled; never a spinner without words.
+// How far an order has come: listed, matched, delivering, settled.
 
 import type { OrderState } from "../../transport/types.ts";
 

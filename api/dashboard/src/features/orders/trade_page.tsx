@@ -1,17 +1,17 @@
-// Offering and asking: two fields decide; what will be signed is said in words before.
+// Where a household places an order: the form, the orders of others, the price, its own orders.
 
 import { useState } from "preact/hooks";
-import { DepthChart } from "../market/depth_chart.tsx";
-import { PriceChart } from "../market/price_chart.tsx";
 import { price } from "../../format/figures.ts";
-import { Card, Head } from "../../parts/layout.tsx";
-import { Empty, Shown } from "../../parts/states.tsx";
-import { useRoute } from "../../parts/route.ts";
 import { range, slotOf } from "../../format/times.ts";
+import { Card, Head } from "../../parts/layout.tsx";
+import { useRoute } from "../../parts/route.ts";
+import { Empty, Shown } from "../../parts/states.tsx";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
 import type { Book, PricePoint, Side } from "../../transport/types.ts";
-import { OrderForm } from "./order_form.tsx";
+import { DepthChart } from "../market/depth_chart.tsx";
+import { PriceChart } from "../market/price_chart.tsx";
 import { MyOrders } from "./my_orders.tsx";
+import { OrderForm } from "./order_form.tsx";
 
 const BOOK = `query Depth($slot: Time!, $zone: ID!) {
   book(slot: $slot, zone: $zone) { buys { price quantity } sells { price quantity } clearingPrice block }
@@ -20,7 +20,7 @@ const HISTORY = `query History($zone: ID!, $from: Time!, $to: Time!) {
   prices(zone: $zone, from: $from, to: $to) { slot zone price volume orders trades }
 }`;
 
-// So long a person gets at least, between seeing an order in words and the gate of its slot.
+// A person needs this long to read an order before the gate of its slot closes.
 const READING_S = 8;
 
 export function TradePage() {
@@ -49,11 +49,11 @@ export function TradePage() {
       <Head title="Trade">
         {last ? (
           <>
-            Zone {zone} cleared at <b>{price(last.price ?? 0, live.currency)}</b> for{" "}
+            The last price in zone {zone} was <b>{price(last.price ?? 0, live.currency)}</b>, for{" "}
             {range(last.slot, live.market.slotS, live.zone)}.
           </>
         ) : (
-          `Zone ${zone} has no price yet.`
+          `There is no price in zone ${zone} yet.`
         )}
       </Head>
       <Card title="New order" span={5} tall>
@@ -68,11 +68,11 @@ export function TradePage() {
             last={last?.price ?? null}
           />
         ) : (
-          <Empty>No slot takes orders at this moment. The next one opens by itself.</Empty>
+          <Empty>No slot takes orders at the moment. The form appears when the next one opens.</Empty>
         )}
       </Card>
       <Card
-        title="Asked for and offered"
+        title="Wanted and offered"
         span={7}
         aside={terms ? range(terms.start, live.market.slotS, live.zone) : undefined}
       >

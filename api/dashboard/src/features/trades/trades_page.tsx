@@ -1,14 +1,14 @@
-// The regulator's trades of a slot, to be looked at and taken away as a file.
+// All trades of a slot, which the regulator can read and save as a file.
 
 import { useState } from "preact/hooks";
 import { energyColumn, priceColumn, priceUnit } from "../../format/figures.ts";
+import { dayRange } from "../../format/times.ts";
 import { Card, Head, Name } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
-import { stateWord } from "../orders/order_trail.tsx";
-import { dayRange } from "../../format/times.ts";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Page, Slot, Trade } from "../../transport/types.ts";
+import { stateWord } from "../orders/order_trail.tsx";
 
 const SLOTS = `query SlotStarts { slots(first: 48) { nodes { start phase } } }`;
 const TRADES = `query SlotTrades($slot: Time!) {
@@ -27,7 +27,7 @@ export function Trades() {
   const asked = useAsk<{ trades: Page<Trade> }>(TRADES, slot === null ? null : { slot });
   return (
     <>
-      <Head title="Trades">All trades of a slot, with both sides.</Head>
+      <Head title="Trades">All trades of a slot, with the seller and the buyer of each.</Head>
       <Card
         title="Trades of a slot"
         span={12}
@@ -47,7 +47,7 @@ export function Trades() {
         {!slots.data ? (
           <Shown asked={slots} lines={8}>{() => null}</Shown>
         ) : slot === null ? (
-          <Empty>No slot has cleared yet.</Empty>
+          <Empty>No slot has been cleared yet.</Empty>
         ) : (
           <Shown asked={asked} lines={8}>
             {({ trades }) =>
@@ -63,8 +63,8 @@ export function Trades() {
                       { head: "Buyer", label: "Buyer", cell: (t) => <Name did={t.buyer} /> },
                       { head: "kWh", label: "Energy, kWh", number: true, cell: (t) => energyColumn(t.quantity) },
                       { head: `Paid, ${priceUnit(live.currency)}`, label: `Paid, ${priceUnit(live.currency)}`, number: true, cell: (t) => priceColumn(t.buyPrice) },
-                      { head: `Got, ${priceUnit(live.currency)}`, label: `Got, ${priceUnit(live.currency)}`, number: true, cell: (t) => priceColumn(t.sellPrice) },
-                      { head: "Reach", label: "Reach", cell: (t) => t.relation },
+                      { head: `Received, ${priceUnit(live.currency)}`, label: `Received, ${priceUnit(live.currency)}`, number: true, cell: (t) => priceColumn(t.sellPrice) },
+                      { head: "Distance", label: "Distance", cell: (t) => t.relation },
                       { head: "Settled, kWh", label: "Settled, kWh", number: true, cell: (t) => (t.settled === null ? "–" : energyColumn(t.settled)) },
                       { head: "State", label: "State", cell: (t) => stateWord(t.state) },
                       { head: "Block", label: "Block", number: true, cell: (t) => t.block },
@@ -83,7 +83,7 @@ export function Trades() {
   );
 }
 
-/** The rows as a file with the ledger's own integers: Wh and micro-currency per kWh. */
+/** Saves the rows with the integers of the ledger: Wh and micro-currency per kWh. */
 function Export({ trades, slot }: { trades: readonly Trade[]; slot: number }) {
   const save = () => {
     const head = "number,seller,buyer,quantity_wh,buy_price_micro,sell_price_micro,relation,settled_wh,state,block";

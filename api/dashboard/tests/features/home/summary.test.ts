@@ -4,16 +4,16 @@ import { sentence, sides } from "../../../src/features/home/summary.ts";
 
 const plain = (text: string) => text.replaceAll("\u00a0", " ");
 
-test("the answer is one sentence: energy, mean price, what the day brought", () => {
+test("the sentence has the energy, its mean price and the total of the day", () => {
   const trades = [
     { side: "SELL", quantity: 300, buyPrice: 0, sellPrice: 100_000 },
     { side: "SELL", quantity: 120, buyPrice: 0, sellPrice: 163_000 },
   ] as const;
   assert.equal(
     plain(sentence(sides(trades), 840_000_000n, "EUR")),
-    "you sell 0.42 kWh at 11.80 ct/kWh; today +0.84 EUR",
+    "you sell 0.42 kWh at 11.80 ct/kWh; today's total is +0.84 EUR",
   );
-  assert.equal(plain(sentence(sides([]), null, "EUR")), "nothing of yours is being traded");
+  assert.equal(plain(sentence(sides([]), null, "EUR")), "you trade nothing");
 });
 
 test("mean prices below zero round away from it too", () => {
