@@ -10,7 +10,7 @@ from api.dashboard import FOLDER
 
 _CONSTANT = re.compile(r"const (\w+) =\s*(?:`([^`]*)`|\"([^\"\n]*)\");")
 _INLINE = re.compile(r"\"(subscription \{[^\"]*)\"")
-_IMPORT = re.compile(r"import \{([^}]*)\} from \"(\.[^\"]+)\";")
+_IMPORT = re.compile(r"import (?:type )?(?:\{([^}]*)\}|\* as \w+) from \"(\.[^\"]+)\";")
 _ROLE = re.compile(r"([A-Z]+): \[(.*?)\],\n", re.DOTALL)
 _PAGE = re.compile(r"page\(\"[^\"]*\", \"[^\"]*\", (\w+)\)")
 _OPERATION = re.compile(r"\s*(query|mutation|subscription)\b")
@@ -41,7 +41,7 @@ def page_modules() -> dict[str, list[Path]]:
     """The modules that each role's pages are of, by role, as the menu of the dashboard names them."""
     menu = FOLDER / "src" / "shell" / "pages.ts"
     source = menu.read_text(encoding="utf-8")
-    imported = {name: path for path, names in _imports(menu) for name in names}
+    imported = {name: path for path, names in imports(menu) for name in names}
     table = source.partition("export const PAGES")[2].partition("};")[0]
     return {
         role: [imported[view] for view in _PAGE.findall(pages)]
@@ -57,14 +57,17 @@ def reached(module: Path) -> set[Path]:
         path = waiting.pop()
         if path not in seen and path.suffix in {".ts", ".tsx"}:
             seen.add(path)
-            waiting.extend(found for found, _ in _imports(path))
+            waiting.extend(found for found, _ in imports(path))
     return seen
 
 
-def _imports(path: Path) -> list[tuple[Path, list[str]]]:
+def imports(path: Path) -> list[tuple[Path, list[str]]]:
     """The modules of the dashboard that one imports, with the names that it takes of them."""
     source = path.read_text(encoding="utf-8")
     return [
-        ((path.parent / found[2]).resolve(), re.findall(r"\w+", found[1].replace("type ", "")))
+        (
+            (path.parent / found[2]).resolve(),
+            re.findall(r"\w+", (found[1] or "").replace("type ", "")),
+        )
         for found in _IMPORT.finditer(source)
     ]

@@ -140,7 +140,7 @@ function typedScaled(text: string, scale: number): number | null {
 /** A price or an energy as the text of a field in which a person can change it. */
 export function typeable(value: number, scale: 3 | 4): string {
   const written = decimal(BigInt(value), scale, scale).replaceAll(NARROW, "");
-  const least = scale === 4 ? /(\.\d\d)0+$/ : /\.?0+$/;
+  const least = scale === 4 ? /(\.\d\d\d*?)0+$/ : /\.?0+$/;
   return (value < 0 ? "-" : "") + written.replace(least, scale === 4 ? "$1" : "");
 }
 

@@ -82,6 +82,8 @@ test("a typeable text is typed back as the same value", () => {
   }
   assert.equal(figures.typeable(100_000, 4), "10.00");
   assert.equal(figures.typeable(123_456, 4), "12.3456");
+  assert.equal(figures.typeable(192_470, 4), "19.247");
+  assert.equal(figures.typeable(192_400, 4), "19.24");
 });
 
 test("energy at a price is nano, exactly", () => {

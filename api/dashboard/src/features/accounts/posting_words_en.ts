@@ -9,15 +9,15 @@ export const ENGLISH: PostingWords = {
       meaning: "Energy that was traded with a neighbour, at the price of the trade.",
     },
     residual: {
-      name: "Energy from the retailer",
+      name: "Retail supply",
       meaning: "Energy that was used but not bought on the market. The retailer supplies it at its own price.",
     },
     surplus: {
-      name: "Surplus to the retailer",
+      name: "Surplus",
       meaning: "Energy that was fed in but not sold on the market. The retailer takes it at its own price.",
     },
     spread: {
-      name: "Price difference for the grid",
+      name: "Price difference",
       meaning: "The buyer pays more than the seller receives. The difference pays for the grid between their zones.",
     },
     vat: { name: "VAT", meaning: "Value added tax on the energy." },

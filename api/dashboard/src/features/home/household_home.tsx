@@ -152,7 +152,7 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
         )}
         {!sold && !bought && (
           <text x="180" y="46" class="flow-faint">
-            you trade nothing now
+            no trade now
           </text>
         )}
         <g class="node">

@@ -47,19 +47,21 @@ export function Landing({ take }: { take: Take }) {
         <h1>Trade electricity with your neighbours</h1>
         <p>Sell what your roof makes beyond your own use, and buy what a neighbour has left, every quarter of an hour.</p>
       </div>
-      <Card title="Traded now" span={8} aside={range(slot, slotS, live.zone)}>
-        <Shown asked={asked} lines={2}>{() => <Now points={points} />}</Shown>
-        <NextGate />
-      </Card>
+      <div class="stack span-8">
+        <Card title="Traded now" aside={range(slot, slotS, live.zone)}>
+          <Shown asked={asked} lines={2}>{() => <Now points={points} />}</Shown>
+          <NextGate />
+        </Card>
+        <Card title="Price today" aside={<ZoneChoice zones={zones} chosen={zone} choose={choose} />}>
+          {zone ? <PricesToday zone={zone} slot={slot} /> : <Shown asked={asked} tall>{() => <Empty>The market has no zones yet.</Empty>}</Shown>}
+        </Card>
+        <Card title="Zones" aside={<Term of="zone">What is a zone?</Term>}>
+          <Shown asked={asked} tall>
+            {(data) => (data.zones.length ? <ZoneTree zones={data.zones} points={points} /> : <Empty>The market has no zones yet.</Empty>)}
+          </Shown>
+        </Card>
+      </div>
       <TakePart take={take} />
-      <Card title="Price today" span={8} aside={<ZoneChoice zones={zones} chosen={zone} choose={choose} />}>
-        {zone ? <PricesToday zone={zone} slot={slot} /> : <Shown asked={asked} tall>{() => <Empty>The market has no zones yet.</Empty>}</Shown>}
-      </Card>
-      <Card title="Zones" span={publicBook ? 7 : 12} aside={<Term of="zone">What is a zone?</Term>}>
-        <Shown asked={asked} tall>
-          {(data) => (data.zones.length ? <ZoneTree zones={data.zones} points={points} /> : <Empty>The market has no zones yet.</Empty>)}
-        </Shown>
-      </Card>
       {publicBook && <NextBook zone={zone} />}
     </>
   );
@@ -118,7 +120,7 @@ function PricesToday({ zone, slot }: { zone: string; slot: number }) {
     from: dayStart(slot, live.zone),
     to: slot + 8 * live.market.slotS,
   });
-  return <Shown asked={asked} tall>{(data) => <PriceChart points={data.prices} />}</Shown>;
+  return <Shown asked={asked} tall>{(data) => <PriceChart points={data.prices} height={220} />}</Shown>;
 }
 
 function NextBook({ zone }: { zone: string | null }) {
@@ -127,7 +129,7 @@ function NextBook({ zone }: { zone: string | null }) {
   const next = live.market.openSlots.find((slot) => slot.gate > now);
   const asked = useAsk<{ book: Book }>(NEXT_BOOK, next && zone ? { slot: next.start, zone } : null);
   return (
-    <Card title="Wanted and offered" span={5} aside={next ? range(next.start, live.market.slotS, live.zone) : undefined}>
+    <Card title="Wanted and offered" aside={next ? range(next.start, live.market.slotS, live.zone) : undefined}>
       {next && zone ? (
         <Shown asked={asked} tall>{(data) => <DepthChart book={data.book} />}</Shown>
       ) : (

@@ -81,7 +81,7 @@ export function Clients() {
                   { head: "Balance", label: "Balance", number: true, cell: (c) => <Amount of={c.balance.amount} /> },
                   { head: "Reserved", label: "Reserved", number: true, cell: (c) => <Amount of={c.balance.reserved} /> },
                   { head: "Certificates, kWh", label: "Certificates, kWh", number: true, cell: (c) => energyColumn(c.balance.live) },
-                  { head: "State", label: "State", cell: (c) => (c.locked ? <State word="locked" tone="act" /> : <State word="open" tone="good" />) },
+                  { head: "State", label: "State", cell: (c) => (c.locked ? <State word="locked" tone="act" /> : <State word="active" tone="good" />) },
                 ]}
               />
             ) : (

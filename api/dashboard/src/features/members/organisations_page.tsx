@@ -95,7 +95,7 @@ function Retailer({ name, meters }: { name: string; meters: number }) {
                   { head: "Client", label: "Client", cell: (c) => <Name did={c.did} /> },
                   { head: "Balance", label: "Balance", number: true, cell: (c) => signedMoney(money(c.balance.amount), live.currency) },
                   { head: "Reserved", label: "Reserved", number: true, cell: (c) => signedMoney(money(c.balance.reserved), live.currency) },
-                  { head: "State", label: "State", cell: (c) => (c.locked ? <State word="locked" tone="act" /> : <State word="open" tone="good" />) },
+                  { head: "State", label: "State", cell: (c) => (c.locked ? <State word="locked" tone="act" /> : <State word="active" tone="good" />) },
                 ]}
               />
             </details>

@@ -14,13 +14,13 @@ export const ROLE_NAMES: Readonly<Record<Role, string>> = {
   REGULATOR: "regulator",
 };
 
-/** What the pages of a role are for, in a few words. */
-export const ROLE_PAGES: Readonly<Record<Role, string>> = {
-  HOUSEHOLD: "sells, buys and sees its statements",
-  RETAILER: "sees its clients and their balances",
-  DSO: "sees zones, meters and slots",
-  OPERATOR: "sees meters, nodes and the ledger",
-  REGULATOR: "sees every trade and what needs a look",
+/** What a role does in the market. */
+export const ROLE_TASKS: Readonly<Record<Role, string>> = {
+  HOUSEHOLD: "A household sells and buys electricity.",
+  RETAILER: "A retailer keeps the accounts of its clients.",
+  DSO: "The grid operator watches zones, meters and slots.",
+  OPERATOR: "The oracle operator watches the nodes that read the meters.",
+  REGULATOR: "The regulator can check every trade.",
 };
 
 let asked: Promise<Persona[]> | null = null;

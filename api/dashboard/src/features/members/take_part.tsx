@@ -6,7 +6,7 @@ import { go } from "../../parts/route.ts";
 import { useLive } from "../../transport/live.ts";
 import { keep, kept, type Kept, type Take } from "../../wallet/keystore.ts";
 import { generate } from "../../wallet/tokens.ts";
-import { borrow, ROLE_NAMES, ROLE_PAGES, usePersonas } from "./personas.ts";
+import { borrow, ROLE_TASKS, usePersonas } from "./personas.ts";
 import { ImportWallet } from "./wallet_import.tsx";
 
 export function TakePart({ take }: { take: Take }) {
@@ -30,42 +30,46 @@ export function TakePart({ take }: { take: Take }) {
     }
   };
   return (
-    <Card title="Take part" span={4} tall>
-      <p>You sign your orders with a key that never leaves this browser. You need no password.</p>
-      {own.map((each, index) => (
-        <button key={each.did} type="button" disabled={busy} onClick={() => void enter(Promise.resolve(each))}>
-          Continue with {each.label || `my wallet ${index + 1}`}
+    <Card title="Take part" span={4}>
+      <div class="take-part">
+        <p>You sign your orders with a key that never leaves this browser. You need no password.</p>
+        {own.map((each, index) => (
+          <button key={each.did} type="button" disabled={busy} onClick={() => void enter(Promise.resolve(each))}>
+            Continue with {each.label || `my wallet ${index + 1}`}
+          </button>
+        ))}
+        <button type="button" class="primary" disabled={busy} onClick={() => void enter(generate().then((made) => keep(made, "", false)))}>
+          {busy ? "Opening…" : "Make a wallet"}
         </button>
-      ))}
-      <button type="button" class="primary" disabled={busy} onClick={() => void enter(generate().then((made) => keep(made, "", false)))}>
-        {busy ? "Opening…" : "Make a wallet"}
-      </button>
-      {trouble && (
-        <p class="fault" role="alert">
-          {trouble}
-        </p>
-      )}
-      <details>
-        <summary>Open a wallet file</summary>
-        <ImportWallet done={(made) => void enter(Promise.resolve(made))} />
-      </details>
-      {personas.length > 0 && (
-        <div class="personas">
-          <h3>Or be one of these</h3>
-          <ul class="plain">
-            {personas.map((each) => (
-              <li key={each.did}>
-                <button type="button" class="quiet" disabled={busy} onClick={() => void enter(borrow(each))}>
-                  <b>{each.name}</b>
-                  <span class="faint">
-                    {ROLE_NAMES[each.role]}: {ROLE_PAGES[each.role]}
-                  </span>
-                </button>
-              </li>
+        {trouble && (
+          <p class="fault" role="alert">
+            {trouble}
+          </p>
+        )}
+        <details>
+          <summary>Open a wallet file</summary>
+          <ImportWallet done={(made) => void enter(Promise.resolve(made))} />
+        </details>
+        {personas.length > 0 && (
+          <div class="personas">
+            <h3>Or be one of these</h3>
+            {[...new Set(personas.map((each) => each.role))].map((role) => (
+              <div key={role} class="persona-role">
+                <p class="faint">{ROLE_TASKS[role]}</p>
+                <div class="row">
+                  {personas
+                    .filter((each) => each.role === role)
+                    .map((each) => (
+                      <button key={each.did} type="button" class="quiet" disabled={busy} onClick={() => void enter(borrow(each))}>
+                        {each.name}
+                      </button>
+                    ))}
+                </div>
+              </div>
             ))}
-          </ul>
-        </div>
-      )}
+          </div>
+        )}
+      </div>
     </Card>
   );
 }

@@ -18,6 +18,10 @@ const PLACE = `mutation Place($tokens: [String!]!) {
 const STATE = `query Placed($id: ID!) { order(id: $id) { id state } }`;
 const PRICE_DEFAULT = 100_000; // 10 hundredths per kWh, where no slot has cleared yet
 const AHEAD_MAX = 8;
+const NOT_CERTIFIED: Readonly<Record<Side, string>> = {
+  SELL: "Your meter is not certified to feed in, so you cannot sell.",
+  BUY: "Your meter is not certified to draw from the grid, so you cannot buy.",
+};
 
 interface Said {
   readonly words: string;
@@ -59,7 +63,7 @@ export function OrderForm(props: {
   const priceShown = priceText ?? typeable(props.last ?? PRICE_DEFAULT, 4);
   const quantity = typedEnergy(quantityShown);
   const limit = typedPrice(priceShown);
-  const quantityFault = faultOfQuantity(quantity, quantityShown, certified, touched || quantityText !== null);
+  const quantityFault = faultOfQuantity(quantity, quantityShown, certified, side, touched || quantityText !== null);
   const priceFault =
     limit === null
       ? "Enter a price, for example 10.5."
@@ -127,9 +131,11 @@ export function OrderForm(props: {
         onInput={setQuantityText}
         fault={quantityFault}
         hint={
-          side === "SELL" && proposed
-            ? `${proposed.basis} You can offer up to ${energy(proposed.certified)}.`
-            : `Up to ${energy(certified)} in a slot.`
+          certified === 0
+            ? NOT_CERTIFIED[side]
+            : side === "SELL" && proposed
+              ? `${proposed.basis} You can offer up to ${energy(proposed.certified)}.`
+              : `Up to ${energy(certified)} in a slot.`
         }
       />
       <Field
@@ -223,9 +229,10 @@ function total(wishes: readonly Wish[]): bigint {
   return wishes.reduce((nano, wish) => nano + worth(wish.quantity, wish.limit), 0n);
 }
 
-function faultOfQuantity(quantity: number | null, shown: string, certified: number, told: boolean): string | null {
+function faultOfQuantity(quantity: number | null, shown: string, certified: number, side: Side, told: boolean): string | null {
   if (!shown.trim() && !told) return null;
   if (quantity === null || quantity <= 0) return "Enter an amount with up to three decimals, for example 1.5.";
+  if (certified === 0) return NOT_CERTIFIED[side];
   if (quantity > certified) return `Enter at most ${energy(certified)}: your meter is certified for no more in a slot.`;
   return null;
 }

@@ -27,13 +27,16 @@ export function TradePage() {
   const live = useLive();
   const route = useRoute();
   useTick(1000);
-  const [side, setSide] = useState<Side>(route.query.get("side") === "buy" ? "BUY" : "SELL");
+  const meters = live.viewer?.meters ?? [];
+  const sells = meters.some((each) => each.exportPower > 0);
+  const wished = route.query.get("side");
+  const [side, setSide] = useState<Side>(wished === "sell" || (wished !== "buy" && sells) ? "SELL" : "BUY");
   const [slot, setSlot] = useState<number | null>(null);
   const now = live.now();
   const open = live.market.openSlots.filter((each) => each.gate > now);
   const unhurried = open.find((each) => (each.gate - now) / live.market.rate >= READING_S) ?? open[0];
   const terms = open.find((each) => each.start === slot) ?? unhurried;
-  const meter = live.viewer?.meters[0];
+  const meter = meters[0];
   const zone = meter?.zone ?? "";
   const here = slotOf(now, live.market.slotS);
   const book = useAsk<{ book: Book }>(BOOK, terms ? { slot: terms.start, zone } : null);
@@ -64,7 +67,7 @@ export function TradePage() {
             open={open}
             terms={terms}
             chooseSlot={setSlot}
-            meters={live.viewer?.meters ?? []}
+            meters={meters}
             last={last?.price ?? null}
           />
         ) : (
