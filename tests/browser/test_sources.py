@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.dashboard import FOLDER, check
+from api.server.dashboard_build import FOLDER, check
 from tests.browser.documents import imports
 
 SOURCES = FOLDER / "src"
