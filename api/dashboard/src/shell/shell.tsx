@@ -66,8 +66,13 @@ export function Shell() {
   useEffect(() => {
     if (signer === undefined) return;
     void load();
-    const timer = window.setInterval(() => void load(), 4000);
-    return () => window.clearInterval(timer);
+    const listener = () => document.hidden || void load();
+    document.addEventListener("visibilitychange", listener);
+    const timer = window.setInterval(listener, 4000);
+    return () => {
+      document.removeEventListener("visibilitychange", listener);
+      window.clearInterval(timer);
+    };
   }, [signer, load]);
 
   useSubscriptions(signer, started?.viewer?.role ?? null, load);
@@ -107,7 +112,7 @@ function useSubscriptions(signer: keys.Kept | null | undefined, role: string | n
     if (signer === undefined) return;
     const wanted = [
       { query: "subscription { prices { slot zone price } }", take: changed },
-      { query: "subscription { slots { start phase } }", take: () => { changed(); void load(); } },
+      { query: "subscription { slots { start phase } }", take: () => { changed(); if (!document.hidden) void load(); } },
     ];
     if (role === "HOUSEHOLD") {
       wanted.push({ query: "subscription { myTrades { id state } }", take: changed });

@@ -89,7 +89,7 @@ export interface Asked<T> {
 const POLL_MS = 10_000;
 const GATHER_MS = 150; // changes come in bursts, one per block
 
-/** A query that is repeated when the ledger changes, and every ten seconds. */
+/** A query that is repeated when the ledger changes, and every ten seconds, while the page is visible. */
 export function useAsk<T>(query: string, variables: Readonly<Record<string, unknown>> | null): Asked<T> {
   const [state, setState] = useState<{ key: string; data: T | null; fault: Fault | null }>({
     key: "",
@@ -119,12 +119,14 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
     void load();
     const listener = () => {
       window.clearTimeout(gathered);
-      gathered = window.setTimeout(() => void load(), GATHER_MS);
+      if (!document.hidden) gathered = window.setTimeout(() => void load(), GATHER_MS);
     };
     listeners.change.add(listener);
+    document.addEventListener("visibilitychange", listener);
     const timer = window.setInterval(() => document.hidden || void load(), POLL_MS);
     return () => {
       listeners.change.delete(listener);
+      document.removeEventListener("visibilitychange", listener);
       window.clearInterval(timer);
       window.clearTimeout(gathered);
       running.current?.abort();
