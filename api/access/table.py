@@ -41,7 +41,7 @@ class Viewer(msgspec.Struct, frozen=True):
 
 _ANYBODY = frozenset(READERS)
 _SIGNED_IN: frozenset[Reader] = frozenset(ROLES)
-_BOOK: frozenset[Reader] = _SIGNED_IN | {"ONLOOKER"}
+_BOOK: frozenset[Reader] = frozenset({*ROLES, "ONLOOKER"})
 _TRADERS: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER"})
 _HOUSEHOLDS: frozenset[Reader] = frozenset({"HOUSEHOLD"})
 _PROPOSED: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER", "REGULATOR"})
