@@ -7,7 +7,7 @@ import { WalletPage } from "../features/members/wallet_page.tsx";
 import { useRoute } from "../parts/route.ts";
 import { ErrorBox, Skeleton } from "../parts/states.tsx";
 import { Fault } from "../transport/calls.ts";
-import { askNoted, changed, LiveContext, useLive, type Live } from "../transport/live.ts";
+import { askNoted, changed, GATHER_MS, LiveContext, useLive, type Live } from "../transport/live.ts";
 import { use } from "../transport/session.ts";
 import { Stream } from "../transport/stream.ts";
 import type { Market, Viewer } from "../transport/types.ts";
@@ -110,16 +110,25 @@ export function Shell() {
 function useSubscriptions(signer: keys.Kept | null | undefined, role: string | null, load: () => Promise<void>) {
   useEffect(() => {
     if (signer === undefined) return;
+    let gathered = 0;
+    const slotsChanged = () => {
+      changed();
+      window.clearTimeout(gathered);
+      if (!document.hidden) gathered = window.setTimeout(() => void load(), GATHER_MS);
+    };
     const wanted = [
       { query: "subscription { prices { slot zone price } }", take: changed },
-      { query: "subscription { slots { start phase } }", take: () => { changed(); if (!document.hidden) void load(); } },
+      { query: "subscription { slots { start phase } }", take: slotsChanged },
     ];
     if (role === "HOUSEHOLD") {
       wanted.push({ query: "subscription { myTrades { id state } }", take: changed });
       wanted.push({ query: "subscription { myBalance { amount } }", take: changed });
     }
     const stream = new Stream(wanted, () => undefined);
-    return () => stream.close();
+    return () => {
+      window.clearTimeout(gathered);
+      stream.close();
+    };
   }, [signer, role, load]);
 }
 

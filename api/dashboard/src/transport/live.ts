@@ -87,7 +87,7 @@ export interface Asked<T> {
 }
 
 const POLL_MS = 10_000;
-const GATHER_MS = 150; // changes come in bursts, one per block
+export const GATHER_MS = 150; // changes come in bursts, one for each block
 
 /** A query that is repeated when the ledger changes, and every ten seconds, while the page is visible. */
 export function useAsk<T>(query: string, variables: Readonly<Record<string, unknown>> | null): Asked<T> {
@@ -98,12 +98,17 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
   });
   const key = variables === null ? "" : JSON.stringify(variables);
   const running = useRef<AbortController | null>(null);
+  const isLate = useRef(false);
 
   const load = useCallback(async () => {
     if (!key) return;
-    running.current?.abort();
+    if (running.current) {
+      isLate.current = true; // the ledger changes faster than it answers: ask once more afterwards
+      return;
+    }
     const controller = new AbortController();
     running.current = controller;
+    isLate.current = false;
     try {
       const data = await askNoted<T>(query, JSON.parse(key) as Record<string, unknown>, controller.signal);
       if (!controller.signal.aborted) setState({ key, data, fault: null });
@@ -111,7 +116,10 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
       if (controller.signal.aborted) return;
       if (!(error instanceof Fault)) throw error;
       setState((before) => ({ key, data: before.data, fault: error }));
+    } finally {
+      if (running.current === controller) running.current = null;
     }
+    if (isLate.current && !controller.signal.aborted) void load();
   }, [query, key]);
 
   useEffect(() => {
@@ -130,6 +138,7 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
       window.clearInterval(timer);
       window.clearTimeout(gathered);
       running.current?.abort();
+      running.current = null;
     };
   }, [load]);
 

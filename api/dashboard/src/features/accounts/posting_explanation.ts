@@ -2,24 +2,19 @@
 
 import { energy, exactMoney, money, percent, price } from "../../format/figures.ts";
 
-/** What the ledger says about a posting. Prices and rates are micro-currency per kWh. */
+/** How an amount is computed, as `Explanation` of the contract has it. */
+export type PostingRule = "priced" | "taxed" | "cancelled" | "carried" | "corrected";
+
+/** What an amount is computed from; the rule says which of the numbers count. */
 export interface PostingExplanation {
-  readonly kind: string;
-  readonly rule: string;
-  /** The energy that the amount is for; null where it is not for energy. */
-  readonly quantityWh: number | null;
-  /** The price or the fee for each kWh; null where the amount does not depend on energy. */
-  readonly rateMicroPerKwh: number | null;
-  /** The two prices whose difference is the rate. */
-  readonly pricesMicroPerKwh: readonly [buy: number, sell: number] | null;
-  /** The part of a fee that the price of the trade contained already. */
-  readonly inPriceMicroPerKwh: number | null;
-  /** The VAT rate in parts per million. */
-  readonly ratePpm: number | null;
-  /** The amount that VAT is charged on; for a correction, the amount before it. Nano-currency, as text. */
-  readonly baseNano: string | null;
-  /** The correction that caused the posting; empty for a first settlement. */
-  readonly cause: string;
+  readonly rule: PostingRule;
+  readonly quantityWh: number;
+  /** Micro-currency per kWh where the rule is `priced`, parts per million where it is `taxed`. */
+  readonly rate: number;
+  /** What the price of the trade has collected of the rate already; of a spread, the seller's price. */
+  readonly inPrice: number;
+  /** The amount that is taxed, fixed or carried, or that stood before a correction: nano-currency as text. */
+  readonly baseNano: string;
 }
 
 export interface Kind {
@@ -33,13 +28,14 @@ export interface PostingWords {
   readonly otherFee: (fee: string) => Kind;
   readonly vatOn: (fee: string) => Kind;
   readonly payment: (isReceived: boolean) => string;
-  readonly product: (energy: string, price: string) => string;
+  readonly priced: (energy: string, price: string) => string;
   readonly difference: (buy: string, sell: string) => string;
   readonly inPrice: (rate: string, part: string) => string;
-  readonly share: (percent: string, base: string) => string;
-  readonly quantity: (energy: string) => string;
+  readonly taxed: (percent: string, base: string) => string;
+  readonly cancelled: (energy: string) => string;
+  readonly carried: string;
   readonly corrected: (after: string, before: string) => string;
-  readonly plain: string;
+  readonly posted: string;
 }
 
 /** The name of a kind of posting and what it is. */
@@ -57,27 +53,33 @@ export function postingName(kind: string, amount: bigint, words: PostingWords): 
   return isPayment ? words.payment(amount >= 0n) : kindOf(kind, words).name;
 }
 
-/** How the amount was calculated: "0.42 kWh × 11.80 ct/kWh". */
+/** How an amount was calculated: "0.42 kWh × 11.80 ct/kWh"; null explains an amount posted as it is. */
 export function calculation(
-  explanation: PostingExplanation,
-  amount: bigint,
+  posting: { readonly kind: string; readonly amount: string },
+  told: PostingExplanation | null,
   currency: string,
   words: PostingWords,
 ): string {
-  const { quantityWh, rateMicroPerKwh: rate, pricesMicroPerKwh: prices, ratePpm, baseNano } = explanation;
   const perKwh = (micro: number) => price(micro, currency);
-  if (explanation.cause && baseNano !== null) {
-    const before = money(baseNano);
-    return words.corrected(exactMoney(before + amount, currency), exactMoney(before, currency));
+  switch (told?.rule) {
+    case "priced": {
+      if (posting.kind === "spread") {
+        return words.priced(energy(told.quantityWh), words.difference(perKwh(told.rate), perKwh(told.inPrice)));
+      }
+      const product = words.priced(energy(told.quantityWh), perKwh(told.rate - told.inPrice));
+      return told.inPrice ? `${product}; ${words.inPrice(perKwh(told.rate), perKwh(told.inPrice))}` : product;
+    }
+    case "taxed":
+      return words.taxed(percent(told.rate), exactMoney(money(told.baseNano), currency).replace(/^[+−]/, ""));
+    case "cancelled":
+      return words.cancelled(energy(told.quantityWh));
+    case "carried":
+      return words.carried;
+    case "corrected": {
+      const before = money(told.baseNano);
+      return words.corrected(exactMoney(before + money(posting.amount), currency), exactMoney(before, currency));
+    }
+    case undefined:
+      return words.posted;
   }
-  if (ratePpm !== null && baseNano !== null) {
-    const base = money(baseNano);
-    return words.share(percent(ratePpm), exactMoney(base, currency).replace(/^[+−]/, ""));
-  }
-  if (quantityWh === null) return words.plain;
-  if (prices) return words.product(energy(quantityWh), words.difference(perKwh(prices[0]), perKwh(prices[1])));
-  if (rate === null) return words.quantity(energy(quantityWh));
-  const product = words.product(energy(quantityWh), perKwh(rate));
-  const part = explanation.inPriceMicroPerKwh;
-  return part === null ? product : `${product}; ${words.inPrice(perKwh(rate + part), perKwh(part))}`;
 }

@@ -14,36 +14,36 @@ export function Postings({ postings }: { postings: readonly Posting[] }) {
     <ul class="postings">
       {postings.map((posting) => {
         const amount = money(posting.amount);
-        const explanation = explanationOf(posting);
+        const told = explanationOf(posting);
         return (
           <li key={posting.id}>
             <details>
               <summary>
-                <span class="posting-kind">{postingName(explanation.kind, amount, ENGLISH)}</span>
+                <span class="posting-kind">{postingName(posting.kind, amount, ENGLISH)}</span>
                 <span class="posting-slot">
                   {posting.slot === null ? "" : dayRange(posting.slot, live.market.slotS, live.zone)}
                 </span>
                 <span class="posting-amount">{fineMoney(amount, live.currency)}</span>
               </summary>
               <div class="why">
-                <p>{kindOf(explanation.kind, ENGLISH).meaning}</p>
+                <p>{kindOf(posting.kind, ENGLISH).meaning}</p>
                 <dl>
                   <dt>Calculation</dt>
-                  <dd>{calculation(explanation, amount, live.currency, ENGLISH)}</dd>
+                  <dd>{calculation(posting, told, live.currency, ENGLISH)}</dd>
                   <dt>Exact amount</dt>
                   <dd>{exactMoney(amount, live.currency)}</dd>
                   <dt>Rule</dt>
-                  <dd>{explanation.rule}</dd>
+                  <dd>{posting.rule}</dd>
                   {posting.trade !== null && (
                     <>
                       <dt>Trade</dt>
                       <dd>number {posting.trade} of the slot</dd>
                     </>
                   )}
-                  {explanation.cause && (
+                  {told?.rule === "corrected" && (
                     <>
-                      <dt>Correction</dt>
-                      <dd>{explanation.cause}</dd>
+                      <dt>Cause</dt>
+                      <dd>{posting.cause.replace("-", " ")}</dd>
                     </>
                   )}
                   <dt>Block</dt>

@@ -70,12 +70,11 @@ export function Landing({ take }: { take: Take }) {
 function Now({ points }: { points: readonly PricePoint[] }) {
   const live = useLive();
   const now = marketNow(points);
-  if (!now) return <Empty>Nothing is traded in this quarter of an hour. Prices appear when a gate has closed.</Empty>;
-  const prices = priceRange({ zones: points });
+  if (!now?.volume) return <Empty>Nothing is traded in this quarter of an hour.</Empty>;
   return (
     <Figures>
       <Figure name="Energy" value={energy(now.volume)} />
-      <Figure name="Price" value={prices === "–" ? "no price" : `${prices} ${priceUnit(live.currency)}`} />
+      <Figure name="Price" value={`${priceRange({ zones: points })} ${priceUnit(live.currency)}`} />
       <Figure name="Between neighbours" value={count(now.trades, "trade")} />
     </Figures>
   );
