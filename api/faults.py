@@ -1,6 +1,6 @@
-"""Every fault of the API that is a GraphQL error: its code and its sentence, worded here alone.
+"""Every fault of the API that is a GraphQL error: its code and its sentence.
 
-Refusals of the contract are no faults: they are answers (`TokenResult`) with the contract's codes.
+Refusals by the contract are not faults: they are answers (`TokenResult`) with the contract's codes.
 Faults of the guard and of sign-in are worded where they are decided, on the same `ApiFault`.
 """
 
@@ -30,30 +30,32 @@ class Fault(NamedTuple):
         return ApiFault(self.code, self.words.format(**places))
 
 
-UNAUTHENTICATED = Fault("UNAUTHENTICATED", "Sign in first: {what} is not for strangers.")
-FORBIDDEN = Fault("FORBIDDEN", "{what} is not yours to see or do as {role}.")
+UNAUTHENTICATED = Fault("UNAUTHENTICATED", "Sign in first: {what} is only for signed-in users.")
+FORBIDDEN = Fault("FORBIDDEN", "The role {role} may not use {what}.")
 NOT_FOUND = Fault("NOT_FOUND", "There is no {kind} {id}.")
 ARGUMENT_RANGE = Fault("ARGUMENT_RANGE", "{name} is {value}; it must be {bound}.")
-ARGUMENT_CURSOR = Fault("ARGUMENT_CURSOR", "{value!r} is no cursor of this list.")
+ARGUMENT_CURSOR = Fault("ARGUMENT_CURSOR", "{value!r} is not a cursor of this list.")
 READ_MODEL_UNAVAILABLE = Fault(
     "READ_MODEL_UNAVAILABLE",
-    "The read model cannot be asked now; damaged tables are built anew. Ask again in a moment.",
+    "The read model cannot be read now; damaged tables are being rebuilt. Try again in a moment.",
 )
 LEDGER_UNAVAILABLE = Fault(
     "LEDGER_UNAVAILABLE",
-    "The ledger takes no writes now ({reason}). Nothing was changed; reads go on.",
+    "The ledger takes no writes now ({reason}). Nothing was changed; reads still work.",
 )
 OUTCOME_UNKNOWN = Fault(
     "OUTCOME_UNKNOWN",
-    "Whether transaction {transaction} is committed is not known yet. Send the same again: "
-    "what was taken answers EXISTS.",
+    "It is not known yet whether transaction {transaction} is committed. Send the same tokens "
+    "again: those that the ledger has already taken answer EXISTS.",
 )
 LEDGER_BUSY = Fault(
     "LEDGER_BUSY",
-    "Others were first (attempts: {count}). Nothing was changed; send the same again.",
+    "Other transactions came first (attempts: {count}). Nothing was changed; send the same again.",
 )
 REFUSED = Fault("REFUSED", "The ledger refused this: {sentence} ({code})")
-NO_ENROLMENT = Fault("NOT_FOUND", "Enrolment is for demonstrations; a retailer admits you here.")
+NO_ENROLMENT = Fault(
+    "NOT_FOUND", "Enrolment is only for demonstrations; in this market a retailer admits you."
+)
 SLOW_SUBSCRIBER = Fault(
     "SLOW_SUBSCRIBER",
     "This subscription fell {limit} changes behind and was ended; subscribe again.",

@@ -1,6 +1,6 @@
 """What the app is built from: the ledger, the read model, who is who, and what a demonstration adds.
 
-`Services` is handed in whole by whoever starts the API; nothing here opens a file or a connection.
+The caller that starts the API hands `Services` in; nothing here opens a file or a connection.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
+from api.features.reads import ReadModel
 from api.live.freshness import Freshness
-from api.live.subscriptions import Hub
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel
+from api.live.projection import Projection
+from api.live.subscriptions import Subscriptions
 from api.settings import ApiSettings
 from ledger_network.port import Ledger
 
@@ -22,7 +22,7 @@ Role = Literal["HOUSEHOLD", "RETAILER", "DSO", "OPERATOR", "REGULATOR"]
 
 @dataclass(frozen=True)
 class AccountRole:
-    """What a DID that is no household's may do: its role, and the member it acts for, if any."""
+    """What a DID that is not a household's may do: its role, and the member it acts for, if any."""
 
     role: Role
     member: str | None
@@ -68,7 +68,7 @@ class Services:
 
     `carriers` names the member that submits for the clients of a retailer; for a retailer that
     is not in it, and for traders nobody knows, `member` does, which also asks the ledger's
-    queries. `accounts` are the DIDs that are no households.
+    queries. `accounts` are the DIDs that are not households.
     """
 
     ledger: Ledger
@@ -84,9 +84,9 @@ class Services:
     currency: str = "EUR"
 
     @cached_property
-    def hub(self) -> Hub:
-        """Where the changes of the read model reach the subscriptions of this API."""
-        return Hub(self.projection)
+    def subscriptions(self) -> Subscriptions:
+        """The subscriptions of this API, which the changes of the read model reach."""
+        return Subscriptions(self.projection)
 
     @cached_property
     def freshness(self) -> Freshness:
@@ -100,7 +100,7 @@ class Services:
 
     @property
     def is_demonstration(self) -> bool:
-        """Whether keys and enrolment are given to whoever asks."""
+        """Whether anybody may have a persona's key or be enrolled."""
         return self.enrolment is not None or bool(self.personas)
 
     @property

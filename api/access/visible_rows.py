@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from api.access.table import Subject, Viewer, may_see_row, scope
 from api.faults import NOT_FOUND
-from api.read_model.records import PostingRecord
+from api.features.accounts.reads import PostingRecord
 from api.services import Services
 
 

@@ -1,8 +1,8 @@
 """How an answer is written: data, errors with a code each, and the age of what is told.
 
 A fault that was worded for the client is told as it is; a read model that cannot be read has a fault
-of its own. Anything else that was raised is ours: the client gets a number to quote, the log gets the
-number and the kind of the error, nobody its text.
+of its own. Any other exception is an error of the API: the client gets a number to quote, the log gets
+the number and the kind of the error, and its text is shown to nobody.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import structlog
 from graphql import GraphQLError
 
 from api.faults import READ_MODEL_UNAVAILABLE, Fault
-from api.read_model.reads import UNREADABLE
-from api.server.metrics import Metrics
+from api.metrics import Metrics
+from api.read_model.database import UNREADABLE
 
 INTERNAL = Fault(
-    "INTERNAL", "This is a fault of ours, number {number}; nothing of it is known to have happened."
+    "INTERNAL", "This is an error of the API, number {number}; quote the number when you report it."
 )
 
 log = structlog.get_logger("api")

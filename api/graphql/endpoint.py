@@ -1,8 +1,8 @@
 """GraphQL over HTTP: one operation by POST, from its bytes to the bytes of its answer.
 
 Refused before anything is read: another method, another content type, another origin. A body is
-read up to 64 KB; those who trade may send up to 1.2 MB, and then only to place, amend or cancel.
-Then the guard, the table of rights, the schema. Batches are refused: a list is no request.
+read up to 64 KB; traders may send up to 1.2 MB, and then only to place, amend or cancel.
+Then come the guard, the table of rights and the schema. A list of requests is refused.
 
 It speaks ASGI itself: a framework's request and response around it cost as much as the rest of the
 way of a mutation to the ledger and back (`commonwatt bench write`).
@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import msgspec
 import structlog
@@ -23,13 +24,14 @@ from strawberry.types import ExecutionResult
 from api.access.table import Viewer, reader_of
 from api.faults import ApiFault, Fault
 from api.graphql.answers import STATUS, told, written
+from api.graphql.context import RequestContext
 from api.graphql.fast_path.list_plan import Plans
-from api.graphql.fast_path.selection import Answer, NotPlain
+from api.graphql.fast_path.selection import Answer, Unplanned
 from api.graphql.guard.admission import Admission, Guard, Kind
-from api.server.headers import RAW_HEADERS
-from api.server.metrics import Metrics
+from api.headers import RAW_HEADERS
+from api.metrics import Metrics
 from api.services import Services
-from api.sign_in.session import RequestContext, Sessions
+from api.sign_in.session import Sessions
 
 BODY_BYTES_MAX = 65_536
 BATCH_BODY_BYTES_MAX = 1_258_291  # 1.2 MB: the contract's batch of 1 MB, and its JSON
@@ -37,17 +39,19 @@ BATCH_FIELDS = frozenset({"placeOrders", "amendOrders", "cancelOrders"})
 TRADING_ROLES = frozenset({"HOUSEHOLD", "RETAILER"})
 JSON = "application/json"
 
-METHOD = Fault("METHOD", "GraphQL is asked by POST here.")
+METHOD = Fault("METHOD", "Send GraphQL requests by POST.")
 CONTENT_TYPE = Fault("CONTENT_TYPE", f"The content type is not {JSON}.")
-ORIGIN = Fault("ORIGIN", "Pages of another origin may not ask here; it can be set (origins).")
+ORIGIN = Fault(
+    "ORIGIN", "Pages of this origin may not use the API; the setting `origins` allows them."
+)
 BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes.")
-BODY_FORM = Fault("BODY_FORM", "The body is no GraphQL request: {reason}.")
-BATCH = Fault("BATCH", "Several operations in one request are not taken; send one.")
+BODY_FORM = Fault("BODY_FORM", "The body is not a GraphQL request: {reason}.")
+BATCH = Fault("BATCH", "Send one operation in each request.")
 
 log = structlog.get_logger("api")
 
 
-class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+class RequestBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A request's body; `extensions` are read over."""
 
     query: str
@@ -56,7 +60,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     extensions: dict[str, object] | None = None
 
 
-_asked = msgspec.json.Decoder(Asked)
+_asked = msgspec.json.Decoder(RequestBody)
 _HEADERS = (
     *RAW_HEADERS, (b"content-type", JSON.encode()), (b"cache-control", b"no-store")
 )  # fmt: skip
@@ -64,7 +68,7 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One schema behind one address. `viewers` says who may ask at all (None: everybody)."""
+    """One schema behind one address. `require` refuses those who may not ask at all (None: everybody may)."""
 
     schema: Schema
     guard: Guard
@@ -73,7 +77,11 @@ class Endpoint:
     metrics: Metrics
     kinds: frozenset[Kind] = frozenset({"query", "mutation"})
     require: Callable[[Viewer | None], None] | None = None
-    plans: Plans = field(default_factory=Plans)
+
+    @cached_property
+    def plans(self) -> Plans:
+        """The short ways of this schema."""
+        return Plans(self.schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer an HTTP request; never raises for what a client sent."""
@@ -114,7 +122,7 @@ class Endpoint:
 
     async def _asked(
         self, method: str, heads: Mapping[str, str], receive: Receive
-    ) -> tuple[Viewer | None, Asked, int]:
+    ) -> tuple[Viewer | None, RequestBody, int]:
         """Who asks what, and the bytes of the body."""
         if method != "POST":
             raise METHOD()
@@ -130,7 +138,7 @@ class Endpoint:
         return viewer, _decoded(body), len(body)
 
     async def _executed(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None, origin: str | None
     ) -> Answer | ExecutionResult:
         result = await self._planned(asked, admission, viewer)
         if result is None:
@@ -138,7 +146,7 @@ class Endpoint:
         return result
 
     async def _planned(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None
     ) -> Answer | None:
         """The answer where there is a short way to it."""
         plan = self.plans.plan(admission.document, asked.operation_name)
@@ -146,11 +154,11 @@ class Endpoint:
             return None
         try:
             return await plan.answer(self.services, viewer, asked.variables or {})
-        except NotPlain:
+        except Unplanned:
             return None
 
     async def _standard(
-        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+        self, asked: RequestBody, admission: Admission, viewer: Viewer | None, origin: str | None
     ) -> ExecutionResult:
         context = RequestContext(viewer, self.services, self.sessions, admission, origin)
         return await self.schema.execute(
@@ -168,7 +176,7 @@ def check_origin(origin: str | None, services: Services) -> None:
 
 
 class _Gone(Exception):
-    """The client has left before it had sent all of its body."""
+    """The client disconnected before it had sent all of its body."""
 
 
 def _heads(scope: Scope) -> dict[str, str]:
@@ -204,19 +212,19 @@ async def _send(send: Send, status: int, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _decoded(body: bytes) -> Asked:
+def _decoded(body: bytes) -> RequestBody:
     if body.lstrip()[:1] == b"[":
         raise BATCH()
     try:
         return _asked.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise BODY_FORM(
-            reason='it is an object with "query", "variables", "operationName"'
+            reason='it must be an object with "query", "variables", "operationName"'
         ) from None
 
 
 def _check_size(size: int, admission: Admission) -> None:
-    """A large body is for orders alone."""
+    """Refuse a large body that does anything but place, amend or cancel orders."""
     if size > BODY_BYTES_MAX and not (
         admission.kind == "mutation" and BATCH_FIELDS.issuperset(admission.roots)
     ):

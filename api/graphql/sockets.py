@@ -2,7 +2,7 @@
 
 A socket is one task and, while there is something to send, a second one. It introduces itself
 within seconds, asks for a bounded number of things, sends small frames and few of them, and goes
-when it does nothing for long. What cannot be sent waits in a short queue; whoever lets it fill is
+when it does nothing for long. What cannot be sent waits in a short queue; a client that lets it fill is
 dropped, so a slow client costs what its queue holds. Subscriptions end with their session.
 
 Subscriptions and queries are taken; mutations go by POST, where a body may be large.
@@ -24,11 +24,12 @@ from strawberry import Schema
 from api.access.table import Viewer, reader_of
 from api.faults import ApiFault, Fault
 from api.graphql.answers import code_of, told
+from api.graphql.context import RequestContext
 from api.graphql.endpoint import ORIGIN
 from api.graphql.guard.admission import Guard
-from api.server.metrics import Metrics
+from api.metrics import Metrics
 from api.services import Services
-from api.sign_in.session import RequestContext, Sessions
+from api.sign_in.session import Sessions
 
 PROTOCOL = "graphql-transport-ws"
 FRAME_BYTES_MAX = 32_768  # a document of 16 KB and its variables
@@ -315,7 +316,7 @@ class _Socket:
         self._send({"id": name, "type": "error", "payload": payload})
 
     def _send(self, message: dict[str, object]) -> None:
-        """Queue a message; whoever does not take them in time is dropped."""
+        """Queue a message; a client that does not take its messages in time is dropped."""
         text = orjson.dumps(message).decode()
         self._queue.append(text)
         self._bytes += len(text)

@@ -11,9 +11,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from api.read_model.projection import Projection
-from api.read_model.reads import UNREADABLE, ReadModel
-from api.read_model.records import AreaRecord, Checkpoint
+from api.features.market.reads import AreaRecord
+from api.features.reads import ReadModel
+from api.live.projection import Projection
+from api.read_model.database import UNREADABLE
+from api.read_model.records import Checkpoint
 from chaincode.metering.reports import OracleSet
 from ledger_network.port import Health, Ledger
 
@@ -31,7 +33,7 @@ class _Kept(Generic[T]):
         self._until_s = 0.0
 
     def drop(self) -> None:
-        """Ask anew next time."""
+        """Ask again next time."""
         self._until_s = 0.0
 
     async def get(self) -> T:
@@ -64,7 +66,7 @@ class Freshness:
         self._oracle.drop()
 
     def drop(self) -> None:
-        """Ask everything anew next time."""
+        """Ask for everything again next time."""
         self._moved()
         self._health.drop()
 

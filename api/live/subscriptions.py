@@ -1,23 +1,24 @@
 """Changes of the read model, fanned out to subscriptions, each behind a queue of its own.
 
-The projection calls once per committed batch; whoever subscribes gets the changes in order. A
-queue holds few of them: whoever does not take them in time is ended with `SLOW_SUBSCRIBER`, so a
-slow client costs what its queue holds and never the others' time.
+The projection calls once per committed batch; each subscriber gets the changes in order. A queue
+holds few of them: a subscriber that does not take them in time is ended with `SLOW_SUBSCRIBER`, so
+a slow client costs what its queue holds and never the others' time.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from typing import Protocol
 
 from api.faults import SLOW_SUBSCRIBER, SUBSCRIPTIONS_TOO_MANY
-from api.read_model.projection import Changed
+from api.live.projection import Changed
 
 QUEUE_MAX = 64  # changes one subscription may be behind: at one block a second, a minute
 SUBSCRIPTIONS_MAX = 20_000  # of one API; one with an empty queue takes about 2 KB
+TOLD_MAX = 500  # records that a subscriber is known to have
 SLOW_CLOSE_CODE = 1013  # "try again later": what a socket closes with after SLOW_SUBSCRIBER
 
 
@@ -59,8 +60,8 @@ class Subscription:
         return self._changes.popleft()
 
 
-class Hub:
-    """Everybody who wants to know of changes."""
+class Subscriptions:
+    """All open subscriptions."""
 
     def __init__(self, source: Source) -> None:
         self._subscriptions: set[Subscription] = set()
@@ -72,7 +73,7 @@ class Hub:
         return len(self._subscriptions)
 
     @contextmanager
-    def subscription(self) -> Generator[Subscription]:
+    def open(self) -> Generator[Subscription]:
         """A subscription to changes from now on, gone when left.
 
         Raises `SUBSCRIPTIONS_TOO_MANY` where there is no room for another.
@@ -89,3 +90,25 @@ class Hub:
     def _changed(self, change: Changed) -> None:
         for subscription in self._subscriptions:
             subscription.offer(change)
+
+
+class Told:
+    """The records that a subscriber was told last, so that it is told nothing twice."""
+
+    def __init__(self) -> None:
+        self._records: OrderedDict[object, object] = OrderedDict()
+
+    def is_new(self, key: object, record: object) -> bool:
+        """Whether the record is news to the subscriber, which is told of it now."""
+        if self._records.get(key) == record:
+            return False
+        self._records[key] = record
+        self._records.move_to_end(key)
+        if len(self._records) > TOLD_MAX:
+            self._records.popitem(last=False)
+        return True
+
+
+def slots_of(area: str, change: Changed) -> list[int]:
+    """The slots of an area that a change touched, oldest first."""
+    return sorted(slot for touched, slot in change.slots if touched == area)

@@ -24,7 +24,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError, Operational
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
-from api.read_model.row_cache import KeptRows
+from api.read_model.row_cache import RowCache
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"
@@ -53,6 +53,10 @@ class ReadRefused(ValueError):
 
 class TablesDamaged(Exception):
     """The tables are gone, cannot be read or are not what was written; they can be made again."""
+
+
+UNREADABLE = (DatabaseUnusable, TablesDamaged)
+"""What is raised where nothing can be read now, whatever is asked."""
 
 
 class Client(Protocol):
@@ -91,11 +95,11 @@ class Database:
     """An open database with the newest layout."""
 
     def __init__(self, url: str) -> None:
-        """For `open`. Raises `DatabaseUnusable` for an address that is none."""
+        """For `open`. Raises `DatabaseUnusable` for an invalid address."""
         self.dialect, self._path = _read_url(url)
         self._url = url
         self._context = TortoiseContext()
-        self._reader: KeptRows | None = None
+        self._reader: RowCache | None = None
         self._file: tuple[int, int] | None = None
         self._ready = asyncio.Event()
         self._writing = asyncio.Lock()
@@ -104,7 +108,7 @@ class Database:
     async def open(cls, url: str) -> Self:
         """Open `sqlite:///path`, `sqlite:////absolute/path` or `postgres://…`, and migrate it.
 
-        A SQLite file that cannot be read is removed and made anew: it holds nothing that the
+        A SQLite file that cannot be read is removed and made again: it holds nothing that the
         ledger does not. Raises `DatabaseUnusable`.
         """
         database = cls(url)
@@ -117,7 +121,7 @@ class Database:
     async def rows(self, statement: str, *values: Value) -> Sequence[Row]:
         """What `statement` selects. Raises `ReadRefused`, `TablesDamaged`, `DatabaseUnusable`."""
         if any(isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX for value in values):
-            raise ReadRefused("a number beyond 64 bits stands nowhere")
+            raise ReadRefused("no row has a number beyond 64 bits")
         if not self._ready.is_set():
             await self._ready.wait()
         try:
@@ -159,7 +163,7 @@ class Database:
             await self._connect()
 
     async def recreate(self) -> None:
-        """Drop our tables and make them anew, empty. Raises `DatabaseUnusable`.
+        """Drop our tables and make them again, empty. Raises `DatabaseUnusable`.
 
         What the oracle told of meters' health is not on the ledger: it stays if it can be read.
         """
@@ -201,7 +205,7 @@ class Database:
                 reader = sqlite3.connect(self._path, check_same_thread=False)
                 reader.execute("PRAGMA query_only = ON")
                 reader.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-                self._reader = KeptRows(reader)
+                self._reader = RowCache(reader)
                 self._file = _identity(self._path)
         except _FAULTS as error:
             await self._disconnect()
@@ -299,7 +303,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _require_readable(path: Path) -> None:
-    """Raise `sqlite3.DatabaseError` for a file that is none: Tortoise would wait for it for ever."""
+    """Raise `sqlite3.DatabaseError` for a file that is not SQLite: Tortoise would wait for it for ever."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from types import TracebackType
 from typing import Self
 
-from api.read_model.slot_events import SLOT_EVENTS
 from ledger_network.port import Happened
 
 BATCH_MAX = 16  # transactions read ahead and written together: of orders at most 16 MB
@@ -21,8 +20,10 @@ BATCH_MAX = 16  # transactions read ahead and written together: of orders at mos
 class Feed:
     """One reading of a ledger's events, as long as its block is not left."""
 
-    def __init__(self, events: AsyncIterator[Happened]) -> None:
+    def __init__(self, events: AsyncIterator[Happened], *, alone: Container[str]) -> None:
+        """`alone` names the events of which each is alone in its batch."""
         self._events = events
+        self._alone = alone
         self._ahead: deque[Happened] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
@@ -60,7 +61,7 @@ class Feed:
                 await task
             return None
         batch = [self._ahead.popleft()]
-        while self._ahead and not _is_alone(batch[-1]) and not _is_alone(self._ahead[0]):
+        while self._ahead and not self._is_alone(batch[-1]) and not self._is_alone(self._ahead[0]):
             batch.append(self._ahead.popleft())
         if not self._ahead and task is not None and not task.done():
             self._arrived.clear()
@@ -75,6 +76,5 @@ class Feed:
                 self._room.clear()
                 await self._room.wait()
 
-
-def _is_alone(happened: Happened) -> bool:
-    return any(event.name in SLOT_EVENTS for event in happened.events)
+    def _is_alone(self, happened: Happened) -> bool:
+        return any(event.name in self._alone for event in happened.events)

@@ -10,6 +10,7 @@ from api.read_model.database import Database, ReadRefused, Row, Value
 from api.read_model.records import Page
 
 FIRST_MAX = 500  # rows of one page
+POINTS_MAX = 2_000  # prices or readings in one answer: 20 days of quarter hours
 NAMES_MAX = 500  # names asked for in one question: SQLite takes 32,766 values, PostgreSQL as many
 
 R = TypeVar("R")
@@ -55,10 +56,10 @@ def key_of(after: str, *kinds: type[int] | type[str]) -> list[Value]:
     parts = after.split(".", len(kinds) - 1)
     try:
         if len(parts) != len(kinds) or any(int(part) < 0 for part in parts[: len(kinds) - 1]):
-            raise ReadRefused(f"{after[:80]!r} is no cursor of this list")
+            raise ReadRefused(f"{after[:80]!r} is not a cursor of this list")
         return [kind(part) for kind, part in zip(kinds, parts, strict=True)]
     except ValueError:
-        raise ReadRefused(f"{after[:80]!r} is no cursor of this list") from None
+        raise ReadRefused(f"{after[:80]!r} is not a cursor of this list") from None
 
 
 async def page_of(

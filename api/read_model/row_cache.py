@@ -16,7 +16,7 @@ ROWS_MAX = 10_000  # kept at once: some megabytes
 Rows = Sequence[Sequence[Any]]
 
 
-class KeptRows:
+class RowCache:
     """Reads through one connection, which itself writes nothing."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

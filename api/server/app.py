@@ -31,16 +31,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.access.table import Viewer
 from api.faults import FORBIDDEN, UNAUTHENTICATED
+from api.features.oracle_health.writes import OracleHealth
+from api.graphql.document import guard_of, market_schema, regulator_schema
 from api.graphql.endpoint import Endpoint
-from api.graphql.guard.admission import Guard
 from api.graphql.sockets import FRAME_BYTES_MAX, Sockets
-from api.oracle_health import OracleHealth
-from api.schema.document import market_schema, regulator_schema
+from api.headers import SecurityHeaders
+from api.metrics import Metrics
 from api.server.assets import asset_response, read_assets
-from api.server.headers import SecurityHeaders
 from api.server.health import health_routes
 from api.server.logs import silence_libraries
-from api.server.metrics import Metrics
 from api.server.request_heads import BoundedHeads
 from api.services import Services
 from api.settings import ApiSettings, SettingsInvalid
@@ -85,7 +84,7 @@ def make_app(
     now_s: Callable[[], float] = time.time,
     dashboard: Path = DASHBOARD,
 ) -> Starlette:
-    """The app of these services. Raises `SettingsInvalid` for a signing key that is none.
+    """The app of these services. Raises `SettingsInvalid` for an invalid signing key.
 
     `regulators` are what the regulator's endpoint reads from, where its peer is another one.
     """
@@ -93,7 +92,7 @@ def make_app(
     metrics = Metrics()
     sessions = make_sessions(services, now_s)
     schema, readonly = market_schema(), regulator_schema()
-    guard, readonly_guard = Guard(schema.as_str()), Guard(readonly.as_str())
+    guard, readonly_guard = guard_of(schema), guard_of(readonly)
     endpoint = Endpoint(schema, guard, services, sessions, metrics)
     regulator = Endpoint(
         readonly,
@@ -177,7 +176,7 @@ def listen(settings: ApiSettings) -> tuple[socket.socket, ApiSettings]:
 
 
 class Server(uvicorn.Server):
-    """uvicorn as a task among others: signals are the affair of whoever starts it."""
+    """uvicorn as a task among others; signal handling is left to the caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

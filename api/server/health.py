@@ -1,8 +1,8 @@
 """How the API is: alive, ready, and its numbers.
 
 Live: this process answers. Ready: it can answer questions with fresh data, that is the read model
-answers and does not lag; a ledger that takes no writes does not make it unready, for reads go on,
-but it is said.
+answers and does not lag; a ledger that takes no writes does not make the API unready, because
+reads still work, but the answer says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.server.metrics import CONTENT_TYPE, Metrics
+from api.metrics import CONTENT_TYPE, Metrics
 from api.services import Services
 from api.sign_in.session import Sessions
 

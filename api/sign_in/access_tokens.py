@@ -1,4 +1,4 @@
-"""Access tokens: what the API signs for whoever has signed in, and how strictly it reads them.
+"""Access tokens: what the API signs for a signed-in user, and how strictly it reads them.
 
 PyJWT with one algorithm (EdDSA) makes and checks the signature. It also takes what we do not
 want, so a token is looked at first: at most 8 KB, three parts, its header one of our own byte for
@@ -34,7 +34,7 @@ HELD_MAX = 4_096  # tokens remembered; about 1 KB each
 CLAIMS = ("aud", "exp", "iat", "iss", "jti", "role", "sid", "sub")
 LEEWAY_S = 0  # one machine makes and reads them
 
-ACCESS_TOKEN = Fault("UNAUTHENTICATED", "The access token is not taken: {reason}. Sign in again.")
+ACCESS_TOKEN = Fault("UNAUTHENTICATED", "The access token was refused: {reason}. Sign in again.")
 
 _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 

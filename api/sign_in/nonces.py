@@ -92,7 +92,7 @@ class Nonces:
 
 
 def _parts(nonce: str) -> tuple[bytes, bytes]:
-    """The part that is authenticated, and the MAC; a second spelling of a nonce is none."""
+    """The part that is authenticated, and the MAC; a second spelling of a nonce is refused."""
     try:
         text = nonce.encode("ascii")
         if len(text) != NONCE_CHARACTERS - 2:

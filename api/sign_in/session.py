@@ -6,7 +6,7 @@ A refresh token is good once: refreshing gives a new pair. One that comes a seco
 so its whole session ends, for the thief and for the owner, who signs in again. Signing out ends
 the session at once, its access tokens too.
 
-Sessions live in this process's memory, bounded, and end when it stops; a wallet then signs in anew
+Sessions live in this process's memory, bounded, and end when it stops; a wallet then signs in again
 without asking its owner. So one API is one process; a second one behind the same address needs
 sticky sessions.
 """
@@ -17,15 +17,13 @@ import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 
 from api.access.table import Viewer
 from api.faults import Fault
-from api.graphql.guard.admission import Admission
-from api.services import Role, Services
+from api.services import Role
 from api.settings import ApiSettings
 from api.sign_in.access_tokens import ACCESS_TOKEN, AccessTokens
 from api.sign_in.nonces import Nonces
@@ -40,23 +38,23 @@ CLOCK_SKEW_S = 300  # a browser's clock may be off by minutes; what ends a login
 SESSIONS_PER_DID_MAX = 10  # devices of one person; the oldest gives way
 BEARER = "Bearer "
 
-LOGIN_TOKEN = Fault("LOGIN_TOKEN", "The login token is not taken: {reason}")
+LOGIN_TOKEN = Fault("LOGIN_TOKEN", "The login token was refused: {reason}")
 LOGIN_AUDIENCE = Fault(
     "LOGIN_AUDIENCE", "The login is for another audience; here it is {audience}."
 )
-LOGIN_ORIGIN = Fault("LOGIN_ORIGIN", "The login was signed for another origin than this one.")
+LOGIN_ORIGIN = Fault("LOGIN_ORIGIN", "The login was signed for another origin.")
 LOGIN_CHANNEL = Fault(
     "LOGIN_CHANNEL", "The login is for another ledger; here it is {channel}/{contract}."
 )
 LOGIN_TIME = Fault(
     "LOGIN_TIME", "The login was signed {count} s off this clock; at most {limit} s is taken."
 )
-LOGIN_SIGNATURE = Fault("LOGIN_SIGNATURE", "The signature of the login does not hold.")
+LOGIN_SIGNATURE = Fault("LOGIN_SIGNATURE", "The signature of the login is not valid.")
 LOGIN_UNKNOWN = Fault(
     "LOGIN_UNKNOWN", "{did} is no participant of this market; a retailer enrols it."
 )
 CHALLENGE_DID = Fault("ARGUMENT_DID", "A challenge is for a did:key: {reason}")
-REFRESH_TOKEN = Fault("UNAUTHENTICATED", "The refresh token is not taken: {reason}. Sign in again.")
+REFRESH_TOKEN = Fault("UNAUTHENTICATED", "The refresh token was refused: {reason}. Sign in again.")
 SESSIONS_TOO_MANY = Fault("SESSIONS_TOO_MANY", "There are {limit} sessions already; try later.")
 
 
@@ -149,7 +147,7 @@ class Sessions:
         return Challenge(nonce, audience, end_s)
 
     async def sign_in(self, token: str, *, origin: str | None) -> Issued:
-        """A session for whoever signed `token`; `origin` is the request's header, if it has one.
+        """A session for the DID that signed `token`; `origin` is the request's header, if it has one.
 
         Raises a fault whose code begins with `LOGIN_` or `NONCE_`, or `SESSIONS_TOO_MANY`.
         """
@@ -177,7 +175,7 @@ class Sessions:
         return self._issue(name, family)
 
     def sign_out(self, viewer: Viewer) -> bool:
-        """End the viewer's session; whether there was one."""
+        """End the viewer's session; return whether there was one."""
         return self._end(viewer.family)
 
     def viewer(self, authorization: str | None) -> Viewer | None:
@@ -193,7 +191,7 @@ class Sessions:
         return family.viewer
 
     def is_alive(self, viewer: Viewer) -> bool:
-        """Whether the viewer's session goes on."""
+        """Whether the viewer's session is still alive."""
         family = self._families.get(viewer.family)
         return family is not None and not self._is_over(family, self._now_s())
 
@@ -272,17 +270,6 @@ class Sessions:
         if not own:
             del self._of_did[family.viewer.did]
         return True
-
-
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """What the app hands to the schema: who asks, from where, and the document let through."""
-
-    viewer: Viewer | None
-    services: Services
-    sessions: Sessions
-    admission: Admission | None
-    origin: str | None = None  # the header of a browser's request
 
 
 def _hash(secret: str) -> bytes:

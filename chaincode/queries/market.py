@@ -10,38 +10,20 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.clock import CLOCKS, Clock, market_time_s
 from chaincode.area.rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane
 from chaincode.auctions.book import book_json
-from chaincode.clearing.order_book import (
-    book_pages,
-    page_entries,
-)
+from chaincode.clearing.order_book import book_pages, page_entries
 from chaincode.clearing.run import CLEARINGS, MatchedTrade, ZoneClearing, slot_trades, zone_book
 from chaincode.context import Context
 from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement.disputes import disputed_trades
 from chaincode.settlement.settled_slot import POSTINGS, SETTLEMENTS, SlotSettlement
-from chaincode.slots.gate import (
-    SLOTS,
-    PageArguments,
-    Slot,
-    SlotArguments,
-)
-from chaincode.state import (
-    Did,
-    Id,
-    Second,
-    at_slot,
-    encode,
-    page_part,
-    slot_part,
-)
+from chaincode.slots.gate import SLOTS, PageArguments, Slot, SlotArguments
+from chaincode.state import Did, Id, Second, at_slot, encode, page_part, slot_part
 
 OrderState = Literal[
     "LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED"

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chaincode.accounts.balances import Books
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
 from chaincode.area.rules import RULES, rules_at
 from chaincode.area.tariffs import Tariffs
@@ -20,18 +18,10 @@ from chaincode.area.zones import get_area
 from chaincode.context import Context
 from chaincode.metering.estimates import Estimates
 from chaincode.settlement.meter_balances import MeteredSlot
-from chaincode.settlement.postings import (
-    Billing,
-)
+from chaincode.settlement.postings import Billing
 from chaincode.slots.gate import Run, Slot
 from chaincode.slots.runs import PAGE_ROWS, chained, has_room
-from chaincode.state import (
-    Row,
-    Table,
-    encode,
-    page_part,
-    slot_part,
-)
+from chaincode.state import Row, Table, encode, page_part, slot_part
 from chaincode.units import local_hour
 
 CHUNK_POSTINGS = 2_000  # of one chunk, at some 350 bytes with the longest names
@@ -39,11 +29,10 @@ LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the s
 FEE_POSTINGS = 4  # of a fee row with its VAT
 
 
-class PostingPage(Row, frozen=True, kw_only=True):
+class PostingPage(Row, frozen=True):
     """Up to 500 postings of a slot."""
 
     postings: list[Posting]
-    v: int = 2
 
 
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 
 from api.faults import ApiFault
+from api.graphql.document import guard_of, market_schema
 from api.graphql.guard.admission import Guard
 from api.graphql.guard.query_cost import ALIASES_MAX, REPEATED_MAX
 from api.graphql.guard.text_scan import DOCUMENT_BYTES_MAX
-from api.schema.document import market_schema
 from commonwatt.bench.figure import Figure
 
 BYTES_MAX = 65_536
@@ -26,7 +26,7 @@ REACH_MS = 20
 
 def guard() -> list[Figure]:
     """The worst of the documents, from its text to its refusal."""
-    watched = Guard(market_schema().as_str())
+    watched = guard_of(market_schema())
     medians: dict[str, float] = {}
     for name, text in documents():
         taken_ms = [_refused_ms(watched, text) for _ in range(ROUNDS)]

@@ -25,8 +25,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.read_model.projection import Projection
-from api.read_model.reads import open_read_model
+from api.features.reads import open_read_model
+from api.live.projection import Projection
 from api.server.app import listen, make_app, serve
 from api.server.logs import configure_logs
 from api.services import Services

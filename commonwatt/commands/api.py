@@ -12,8 +12,8 @@ from typing import Annotated
 import orjson
 import typer
 
+from api.graphql.document import sdl
 from api.read_model.database import DatabaseUnusable, TablesDamaged
-from api.schema.document import sdl
 from api.server.app import listen, make_app, serve
 from api.server.logs import configure_logs
 from api.settings import ApiSettings, SettingsInvalid, load_settings

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 import msgspec
 
 from api.faults import LEDGER_BUSY, Fault
-from api.orders import submit
+from api.features.orders.writes import submit
 from api.services import EnrolmentResult
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.zones import AreaName

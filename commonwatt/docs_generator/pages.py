@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from commonwatt.docs_generator.commands import commands_page
 from commonwatt.docs_generator.keys import keys_page
 from commonwatt.docs_generator.refusals import refusals_page
+from commonwatt.docs_generator.rights import rights_page
 from commonwatt.docs_generator.transactions import transactions_page
 
 
@@ -17,4 +18,5 @@ def generated_pages() -> Mapping[str, str]:
         "reference/refusals.md": refusals_page(),
         "reference/keys.md": keys_page(),
         "reference/commands.md": commands_page(),
+        "reference/rights.md": rights_page(),
     }

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from api.read_model.projection import Projection
-from api.read_model.reads import open_read_model
+from api.features.reads import open_read_model
+from api.live.projection import Projection
 from api.services import AccountRole, Role, Services
 from api.settings import ApiSettings, SettingsInvalid
 from chaincode.contract import Contract

@@ -25,9 +25,7 @@ from ledger_network.embedded.commit.committer import Committer, Cut
 from ledger_network.embedded.commit.proposal import Proposal, Request, Simulator
 from ledger_network.embedded.disk import Disk
 from ledger_network.embedded.folder import DataFolder, segment_name
-from ledger_network.embedded.log.envelope import (
-    NONCE_BYTES,
-)
+from ledger_network.embedded.log.envelope import NONCE_BYTES
 from ledger_network.embedded.recovery.start import Parts, make_ledger, open_folder, require_same
 from ledger_network.embedded.state.hot_rows import HotRows
 from ledger_network.embedded.state.lookup import block_of, happened_in, receipt_of
@@ -123,7 +121,7 @@ class EmbeddedLedger:
                 make_ledger(
                     folder,
                     channel=channel,
-                    contract=contract.name,
+                    contract=contract,
                     members=members,
                     seed=seed,
                     disk=disk,
@@ -132,7 +130,7 @@ class EmbeddedLedger:
                 folder,
                 disk,
                 lambda genesis: require_same(
-                    genesis, path, channel=channel, contract=contract.name, members=members
+                    genesis, path, channel=channel, contract=contract, members=members
                 ),
             )
         except BaseException:

@@ -14,10 +14,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
-
+from chaincode.documents.health import (
+    FINDINGS_MAX,
+    HEALTH_TYP,
+    SENTENCE_CHARACTERS_MAX,
+    Finding,
+    HealthWord,
+)
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
@@ -27,34 +32,11 @@ from meter_oracle.health.board import MeterHealth, NodeHealth
 from meter_oracle.schedule import Now
 from meter_oracle.settings import MarketSettings
 
-HEALTH_TYP = "commonwatt-health+jws"
-FINDINGS_MAX = 50  # of a word: it stays below 128 KB, whatever its sentences are
-SENTENCE_CHARACTERS_MAX = 240
 REPEAT_S = 30.0
 AGAIN_S = 5.0  # until somebody who did not take a word is told again
 NS_PER_MS = 1_000_000
 
 log = logging.getLogger("meter_oracle.health")
-
-
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a meter, or the node of a DID, was found at a market time, s."""
-
-    at_s: int
-    sentence: str
-    state: str
-    subject: str
-
-
-class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs; `said_ms` is its own clock, milliseconds UTC."""
-
-    area: str
-    channel: str
-    contract: str
-    findings: list[Finding]
-    said_ms: int
-    v: Literal[1]
 
 
 class Herald(Protocol):

@@ -20,8 +20,8 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from api.read_model.projection import Projection
-from api.read_model.reads import open_read_model
+from api.features.reads import open_read_model
+from api.live.projection import Projection
 from api.server.app import make_app
 from api.services import AccountRole, EnrolmentResult, Persona, Services
 from api.settings import ApiSettings

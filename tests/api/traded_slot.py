@@ -106,6 +106,6 @@ async def _has_orders(client: Client, home: Home) -> bool:
 async def _until(client: Client, is_there: Callable[[], Awaitable[bool]]) -> None:
     """Look again after each change of the read model."""
     async with asyncio.timeout(DEADLINE_S):
-        with client.services.hub.subscription() as changes:
+        with client.services.subscriptions.open() as changes:
             while not await is_there():
                 await anext(changes)

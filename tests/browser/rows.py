@@ -264,25 +264,33 @@ class Rows:
         }  # fmt: skip
 
     def _postings(self) -> list[dict[str, Any]]:
-        kinds = (
-            ("energy", "49560000", "420 Wh x 118000", "trade 1"),
-            ("vat", "-9416400", "VAT at 190000 ppm on 49560000", "trade 1"),
-            ("spread", "-2520000", "420 Wh x (124000 - 118000)", "trade 1"),
-            ("fee:grid", "-1560000", "130 Wh x 12000; rate 18000, of which in price 6000", ""),
-            ("residual", "-33600000", "120 Wh x 280000", "reading"),
-            ("surplus", "13300000", "190 Wh x 70000", "reading"),
-            ("credit", "50000000000", "", "deposit"),
-        )
+        lines = (
+            ("ENERGY", "49560000", {"quantity": 420, "rate": 118_000}),
+            ("VAT", "-9416400", {"rule": "TAXED", "taxRate": 190_000, "base": "49560000"}),
+            ("SPREAD", "-2520000", {"quantity": 420, "rate": 124_000, "inPrice": 118_000}),
+            (
+                "FEE", "-1560000",
+                {"fee": "grid", "quantity": 130, "rate": 18_000, "inPrice": 6_000},
+            ),
+            ("RESIDUAL", "-33600000", {"quantity": 120, "rate": 280_000}),
+            ("SURPLUS", "13300000", {"quantity": 190, "rate": 70_000}),
+            ("CREDIT", "50000000000", {"rule": "PAID", "base": "50000000000"}),
+        )  # fmt: skip
+        none = {
+            "fee": None, "rule": "PRICED", "quantity": 0, "rate": None, "taxRate": None,
+            "inPrice": 0, "base": "0", "reference": None, "retailer": None, "cause": "",
+        }  # fmt: skip
         return [
             {
-                "id": f"{start}.{number}", "slot": None if kind == "credit" else start,
-                "account": self.me, "amount": amount, "kind": kind, "trade": 1 if cause else None,
-                "explain": explain, "rule": "Who bills whom", "cause": cause, "block": 805 - back,
+                "id": f"{start}.{number}", "slot": None if kind == "CREDIT" else start,
+                "account": self.me, "amount": amount, "kind": kind.lower(),
+                "trade": None if kind == "CREDIT" else 1, "section": "Who bills whom",
+                "explanation": {**none, "kind": kind, **told}, "cause": "", "block": 805 - back,
             }
             for back in range(4)
             for start in (self.here - (back + 2) * SLOT_S,)
-            for number, (kind, amount, explain, cause) in enumerate(kinds)
-            if kind != "credit" or back == 3
+            for number, (kind, amount, told) in enumerate(lines)
+            if kind != "CREDIT" or back == 3
         ]  # fmt: skip
 
     def _certificates(self) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from api.access.table import ROLES, Reader, is_allowed
+from api.access.table import ROLES, Reader
+from api.graphql.document import guard_of, market_schema, regulator_schema
 from api.graphql.guard.admission import Guard, Kind
-from api.schema.document import market_schema, regulator_schema
 from api.server.dashboard_build import FOLDER
 from api.services import Role
 from tests.browser.documents import Written, documents, page_modules, reached
@@ -31,12 +31,12 @@ def schema() -> GraphQLSchema:
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
-    return Guard(market_schema().as_str())
+    return guard_of(market_schema())
 
 
 @pytest.fixture(scope="module")
 def readonly_guard() -> Guard:
-    return Guard(regulator_schema().as_str())
+    return guard_of(regulator_schema())
 
 
 def test_documents_are_found() -> None:
@@ -66,14 +66,19 @@ def test_guard_takes_the_documents_of_a_roles_pages(role: Role, guard: Guard) ->
     for written in documents_of(role):
         admission = guard.admit(written.text, role, variables={"first": 100}, kinds=KINDS)
 
-        assert all(is_allowed(role, field) for field in admission.fields_for(role)), written
+        assert all(guard.rights.is_allowed(role, field) for field in admission.fields_for(role)), (
+            written
+        )
 
 
 def test_regulators_pages_ask_what_the_regulators_endpoint_has(readonly_guard: Guard) -> None:
     for written in documents_of("REGULATOR"):
         admission = readonly_guard.admit(written.text, "REGULATOR", variables={"first": 96})
 
-        assert all(is_allowed("REGULATOR", field) for field in admission.fields_for("REGULATOR"))
+        assert all(
+            readonly_guard.rights.is_allowed("REGULATOR", field)
+            for field in admission.fields_for("REGULATOR")
+        )
 
 
 def test_guard_takes_the_documents_of_the_first_page_of_a_visitor(guard: Guard) -> None:
@@ -85,7 +90,7 @@ def test_guard_takes_the_documents_of_the_first_page_of_a_visitor(guard: Guard) 
         reader: Reader = "ONLOOKER" if "book(" in written.text else "STRANGER"
         admission = guard.admit(written.text, reader)
 
-        assert all(is_allowed(reader, field) for field in admission.fields_for(reader))
+        assert all(guard.rights.is_allowed(reader, field) for field in admission.fields_for(reader))
 
 
 def documents_of(role: Role) -> list[Written]:

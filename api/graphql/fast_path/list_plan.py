@@ -2,13 +2,13 @@
 
 Executing a list of 100 nodes through resolvers costs thousands of calls, and setting the standard
 execution up costs as much as a short question. Where a document asks for nothing but hot lists
-(`api.schema.hot`) with plain fields, its selection is compiled to columns; where it only carries
+(`api.graphql.fast_path.hot_lists`) with plain fields, its selection is compiled to columns; where it only carries
 signed tokens, to `api.graphql.fast_path.token_plan`. The answer is that of the standard execution in every value;
 whatever is not plain (fragments, directives, nested fields, variables of another form) is left to
 it, and so are faults of reading, which it then tells with their paths.
 
 Who may ask for a field has been decided for the whole document by then (`api.graphql.guard.admission`); whose rows
-are shown is decided by `api.schema.lists`, through which resolvers read too. So a plan is the same
+are shown is decided by the listings that the features declare, through which resolvers read too. So a plan is the same
 for every role, and is kept by document and name of operation alone. No answer is kept.
 """
 
@@ -17,7 +17,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from functools import partial
+from typing import NamedTuple, cast
 
 import msgspec
 import orjson
@@ -34,15 +35,17 @@ from graphql import (
     ValueNode,
     VariableNode,
 )
+from strawberry import Schema
 
 from api.access.table import Viewer
 from api.faults import ApiFault
-from api.graphql.fast_path.selection import Answer, NotPlain, plain_fields, plain_operation
-from api.graphql.fast_path.token_plan import TokenPlan, compile_tokens
+from api.graphql.fast_path.hot_lists import Argument, HotColumns, HotList, Value, hot_lists
+from api.graphql.fast_path.selection import Answer, Unplanned, plain_fields, plain_operation
+from api.graphql.fast_path.token_plan import TokenPlan, compile_tokens, token_fields
+from api.graphql.fields import Column
+from api.graphql.pages import columns_of, read_columns
+from api.read_model.database import UNREADABLE, ReadRefused
 from api.read_model.paging import Columns
-from api.read_model.reads import UNREADABLE, ReadRefused
-from api.schema.hot import HOT_LISTS, Argument, Column, HotList, Value
-from api.schema.pages import Listing, columns_of, read_columns
 from api.services import Services
 
 PLANS_MAX = 512  # documents remembered, as many as the guard remembers
@@ -61,15 +64,19 @@ class Given(NamedTuple):
     has_default: bool = False
 
 
+Cells = Callable[[Columns, str], Sequence[object]]
+"""The values of one field of the nodes of a page, as a viewer (by DID) sees them."""
+
+
 class Nodes(NamedTuple):
-    """The plain fields of a node: what holds their values under their answer names, and columns."""
+    """The plain fields of a node: what holds their values under their answer names, and cells."""
 
     node: Callable[..., object]
-    columns: tuple[Column, ...]
+    cells: tuple[Cells, ...]
 
     def answer(self, page: Columns, did: str) -> list[object]:
         """The nodes of a page as `did` sees them."""
-        return list(map(self.node, *(_values(column, page, did) for column in self.columns)))
+        return list(map(self.node, *(cells(page, did) for cells in self.cells)))
 
 
 class Answered(NamedTuple):
@@ -105,9 +112,9 @@ class ListPlan:
     async def answer(
         self, services: Services, viewer: Viewer | None, variables: Mapping[str, object]
     ) -> Answer:
-        """The data. Raises `NotPlain` for what the standard execution has to tell."""
+        """The data. Raises `Unplanned` for what the standard execution has to tell."""
         values = [
-            {name: _value(given, variables) for name, given in root.given.items()}
+            {given.argument.name: _value(given, variables) for given in root.given.values()}
             for root in self.roots
         ]
         try:
@@ -116,7 +123,7 @@ class ListPlan:
                 for root, of_root in zip(self.roots, values, strict=True)
             }
         except (ApiFault, ReadRefused, *UNREADABLE):
-            raise NotPlain from None
+            raise Unplanned from None
         return Answer(orjson.Fragment(_json.encode(data)))
 
 
@@ -129,7 +136,9 @@ Plan = ListPlan | TokenPlan
 class Plans:
     """The plans of the documents seen last; None for a document that is not plain."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
+        self._hot_lists = hot_lists(schema)
+        self._token_fields = token_fields(schema)
         self._plans: OrderedDict[tuple[int, str | None], tuple[DocumentNode, Plan | None]] = (
             OrderedDict()
         )
@@ -141,24 +150,40 @@ class Plans:
         if kept is not None:
             return kept[1]
         try:
-            plan = _compile(plain_operation(document, operation_name))
-        except NotPlain:
+            plan = self._compiled(plain_operation(document, operation_name))
+        except Unplanned:
             plan = None
         if len(self._plans) >= PLANS_MAX:
             self._plans.popitem(last=False)
         self._plans[key] = (document, plan)  # the document is kept, so that its id stays its own
         return plan
 
+    def _compiled(self, operation: OperationDefinitionNode) -> Plan:
+        fields = plain_fields(operation.selection_set)
+        match operation.operation:
+            case OperationType.QUERY:
+                roots = [
+                    _root(name, field, operation, self._hot_lists.get(field.name.value))
+                    for name, field in fields.items()
+                ]
+                return ListPlan(roots)
+            case OperationType.MUTATION:
+                return compile_tokens(fields, self._token_fields)
+            case _:
+                raise Unplanned
+
 
 async def _answer_root(
     root: Root, services: Services, viewer: Viewer | None, values: Mapping[str, Value]
 ) -> object:
-    listing: Listing[Any] = await root.hot.read(services, viewer, values)
     did = "" if viewer is None else viewer.did
     if root.nodes is not None:
+        listing = await root.hot.read(services, viewer, values)
         records = (await listing.read(0, None)).rows
         return root.nodes.answer(columns_of(records, root.needs, more=False), did)
-    first, after = values["first"], values["after"]
+    asked = dict(values)
+    first, after = asked.pop("first"), asked.pop("after")
+    listing = await root.hot.read(services, viewer, asked)
     page = await read_columns(
         listing, root.needs, first=cast("int | None", first), after=cast("str | None", after)
     )
@@ -169,7 +194,10 @@ async def _answer_root(
 def _values(column: Column, page: Columns, did: str) -> Sequence[object]:
     """The values of a column in a page."""
     read = [page.of[name] for name in column.needs]
-    return read[0] if column.make is None else list(map(column.make(did), *read))
+    if column.make is None:
+        return read[0]
+    make = partial(column.make, did) if column.is_for_viewer else column.make
+    return list(map(make, *read))
 
 
 def _value(given: Given, variables: Mapping[str, object]) -> Value:
@@ -180,11 +208,11 @@ def _value(given: Given, variables: Mapping[str, object]) -> Value:
         if given.has_default:
             return given.value
         if given.is_required or given.argument.is_required:
-            raise NotPlain
+            raise Unplanned
         return given.argument.default
     value = variables[given.variable]
-    if value is None and (given.is_required or given.argument.is_required):
-        raise NotPlain
+    if value is None and (given.is_required or given.argument.is_non_null):
+        raise Unplanned
     return _plain(given.argument, value)
 
 
@@ -192,27 +220,17 @@ def _plain(argument: Argument, value: object) -> Value:
     if value is None:
         return None
     if type(value) is not argument.kind:
-        raise NotPlain
+        raise Unplanned
     if isinstance(value, int) and abs(value) > argument.integer_max:
-        raise NotPlain
+        raise Unplanned
     return value
 
 
-def _compile(operation: OperationDefinitionNode) -> Plan:
-    fields = plain_fields(operation.selection_set)
-    match operation.operation:
-        case OperationType.QUERY:
-            return ListPlan([_root(name, field, operation) for name, field in fields.items()])
-        case OperationType.MUTATION:
-            return compile_tokens(fields)
-        case _:
-            raise NotPlain
-
-
-def _root(name: str, field: FieldNode, operation: OperationDefinitionNode) -> Root:
-    hot = HOT_LISTS.get(field.name.value)
+def _root(
+    name: str, field: FieldNode, operation: OperationDefinitionNode, hot: HotList | None
+) -> Root:
     if hot is None:
-        raise NotPlain
+        raise Unplanned
     given = {key: Given(argument, argument.default) for key, argument in hot.arguments.items()}
     for argument in field.arguments or ():
         key = argument.name.value
@@ -220,8 +238,8 @@ def _root(name: str, field: FieldNode, operation: OperationDefinitionNode) -> Ro
     below = plain_fields(field.selection_set)
     needs: dict[str, None] = {}
     nodes, parts = None, {}
-    if hot.connection is None:
-        nodes = _nodes(below, hot, needs)
+    if hot.cursor is None:
+        nodes = _nodes(below, hot.columns, needs)
     else:
         parts = {answer: _part(node, hot, needs) for answer, node in below.items()}
     counts = any(node.name.value == "totalCount" for node in below.values())
@@ -242,7 +260,7 @@ def _given(argument: Argument, node: ValueNode, operation: OperationDefinitionNo
                 is_required=isinstance(definition.type, NonNullTypeNode),
                 has_default=default is not None,
             )
-    raise NotPlain
+    raise Unplanned
 
 
 def _literal(argument: Argument, node: ValueNode) -> Value:
@@ -254,10 +272,10 @@ def _literal(argument: Argument, node: ValueNode) -> Value:
             value = node.value
         case BooleanValueNode() if argument.kind is bool:
             value = node.value
-        case NullValueNode() if not argument.is_required:
+        case NullValueNode() if not argument.is_non_null:
             value = None
         case _:
-            raise NotPlain
+            raise Unplanned
     return _plain(argument, value)
 
 
@@ -265,7 +283,7 @@ def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
     """A field of a connection; the fields of the record that it is of are added to `needs`."""
     match node.name.value:
         case "nodes":
-            nodes = _nodes(plain_fields(node.selection_set), hot, needs)
+            nodes = _nodes(plain_fields(node.selection_set), hot.columns, needs)
             return lambda answered: nodes.answer(answered.page, answered.did)
         case "edges":
             return _edges(plain_fields(node.selection_set), hot, needs)
@@ -274,18 +292,21 @@ def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
         case "totalCount":
             return lambda answered: answered.total
         case _:
-            raise NotPlain
+            raise Unplanned
 
 
-def _nodes(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]) -> Nodes:
-    columns: list[Column] = []
+def _nodes(fields: Mapping[str, FieldNode], of: HotColumns, needs: dict[str, None]) -> Nodes:
+    cells: list[Cells] = []
     for field in fields.values():
-        column = hot.columns.get(field.name.value)
+        column = of.get(field.name.value)
         if column is None:
-            raise NotPlain
-        needs.update(dict.fromkeys(column.needs))
-        columns.append(column)
-    return Nodes(_holder(fields), tuple(columns))
+            raise Unplanned
+        if isinstance(column, Column):
+            needs.update(dict.fromkeys(column.needs))
+            cells.append(partial(_values, column))
+        else:
+            cells.append(_nodes(plain_fields(field.selection_set), column, needs).answer)
+    return Nodes(_holder(fields), tuple(cells))
 
 
 def _holder(names: Iterable[str]) -> Callable[..., object]:
@@ -296,7 +317,7 @@ def _holder(names: Iterable[str]) -> Callable[..., object]:
 
 def _cursor(hot: HotList, needs: dict[str, None]) -> Column:
     if hot.cursor is None:
-        raise NotPlain
+        raise Unplanned
     needs.update(dict.fromkeys(hot.cursor.needs))
     return hot.cursor
 
@@ -308,10 +329,10 @@ def _edges(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, None]
             cursor = _cursor(hot, needs)
             makers.append(lambda answered, cursor=cursor: _values(cursor, answered.page, ""))
         elif field.name.value == "node":
-            nodes = _nodes(plain_fields(field.selection_set), hot, needs)
+            nodes = _nodes(plain_fields(field.selection_set), hot.columns, needs)
             makers.append(lambda answered, nodes=nodes: nodes.answer(answered.page, answered.did))
         else:
-            raise NotPlain
+            raise Unplanned
     edge = _holder(fields)
     return lambda answered: list(map(edge, *(make(answered) for make in makers)))
 
@@ -324,7 +345,7 @@ def _page_info(fields: Mapping[str, FieldNode], hot: HotList, needs: dict[str, N
         elif field.name.value == "endCursor":
             makers[name] = _end_cursor(_cursor(hot, needs))
         else:
-            raise NotPlain
+            raise Unplanned
     return lambda answered: {name: make(answered) for name, make in makers.items()}
 
 

@@ -8,16 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from graphql import (
-    DocumentNode,
-    FieldNode,
-    GraphQLError,
-    OperationDefinitionNode,
-    SelectionSetNode,
-)
+from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNode, SelectionSetNode
 
 
-class NotPlain(Exception):
+class Unplanned(Exception):
     """The standard execution is to answer this."""
 
 
@@ -29,15 +23,15 @@ class Answer(NamedTuple):
 
 
 def plain_operation(document: DocumentNode, operation_name: str | None) -> OperationDefinitionNode:
-    """The operation of a document that consists of it alone, or `NotPlain`."""
+    """The operation of a document that consists of it alone, or `Unplanned`."""
     if len(document.definitions) != 1:
-        raise NotPlain
+        raise Unplanned
     operation = document.definitions[0]
     if not isinstance(operation, OperationDefinitionNode) or operation.directives:
-        raise NotPlain
+        raise Unplanned
     named = None if operation.name is None else operation.name.value
     if operation_name not in (None, named):
-        raise NotPlain
+        raise Unplanned
     return operation
 
 
@@ -46,9 +40,9 @@ def plain_fields(selected: SelectionSetNode | None) -> dict[str, FieldNode]:
     fields: dict[str, FieldNode] = {}
     for node in () if selected is None else selected.selections:
         if not isinstance(node, FieldNode) or node.directives:
-            raise NotPlain
+            raise Unplanned
         name = (node.alias or node.name).value
         if name in fields:
-            raise NotPlain
+            raise Unplanned
         fields[name] = node
     return fields

@@ -1,6 +1,6 @@
 """The short way of the mutations that carry signed tokens: one of them, plain fields, a variable.
 
-What is carried, by whom and with which answer is decided by `api.orders`, as it is for the
+What is carried, by whom and with which answer is decided by `api.features.orders.writes`, as it is for the
 resolver; here the answers only get their names. What may not be carried twice is never tried
 again: once a token is on its way, an error is told here, with the path that it has.
 """
@@ -9,29 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from graphql import FieldNode, VariableNode, located_error
+from strawberry import Schema
+from strawberry.utils.str_converters import to_camel_case
 
 from api.access.table import Viewer
-from api.graphql.fast_path.selection import Answer, NotPlain, plain_fields
-from api.orders import Act, Carried, carry
-from api.schema.trading import order_id
+from api.features.orders.types import TokenResult
+from api.features.orders.writes import FORMS, Act, Carried, carry
+from api.graphql.fast_path.selection import Answer, Unplanned, plain_fields
+from api.graphql.fields import Column, declared_of, definition_of, name_in
 from api.services import Services
 
-ACTS: Mapping[str, Act] = {
-    "placeOrders": "place_orders",
-    "amendOrders": "amend_orders",
-    "cancelOrders": "cancel_orders",
-}
-RESULT: Mapping[str, Callable[[Carried], object]] = {
-    "code": lambda carried: carried.code,
-    "sentence": lambda carried: carried.sentence,
-    "orders": lambda carried: [order_id(slot, name) for slot, name in carried.orders],
-    "transaction": lambda carried: carried.transaction,
-    "block": lambda carried: carried.block,
-}
-"""What a field of `TokenResult` says of what became of a token."""
+ACTS: Mapping[str, Act] = {to_camel_case(act): act for act in FORMS}
+"""The mutations that carry tokens, by their names in the schema."""
+
+TokenFields = Mapping[str, Callable[[Carried], object]]
+"""What a field of `TokenResult` says of what happened to a token."""
+
+
+def token_fields(schema: Schema) -> TokenFields:
+    """The fields of `TokenResult` as they are declared."""
+    return {
+        name_in(schema, field): partial(_value, declared.column)
+        for field in definition_of(TokenResult).fields
+        if (declared := declared_of(field)) is not None and declared.column is not None
+    }
+
+
+def _value(column: Column, carried: Carried) -> object:
+    values = [getattr(carried, name) for name in column.needs]
+    return values[0] if column.make is None else column.make(*values)
 
 
 @dataclass(frozen=True)
@@ -46,10 +56,10 @@ class TokenPlan:
     async def answer(
         self, services: Services, viewer: Viewer | None, variables: Mapping[str, object]
     ) -> Answer:
-        """What became of the tokens. Raises `NotPlain` where nothing was carried."""
+        """What became of the tokens. Raises `Unplanned` where nothing was carried."""
         tokens = _tokens(variables.get(self.variable))
         if viewer is None:
-            raise NotPlain
+            raise Unplanned
         results: list[dict[str, object]] = []
         with _Faults() as faults:
             carried = await carry(services, viewer, self.act, tokens)
@@ -75,23 +85,23 @@ class _Faults:
         return self.error is not None
 
 
-def compile_tokens(fields: Mapping[str, FieldNode]) -> TokenPlan:
-    """The plan of a mutation with these root fields, or `NotPlain`."""
+def compile_tokens(fields: Mapping[str, FieldNode], results: TokenFields) -> TokenPlan:
+    """The plan of a mutation with these root fields, or `Unplanned`."""
     if len(fields) != 1:
-        raise NotPlain
+        raise Unplanned
     ((name, field),) = fields.items()
     act = ACTS.get(field.name.value)
     arguments = field.arguments or ()
     if act is None or len(arguments) != 1:
-        raise NotPlain
+        raise Unplanned
     given = arguments[0].value
     if not isinstance(given, VariableNode):
-        raise NotPlain
+        raise Unplanned
     makers: dict[str, Callable[[Carried], object]] = {}
     for answer, node in plain_fields(field.selection_set).items():
-        maker = RESULT.get(node.name.value)
+        maker = results.get(node.name.value)
         if maker is None:
-            raise NotPlain
+            raise Unplanned
         makers[answer] = maker
     return TokenPlan(name, act, given.name.value, makers)
 
@@ -99,8 +109,8 @@ def compile_tokens(fields: Mapping[str, FieldNode]) -> TokenPlan:
 def _tokens(value: object) -> Sequence[str]:
     """The tokens of a variable, if the standard execution takes them as they are."""
     if type(value) is not list:
-        raise NotPlain
+        raise Unplanned
     tokens = cast("list[object]", value)
     if any(type(token) is not str for token in tokens):
-        raise NotPlain
+        raise Unplanned
     return cast("list[str]", tokens)

@@ -7,8 +7,8 @@ validation would compare pairwise), cost by list sizes, directives, fragments th
 fields that do not exist (told without suggestions), introspection by strangers. Then graphql-core
 validates what is small enough to be validated.
 
-What was let through is remembered by its text. Strawberry's own limiters walk every spread anew
-and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
+A document that was let through is remembered by its text. Strawberry's own limiters walk every
+spread again and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
 that makes a schema execute nothing that was not let through here.
 """
 
@@ -31,7 +31,7 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
-from api.access.table import Reader, check_fields, is_signed_in
+from api.access.table import Reader, Rights, is_signed_in, refusal
 from api.faults import ApiFault, Fault
 from api.graphql.guard.query_cost import Measure, measure
 from api.graphql.guard.text_scan import COMMENTS_MAX, DOCUMENT_SYNTAX, TOKENS_MAX, scan
@@ -48,9 +48,11 @@ Kind = Literal["query", "mutation", "subscription"]
 DOCUMENT_OPERATIONS = Fault(
     "DOCUMENT_OPERATIONS", "The document holds {count} operations; send one at a time."
 )
-DOCUMENT_KIND = Fault("DOCUMENT_KIND", "A document defines no types; it asks.")
-OPERATION_NAME = Fault("OPERATION_NAME", "The document has no operation of that name.")
-OPERATION_KIND = Fault("OPERATION_KIND", "A {kind} is not taken here.")
+DOCUMENT_KIND = Fault("DOCUMENT_KIND", "Type definitions are not allowed in a request.")
+OPERATION_NAME = Fault(
+    "OPERATION_NAME", "The document has no operation of the name that was asked for."
+)
+OPERATION_KIND = Fault("OPERATION_KIND", "A {kind} is not allowed here.")
 DOCUMENT_TOO_MANY_FRAGMENTS = Fault(
     "DOCUMENT_TOO_MANY_FRAGMENTS", "The document has {count} fragments; at most {limit} are read."
 )
@@ -84,9 +86,10 @@ class Admission:
 
 
 class Guard:
-    """Lets documents through for one schema, given as SDL."""
+    """Lets documents through for one schema, given as SDL, by its table of rights."""
 
-    def __init__(self, sdl: str) -> None:
+    def __init__(self, sdl: str, rights: Rights) -> None:
+        self.rights = rights
         self._schema = build_schema(sdl)
         self._types = Types(self._schema)
         self._admitted: OrderedDict[str, Admission] = OrderedDict()
@@ -121,12 +124,12 @@ class Guard:
             if admission.size_variables:
                 _measured(self._types, admission.document, reader, variables)
         if admission.has_introspection and not is_signed_in(reader):
-            check_fields(reader, ("__schema",))
+            raise refusal(reader, "__schema")
         if admission.kind not in kinds:
             raise OPERATION_KIND(kind=admission.kind)
         if operation_name is not None and operation_name != admission.name:
             raise OPERATION_NAME()
-        check_fields(reader, admission.fields_for(reader))
+        self.rights.check(reader, admission.fields_for(reader))
         return admission
 
     def _look(self, text: str, reader: Reader, variables: Mapping[str, object]) -> Admission:
@@ -158,7 +161,7 @@ class Guard:
 
 
 class AdmittedOnly(SchemaExtension):
-    """Executes what the guard let through and nothing else.
+    """Executes only documents that the guard let through.
 
     The admission is the `admission` of the context; parsing and validating, which the guard has
     done, are passed over.

@@ -24,7 +24,7 @@ from graphql import (
     VariableNode,
 )
 
-from api.access.table import check_fields
+from api.access.table import refusal
 from api.faults import Fault
 from api.graphql.guard.text_scan import DOCUMENT_TOO_DEEP
 from api.graphql.guard.type_shapes import FIRST_MAX, FieldShape, Types
@@ -72,15 +72,19 @@ DOCUMENT_TOO_COSTLY = Fault(
 DOCUMENT_MUTATIONS = Fault(
     "DOCUMENT_MUTATIONS", "The document has {count} mutations; at most {limit} at a time."
 )
-DOCUMENT_ROOTS = Fault("DOCUMENT_ROOTS", "A subscription has one field.")
-DIRECTIVE_UNKNOWN = Fault("DIRECTIVE_UNKNOWN", "@{name} is no directive here.")
+DOCUMENT_ROOTS = Fault("DOCUMENT_ROOTS", "A subscription must have exactly one field.")
+DIRECTIVE_UNKNOWN = Fault("DIRECTIVE_UNKNOWN", "There is no directive @{name} here.")
 FRAGMENT_UNKNOWN = Fault("FRAGMENT_UNKNOWN", "There is no fragment {name}.")
 FRAGMENT_CIRCLE = Fault("FRAGMENT_CIRCLE", "Fragment {name} spreads itself.")
-FRAGMENT_TYPE = Fault("FRAGMENT_TYPE", "A fragment on {name} stands where a {expected} is.")
+FRAGMENT_TYPE = Fault(
+    "FRAGMENT_TYPE", "A fragment on {name} is spread where the type is {expected}."
+)
 FIELD_UNKNOWN = Fault("FIELD_UNKNOWN", "{type} has no field {name}.")
-FIELD_BARE = Fault("FIELD_BARE", "{field} has fields; say which.")
-ARGUMENT_UNKNOWN = Fault("ARGUMENT_UNKNOWN", "{field} has no argument {name}, or it stands twice.")
-FIELD_LEAF = Fault("FIELD_LEAF", "{field} is a plain value; nothing is selected from it.")
+FIELD_BARE = Fault("FIELD_BARE", "{field} has fields; select some of them.")
+ARGUMENT_UNKNOWN = Fault(
+    "ARGUMENT_UNKNOWN", "{field} has no argument {name}, or the argument is given twice."
+)
+FIELD_LEAF = Fault("FIELD_LEAF", "{field} is a plain value; no fields can be selected from it.")
 INTROSPECTION_NESTS = Fault("INTROSPECTION_NESTS", "Introspection lists fields within fields.")
 ARGUMENT_FIRST = Fault("ARGUMENT_RANGE", "first is above {limit}, the most that a page holds.")
 
@@ -278,7 +282,7 @@ class _Walk:
     def _introspects(self) -> None:
         self.found.has_introspection = True
         if not self._may_introspect:
-            check_fields("STRANGER", ("__schema",))
+            raise refusal("STRANGER", "__schema")
 
     def _size(self, shape: FieldShape, node: FieldNode) -> int:
         """How many of what is selected below a field there may be."""
@@ -299,7 +303,7 @@ class _Walk:
         return LISTS.get(shape.coordinate, LIST_ASSUMED)
 
     def _integer(self, node: FieldNode, name: str) -> int | None:
-        """The integer of an argument, literal or variable; None where there is none."""
+        """The integer of an argument, literal or variable; None if it is absent."""
         for argument in node.arguments or ():
             if argument.name.value == name:
                 if isinstance(argument.value, IntValueNode):

@@ -31,7 +31,7 @@ DOCUMENT_TOO_MANY_COMMENTS = Fault(
 )
 DOCUMENT_TOO_DEEP = Fault("DOCUMENT_TOO_DEEP", "The document nests deeper than {limit}.")
 DOCUMENT_WORD = Fault("DOCUMENT_WORD", "A name or number has more than {limit} characters.")
-DOCUMENT_SYNTAX = Fault("DOCUMENT_SYNTAX", "The document is no GraphQL: {reason}.")
+DOCUMENT_SYNTAX = Fault("DOCUMENT_SYNTAX", "The document is not GraphQL: {reason}.")
 
 _TOKEN = re.compile(
     r"""

@@ -67,7 +67,7 @@ class Types:
             )
 
     def shape(self, type_name: str, name: str) -> FieldShape | None:
-        """The field of a type, None where there is none."""
+        """The field of a type; None for an unknown field."""
         return self._shapes.get(type_name, {}).get(name)
 
 

@@ -14,7 +14,6 @@ from graphql import (
 )
 
 from api.access.table import (
-    FIELDS,
     READERS,
     ROLES,
     SUBJECTS,
@@ -22,20 +21,21 @@ from api.access.table import (
     Scope,
     Subject,
     Viewer,
-    check_fields,
-    is_allowed,
     is_signed_in,
     may_see_row,
     reader_of,
     scope,
 )
 from api.faults import ApiFault
-from api.graphql.guard.admission import Guard, Kind
-from api.schema.document import market_schema, regulator_schema
+from api.graphql.document import guard_of, market_schema, regulator_schema
+from api.graphql.fields import rights_of
+from api.graphql.guard.admission import Kind
 from api.services import Role
 
-SDL = market_schema().as_str()
-SCHEMA = build_schema(SDL)
+MARKET = market_schema()
+RIGHTS = rights_of(MARKET)
+FIELDS = RIGHTS.fields
+SCHEMA = build_schema(MARKET.as_str())
 COORDINATES = sorted(
     f"{name}.{field}"
     for name, kind in SCHEMA.type_map.items()
@@ -98,14 +98,14 @@ def test_every_row_is_of_a_field_of_the_schema() -> None:
 
 def test_field_without_a_row_is_refused_to_everybody() -> None:
     for reader in READERS:
-        assert not is_allowed(reader, "Query.everything")
+        assert not RIGHTS.is_allowed(reader, "Query.everything")
         with pytest.raises(ApiFault):
-            check_fields(reader, ("Query.everything",))
+            RIGHTS.check(reader, ("Query.everything",))
 
 
 @pytest.mark.parametrize("reader", READERS)
 def test_walk_of_the_schema_gives_each_role_the_roots_of_its_rows(reader: Reader) -> None:
-    guard = Guard(SDL)
+    guard = guard_of(MARKET)
     kinds: frozenset[Kind] = frozenset({"query", "mutation", "subscription"})
     walked = 0
     for root in ("Query", "Mutation", "Subscription"):
@@ -128,15 +128,15 @@ def test_strangers_see_the_public_market_and_may_sign_in() -> None:
         allowed = {
             coordinate.partition(".")[2]
             for coordinate in COORDINATES
-            if coordinate.startswith(f"{root}.") and is_allowed("STRANGER", coordinate)
+            if coordinate.startswith(f"{root}.") and RIGHTS.is_allowed("STRANGER", coordinate)
         }
         assert allowed == names
 
 
 def test_onlookers_see_the_depth_of_the_book_besides_and_nothing_more() -> None:
-    seen = {each for each in COORDINATES if is_allowed("ONLOOKER", each)}
+    seen = {each for each in COORDINATES if RIGHTS.is_allowed("ONLOOKER", each)}
 
-    assert seen - {each for each in COORDINATES if is_allowed("STRANGER", each)} == {
+    assert seen - {each for each in COORDINATES if RIGHTS.is_allowed("STRANGER", each)} == {
         "Query.book",
         *BOOK,
     }
@@ -144,7 +144,7 @@ def test_onlookers_see_the_depth_of_the_book_besides_and_nothing_more() -> None:
 
 @pytest.mark.parametrize("coordinate", sorted(BOOK))
 def test_field_of_the_book_is_for_those_signed_in_and_onlookers(coordinate: str) -> None:
-    allowed = {reader for reader in READERS if is_allowed(reader, coordinate)}
+    allowed = {reader for reader in READERS if RIGHTS.is_allowed(reader, coordinate)}
 
     assert allowed == {"ONLOOKER", *ROLES}
 
@@ -160,14 +160,14 @@ def test_book_holds_nothing_that_tells_who_ordered() -> None:
 @pytest.mark.parametrize("reader", ["STRANGER", "ONLOOKER"])
 def test_nobody_who_is_not_signed_in_may_introspect(reader: Reader) -> None:
     with pytest.raises(ApiFault) as refused:
-        Guard(SDL).admit("{__schema{queryType{name}}}", reader)
+        guard_of(MARKET).admit("{__schema{queryType{name}}}", reader)
 
     assert refused.value.code == "UNAUTHENTICATED"
 
 
 def test_document_let_through_for_an_onlooker_is_refused_to_a_stranger() -> None:
     """The guard remembers documents by their text; rights are asked each time."""
-    guard = Guard(SDL)
+    guard = guard_of(MARKET)
     document = '{book(slot:0,zone:"a"){buys{price}}}'
     guard.admit(document, "ONLOOKER")
 
@@ -181,9 +181,11 @@ def test_regulator_reads_everything_and_changes_nothing() -> None:
     for coordinate in COORDINATES:
         kind, _, name = coordinate.partition(".")
         if kind == "Mutation":
-            assert is_allowed("REGULATOR", coordinate) == (name in SESSION_FIELDS), coordinate
+            assert RIGHTS.is_allowed("REGULATOR", coordinate) == (name in SESSION_FIELDS), (
+                coordinate
+            )
         elif kind not in {"TokenResult", "Enrolment"}:  # answers of mutations
-            assert is_allowed("REGULATOR", coordinate), coordinate
+            assert RIGHTS.is_allowed("REGULATOR", coordinate), coordinate
 
 
 def test_schema_of_the_regulator_has_no_mutation_type() -> None:
@@ -198,7 +200,7 @@ def test_whoever_may_select_a_root_may_select_all_that_lies_below() -> None:
                 below = fields_below(coordinate)
                 if coordinate == "Query.viewer" and not is_signed_in(reader):
                     continue
-                refused = [each for each in below if not is_allowed(reader, each)]
+                refused = [each for each in below if not RIGHTS.is_allowed(reader, each)]
                 assert refused == [], (coordinate, reader)
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import msgspec
 
+from api.features.reads import ReadModel
+from api.live.projection import Projection
 from api.read_model.database import Database, Value, Writer
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel
 from tests.contract.cast import DSO, Clock
 from tests.contract.embedded_engine import open_embedded
 

@@ -6,10 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
+from api.features.orders.reads import OrderRecord
+from api.features.reads import ReadModel, open_read_model
+from api.features.trades.reads import TradeRecord
+from api.live.projection import Projection
+from api.read_model.database import ReadRefused
 from api.read_model.paging import Columns
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel, ReadRefused, open_read_model
-from api.read_model.records import OrderRecord, Page, TradeRecord
+from api.read_model.records import Page
 from tests.api.read_model.life import whole_life
 from tests.contract.cast import AREA, DSO, R1, SLOT, did_of
 from tests.contract.market import Market

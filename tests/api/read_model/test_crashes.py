@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from api.read_model.projection import Projection
-from api.read_model.reads import open_read_model
+from api.features.reads import open_read_model
+from api.live.projection import Projection
 from tests.api.read_model.crashes import Deaths
 from tests.api.read_model.life import correct, tables_of, trade_and_settle
 from tests.contract.cast import DSO, Rules

@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from api.features.oracle_health.reads import HealthRecord
+from api.features.reads import ReadModel, open_read_model
+from api.live.projection import Changed, Projection
 from api.read_model.database import DatabaseUnusable
-from api.read_model.projection import Changed, Projection
-from api.read_model.reads import ReadModel, open_read_model
-from api.read_model.records import HealthRecord
 from ledger_network.port import Ledger
 from tests.api.read_model.life import correct, tables_of, trade_and_settle
 from tests.contract.cast import DSO

@@ -9,22 +9,14 @@ from typing import TypeVar, cast
 import msgspec
 import pytest
 
-from api.read_model.projection import Changed, Projection
-from api.read_model.reads import ReadModel, open_read_model
+from api.features.reads import ReadModel, open_read_model
+from api.live.projection import Changed, Projection
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.context import Event
 from chaincode.orders.sheets import TokensArguments
-from chaincode.queries.market import (
-    OrdersAnswer,
-    SlotView,
-    TraderArguments,
-    TradesAnswer,
-)
+from chaincode.queries.market import OrdersAnswer, SlotView, TraderArguments, TradesAnswer
 from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
-from chaincode.slots.gate import (
-    PageArguments,
-    SlotArguments,
-)
+from chaincode.slots.gate import PageArguments, SlotArguments
 from ledger_network.port import Happened, Ledger, Member, Position
 from tests.api.read_model.life import (
     NEXT,

@@ -7,9 +7,11 @@ from typing import Protocol
 
 import pytest
 
-from api.read_model.projection import Projection
-from api.read_model.reads import ReadModel, ReadRefused, open_read_model
-from api.read_model.records import HealthRecord, Page
+from api.features.oracle_health.reads import HealthRecord
+from api.features.reads import ReadModel, open_read_model
+from api.live.projection import Projection
+from api.read_model.database import ReadRefused
+from api.read_model.records import Page
 from tests.api.read_model.life import whole_life
 from tests.contract.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
 from tests.contract.market import Market

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.read_model.row_cache import ROWS_MAX, KeptRows
+from api.read_model.row_cache import ROWS_MAX, RowCache
 
 PAGES = [
     ("SELECT name, amount FROM thing ORDER BY name LIMIT ?", (3,)),
@@ -23,7 +23,7 @@ PAGES = [
 class Stand(NamedTuple):
     """A file with a reader that keeps, one that does not, and two that write."""
 
-    kept: KeptRows
+    kept: RowCache
     plain: sqlite3.Connection
     writers: tuple[sqlite3.Connection, sqlite3.Connection]
     statements: list[str]
@@ -37,7 +37,7 @@ def make_stand(folder: Path) -> Stand:
     first.commit()
     statements: list[str] = []
     reader.set_trace_callback(statements.append)
-    return Stand(KeptRows(reader), plain, (first, second), statements)
+    return Stand(RowCache(reader), plain, (first, second), statements)
 
 
 def end(stand: Stand) -> None:

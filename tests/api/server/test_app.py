@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from api.graphql.endpoint import BATCH_BODY_BYTES_MAX, BODY_BYTES_MAX
-from api.server.headers import HEADERS
-from api.server.metrics import TOOK_MAX
+from api.headers import HEADERS
+from api.metrics import TOOK_MAX
 from commonwatt.demonstration.cast import make_cast
 from identity.keys import PrivateKey
 from tests.api.served_market import (

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-from api.schema.document import sdl
+from api.graphql.document import sdl
 from commonwatt.commands.api import app
 from commonwatt.demonstration.cast import make_cast
 from tests.api.served_market import founded

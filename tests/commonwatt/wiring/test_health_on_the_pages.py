@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from api.read_model.projection import Projection
-from api.read_model.reads import open_read_model
+from api.features.reads import open_read_model
+from api.live.projection import Projection
 from api.server.app import listen, make_app, serve
 from api.services import Services
 from api.settings import ApiSettings

@@ -134,16 +134,33 @@ export interface Balance {
   retired: number;
   block: number;
 }
+export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "FEE" | "VAT" | "DEFAULT" | "CREDIT" | "DEBIT";
+export type PostingRule = "PRICED" | "TAXED" | "CANCELLED" | "CARRIED" | "CORRECTED" | "PAID";
+/** What an amount is computed from; the rule says which of the numbers count. */
+export interface PostingExplanation {
+  kind: PostingKind;
+  /** The name of the fee, where the kind is a fee or its VAT. */
+  fee: string | null;
+  rule: PostingRule;
+  quantity: number;
+  rate: number | null;
+  taxRate: number | null;
+  /** What the price of the trade has collected of the rate already; of a spread, the seller's price. */
+  inPrice: number;
+  /** The amount that is taxed, fixed, carried or paid, or that stood before a correction. */
+  base: string;
+  reference: string | null;
+  retailer: string | null;
+  cause: string;
+}
 export interface Posting {
   id: string;
   slot: number | null;
   account: string;
   amount: string;
-  kind: string;
   trade: number | null;
-  explain: string;
-  rule: string;
-  cause: string;
+  explanation: PostingExplanation;
+  section: string;
   block: number;
 }
 export interface Certificate {

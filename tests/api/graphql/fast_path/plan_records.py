@@ -15,22 +15,19 @@ import strawberry
 from strawberry.types import ExecutionResult
 
 from api.access.table import Viewer
+from api.features.accounts.reads import PostingRecord
+from api.features.market.reads import AreaRecord, PriceRecord
+from api.features.orders.reads import OrderRecord
+from api.features.reads import ReadModel
+from api.features.trades.reads import TradeRecord
+from api.graphql.context import RequestContext
 from api.graphql.fast_path.list_plan import Plans
-from api.graphql.fast_path.selection import NotPlain
+from api.graphql.fast_path.selection import Unplanned
 from api.graphql.guard.admission import Guard
+from api.read_model.database import ReadRefused
 from api.read_model.paging import Columns
-from api.read_model.reads import ReadModel, ReadRefused
-from api.read_model.records import (
-    AreaRecord,
-    Checkpoint,
-    OrderRecord,
-    Page,
-    PostingRecord,
-    PriceRecord,
-    TradeRecord,
-)
+from api.read_model.records import Checkpoint, Page
 from api.services import Services
-from api.sign_in.session import RequestContext
 from ledger_network.port import Health
 
 AREA = "lindenhof"
@@ -187,7 +184,7 @@ def ask(
     if plan is not None:
         try:
             answer = asyncio.run(plan.answer(services, viewer, variables or {}))
-        except NotPlain:
+        except Unplanned:
             pass
         else:
             return ExecutionResult(orjson.loads(orjson.dumps(answer.data)), list(answer.errors))

@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
+from api.features.accounts.reads import PostingRecord
+from api.features.market.reads import PriceRecord
+from api.features.orders.reads import OrderRecord
+from api.features.trades.reads import TradeRecord
+from api.graphql.document import guard_of, make_schema
+from api.graphql.fast_path.hot_lists import HotColumns, hot_lists
 from api.graphql.fast_path.list_plan import Plans
-from api.graphql.guard.admission import Guard, Kind
-from api.read_model.records import OrderRecord, PostingRecord, PriceRecord, TradeRecord
-from api.schema.document import make_schema
-from api.schema.hot import HOT_LISTS
+from api.graphql.fields import Column
+from api.graphql.guard.admission import Kind
 from tests.api.graphql.fast_path.plan_records import (
     ALICE,
     AREA,
@@ -27,9 +31,10 @@ from tests.api.graphql.fast_path.plan_records import (
     services_over,
 )
 
-PLANS = Plans()
 SCHEMA = make_schema()
-GUARD = Guard(SCHEMA.as_str())
+PLANS = Plans(SCHEMA)
+GUARD = guard_of(SCHEMA)
+HOT_LISTS = hot_lists(SCHEMA)
 
 STATES = ("LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED")
 WH = st.integers(0, 2**53 - 1)
@@ -98,9 +103,15 @@ def posting(number: int) -> st.SearchStrategy[PostingRecord]:
         number=st.just(number),
         account=st.just(ALICE),
         amount_nano=st.integers(-(2**63), 2**63 - 1),
-        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "other"]),
+        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "default"]),
         trade=st.none() | st.integers(0, 99),
-        explain=WORDS,
+        rule=st.sampled_from(["priced", "taxed", "cancelled", "carried", "corrected", "paid"]),
+        quantity_wh=WH,
+        rate=PRICE,
+        in_price=PRICE,
+        base_nano=st.integers(-(2**63), 2**63 - 1),
+        reference=st.sampled_from(["", "June"]),
+        retailer=st.sampled_from(["", "Green"]),
         cause=WORDS,
         transaction=WORDS,
         block=BLOCK,
@@ -178,9 +189,9 @@ def root(draw: st.DrawFn, name: str, place: int) -> tuple[str, str, dict[str, An
         definitions.append(f"${variable}: {kind}{'!' if is_required else ''}")
         if value is not None or draw(st.booleans()):
             values[variable] = value
-    plain = draw(selection(tuple(hot.columns), "a"))
+    plain = draw(selection(plain_fields(hot.columns), "a"))
     parts = [plain]
-    if hot.connection is not None:
+    if hot.cursor is not None:
         offered = [
             f"nodes {{ {plain} }}",
             f"edges {{ cursor node {{ {plain} }} }}",
@@ -208,14 +219,22 @@ def question(draw: st.DrawFn, names: tuple[str, ...]) -> tuple[str, dict[str, An
     return f"{head} {{ {' '.join(texts)} }}", values
 
 
+def plain_fields(columns: HotColumns) -> tuple[str, ...]:
+    """The plain fields of a node, those of its parts with all that is in them."""
+    return tuple(
+        name if isinstance(of, Column) else f"{name} {{ {' '.join(plain_fields(of))} }}"
+        for name, of in columns.items()
+    )
+
+
 def everything_of(name: str) -> str:
     """The document that asks for every plain field of a list."""
     hot = HOT_LISTS[name]
     values = {"slot": SLOT, "zone": '"north"', "from": SLOT, "to": SLOT + 900 * 6}
     needed = [f"{key}: {values[key]}" for key, each in hot.arguments.items() if each.is_required]
-    fields = " ".join(hot.columns)
+    fields = " ".join(plain_fields(hot.columns))
     listed = f"({', '.join(needed)})" if needed else ""
-    if hot.connection is None:
+    if hot.cursor is None:
         return f"{{ {name}{listed} {{ {fields} }} }}"
     below = f"nodes {{ {fields} }} edges {{ cursor node {{ {fields} }} }} totalCount"
     return f"{{ {name}{listed} {{ {below} pageInfo {{ hasNextPage endCursor }} }} }}"
@@ -315,7 +334,7 @@ def test_the_short_way_is_taken() -> None:
             taken.append(super().plan(document, operation_name))
             return taken[-1]
 
-    result = ask(SCHEMA, GUARD, services, document, HOUSEHOLD, plans=Watched())
+    result = ask(SCHEMA, GUARD, services, document, HOUSEHOLD, plans=Watched(SCHEMA))
 
     assert len(taken) == 1
     assert taken[0] is not None

@@ -10,6 +10,7 @@ from graphql import get_introspection_query
 
 from api.access.table import Reader
 from api.faults import ApiFault
+from api.graphql.document import guard_of, market_schema
 from api.graphql.guard.admission import ADMITTED_MAX, Guard
 from api.graphql.guard.query_cost import (
     ALIASES_MAX,
@@ -18,11 +19,10 @@ from api.graphql.guard.query_cost import (
     REPEATED_MAX,
 )
 from api.graphql.guard.text_scan import BRACES_MAX, DOCUMENT_BYTES_MAX, TOKENS_MAX
-from api.schema.document import market_schema
 from tests.api.graphql.guard.hostile_documents import Hostile, hostile_documents
 
 CORPUS = hostile_documents()
-SDL = market_schema().as_str()
+SCHEMA = market_schema()
 STEPS_MAX = 200_000  # lines of Python; to parse 800 tokens takes 120,000 of them
 HOUSEHOLD_PAGE = """
 query Home($from: Time!, $to: Time!, $zone: ID!) {
@@ -42,7 +42,7 @@ fragment point on PricePoint { slot zone price volume orders trades }
 
 @pytest.fixture
 def guard() -> Guard:
-    return Guard(SDL)
+    return guard_of(SCHEMA)
 
 
 def code_of(guard: Guard, text: str, reader: Reader = "STRANGER") -> str | None:

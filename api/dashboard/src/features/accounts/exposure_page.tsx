@@ -12,7 +12,8 @@ import { Postings } from "./postings.tsx";
 const OWN = `query OwnAccount($owner: ID) {
   balance(owner: $owner) { owner amount available reserved minted live retired block }
   postings(owner: $owner, first: 30) {
-    nodes { id slot account amount kind trade explain rule cause block } pageInfo { hasNextPage endCursor }
+    nodes { id slot account amount trade section block
+      explanation { kind fee rule quantity rate taxRate inPrice base reference retailer cause } } pageInfo { hasNextPage endCursor }
   }
 }`;
 

@@ -1,21 +1,7 @@
 // Why an amount is what it is: the explanation of a posting, put into the words of a language.
 
 import { energy, exactMoney, money, percent, price } from "../../format/figures.ts";
-
-/** How an amount is computed, as `Explanation` of the contract has it. */
-export type PostingRule = "priced" | "taxed" | "cancelled" | "carried" | "corrected";
-
-/** What an amount is computed from; the rule says which of the numbers count. */
-export interface PostingExplanation {
-  readonly rule: PostingRule;
-  readonly quantityWh: number;
-  /** Micro-currency per kWh where the rule is `priced`, parts per million where it is `taxed`. */
-  readonly rate: number;
-  /** What the price of the trade has collected of the rate already; of a spread, the seller's price. */
-  readonly inPrice: number;
-  /** The amount that is taxed, fixed or carried, or that stood before a correction: nano-currency as text. */
-  readonly baseNano: string;
-}
+import type { PostingExplanation, PostingKind } from "../../transport/types.ts";
 
 export interface Kind {
   readonly name: string;
@@ -24,7 +10,8 @@ export interface Kind {
 
 /** The words of one language. Figures come in already written. */
 export interface PostingWords {
-  readonly kinds: Readonly<Record<string, Kind>>;
+  readonly kinds: Readonly<Record<PostingKind, Kind>>;
+  readonly fees: Readonly<Record<string, Kind>>;
   readonly otherFee: (fee: string) => Kind;
   readonly vatOn: (fee: string) => Kind;
   readonly payment: (isReceived: boolean) => string;
@@ -35,51 +22,49 @@ export interface PostingWords {
   readonly cancelled: (energy: string) => string;
   readonly carried: string;
   readonly corrected: (after: string, before: string) => string;
-  readonly posted: string;
+  readonly paid: (retailer: string | null, reference: string | null) => string;
 }
 
 /** The name of a kind of posting and what it is. */
-export function kindOf(kind: string, words: PostingWords): Kind {
-  const [group = "", fee] = kind.split(":");
-  if (group === "vat" && fee !== undefined) return words.vatOn(kindOf(`fee:${fee}`, words).name);
-  const known = Object.hasOwn(words.kinds, kind) ? words.kinds[kind] : undefined;
-  if (known) return known;
-  return group === "fee" && fee !== undefined ? words.otherFee(fee) : { name: kind, meaning: "" };
+export function kindOf(told: Pick<PostingExplanation, "kind" | "fee">, words: PostingWords): Kind {
+  const { kind, fee } = told;
+  if (fee === null) return words.kinds[kind];
+  const named = (Object.hasOwn(words.fees, fee) ? words.fees[fee] : undefined) ?? words.otherFee(fee);
+  return kind === "VAT" ? words.vatOn(named.name) : named;
 }
 
 /** The name of a posting: "Grid fee"; of a payment, whether the account received it. */
-export function postingName(kind: string, amount: bigint, words: PostingWords): string {
-  const isPayment = kind === "credit" || kind === "debit";
-  return isPayment ? words.payment(amount >= 0n) : kindOf(kind, words).name;
-}
-
-/** How an amount was calculated: "0.42 kWh × 11.80 ct/kWh"; null explains an amount posted as it is. */
-export function calculation(
-  posting: { readonly kind: string; readonly amount: string },
-  told: PostingExplanation | null,
-  currency: string,
+export function postingName(
+  told: Pick<PostingExplanation, "kind" | "fee">,
+  amount: bigint,
   words: PostingWords,
 ): string {
+  const isPayment = told.kind === "CREDIT" || told.kind === "DEBIT";
+  return isPayment ? words.payment(amount >= 0n) : kindOf(told, words).name;
+}
+
+/** How an amount was calculated: "0.42 kWh × 11.80 ct/kWh". */
+export function calculation(told: PostingExplanation, amount: bigint, currency: string, words: PostingWords): string {
   const perKwh = (micro: number) => price(micro, currency);
-  switch (told?.rule) {
-    case "priced": {
-      if (posting.kind === "spread") {
-        return words.priced(energy(told.quantityWh), words.difference(perKwh(told.rate), perKwh(told.inPrice)));
+  const base = money(told.base);
+  switch (told.rule) {
+    case "PRICED": {
+      const rate = told.rate ?? 0;
+      if (told.kind === "SPREAD") {
+        return words.priced(energy(told.quantity), words.difference(perKwh(rate), perKwh(told.inPrice)));
       }
-      const product = words.priced(energy(told.quantityWh), perKwh(told.rate - told.inPrice));
-      return told.inPrice ? `${product}; ${words.inPrice(perKwh(told.rate), perKwh(told.inPrice))}` : product;
+      const product = words.priced(energy(told.quantity), perKwh(rate - told.inPrice));
+      return told.inPrice ? `${product}; ${words.inPrice(perKwh(rate), perKwh(told.inPrice))}` : product;
     }
-    case "taxed":
-      return words.taxed(percent(told.rate), exactMoney(money(told.baseNano), currency).replace(/^[+−]/, ""));
-    case "cancelled":
-      return words.cancelled(energy(told.quantityWh));
-    case "carried":
+    case "TAXED":
+      return words.taxed(percent(told.taxRate ?? 0), exactMoney(base, currency).replace(/^[+−]/, ""));
+    case "CANCELLED":
+      return words.cancelled(energy(told.quantity));
+    case "CARRIED":
       return words.carried;
-    case "corrected": {
-      const before = money(told.baseNano);
-      return words.corrected(exactMoney(before + money(posting.amount), currency), exactMoney(before, currency));
-    }
-    case undefined:
-      return words.posted;
+    case "CORRECTED":
+      return words.corrected(exactMoney(base + amount, currency), exactMoney(base, currency));
+    case "PAID":
+      return words.paid(told.retailer, told.reference);
   }
 }

@@ -4,7 +4,6 @@ import { exactMoney, fineMoney, money } from "../../format/figures.ts";
 import { dayRange } from "../../format/times.ts";
 import { useLive } from "../../transport/live.ts";
 import type { Posting } from "../../transport/types.ts";
-import { explanationOf } from "./explained_text.ts";
 import { calculation, kindOf, postingName } from "./posting_explanation.ts";
 import { ENGLISH } from "./posting_words_en.ts";
 
@@ -14,36 +13,36 @@ export function Postings({ postings }: { postings: readonly Posting[] }) {
     <ul class="postings">
       {postings.map((posting) => {
         const amount = money(posting.amount);
-        const told = explanationOf(posting);
+        const told = posting.explanation;
         return (
           <li key={posting.id}>
             <details>
               <summary>
-                <span class="posting-kind">{postingName(posting.kind, amount, ENGLISH)}</span>
+                <span class="posting-kind">{postingName(told, amount, ENGLISH)}</span>
                 <span class="posting-slot">
                   {posting.slot === null ? "" : dayRange(posting.slot, live.market.slotS, live.zone)}
                 </span>
                 <span class="posting-amount">{fineMoney(amount, live.currency)}</span>
               </summary>
               <div class="why">
-                <p>{kindOf(posting.kind, ENGLISH).meaning}</p>
+                <p>{kindOf(told, ENGLISH).meaning}</p>
                 <dl>
                   <dt>Calculation</dt>
-                  <dd>{calculation(posting, told, live.currency, ENGLISH)}</dd>
+                  <dd>{calculation(told, amount, live.currency, ENGLISH)}</dd>
                   <dt>Amount</dt>
                   <dd>{exactMoney(amount, live.currency)}</dd>
                   <dt>Rule</dt>
-                  <dd>{posting.rule}</dd>
+                  <dd>{posting.section}</dd>
                   {posting.trade !== null && (
                     <>
                       <dt>Trade</dt>
                       <dd>number {posting.trade} of the slot</dd>
                     </>
                   )}
-                  {told?.rule === "corrected" && (
+                  {told.rule === "CORRECTED" && (
                     <>
                       <dt>Cause</dt>
-                      <dd>{posting.cause.replace("-", " ")}</dd>
+                      <dd>{told.cause.replace("-", " ")}</dd>
                     </>
                   )}
                   <dt>Block</dt>

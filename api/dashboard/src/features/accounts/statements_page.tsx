@@ -22,7 +22,8 @@ const TRADES = `query MyTrades($first: Int!) {
 }`;
 const POSTINGS = `query MyPostings($first: Int!) {
   postings(first: $first) {
-    nodes { id slot account amount kind trade explain rule cause block }
+    nodes { id slot account amount trade section block
+      explanation { kind fee rule quantity rate taxRate inPrice base reference retailer cause } }
     pageInfo { hasNextPage endCursor }
   }
 }`;

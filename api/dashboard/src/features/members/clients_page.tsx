@@ -22,7 +22,8 @@ const CLIENTS = `query Clients {
 }`;
 const POSTINGS = `query ClientPostings($owner: ID!) {
   postings(owner: $owner, first: 30) {
-    nodes { id slot account amount kind trade explain rule cause block } pageInfo { hasNextPage endCursor }
+    nodes { id slot account amount trade section block
+      explanation { kind fee rule quantity rate taxRate inPrice base reference retailer cause } } pageInfo { hasNextPage endCursor }
   }
 }`;
 

@@ -1,0 +1,4 @@
+"""Balances, postings with the reason of each amount, certificates.
+
+Begin with `types.py`.
+"""

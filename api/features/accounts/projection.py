@@ -1,0 +1,96 @@
+"""Postings, balances and certificates, out of payments and settlements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from api.features.batch import Gain
+from api.features.event_context import EventContext
+from api.read_model.statements import insert, upsert
+from chaincode.accounts.balances import Payment, PaymentArguments
+from chaincode.accounts.posting import Posting
+from chaincode.settlement.settled_slot import MeterSettled
+
+PAID = "paid"  # our rule of a payment, which the contract books as it is
+
+ADD_POSTING = insert(
+    "posting",
+    [
+        "sequence", "area", "slot", "number", "account", "amount_nano", "kind", "trade", "rule",
+        "quantity_wh", "rate", "in_price", "base_nano", "reference", "retailer",
+        "cause", "transaction_id", "block",
+    ],
+)  # fmt: skip
+PUT_CERTIFICATE = upsert(
+    "certificate",
+    ["owner", "slot", "meter", "area"],
+    ["zone", "source", "minted_wh", "retired_wh", "block"],
+)
+DROP_CERTIFICATES = "DELETE FROM certificate WHERE area = ? AND slot = ?"
+
+
+def paid(data: msgspec.Raw, at: EventContext) -> None:
+    """Both sides of a payment: the participant's, and that of the retailer that submitted it."""
+    payment = msgspec.json.decode(data, type=Payment)
+    reference = msgspec.json.decode(at.happened.arguments, type=PaymentArguments).reference
+    retailer = at.happened.member
+    kind = "credit" if payment.amount_nano > 0 else "debit"
+    block = at.happened.position.block
+    amounts = ((payment.participant, payment.amount_nano), (retailer, -payment.amount_nano))
+    for number, (owner, amount_nano) in enumerate(amounts):
+        row = (
+            at.batch.next_posting(), payment.area, None, number, owner, amount_nano, kind, None,
+            PAID, 0, 0, 0, amount_nano, reference, retailer, at.happened.name,
+            at.happened.transaction, block,
+        )  # fmt: skip
+        at.batch.put(ADD_POSTING, row)
+        at.batch.gain(payment.area, owner, Gain(balance_nano=amount_nano), block=block)
+
+
+async def certify(at: EventContext, area: str, slot: int, metered: Iterable[MeterSettled]) -> None:
+    """Certificates of the slot; what its plants' owners had of it before is taken back."""
+    for owner, minted_wh, retired_wh in await at.database.rows(
+        "SELECT owner, minted_wh, retired_wh FROM certificate WHERE area = ? AND slot = ?",
+        area,
+        slot,
+    ):
+        gain = Gain(minted_wh=-minted_wh, live_wh=retired_wh - minted_wh)
+        at.batch.gain(area, owner, gain, block=at.block)
+    at.batch.put(DROP_CERTIFICATES, (area, slot))
+    for meter in metered:
+        holding = at.registry.holding(meter.meter, slot)
+        if holding is None or not meter.minted_wh:
+            continue
+        live_wh = meter.minted_wh - meter.retired_wh
+        gain = Gain(minted_wh=meter.minted_wh, live_wh=live_wh)
+        at.batch.gain(area, holding.holder, gain, block=at.block)
+        row = (
+            holding.holder, slot, meter.meter, area, meter.zone, meter.source, meter.minted_wh,
+            meter.retired_wh, at.block,
+        )  # fmt: skip
+        at.batch.put(PUT_CERTIFICATE, row)
+
+
+def _explained(posting: Posting) -> tuple[str, int, int, int, int, str, str]:
+    """The contract's explanation of an amount, and no payment."""
+    of = posting.explanation
+    return of.rule, of.quantity_wh, of.rate, of.in_price, of.base_nano, "", ""
+
+
+async def post(at: EventContext, area: str, slot: int, postings: Sequence[Posting]) -> None:
+    """Add the lines of the books that are not in the tables yet: they are only ever appended."""
+    ((known,),) = await at.database.rows(
+        "SELECT COUNT(*) FROM posting WHERE area = ? AND slot = ?", area, slot
+    )
+    happened = at.happened
+    for number, posting in enumerate(postings[known:], start=known):
+        row = (
+            at.batch.next_posting(), area, slot, number, posting.account, posting.amount_nano,
+            posting.kind, int(posting.trade) if posting.trade else None, *_explained(posting),
+            posting.cause or happened.name, happened.transaction, at.block,
+        )  # fmt: skip
+        at.batch.put(ADD_POSTING, row)
+        gain = Gain(balance_nano=posting.amount_nano)
+        at.batch.gain(area, posting.account, gain, block=at.block)

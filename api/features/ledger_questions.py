@@ -1,0 +1,148 @@
+"""What the projection asks the ledger, where an event names a slot but does not hold its rows.
+
+An answer shows the ledger as it is now, which may be later than the event. A peer that answers may
+also be behind the one that told of the event: then there is less than the event speaks of, and the
+question is put again for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from chaincode.accounts.posting import Posting
+from chaincode.clearing.run import MatchedTrade
+from chaincode.metering.readings import VersionedReading
+from chaincode.queries.market import (
+    BookAnswer,
+    BookArguments,
+    OrdersAnswer,
+    PostingsAnswer,
+    TraderArguments,
+    TradesAnswer,
+)
+from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
+from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.slots.gate import PageArguments, SlotArguments
+from ledger_network.port import Invalid, Ledger, Member
+
+AGAIN_S = 0.2
+ATTEMPTS_MAX = 50  # ten seconds: far more than a peer of a sound network is behind
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+
+class _NamedOrder(msgspec.Struct, frozen=True):
+    """What is read of an order in a book."""
+
+    id: str
+
+
+class _Book(msgspec.Struct, frozen=True):
+    """What is read of a book."""
+
+    orders: list[_NamedOrder]
+
+
+class LedgerQuestions:
+    """Asks one ledger as one member."""
+
+    def __init__(self, ledger: Ledger, member: str) -> None:
+        self._ledger = ledger
+        self._member = Member(member)
+
+    async def trades(self, area: str, slot: int, *, count: int) -> list[MatchedTrade]:
+        """The trades of a slot, of which there are `count`."""
+
+        async def ask() -> list[MatchedTrade]:
+            answer = await self._ask("list_trades", SlotArguments(area, slot), TradesAnswer)
+            return [view.trade for view in answer.trades]
+
+        return await self._at_least(count, ask)
+
+    async def postings(self, area: str, slot: int, *, count: int) -> list[Posting]:
+        """The first `count` postings of a slot."""
+
+        async def ask() -> list[Posting]:
+            found: list[Posting] = []
+            pages = 1
+            page = 0
+            while page < pages and len(found) < count:
+                arguments = PageArguments(area, slot, page)
+                answer = await self._ask("list_postings", arguments, PostingsAnswer)
+                found += answer.postings
+                pages = answer.pages
+                page += 1
+            return found
+
+        return (await self._at_least(count, ask))[:count]
+
+    async def metered(self, area: str, slot: int, *, pages: int) -> list[MeterSettled]:
+        """What a slot settled at its meters, which stand on `pages` pages."""
+        found: list[MeterSettled] = []
+        for page in range(pages):
+
+            async def ask(page: int = page) -> list[MeterSettled]:
+                arguments = PageArguments(area, slot, page)
+                return (await self._ask("list_metered", arguments, MeteredAnswer)).meters
+
+            found += await self._at_least(1, ask)
+        return found
+
+    async def readings(
+        self, area: str, slot: int, *, root: str, count: int
+    ) -> list[VersionedReading]:
+        """The newest readings of a slot, in which the report with this root has `count`."""
+
+        async def ask() -> list[VersionedReading]:
+            found: list[VersionedReading] = []
+            after: str | None = ""
+            while after is not None:
+                arguments = ReadingsArguments(area, slot, after)
+                answer = await self._ask("list_readings", arguments, ReadingsAnswer)
+                found += answer.readings
+                after = answer.after
+            return found
+
+        def shows_report(found: Sequence[VersionedReading]) -> bool:
+            own = sum(1 for one in found if one.reading.root == root)
+            later = sum(1 for one in found if one.version > 1)
+            return own + later >= count
+
+        found = await ask()
+        for _ in range(ATTEMPTS_MAX):
+            if shows_report(found):
+                break
+            await asyncio.sleep(AGAIN_S)
+            found = await ask()
+        return found
+
+    async def orders_in_book(self, area: str, slot: int, zone: str) -> set[str]:
+        """The full names of the orders in a zone's cleared book."""
+        arguments = BookArguments(area, slot, zone)
+        answer = await self._ask("get_book", arguments, BookAnswer)
+        book = msgspec.json.decode(answer.book, type=_Book)
+        return {order.id for order in book.orders}
+
+    async def reasons(self, area: str, slot: int, did: str) -> dict[str, str]:
+        """Why orders of a trader are not in the book, by the client's id."""
+        arguments = TraderArguments(area, slot, did)
+        answer = await self._ask("list_orders", arguments, OrdersAnswer)
+        return {view.order.id: view.left_out for view in answer.orders if view.left_out}
+
+    async def _at_least(self, count: int, ask: Callable[[], Awaitable[list[Row]]]) -> list[Row]:
+        found = await ask()
+        for _ in range(ATTEMPTS_MAX):
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(AGAIN_S)
+            found = await ask()
+        raise Invalid(f"the ledger shows {len(found)} rows where an event spoke of {count}")
+
+    async def _ask(self, name: str, arguments: msgspec.Struct, kind: type[T]) -> T:
+        answer = await self._ledger.evaluate(name, arguments, member=self._member)
+        return msgspec.json.decode(answer, type=kind)

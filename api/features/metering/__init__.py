@@ -1,0 +1,4 @@
+"""Meters, their readings and health, and what a household may offer.
+
+Begin with `types.py`.
+"""

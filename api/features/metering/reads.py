@@ -1,0 +1,200 @@
+"""Reading meters: certified versions, readings, and what a household may offer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from api.read_model.database import Database
+from api.read_model.paging import POINTS_MAX, Where, count_of, key_of, page_of
+from api.read_model.records import Page
+from chaincode.units import Power
+
+DAY_S = 86_400
+PROPOSAL_DAYS = 7  # a week: each kind of day is in it once
+
+_METER = (
+    "SELECT m.meter, m.area, m.holder, m.retailer, m.zone, m.grid_level, m.import_w, m.export_w, "
+    "m.source, m.from_slot FROM meter m"
+)
+_NEWEST_VERSION = "m.from_slot = (SELECT MAX(v.from_slot) FROM meter v WHERE v.meter = m.meter)"
+_VERSION_AT = (
+    "m.from_slot = (SELECT MAX(v.from_slot) FROM meter v "
+    "WHERE v.meter = m.meter AND v.from_slot <= ?)"
+)
+_READING = (
+    "SELECT r.meter, r.slot, r.version, r.import_from_wh, r.import_to_wh, r.export_from_wh, "
+    "r.export_to_wh, r.quality, r.resolution_wh, r.block FROM reading r"
+)
+_NEWEST_READING = (
+    "r.version = (SELECT MAX(v.version) FROM reading v WHERE v.meter = r.meter AND v.slot = r.slot)"
+)
+_LAST_SLOT = "r.slot = (SELECT MAX(w.slot) FROM reading w WHERE w.meter = r.meter)"
+
+
+class MeterRecord(NamedTuple):
+    """A certified meter as of some slot; `source` is empty where nothing generates behind it."""
+
+    meter: str
+    area: str
+    holder: str
+    retailer: str
+    zone: str
+    grid_level: int
+    import_w: int
+    export_w: int
+    source: str
+    from_slot: int
+
+    @property
+    def cursor(self) -> str:
+        """The cursor behind this row."""
+        return self.meter
+
+
+class ReadingRecord(NamedTuple):
+    """The newest reading of a meter in a slot: registers at both of its ends, Wh."""
+
+    meter: str
+    slot: int
+    version: int
+    import_from_wh: int
+    import_to_wh: int
+    export_from_wh: int
+    export_to_wh: int
+    quality: str
+    resolution_wh: int
+    block: int
+
+    @property
+    def import_wh(self) -> int:
+        """What the meter took."""
+        return self.import_to_wh - self.import_from_wh
+
+    @property
+    def export_wh(self) -> int:
+        """What the meter gave."""
+        return self.export_to_wh - self.export_from_wh
+
+
+class ProposalRecord(NamedTuple):
+    """What a meter may offer for a slot: the median export at that time on `days` earlier days.
+
+    `quantity_wh` is never above `certified_wh`, the certified power over the slot; it is 0 where
+    `days` is 0.
+    """
+
+    meter: str
+    slot: int
+    quantity_wh: int
+    certified_wh: int
+    days: int
+
+
+class MeterReads:
+    """The part of the read model that holds meters."""
+
+    database: Database
+
+    async def meter(self, meter: str, *, slot: int | None = None) -> MeterRecord | None:
+        """A meter as certified for `slot`; without one, in its newest version."""
+        where = _version_where(slot).add("m.meter = ?", meter)
+        rows = await self.database.rows(f"{_METER} {where.text}", *where.values)
+        return MeterRecord(*rows[0]) if rows else None
+
+    async def meters(
+        self,
+        area: str,
+        *,
+        first: int,
+        after: str | None = None,
+        holder: str | None = None,
+        retailer: str | None = None,
+        slot: int | None = None,
+    ) -> Page[MeterRecord]:
+        """Meters of an area as certified for `slot`, by name; of one holder or retailer or all."""
+        where = _meters_where(area, holder, retailer, slot)
+        if after is not None:
+            where.add("m.meter > ?", *key_of(after, str))
+        text = f"{_METER} {where.text} ORDER BY m.meter"
+        return await page_of(
+            self.database, text, where.values, first=first, make=lambda row: MeterRecord(*row)
+        )
+
+    async def count_meters(
+        self,
+        area: str,
+        *,
+        holder: str | None = None,
+        retailer: str | None = None,
+        slot: int | None = None,
+    ) -> int:
+        """How many `meters` there are."""
+        where = _meters_where(area, holder, retailer, slot)
+        return await count_of(self.database, "meter m", where)
+
+    async def meters_of(
+        self, area: str, holders: Sequence[str], *, slot: int | None = None
+    ) -> list[MeterRecord]:
+        """The meters of up to 500 holders, by name."""
+        if not holders:
+            return []
+        where = _version_where(slot).is_in("m.holder", holders).add("m.area = ?", area)
+        text = f"{_METER} {where.text} ORDER BY m.meter"
+        return [MeterRecord(*row) for row in await self.database.rows(text, *where.values)]
+
+    async def readings_of(self, meter: str, from_s: int, to_s: int) -> list[ReadingRecord]:
+        """A meter's newest readings of slots that start in [from_s, to_s), oldest first.
+
+        At most 2,000, the oldest of them.
+        """
+        where = Where().add("r.meter = ? AND r.slot >= ? AND r.slot < ?", meter, from_s, to_s)
+        text = f"{_READING} {where.add(_NEWEST_READING).text} ORDER BY r.slot LIMIT {POINTS_MAX}"
+        return [ReadingRecord(*row) for row in await self.database.rows(text, *where.values)]
+
+    async def last_readings(self, meters: Sequence[str]) -> dict[str, ReadingRecord]:
+        """The last reading of each of up to 500 meters that has one."""
+        if not meters:
+            return {}
+        where = Where().is_in("r.meter", meters).add(_LAST_SLOT).add(_NEWEST_READING)
+        rows = await self.database.rows(f"{_READING} {where.text}", *where.values)
+        return {row[0]: ReadingRecord(*row) for row in rows}
+
+    async def proposal(self, meter: str, slot: int) -> ProposalRecord | None:
+        """What a meter may offer for a slot, by the last seven days; None for an unknown meter."""
+        found = await self.meter(meter, slot=slot)
+        if found is None:
+            return None
+        ((slot_s,),) = await self.database.rows(
+            "SELECT slot_s FROM area WHERE area = ?", found.area
+        )
+        certified_wh = Power(found.export_w).over(slot_s).wh
+        days = [slot - day * DAY_S for day in range(1, PROPOSAL_DAYS + 1)]
+        where = Where().add("r.meter = ?", meter).is_in("r.slot", days).add(_NEWEST_READING)
+        rows = await self.database.rows(f"{_READING} {where.text}", *where.values)
+        exports_wh = sorted(ReadingRecord(*row).export_wh for row in rows)
+        median_wh = exports_wh[(len(exports_wh) - 1) // 2] if exports_wh else 0
+        return ProposalRecord(meter, slot, min(median_wh, certified_wh), certified_wh, len(rows))
+
+    async def known_meters(self, area: str, meters: Sequence[str]) -> set[str]:
+        """Those of up to 500 meters that are certified in an area."""
+        if not meters:
+            return set()
+        where = Where().add("area = ?", area).is_in("meter", meters)
+        rows = await self.database.rows(
+            f"SELECT DISTINCT meter FROM meter {where.text}", *where.values
+        )
+        return {row[0] for row in rows}
+
+
+def _version_where(slot: int | None) -> Where:
+    return Where().add(_NEWEST_VERSION) if slot is None else Where().add(_VERSION_AT, slot)
+
+
+def _meters_where(area: str, holder: str | None, retailer: str | None, slot: int | None) -> Where:
+    where = _version_where(slot).add("m.area = ?", area)
+    if holder is not None:
+        where.add("m.holder = ?", holder)
+    if retailer is not None:
+        where.add("m.retailer = ?", retailer)
+    return where

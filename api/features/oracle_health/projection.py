@@ -1,0 +1,19 @@
+"""The oracle's nodes that the ledger names, out of events."""
+
+from __future__ import annotations
+
+import msgspec
+
+from api.features.event_context import EventContext
+from api.read_model.statements import upsert
+from chaincode.metering.reports import OracleArguments, OracleSet
+from chaincode.state import encode
+
+PUT_ORACLE = upsert("oracle_set", ["area", "from_slot"], ["oracle"])
+
+
+def oracle_nodes_set(data: msgspec.Raw, at: EventContext) -> None:
+    """An area's oracle nodes from a slot on."""
+    arguments = msgspec.json.decode(data, type=OracleArguments)
+    oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
+    at.batch.put(PUT_ORACLE, (arguments.area, arguments.from_slot, encode(oracle).decode()))

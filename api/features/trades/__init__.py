@@ -1,0 +1,4 @@
+"""Trades and their states.
+
+Begin with `types.py`.
+"""

@@ -1,0 +1,141 @@
+"""Trades out of clearing, settlement and disputes, with the covers that they reserve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from api.features.batch import Gain
+from api.features.event_context import EventContext
+from api.features.orders import projection as orders
+from api.read_model.statements import upsert
+from chaincode.clearing.order_book import trader_of
+from chaincode.clearing.run import MatchedTrade
+from chaincode.settlement.delivery import Contract, retire_in_order
+from chaincode.settlement.disputes import DisputeAct
+from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.state import encode
+
+PUT_TRADE = upsert(
+    "trade",
+    ["area", "slot", "number"],
+    [
+        "buyer", "seller", "buy_order", "sell_order", "buy_meter", "sell_meter", "zone_path",
+        "quantity_wh", "buy_price", "sell_price", "relation", "tariff", "buy_cover_nano",
+        "sell_cover_nano", "settled_wh", "retired_wh", "disputed", "block",
+    ],
+)  # fmt: skip
+SETTLE_TRADE = (
+    "UPDATE trade SET settled_wh = ?, retired_wh = ?, block = ? "
+    "WHERE area = ? AND slot = ? AND number = ?"
+)
+DISPUTE_TRADE = (
+    "UPDATE trade SET disputed = ?, block = ? WHERE area = ? AND slot = ? AND number = ?"
+)
+
+
+class HeldTrade(NamedTuple):
+    """What the tables hold of a trade before its slot is settled or corrected."""
+
+    number: int
+    buyer: str
+    seller: str
+    buy_cover_nano: int
+    sell_cover_nano: int
+    settled_wh: int | None
+    retired_wh: int
+
+
+def match(at: EventContext, area: str, slot: int, trades: Iterable[MatchedTrade]) -> None:
+    """Add the trades of a slot that cleared, and reserve their covers."""
+    block = at.block
+    rows = at.batch.rows(PUT_TRADE)
+    for trade in trades:
+        buyer, seller = trader_of(trade.buy), trader_of(trade.sell)
+        rows.append(
+            (
+                area, slot, trade.number, buyer, seller, orders.order_of(trade.buy),
+                orders.order_of(trade.sell), trade.buy_meter, trade.sell_meter,
+                encode(trade.path).decode(), trade.quantity_wh, trade.buy_price,
+                trade.sell_price, trade.relation, trade.tariff, trade.buy_cover_nano,
+                trade.sell_cover_nano, None, 0, False, block,
+            )
+        )  # fmt: skip
+        at.batch.gain(area, buyer, Gain(reserved_nano=trade.buy_cover_nano), block=block)
+        at.batch.gain(area, seller, Gain(reserved_nano=trade.sell_cover_nano), block=block)
+
+
+async def held(at: EventContext, area: str, slot: int) -> list[HeldTrade]:
+    """The trades of a slot as the tables have them."""
+    rows = await at.database.rows(
+        "SELECT number, buyer, seller, buy_cover_nano, sell_cover_nano, settled_wh, retired_wh "
+        "FROM trade WHERE area = ? AND slot = ?",
+        area,
+        slot,
+    )
+    return [HeldTrade(*row) for row in rows]
+
+
+def settle(
+    at: EventContext,
+    area: str,
+    slot: int,
+    *,
+    held: Sequence[HeldTrade],
+    trades: Sequence[MatchedTrade],
+    metered: Iterable[MeterSettled],
+) -> None:
+    """What each trade settled and retired; covers are given back the first time it settles."""
+    block = at.block
+    retired = _retired(trades, metered)
+    for before in held:
+        gain = Gain(retired_wh=retired[before.number] - before.retired_wh)
+        if before.settled_wh is None:
+            gain = gain.minus(Gain(reserved_nano=before.buy_cover_nano))
+            cover = Gain(reserved_nano=-before.sell_cover_nano)
+            at.batch.gain(area, before.seller, cover, block=block)
+        at.batch.gain(area, before.buyer, gain, block=block)
+    rows = at.batch.rows(SETTLE_TRADE)
+    for trade in trades:
+        row = (trade.settled_wh, retired[trade.number], block, area, slot, trade.number)
+        rows.append(row)
+
+
+async def trade_disputed(data: msgspec.Raw, at: EventContext) -> None:
+    """A trade that somebody disputes."""
+    await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=True)
+
+
+async def dispute_withdrawn(data: msgspec.Raw, at: EventContext) -> None:
+    """A dispute that was withdrawn."""
+    await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=False)
+
+
+async def _dispute(at: EventContext, act: DisputeAct, *, disputed: bool) -> None:
+    at.batch.put(DISPUTE_TRADE, (disputed, at.block, act.area, act.slot, act.trade))
+    at.batch.slots.add((act.area, act.slot))
+    for names in await at.database.rows(
+        "SELECT buy_order, sell_order FROM trade WHERE area = ? AND slot = ? AND number = ?",
+        act.area,
+        act.slot,
+        act.trade,
+    ):
+        for name in names:
+            did, _, client_id = name.partition("/")
+            key = (did, act.slot, client_id, act.area)
+            at.batch.put(orders.DISPUTE_ORDER, (name, name, at.block, *key))
+            at.batch.traders.add(did)
+
+
+def _retired(trades: Sequence[MatchedTrade], metered: Iterable[MeterSettled]) -> dict[int, int]:
+    """Wh of certificates that each trade's buyer retires, by the contract's own rule."""
+    contracts = [
+        Contract(str(trade.number), trade.sell_meter, trade.buy_meter, trade.quantity_wh)
+        for trade in trades
+    ]
+    settled_wh = [trade.settled_wh or 0 for trade in trades]
+    live_wh = {meter.meter: meter.minted_wh for meter in metered}
+    retired = retire_in_order(contracts, settled_wh, live_wh)
+    return {trade.number: wh for trade, wh in zip(trades, retired, strict=True)}
