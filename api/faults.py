@@ -12,22 +12,27 @@ from graphql import GraphQLError
 
 
 class ApiFault(GraphQLError):
-    """A fault told to the client: `code` for programs, the message for people."""
+    """A fault told to the client: `code` for programs, message and `remedy` for people."""
 
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence, extensions={"code": code})
+    def __init__(self, code: str, sentence: str, remedy: str = "") -> None:
+        told = {"code": code, "remedy": remedy} if remedy else {"code": code}
+        super().__init__(sentence, extensions=told)
         self.code = code
 
 
 class Fault(NamedTuple):
-    """A row of the table; called with its places it makes the fault to raise."""
+    """A row of the table; called with its places it makes the fault to raise.
+
+    `remedy` says what to do where the sentence does not.
+    """
 
     code: str
     words: str
+    remedy: str = ""
 
     def __call__(self, **places: object) -> ApiFault:
         """The fault with its places filled in."""
-        return ApiFault(self.code, self.words.format(**places))
+        return ApiFault(self.code, self.words.format(**places), self.remedy.format(**places))
 
 
 UNAUTHENTICATED = Fault("UNAUTHENTICATED", "Sign in first: {what} is only for signed-in users.")
@@ -42,6 +47,7 @@ READ_MODEL_UNAVAILABLE = Fault(
 LEDGER_UNAVAILABLE = Fault(
     "LEDGER_UNAVAILABLE",
     "The ledger takes no writes now ({reason}). Nothing was changed; reads still work.",
+    "Try again in a moment.",
 )
 OUTCOME_UNKNOWN = Fault(
     "OUTCOME_UNKNOWN",
@@ -52,7 +58,7 @@ LEDGER_BUSY = Fault(
     "LEDGER_BUSY",
     "Other transactions came first (attempts: {count}). Nothing was changed; send the same again.",
 )
-REFUSED = Fault("REFUSED", "The ledger refused this: {sentence} ({code})")
+REFUSED = Fault("REFUSED", "The ledger refused this: {sentence} ({code})", "{remedy}")
 NO_ENROLMENT = Fault(
     "NOT_FOUND", "Enrolment is only for demonstrations; in this market a retailer admits you."
 )

@@ -73,7 +73,8 @@ class MatchedTrade(
 
     `buy` and `sell` are order names, with `#k` where the order has several steps. Covers are
     what the trade keeps reserved until it settles. `tariff` is the sum of the path's edge
-    tariffs. `settled_wh` is None until the slot settles.
+    tariffs. `settled_wh` is None until the slot settles; `retired_wh` is the certificates that
+    the buyer has retired for it.
     """
 
     number: int
@@ -90,6 +91,7 @@ class MatchedTrade(
     buy_cover_nano: int
     sell_cover_nano: int
     settled_wh: int | None = None
+    retired_wh: int = 0
 
 
 class TradePage(Row, frozen=True):

@@ -1,12 +1,9 @@
 """What anybody may ask of an area: slots, books, trades, postings, orders and their states.
 
-The state of an order is a function of its row, its slot's phase and the trades: it is stored
-nowhere and cannot disagree with them.
+The states of orders and trades follow from the rule in `states.py`.
 """
 
 from __future__ import annotations
-
-from typing import Literal
 
 import msgspec
 
@@ -20,14 +17,11 @@ from chaincode.clearing.run import CLEARINGS, MatchedTrade, ZoneClearing, slot_t
 from chaincode.context import Context
 from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
+from chaincode.queries.states import OrderState, order_state, trade_state
 from chaincode.settlement.disputes import disputed_trades
 from chaincode.settlement.settled_slot import POSTINGS, SETTLEMENTS, SlotSettlement
 from chaincode.slots.gate import SLOTS, PageArguments, Slot, SlotArguments
 from chaincode.state import Did, Id, Second, at_slot, encode, page_part, slot_part
-
-OrderState = Literal[
-    "LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED"
-]
 
 
 class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -193,11 +187,19 @@ def list_trades(context: Context, arguments: SlotArguments) -> TradesAnswer:
     if row is None:
         return TradesAnswer([])
     disputed = disputed_trades(context, arguments.area, arguments.slot)
-    running = _is_running(context, arguments)
+    now_s = market_time_s(context, arguments.area)
     trades = slot_trades(context, arguments.area, arguments.slot, row.trade_pages)
     return TradesAnswer(
         [
-            TradeView(trade, _trade_state(row, trade, disputed=disputed, running=running))
+            TradeView(
+                trade,
+                trade_state(
+                    row.phase,
+                    slot=arguments.slot,
+                    disputed=trade.number in disputed,
+                    now_s=now_s,
+                ),
+            )
             for trade in trades
         ]
     )
@@ -232,40 +234,24 @@ def list_orders(context: Context, arguments: TraderArguments) -> OrdersAnswer:
     views: list[OrderView] = []
     for order in row.orders:
         name = f"{arguments.did}/{order.id}"
-        view = _order_view(order, slot, own.get(name, []), now_s)
+        trades = own.get(name, [])
+        view = _order_view(order, slot, trades, start=arguments.slot, now_s=now_s)
         views.append(msgspec.structs.replace(view, left_out=reasons.get(name, "")))
     return OrdersAnswer(views)
 
 
-def _is_running(context: Context, arguments: SlotArguments) -> bool:
-    """Whether market time has reached the slot's start."""
-    return market_time_s(context, arguments.area) >= arguments.slot
-
-
-def _trade_state(
-    slot: Slot, trade: MatchedTrade, *, disputed: set[int], running: bool
-) -> OrderState:
-    if trade.number in disputed:
-        return "DISPUTED"
-    if slot.phase in ("SETTLED", "CORRECTING"):
-        return "SETTLED"
-    return "EXECUTING" if running else "MATCHED"
-
-
 def _order_view(
-    order: StoredOrder, slot: Slot | None, own: list[TradeView], now_s: int
+    order: StoredOrder, slot: Slot | None, own: list[TradeView], *, start: int, now_s: int
 ) -> OrderView:
+    state = order_state(
+        None if slot is None else slot.phase,
+        slot=start,
+        is_open=order.open,
+        is_matched=bool(own),
+        disputed=any(view.state == "DISPUTED" for view in own),
+        expires_s=order.expires_s,
+        now_s=now_s,
+    )
     matched_wh = sum(view.trade.quantity_wh for view in own)
     settled_wh = sum(view.trade.settled_wh or 0 for view in own)
-    state: OrderState
-    if not order.open:
-        state = "CANCELLED"
-    elif slot is None or slot.phase in ("CLOSED", "CLEARING"):
-        expired = order.expires_s is not None and order.expires_s <= now_s
-        state = "EXPIRED" if expired else "LISTED"
-    elif not own:
-        state = "EXPIRED"
-    else:
-        disputed = any(view.state == "DISPUTED" for view in own)
-        state = "DISPUTED" if disputed else own[0].state
     return OrderView(order, state, matched_wh, settled_wh)

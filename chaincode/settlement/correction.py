@@ -220,16 +220,16 @@ class _Correcting:
             before_wh = trade.settled_wh
             if before_wh is None:
                 raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
-            # Certificates are minted on the export, never less than what trades settle of it.
-            retired_before_wh = before_wh if at.metered.source(trade.sell_meter) else 0
-            retired_more_wh = certificates_wh - retired_before_wh
+            retired_more_wh = certificates_wh - trade.retired_wh
             if energy_wh != before_wh:
                 before = trade_lines(at, trade, before_wh)
                 self._post(before, trade_lines(at, trade, energy_wh))
             if retired_more_wh:
                 at.books.change(trader_of(trade.buy), retired_wh=retired_more_wh)
             at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
-            corrected.append(msgspec.structs.replace(trade, settled_wh=energy_wh))
+            corrected.append(
+                msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+            )
         return corrected
 
     def _correct_meters(self) -> bool:

@@ -2,7 +2,7 @@
 
 Rules of settlement: "Delivered against contracted", `as_delivered` in `trade_order`, and
 "Certificates". Money plays no part here. Another distribution is a function beside
-`deliver_in_order` with the same answer: settled Wh per contract.
+`deliver_in_order` with the same answer: settled Wh per obligation.
 
 A slot may be walked page by page: what remains of each meter is reduced in place, so the next
 page goes on where the last one stopped and any cut into pages gives the same answer.
@@ -17,7 +17,7 @@ import msgspec
 from chaincode.errors import Broken
 
 
-class Contract(msgspec.Struct, frozen=True, gc=False):
+class Obligation(msgspec.Struct, frozen=True, gc=False):
     """What two meters owe each other in a slot.
 
     `quantity_wh` is the matched energy less what was curtailed.
@@ -43,9 +43,9 @@ class Generation(msgspec.Struct, frozen=True, gc=False):
 
 
 def deliver_in_order(
-    contracts: Sequence[Contract], export_wh: dict[str, int], import_wh: dict[str, int]
+    obligations: Sequence[Obligation], export_wh: dict[str, int], import_wh: dict[str, int]
 ) -> list[int]:
-    """Settled Wh per contract, walking them in match sequence.
+    """Settled Wh per obligation, walking them in match sequence.
 
     Each gets the least of its quantity, its seller's remaining export and its buyer's remaining
     import. Both dicts are reduced to what remains: at the end the surplus of every seller and
@@ -53,14 +53,14 @@ def deliver_in_order(
     `Broken`: readings are completed by estimates before.
     """
     settled: list[int] = []
-    for contract in contracts:
-        exportable_wh = _remaining(export_wh, contract.seller)
-        importable_wh = _remaining(import_wh, contract.buyer)
-        wh = min(contract.quantity_wh, exportable_wh, importable_wh)
+    for owed in obligations:
+        exportable_wh = _remaining(export_wh, owed.seller)
+        importable_wh = _remaining(import_wh, owed.buyer)
+        wh = min(owed.quantity_wh, exportable_wh, importable_wh)
         if wh < 0:
-            raise Broken(f"contract {contract.id} would deliver {wh} Wh")
-        export_wh[contract.seller] = exportable_wh - wh
-        import_wh[contract.buyer] = importable_wh - wh
+            raise Broken(f"obligation {owed.id} would deliver {wh} Wh")
+        export_wh[owed.seller] = exportable_wh - wh
+        import_wh[owed.buyer] = importable_wh - wh
         settled.append(wh)
     return settled
 
@@ -84,19 +84,19 @@ def certify(generations: Iterable[Generation]) -> dict[str, int]:
 
 
 def retire_in_order(
-    contracts: Sequence[Contract], settled_wh: Sequence[int], live_wh: dict[str, int]
+    obligations: Sequence[Obligation], settled_wh: Sequence[int], live_wh: dict[str, int]
 ) -> list[int]:
-    """Wh of certificates that each contract's buyer retires, in match sequence.
+    """Wh of certificates that each obligation's buyer retires, in match sequence.
 
     Each retires its settled Wh, at most what its seller has left of this slot's certificates.
     `live_wh` (by seller's meter, as `certify` gives it) is reduced to what stays live.
     """
     retired: list[int] = []
-    for contract, delivered_wh in zip(contracts, settled_wh, strict=True):
-        left_wh = live_wh.get(contract.seller, 0)
+    for owed, delivered_wh in zip(obligations, settled_wh, strict=True):
+        left_wh = live_wh.get(owed.seller, 0)
         wh = min(delivered_wh, left_wh)
         if wh:
-            live_wh[contract.seller] = left_wh - wh
+            live_wh[owed.seller] = left_wh - wh
         retired.append(wh)
     return retired
 
@@ -104,5 +104,5 @@ def retire_in_order(
 def _remaining(remaining_wh: dict[str, int], meter: str) -> int:
     wh = remaining_wh.get(meter)
     if wh is None:
-        raise Broken(f"meter {meter} has a contract and no reading")
+        raise Broken(f"meter {meter} owes or is owed energy and has no reading")
     return wh

@@ -25,7 +25,7 @@ from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS
 from chaincode.settlement.defaults import default_postings
-from chaincode.settlement.delivery import Contract, deliver_in_order, retire_in_order
+from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
 from chaincode.settlement.meter_balances import missing
 from chaincode.settlement.postings import (
     SettledTrade,
@@ -110,9 +110,9 @@ def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int],
     metered = at.metered
     metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     at.books.load(name for t in trades for name in (trader_of(t.buy), trader_of(t.sell)))
-    contracts = [Contract(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
-    settled_wh = deliver_in_order(contracts, metered.export_wh, metered.import_wh)
-    return settled_wh, retire_in_order(contracts, settled_wh, metered.live_wh)
+    owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
+    settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
+    return settled_wh, retire_in_order(owed, settled_wh, metered.live_wh)
 
 
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
@@ -219,8 +219,10 @@ class _Settling:
             at.books.change(trader_of(trade.sell), reserved_nano=-trade.sell_cover_nano)
         at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
         return [
-            msgspec.structs.replace(trade, settled_wh=energy_wh)
-            for trade, energy_wh in zip(trades, settled_wh, strict=True)
+            msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+            for trade, energy_wh, certificates_wh in zip(
+                trades, settled_wh, retired_wh, strict=True
+            )
         ]
 
     def _settle_meters(self) -> bool:

@@ -27,7 +27,7 @@ CONTRACT = "commonwatt"
 DEADLINE_S = 30
 PLACE = (
     "mutation($t: [String!]!) "
-    "{ placeOrders(tokens: $t) { code sentence orders transaction block } }"
+    "{ placeOrders(tokens: $t) { code sentence remedy orders transaction block } }"
 )
 SELL = SheetOrder("s1", "sell", SLOT, [(100_000, 500)])
 BUY = SheetOrder("b1", "buy", SLOT, [(200_000, 400)])

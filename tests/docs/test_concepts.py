@@ -6,7 +6,7 @@ import re
 from typing import get_args
 
 from chaincode.clearing.order_book import LeftOutReason
-from chaincode.queries.market import OrderState
+from chaincode.queries.states import OrderState
 from chaincode.slots.gate import Phase
 from tests.house.tree import ROOT
 

@@ -133,7 +133,7 @@ async def _settled(at: EventContext, event: SlotSettled | SlotCorrected) -> None
     gate_s = at.registry.gate_s(area, slot)
     at.batch.put(PUT_SLOT, (area, slot, "SETTLED", gate_s, *figures, block))
     at.batch.slots.add((area, slot))
-    trades.settle(at, area, slot, held=held, trades=matched, metered=metered)
+    trades.settle(at, area, slot, held=held, trades=matched)
     orders.match(at, area, slot, matched, settled=True)
     await accounts.certify(at, area, slot, metered)
     await accounts.post(at, area, slot, postings)

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.features.trades.reads import trade_state
 from api.read_model.database import Database, Value
 from api.read_model.paging import Columns, Where, count_of, key_of, rows_of, whole
 from api.read_model.records import Page
 from api.read_model.sources import Made, Source, always, read_whole
 from chaincode.orders.sheets import Step
-from chaincode.queries.market import OrderState
+from chaincode.queries.states import OrderState, order_state
 
 _STEPS = msgspec.json.Decoder(list[Step])
 _OPEN = (
@@ -68,26 +67,6 @@ class Depth(NamedTuple):
 
     buys: list[DepthStep]
     sells: list[DepthStep]
-
-
-def order_state(
-    phase: str | None,
-    *,
-    slot: int,
-    is_open: bool,
-    is_matched: bool,
-    disputed: bool,
-    expires_s: int | None,
-    now_s: int,
-) -> OrderState:
-    """The state of an order at market time `now_s`; `phase` is None where no gate has closed."""
-    if not is_open:
-        return "CANCELLED"
-    if phase in (None, "OPEN", "CLOSED", "CLEARING"):
-        return "EXPIRED" if expires_s is not None and expires_s <= now_s else "LISTED"
-    if not is_matched:
-        return "EXPIRED"
-    return trade_state(phase or "", slot=slot, disputed=disputed, now_s=now_s)
 
 
 def _order_state_at(now_s: int) -> Callable[..., OrderState]:

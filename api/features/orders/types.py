@@ -105,10 +105,14 @@ def ids_of_orders(orders: Sequence[tuple[int, str]]) -> list[str]:
 
 @object_type("What happened to one token.")
 class TokenResult:
-    """What happened to one token: PLACED, AMENDED, CANCELLED, EXISTS, or the code of a refusal."""
+    """What happened to one token: PLACED, AMENDED, CANCELLED, EXISTS, or the code of a refusal.
+
+    `remedy` says what to do about a refusal.
+    """
 
     code: str = column(TRADERS, "code")
     sentence: str = column(TRADERS, "sentence")
+    remedy: str | None = column(TRADERS, "remedy", by=or_none)
     orders: list[ID] = column(TRADERS, "orders", by=ids_of_orders)
     transaction: str | None = column(TRADERS, "transaction")
     block: int | None = column(TRADERS, "block")

@@ -17,7 +17,7 @@ from api.access.table import Viewer
 from api.faults import LEDGER_BUSY, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, REFUSED
 from api.services import Services
 from chaincode.documents.document import Document
-from chaincode.errors import NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
+from chaincode.errors import BY_CODE, NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import AMENDS, CANCELS, SHEETS, TokensArguments
 from identity.jws import Compact, TokenRefused
@@ -61,6 +61,14 @@ class _Payload(msgspec.Struct, frozen=True):
 _payloads = msgspec.json.Decoder(_Payload)
 
 
+def remedy_of(code: str) -> str:
+    """What to do about a refusal by its code; empty for any other answer."""
+    if code == NOT_OWN_TOKEN:
+        return "Sign in with the wallet that signed the token."
+    refusal = BY_CODE.get(code)
+    return "" if refusal is None else refusal.remedy
+
+
 class Carried(NamedTuple):
     """What happened to one token.
 
@@ -73,6 +81,11 @@ class Carried(NamedTuple):
     token: Compact | None = None
     transaction: str | None = None
     block: int | None = None
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a refusal; empty for a token that was taken."""
+        return remedy_of(self.code)
 
     @property
     def orders(self) -> Sequence[tuple[int, str]]:
@@ -201,7 +214,9 @@ async def unless_unavailable(work: Awaitable[T]) -> T:
     try:
         return await work
     except Refused as refused:
-        raise REFUSED(code=refused.code, sentence=refused.sentence) from None
+        raise REFUSED(
+            code=refused.code, sentence=refused.sentence, remedy=remedy_of(refused.code)
+        ) from None
     except Conflict:
         raise LEDGER_BUSY(count=1) from None
     except Unknown as unknown:

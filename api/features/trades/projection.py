@@ -13,9 +13,7 @@ from api.features.orders import projection as orders
 from api.read_model.statements import upsert
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import MatchedTrade
-from chaincode.settlement.delivery import Contract, retire_in_order
 from chaincode.settlement.disputes import DisputeAct
-from chaincode.settlement.settled_slot import MeterSettled
 from chaincode.state import encode
 
 PUT_TRADE = upsert(
@@ -85,11 +83,10 @@ def settle(
     *,
     held: Sequence[HeldTrade],
     trades: Sequence[MatchedTrade],
-    metered: Iterable[MeterSettled],
 ) -> None:
     """What each trade settled and retired; covers are given back the first time it settles."""
     block = at.block
-    retired = _retired(trades, metered)
+    retired = {trade.number: trade.retired_wh for trade in trades}
     for before in held:
         gain = Gain(retired_wh=retired[before.number] - before.retired_wh)
         if before.settled_wh is None:
@@ -99,7 +96,7 @@ def settle(
         at.batch.gain(area, before.buyer, gain, block=block)
     rows = at.batch.rows(SETTLE_TRADE)
     for trade in trades:
-        row = (trade.settled_wh, retired[trade.number], block, area, slot, trade.number)
+        row = (trade.settled_wh, trade.retired_wh, block, area, slot, trade.number)
         rows.append(row)
 
 
@@ -127,15 +124,3 @@ async def _dispute(at: EventContext, act: DisputeAct, *, disputed: bool) -> None
             key = (did, act.slot, client_id, act.area)
             at.batch.put(orders.DISPUTE_ORDER, (name, name, at.block, *key))
             at.batch.traders.add(did)
-
-
-def _retired(trades: Sequence[MatchedTrade], metered: Iterable[MeterSettled]) -> dict[int, int]:
-    """Wh of certificates that each trade's buyer retires, by the contract's own rule."""
-    contracts = [
-        Contract(str(trade.number), trade.sell_meter, trade.buy_meter, trade.quantity_wh)
-        for trade in trades
-    ]
-    settled_wh = [trade.settled_wh or 0 for trade in trades]
-    live_wh = {meter.meter: meter.minted_wh for meter in metered}
-    retired = retire_in_order(contracts, settled_wh, live_wh)
-    return {trade.number: wh for trade, wh in zip(trades, retired, strict=True)}

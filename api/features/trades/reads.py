@@ -12,7 +12,7 @@ from api.read_model.database import Database
 from api.read_model.paging import Columns, Where, count_of, key_of, rows_of
 from api.read_model.records import Page
 from api.read_model.sources import Made, Source, always, read_whole
-from chaincode.queries.market import OrderState
+from chaincode.queries.states import OrderState, trade_state
 
 _PATH = msgspec.json.Decoder(list[str])
 
@@ -44,15 +44,6 @@ class TradeRecord(NamedTuple):
     def cursor(self) -> str:
         """The cursor behind this row."""
         return f"{self.slot}.{self.number}"
-
-
-def trade_state(phase: str, *, slot: int, disputed: bool, now_s: int) -> OrderState:
-    """The state of a trade of a slot in `phase` at market time `now_s`."""
-    if disputed:
-        return "DISPUTED"
-    if phase in ("SETTLED", "CORRECTING"):
-        return "SETTLED"
-    return "EXECUTING" if now_s >= slot else "MATCHED"
 
 
 def _trade_state_at(now_s: int) -> Callable[..., OrderState]:

@@ -17,8 +17,8 @@ from chaincode.accounts.posting import Posting
 from chaincode.area.fees import FeeRow, Relation, check_rows, fees_of_slot
 from chaincode.area.vat import Vat
 from chaincode.settlement.delivery import (
-    Contract,
     Generation,
+    Obligation,
     certify,
     deliver_in_order,
     retire_in_order,
@@ -134,7 +134,7 @@ def settle_case(case: Case, *, page: int | None = None) -> Result:
     retired: dict[str, int] = {}
     postings: list[Posting] = []
     for trades in _pages(case.trades, page):
-        contracts = [Contract(t.id, t.seller, t.buyer, t.quantity) for t in trades]
+        contracts = [Obligation(t.id, t.seller, t.buyer, t.quantity) for t in trades]
         delivered = deliver_in_order(contracts, export_wh, import_wh)
         used = retire_in_order(contracts, delivered, live_wh)
         for trade, wh, retired_wh in zip(trades, delivered, used, strict=True):

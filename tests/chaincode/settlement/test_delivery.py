@@ -8,8 +8,8 @@ import pytest
 
 from chaincode.errors import Broken
 from chaincode.settlement.delivery import (
-    Contract,
     Generation,
+    Obligation,
     certify,
     deliver_in_order,
     retire_in_order,
@@ -26,7 +26,7 @@ def test_every_small_slot_of_three_contracts_delivers_all_that_the_order_allows(
     for pairs in itertools.product(ends, repeat=3):
         for quantities in itertools.product((1, 2), repeat=3):
             contracts = [
-                Contract(f"t{i}", seller, buyer, quantity)
+                Obligation(f"t{i}", seller, buyer, quantity)
                 for i, ((seller, buyer), quantity) in enumerate(zip(pairs, quantities, strict=True))
             ]
             for s, t, b, c in itertools.product(range(3), (0, 2), (1, 2), range(3)):
@@ -46,18 +46,18 @@ def test_every_small_slot_of_three_contracts_delivers_all_that_the_order_allows(
 
 
 def test_a_meter_without_a_reading_is_broken_and_never_taken_as_zero() -> None:
-    contract = Contract("t1", "s", "b", 10)
+    contract = Obligation("t1", "s", "b", 10)
 
-    with pytest.raises(Broken, match="meter s has a contract and no reading"):
+    with pytest.raises(Broken, match="meter s owes or is owed energy and has no reading"):
         deliver_in_order([contract], {}, {"b": 5})
-    with pytest.raises(Broken, match="meter b has a contract and no reading"):
+    with pytest.raises(Broken, match="meter b owes or is owed energy and has no reading"):
         deliver_in_order([contract], {"s": 5}, {})
 
 
 @pytest.mark.parametrize(("quantity", "export", "import_"), [(-1, 5, 5), (5, -1, 5), (5, 5, -1)])
 def test_energy_below_zero_is_broken(quantity: int, export: int, import_: int) -> None:
     with pytest.raises(Broken, match="would deliver -1 Wh"):
-        deliver_in_order([Contract("t1", "s", "b", quantity)], {"s": export}, {"b": import_})
+        deliver_in_order([Obligation("t1", "s", "b", quantity)], {"s": export}, {"b": import_})
 
 
 def test_certificates_are_minted_on_the_lesser_of_export_and_generation() -> None:
@@ -80,7 +80,7 @@ def test_generation_below_zero_is_broken() -> None:
 
 
 def test_certificates_are_retired_in_match_order_until_the_seller_has_none() -> None:
-    contracts = [Contract(f"t{i}", "s", buyer, 4000) for i, buyer in enumerate("bcb")]
+    contracts = [Obligation(f"t{i}", "s", buyer, 4000) for i, buyer in enumerate("bcb")]
     live_wh = {"s": 5000, "other": 100}
 
     retired = retire_in_order(contracts, [4000, 3000, 500], live_wh)
@@ -92,5 +92,5 @@ def test_certificates_are_retired_in_match_order_until_the_seller_has_none() -> 
 def test_a_seller_without_certificates_lets_its_buyer_retire_none() -> None:
     live_wh: dict[str, int] = {}
 
-    assert retire_in_order([Contract("t1", "s", "b", 10)], [10], live_wh) == [0]
+    assert retire_in_order([Obligation("t1", "s", "b", 10)], [10], live_wh) == [0]
     assert live_wh == {}

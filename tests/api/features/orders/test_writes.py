@@ -87,6 +87,9 @@ def test_each_token_of_a_batch_has_its_own_answer_in_order(tmp_path: Path) -> No
                 True, True, False, False, False, False,
             ]  # fmt: skip
             assert all(answer["sentence"] for answer in answers if answer["code"] != "PLACED")
+            assert [bool(answer["remedy"]) for answer in answers] == [
+                answer["code"] != "PLACED" for answer in answers
+            ]
 
     asyncio.run(story())
 
@@ -96,10 +99,12 @@ def test_the_short_way_and_the_standard_way_answer_alike(tmp_path: Path) -> None
 
     Data and errors are compared: the block told beside them moves on meanwhile.
     """
-    short = "mutation($t: [String!]!) { done: placeOrders(tokens: $t) { code sentence orders } }"
+    short = (
+        "mutation($t: [String!]!) { done: placeOrders(tokens: $t) { code sentence remedy orders } }"
+    )
     standard = (
         "mutation($t: [String!]!) "
-        "{ done: placeOrders(tokens: $t) { ... on TokenResult { code sentence orders } } }"
+        "{ done: placeOrders(tokens: $t) { ... on TokenResult { code sentence remedy orders } } }"
     )
 
     async def story() -> None:

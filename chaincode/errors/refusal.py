@@ -1,0 +1,43 @@
+"""What a refusal is, and how it differs from a fault of our own."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Refused(Exception):
+    """A request that the contract does not carry out; no state has changed."""
+
+    def __init__(self, code: str, sentence: str, *, repeatable: bool = False) -> None:
+        super().__init__(f"{code}: {sentence}")
+        self.code = code
+        self.sentence = sentence
+        self.repeatable = repeatable
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_refused, (self.code, self.sentence, self.repeatable))
+
+
+def _refused(code: str, sentence: str, repeatable: bool) -> Refused:  # noqa: FBT001 pickling passes by position
+    return Refused(code, sentence, repeatable=repeatable)
+
+
+class Broken(Exception):
+    """An invariant of ours does not hold; nothing is written and the fault must be found."""
+
+
+class Refusal(NamedTuple):
+    """A row of the table; calling it with the values of its places gives the exception.
+
+    `remedy` tells a person in plain text what to do. `repeatable` is whether the same request may
+    succeed later.
+    """
+
+    code: str
+    sentence: str
+    remedy: str
+    repeatable: bool = False
+
+    def __call__(self, **places: object) -> Refused:
+        """The exception, its sentence filled with `places`."""
+        return Refused(self.code, self.sentence.format(**places), repeatable=self.repeatable)

@@ -1,0 +1,80 @@
+"""Refusals of gates, runs of a slot, payments."""
+
+from __future__ import annotations
+
+from chaincode.errors.refusal import Refusal
+
+# Gate, clearing, settlement
+GATE_OUT_OF_ORDER = Refusal(
+    "GATE_OUT_OF_ORDER",
+    "Gates close in order: slot {due} is due, not {slot}.",
+    "Close the gate of the slot that is due first. Any member may close it once its time has come.",
+)
+GATE_NOT_DUE = Refusal(
+    "GATE_NOT_DUE",
+    "The gate of slot {slot} closes at {gate_s}; it is {now_s}.",
+    "Send it again when market time has reached the gate.",
+    repeatable=True,
+)
+SEED_NOT_DUE = Refusal(
+    "SEED_NOT_DUE",
+    "Slot {slot} can be closed without its seed from {deadline_s} on; it is {now_s}.",
+    "Wait for the DSO to reveal the seed, or until the deadline.",
+    repeatable=True,
+)
+SEED_WRONG = Refusal(
+    "SEED_WRONG",
+    "The seed for slot {slot} is not a pre-image of {tip}.",
+    "Reveal the pre-image of the tip; get_seed_chain shows the tip.",
+)
+SLOT_PHASE = Refusal(
+    "SLOT_PHASE",
+    "Slot {slot} of area {area} is {phase}; it must be {wanted}.",
+    "Another member was faster, or an earlier step is missing; describe_slot shows the phase.",
+)
+LANE_BUSY = Refusal(
+    "LANE_BUSY",
+    "Area {area} is busy with the run of slot {running}.",
+    "Continue the named slot's run first; any member may.",
+    repeatable=True,
+)
+SETTLEMENT_EARLY = Refusal(
+    "SETTLEMENT_EARLY",
+    "Slot {slot} ends at {end_s}; it is {now_s}.",
+    "Send it again when the slot is over.",
+    repeatable=True,
+)
+READINGS_MISSING = Refusal(
+    "READINGS_MISSING",
+    "{count} meters have no reading for slot {slot}, {first} first; they are estimated from {deadline_s} on.",
+    "Wait for the oracle's report, or until the deadline, when meters without a reading settle on an estimate.",
+    repeatable=True,
+)
+BOOK_OPEN = Refusal(
+    "BOOK_OPEN",
+    "Zone {zone} has no cleared book for slot {slot}.",
+    "Ask again when the slot has cleared.",
+    repeatable=True,
+)
+TRADE_UNKNOWN = Refusal(
+    "TRADE_UNKNOWN",
+    "There is no trade {trade} in slot {slot} of area {area}.",
+    "Take the number from list_trades.",
+)
+PAGE_UNKNOWN = Refusal(
+    "PAGE_UNKNOWN",
+    "There is no page {page}; there are {pages}.",
+    "Pages count from 0.",
+)
+
+# Money
+PAYMENT_EXISTS = Refusal(
+    "PAYMENT_EXISTS",
+    "Reference {reference} belongs to another payment.",
+    "Send the same payment unchanged, or give a new payment a new reference.",
+)
+FUNDS_INSUFFICIENT = Refusal(
+    "FUNDS_INSUFFICIENT",
+    "{amount_nano} nano is more than the {available_nano} nano that is free.",
+    "Enter less, or let your retailer pay in. What is reserved for trades is free again when they settle.",
+)
