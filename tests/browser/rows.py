@@ -139,7 +139,7 @@ class Rows:
         """An order sheet taken, or refused where it asks too much."""
         if any(step[1] == 666 for order in sheet["orders"] for step in order["steps"]):
             return {
-                "code": "SELF_CROSSING", "orders": ["refused"], "transaction": None, "block": None,
+                "code": "SELF_CROSSING", "remedy": "Choose another price.", "orders": ["refused"], "transaction": None, "block": None,
                 "sentence": "The own bid at 120000 would meet the own ask at 100000 micro/kWh.",
             }  # fmt: skip
         made: list[str] = []
@@ -152,7 +152,7 @@ class Rows:
             self.orders.insert(0, row)
             made.append(row["id"])
         return {
-            "code": "PLACED", "sentence": "The order stands.", "orders": made,
+            "code": "PLACED", "remedy": None, "sentence": "The order stands.", "orders": made,
             "transaction": "t1", "block": self.block,
         }  # fmt: skip
 

@@ -21,7 +21,7 @@ export function Skeleton({ lines = 3, tall = false }: { lines?: number; tall?: b
   );
 }
 
-/** The sentence and the code of a failure, with buttons to copy them and to try again. */
+/** The sentence and the code of a failure and what to do, with buttons to copy them and to try again. */
 export function ErrorBox({ fault, again }: { fault: Fault; again?: () => void }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
@@ -33,6 +33,7 @@ export function ErrorBox({ fault, again }: { fault: Fault; again?: () => void })
       <p>
         {fault.message} <code>{fault.code}</code>
       </p>
+      {fault.remedy && <p>{fault.remedy}</p>}
       <div class="row">
         {again && (
           <button type="button" onClick={again}>

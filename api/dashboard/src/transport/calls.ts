@@ -8,11 +8,12 @@ export interface Position {
   readonly writable: boolean;
 }
 
-/** A failure with the API's code and a sentence for people. */
+/** A failure with the API's code and, for people, a sentence and what to do about it. */
 export class Fault extends Error {
   constructor(
     readonly code: string,
     sentence: string,
+    readonly remedy = "",
   ) {
     super(sentence);
   }
@@ -25,7 +26,7 @@ export interface Answer<T> {
 
 interface Body {
   data?: unknown;
-  errors?: { message: string; extensions?: { code?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; remedy?: string } }[];
   extensions?: Partial<Position>;
 }
 
@@ -58,7 +59,10 @@ export async function call<T>(
     throw new Fault("DISCONNECTED", "The market does not answer. The page keeps what you typed.");
   }
   const first = body.errors?.[0];
-  if (first) throw new Fault(first.extensions?.code ?? `HTTP_${response.status}`, first.message);
+  if (first) {
+    const { code = `HTTP_${response.status}`, remedy } = first.extensions ?? {};
+    throw new Fault(code, first.message, remedy);
+  }
   if (body.data === undefined || body.data === null) {
     throw new Fault(`HTTP_${response.status}`, "The page cannot read the answer of the market.");
   }

@@ -202,6 +202,7 @@ export interface Client {
 export interface TokenResult {
   code: string;
   sentence: string;
+  remedy: string | null;
   orders: string[];
   transaction: string | null;
   block: number | null;

@@ -9,7 +9,7 @@ import { askNoted, changed, useAsk, useLive } from "../../transport/live.ts";
 import type { Order, Page, TokenResult } from "../../transport/types.ts";
 import { signAmend, signCancel, words } from "../../wallet/sheets.ts";
 import { Trail } from "./order_trail.tsx";
-import { isTaken, Refusal } from "./token_result.tsx";
+import { isTaken, Refusal, type Refused } from "./token_result.tsx";
 
 const ORDERS = `query MyOrders($first: Int!) {
   myOrders(first: $first) {
@@ -17,8 +17,8 @@ const ORDERS = `query MyOrders($first: Int!) {
     pageInfo { hasNextPage endCursor } totalCount
   }
 }`;
-const CANCEL = `mutation Cancel($tokens: [String!]!) { cancelOrders(tokens: $tokens) { code sentence orders transaction block } }`;
-const AMEND = `mutation Amend($tokens: [String!]!) { amendOrders(tokens: $tokens) { code sentence orders transaction block } }`;
+const CANCEL = `mutation Cancel($tokens: [String!]!) { cancelOrders(tokens: $tokens) { code sentence remedy orders transaction block } }`;
+const AMEND = `mutation Amend($tokens: [String!]!) { amendOrders(tokens: $tokens) { code sentence remedy orders transaction block } }`;
 
 export function MyOrders() {
   const [first, setFirst] = useState(10);
@@ -50,7 +50,7 @@ export function MyOrders() {
 function Row({ order }: { order: Order }) {
   const live = useLive();
   const [mode, setMode] = useState<"none" | "change" | "withdraw">("none");
-  const [trouble, setTrouble] = useState<{ code: string; sentence: string } | null>(null);
+  const [trouble, setTrouble] = useState<Refused | null>(null);
   const gate = live.market.openSlots.find((slot) => slot.start === order.slot)?.gate ?? 0;
   const open = order.state === "LISTED" && gate > live.now();
 
@@ -63,7 +63,7 @@ function Row({ order }: { order: Order }) {
       changed();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      setTrouble({ code: error.code, sentence: error.message });
+      setTrouble({ code: error.code, sentence: error.message, remedy: error.remedy });
     }
   };
   const { signer } = live;
@@ -111,7 +111,7 @@ function Row({ order }: { order: Order }) {
           sign={(step) => void send(AMEND, signAmend(signer, live.market, order, step))}
         />
       )}
-      {trouble && <Refusal code={trouble.code} sentence={trouble.sentence} />}
+      {trouble && <Refusal {...trouble} />}
     </li>
   );
 }

@@ -13,7 +13,7 @@ import { isTaken, Refusal } from "./token_result.tsx";
 
 const PROPOSAL = `query Proposal($slot: Time!, $meter: ID!) { offerProposal(slot: $slot, meter: $meter) { slot quantity certified basis } }`;
 const PLACE = `mutation Place($tokens: [String!]!) {
-  placeOrders(tokens: $tokens) { code sentence orders transaction block }
+  placeOrders(tokens: $tokens) { code sentence remedy orders transaction block }
 }`;
 const STATE = `query Placed($id: ID!) { order(id: $id) { id state } }`;
 const PRICE_DEFAULT = 100_000; // 10 hundredths per kWh, where no slot has cleared yet
@@ -270,7 +270,6 @@ function Field(props: {
 
 function Answer({ said }: { said: Said }) {
   const { result, fault } = said;
-  const code = fault?.code ?? result?.code ?? "";
   if (result && isTaken(result)) {
     return (
       <div class="placed">
@@ -283,7 +282,8 @@ function Answer({ said }: { said: Said }) {
       </div>
     );
   }
-  return <Refusal code={code} sentence={fault?.message ?? result?.sentence ?? "The market did not answer."} />;
+  if (result) return <Refusal {...result} />;
+  return <Refusal code={fault?.code ?? ""} sentence={fault?.message ?? "The market did not answer."} remedy={fault?.remedy ?? null} />;
 }
 
 function Placed({ id }: { id: string }) {

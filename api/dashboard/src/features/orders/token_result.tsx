@@ -1,6 +1,4 @@
-// What became of a signed token: whether the contract carried it out, else its refusal with advice.
-
-import { adviceOn } from "./refusal_advice.ts";
+// What became of a signed token: whether the contract carried it out, else its refusal and what to do.
 
 const TAKEN = new Set(["PLACED", "AMENDED", "CANCELLED", "EXISTS"]);
 
@@ -9,14 +7,20 @@ export function isTaken(result: { readonly code: string } | null): boolean {
   return result !== null && TAKEN.has(result.code);
 }
 
-export function Refusal({ code, sentence }: { code: string; sentence: string }) {
-  const advice = adviceOn(code);
+/** Why a token was not carried out. The contract words both the sentence and the remedy. */
+export interface Refused {
+  readonly code: string;
+  readonly sentence: string;
+  readonly remedy: string | null;
+}
+
+export function Refusal({ code, sentence, remedy }: Refused) {
   return (
     <div class="fault" role="alert">
       <p>
         {sentence} <code>{code}</code>
       </p>
-      {advice && <p>{advice}</p>}
+      {remedy && <p>{remedy}</p>}
     </div>
   );
 }
