@@ -51,8 +51,8 @@ LEDGER_UNAVAILABLE = Fault(
 )
 OUTCOME_UNKNOWN = Fault(
     "OUTCOME_UNKNOWN",
-    "It is not known yet whether transaction {transaction} is committed. Send the same tokens "
-    "again: those that the ledger has already taken answer EXISTS.",
+    "It is not known yet whether transaction {transaction} is committed. Send the same again: "
+    "a token that was taken answers EXISTS.",
 )
 LEDGER_BUSY = Fault(
     "LEDGER_BUSY",

@@ -1,4 +1,4 @@
-"""What the app is built from: the ledger, the read model, who is who, and what a demonstration adds.
+"""What the app is built from: the ledger, the read model, the accounts, the demonstration's parts.
 
 The caller that starts the API hands `Services` in; nothing here opens a file or a connection.
 """

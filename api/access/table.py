@@ -1,15 +1,15 @@
 """Who may see or do what: a table of fields and a table of rows.
 
-A field of the schema declares who may select it (`api.graphql.fields`). Two readers are not signed in:
-`STRANGER` in any market, and `ONLOOKER` where the market shows its book to everybody
+A field of the schema declares who may select it (`api.graphql.fields`). Two readers are not signed
+in: `STRANGER` in any market, and `ONLOOKER` where the market shows its book to everybody
 (`Services.shows_book`). `Rights` is the table of all those declarations, and a field without one is
 refused to everybody. The decision is made once per document, over all the fields that it can reach
 (`api.graphql.guard.admission` collects them), so executing it costs nothing more. What lies under
 `Query.viewer` is judged for those signed in only: to everybody else the field is null. A row's scope
 says whose rows a role is shown of a subject.
 
-The regulator reads everything and changes nothing in the market; the four fields that begin, prolong
-and end a session are everybody's.
+The regulator reads everything and changes nothing in the market; the four fields that begin,
+prolong and end a session are everybody's.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from api.features.oracle_health.reads import HealthReads
 from api.features.orders.reads import OrderReads
 from api.features.trades.reads import TradeReads
 from api.read_model.database import Database
-from api.read_model.records import Checkpoint
+from api.read_model.records import CheckpointRecord
 
 
 class ReadModel(
@@ -30,12 +30,12 @@ class ReadModel(
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    async def checkpoint(self) -> Checkpoint:
+    async def checkpoint(self) -> CheckpointRecord:
         """The last transaction that the tables hold."""
         rows = await self.database.rows(
             "SELECT block, place, time_s, channel, contract FROM checkpoint"
         )
-        return Checkpoint(*rows[0]) if rows else Checkpoint(0, 0, 0, "", "")
+        return CheckpointRecord(*rows[0]) if rows else CheckpointRecord(0, 0, 0, "", "")
 
     async def close(self) -> None:
         """Close all connections."""

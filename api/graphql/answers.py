@@ -1,8 +1,8 @@
 """How an answer is written: data, errors with a code each, and the age of what is told.
 
-A fault that was worded for the client is told as it is; a read model that cannot be read has a fault
-of its own. Any other exception is an error of the API: the client gets a number to quote, the log gets
-the number and the kind of the error, and its text is shown to nobody.
+The client sees a fault that was worded for it; a read model that cannot be read has a fault of its
+own. Any other exception is an error of the API: the client gets a number to quote, the log gets the
+number and the kind of the error, and its text is shown to nobody.
 """
 
 from __future__ import annotations

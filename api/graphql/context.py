@@ -1,7 +1,7 @@
 """What every resolver is given: who asks, the services that answer, and the loaders of this answer.
 
-The app hands the schema a `RequestContext`; the first extension of the schema (`OperationContext`) puts an
-`Operation` in its place, which adds the loaders, so that they live exactly as long as the operation.
+The app hands the schema a `RequestContext`. The schema's first extension (`OperationContext`) puts
+an `Operation` in its place, which adds the loaders, so that they live as long as the operation.
 """
 
 from __future__ import annotations

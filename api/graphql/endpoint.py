@@ -68,7 +68,7 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One schema behind one address. `require` refuses those who may not ask at all (None: everybody may)."""
+    """One schema behind one address. `require` refuses viewers that may not ask here at all."""
 
     schema: Schema
     guard: Guard

@@ -10,9 +10,9 @@ A type of a feature declares each field with one of these:
 | `asked(readers, …)` | a field with a resolver, of a type or of `Query` |
 | `changing(readers, …)`, `watched(readers, …)` | a field of `Mutation`, of `Subscription` |
 
-Everything else follows: `node_of` makes a node of a record, `rights_of` the one table of rights that
-the guard asks, `api.graphql.fast_path` the columns that it reads. A field that is declared otherwise
-is in no table and is refused to everybody.
+Everything else follows: `node_of` makes a node of a record, `rights_of` the one table of rights
+that the guard asks, `api.graphql.fast_path` the columns that it reads. A field that is declared
+otherwise is in no table and is refused to everybody.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A socket is one task and, while there is something to send, a second one. It introduces itself
 within seconds, asks for a bounded number of things, sends small frames and few of them, and goes
-when it does nothing for long. What cannot be sent waits in a short queue; a client that lets it fill is
-dropped, so a slow client costs what its queue holds. Subscriptions end with their session.
+when it does nothing for long. What cannot be sent waits in a short queue; a client that lets it
+fill is dropped, so a slow client costs what its queue holds. Subscriptions end with their session.
 
 Subscriptions and queries are taken; mutations go by POST, where a body may be large.
 """

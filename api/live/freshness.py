@@ -15,7 +15,7 @@ from api.features.market.reads import AreaRecord
 from api.features.reads import ReadModel
 from api.live.projection import Projection
 from api.read_model.database import UNREADABLE
-from api.read_model.records import Checkpoint
+from api.read_model.records import CheckpointRecord
 from chaincode.metering.reports import OracleSet
 from ledger_network.port import Health, Ledger
 
@@ -53,7 +53,7 @@ class Freshness:
         self, *, ledger: Ledger, area: str, read_model: ReadModel, projection: Projection
     ) -> None:
         self._health = _Kept[Health](ledger.health)
-        self._checkpoint = _Kept[Checkpoint](read_model.checkpoint)
+        self._checkpoint = _Kept[CheckpointRecord](read_model.checkpoint)
         self._area = _Kept[AreaRecord | None](lambda: read_model.area(area))
         self._oracle = _Kept[OracleSet | None](self._ask_oracle)
         self._read_model = read_model
@@ -74,7 +74,7 @@ class Freshness:
         """How the ledger is, at most a second old."""
         return await self._health.get()
 
-    async def checkpoint(self) -> Checkpoint:
+    async def checkpoint(self) -> CheckpointRecord:
         """The last transaction that the read model holds."""
         return await self._checkpoint.get()
 

@@ -5,9 +5,9 @@ some position, from which the projection continues. The step from one position t
 the one it starts from: of two projections of one database one wins, the other looks again.
 
 When it starts it compares the checkpoint with the ledger: another channel or contract, another
-chain, fewer blocks than the tables have seen, another layout, or tables that cannot be read. In each of
-these cases it rebuilds the tables from the first block and logs why. It also notices a file that is
-deleted while it runs.
+chain, fewer blocks than the tables have seen, another layout, or tables that cannot be read. In
+each of these cases it rebuilds the tables from the first block and logs why. It also notices a file
+that is deleted while it runs.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Tortoise holds the connections and applies the migrations. One writer at a time changes rows, in
 transactions. Hot reads go past the ORM: on PostgreSQL through its pool, on SQLite through a
 connection of their own in the caller's thread, for an indexed page takes less time than handing it
-to another thread, and pages that nobody has written to since are not read twice. Statements mark values by `?` on both.
+to another thread, and pages that nobody has written to since are not read twice. Statements mark
+values by `?` on both.
 """
 
 from __future__ import annotations
@@ -303,7 +304,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _require_readable(path: Path) -> None:
-    """Raise `sqlite3.DatabaseError` for a file that is not SQLite: Tortoise would wait for it for ever."""
+    """Raise `sqlite3.DatabaseError` for a file that is not SQLite: Tortoise would wait for ever."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
 

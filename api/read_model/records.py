@@ -14,7 +14,7 @@ class Page(NamedTuple, Generic[R]):
     more: bool
 
 
-class Checkpoint(NamedTuple):
+class CheckpointRecord(NamedTuple):
     """How far the read model is: the last transaction it holds; block 0 where it holds none."""
 
     block: int

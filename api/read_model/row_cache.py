@@ -1,7 +1,7 @@
 """Rows of a SQLite file that were read already, kept until anybody else has written to it.
 
-Most of what a page costs is SQLite's work of giving it out, and between two blocks the same pages are
-asked for again and again. `PRAGMA data_version` is another number once another connection has
+Most of what a page costs is SQLite's work of giving it out, and between two blocks the same pages
+are asked for again and again. `PRAGMA data_version` is another number once another connection has
 committed, so what is kept is what SQLite would read.
 """
 

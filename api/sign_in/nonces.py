@@ -1,9 +1,9 @@
 """Nonces of sign-in: each for one DID, good once, for two minutes.
 
-A nonce is 128 random bits and the second it ends at, with a MAC over both, the DID and the audience.
-Asking for one leaves nothing behind, so nobody fills the memory by asking; only the nonces that
-were used are kept, each until it would have ended anyway. To use one is to look and to note it
-without a wait between, so of two that come at once one is refused. The key is new with each
+A nonce is 128 random bits and the second it ends at, with a MAC over both, the DID and the
+audience. Asking for one leaves nothing behind, so nobody fills the memory by asking; only the
+nonces that were used are kept, each until it would have ended anyway. To use one is to look and to
+note it without a wait between, so of two that come at once one is refused. The key is new with each
 start: nonces of an earlier start are strangers.
 """
 

@@ -147,7 +147,7 @@ class Sessions:
         return Challenge(nonce, audience, end_s)
 
     async def sign_in(self, token: str, *, origin: str | None) -> Issued:
-        """A session for the DID that signed `token`; `origin` is the request's header, if it has one.
+        """A session for the DID that signed `token`; `origin` is the request's header, if any.
 
         Raises a fault whose code begins with `LOGIN_` or `NONCE_`, or `SESSIONS_TOO_MANY`.
         """

@@ -16,6 +16,7 @@ from chaincode.area.zones import (
     own_area,
     require_open,
 )
+from chaincode.auctions.mechanisms import area_mechanisms
 from chaincode.context import (
     Accepted,
     Context,
@@ -30,6 +31,7 @@ from chaincode.state import (
     Count,
     Dated,
     Id,
+    Name,
     Row,
     Second,
     Signed,
@@ -57,7 +59,7 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str
     offsets: list[tuple[Second, int]]
     price_band: tuple[Signed, Signed] = (-500_000, 4_000_000)
-    mechanism: Literal["uniform"] = "uniform"
+    mechanism: Name = "uniform"
     price_rule: Literal["seller", "buyer", "midpoint"] = "midpoint"
     tie: Literal["draw"] = "draw"
     opens_s: Count = 86_400
@@ -126,6 +128,8 @@ def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
     area = own_area(context, arguments.area)
     require_open(context, area.area, arguments.from_slot)
     rules = arguments.rules
+    mechanisms = area_mechanisms()
+    _check(rules.mechanism in mechanisms, rule="mechanism", bound=" or ".join(mechanisms))
     low, high = rules.price_band
     _check(low < high, rule="price_band", bound="the lower end is below the upper")
     _check(high - low <= PRICE_BAND_WIDTH_MAX, rule="price_band", bound=PRICE_BAND_WIDTH_MAX)

@@ -19,14 +19,23 @@ from chaincode.accounts.balances import Books
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
-from chaincode.clearing.cover import cover_nano
+from chaincode.auctions.mechanisms import Scope
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.consortium.registry import locked_traders
 from chaincode.context import Context
 from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
 from chaincode.metering.meters import METERS, MeterVersion, meter_at
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
-from chaincode.state import Row, Side, Table, page_part, slot_part
+from chaincode.state import (
+    Row,
+    Side,
+    Table,
+    page_part,
+    slot_part,
+)
 from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 
 LeftOutReason = Literal[
@@ -141,6 +150,7 @@ class Covering:
         paused: frozenset[str],
         books: Books,
         quantity_wh: dict[str, int],
+        scope: Scope,
     ) -> None:
         self._context = context
         self._area = area
@@ -151,6 +161,7 @@ class Covering:
         self._paused = paused
         self._books = books
         self._quantity_wh = quantity_wh
+        self._scope = scope
         self._tariffs = Tariffs(context, area, slot)
         self._hour = local_hour(slot, rules.offset_s(slot))
         self._fees: dict[int, int] = {}
@@ -248,8 +259,9 @@ class Covering:
         low, high = self._band
         if any(not low <= price <= high for price, _ in order.steps):
             return "PRICE_BAND"
-        total_wh = self._quantity_wh.get(order.zone, 0) + wanted_wh
-        if total_wh * (high - low) >= INT64_SAFE:
+        held_wh = self._quantity_wh
+        book_wh = held_wh.get(order.zone, 0) if self._scope == "zone" else sum(held_wh.values())
+        if (book_wh + wanted_wh) * (high - low) >= INT64_SAFE:
             return "BOUND"
         if cover_nano:
             account = self._books.account(did)

@@ -1,26 +1,25 @@
 """Clearing of a slot: take cover, run the mechanism, write trades, keep cover of what matched.
 
-A run in four steps: FOLD (credits into balances), COVER (the book, see `book`), MATCH (each zone
-clears by itself; a record with the digests of its book and of the outcome, so that anyone can
-clear again and compare), RESERVE (what is not matched is released). Clearing moves no money and
+A run in four steps: FOLD (credits into balances), COVER (the book, see `order_book`), MATCH (the
+mechanism clears zone by zone or the whole tree, as its scope says; records hold the digests of the
+book and of the outcome, so that anyone can clear again and compare), RESERVE (what is not matched is released). Clearing moves no money and
 rewrites no order row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterator
 from itertools import zip_longest
 
 import msgspec
 
 from chaincode.accounts.balances import Books, fold
 from chaincode.area.fees import Relation, relation_of
-from chaincode.area.rules import RULES, MarketRules, rules_at
+from chaincode.area.rules import RULES, rules_at
 from chaincode.area.zones import get_area, paused_zones
-from chaincode.auctions.book import AuctionRules, Book, Order, Zone, book_json
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
+from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
 from chaincode.clearing.order_book import (
     BOOKS,
     BookEntry,
@@ -30,6 +29,7 @@ from chaincode.clearing.order_book import (
     book_pages,
     page_entries,
 )
+from chaincode.clearing.records import CLEARINGS, TREES, ZoneClearing, tree_record, zone_records
 from chaincode.context import Context
 from chaincode.errors import TRADE_UNKNOWN
 from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
@@ -46,24 +46,6 @@ from chaincode.units import Energy, Price
 
 FOLD_ROWS = 450  # entries folded between two looks at the room left: two writes for each
 CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page of the book holds more
-
-
-class ZoneClearing(Row, frozen=True):
-    """What a zone cleared at.
-
-    `book_digest` is SHA-256 of the book as `commonwatt auction` reads it, in canonical JSON;
-    `outcome_digest` is the `digest` that the auction of that book prints.
-    """
-
-    zone: str
-    price: int | None
-    price_range: tuple[int, int] | None
-    volume_wh: int
-    welfare_nano: int
-    orders: int
-    trades: int
-    book_digest: str
-    outcome_digest: str
 
 
 class MatchedTrade(
@@ -100,7 +82,6 @@ class TradePage(Row, frozen=True):
     trades: list[MatchedTrade]
 
 
-CLEARINGS = Table(43, "clearings", ZoneClearing, ("area", "slot", "zone"))
 TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))
 
 
@@ -183,6 +164,7 @@ class _Clearing:
             paused=paused_zones(self._area),
             books=self._books,
             quantity_wh=(quantity_wh := dict(self.slot.quantity_wh)),
+            scope=MECHANISMS[self._rules.mechanism].scope,
         )
         while has_room(self._context, self._books):
             page, cursor = covering.take(
@@ -205,32 +187,36 @@ class _Clearing:
         )
 
     def _match(self) -> bool:
-        """Clear zone after zone; a zone whose trades do not fit is cleared again to go on."""
-        pages = list(book_pages(self._context, self._name, self._start, self.slot.book_pages))
-        entries: dict[str, list[BookEntry]] = {}
-        for entry in page_entries(pages):
-            entries.setdefault(entry.zone, []).append(entry)
-        names = [name for name in sorted(entries) if name >= self._run.cursor]
-        for zone, following in zip_longest(names, names[1:], fillvalue=""):
-            book = zone_book(zone, entries[zone], self._rules)
-            outcome = MECHANISMS[book.mechanism](book)
-            if not self._put_trades(zone, entries[zone], outcome):
+        """Clear book after book; one whose trades do not fit is cleared again to go on."""
+        pages = book_pages(self._context, self._name, self._start, self.slot.book_pages)
+        entries = list(page_entries(list(pages)))
+        books = auction_books(self._context, self._area, self._start, self._rules, entries)
+        left = [book for book in books if book.name >= self._run.cursor]
+        for auction, following in zip_longest(left, [book.name for book in left[1:]], fillvalue=""):
+            outcome = MECHANISMS[self._rules.mechanism].clear(auction.book)
+            if not (self._put_trades(auction, outcome) and self._put_clearing(auction, outcome)):
+                self._run = msgspec.structs.replace(self._run, cursor=auction.name)
                 return False
-            self._put_clearing(zone, book, outcome)
             self._run = msgspec.structs.replace(self._run, cursor=following, page=0)
         return True
 
-    def _put_trades(self, zone: str, entries: Sequence[BookEntry], outcome: Outcome) -> bool:
-        """Write the zone's trades from the page where the run stands; False when out of room."""
-        by_name = {entry.order: entry for entry in entries}
-        level = next(z.grid_level for z in self._area.zones if z.id == zone)
+    def _put_trades(self, auction: AuctionBook, outcome: Outcome) -> bool:
+        """Write the book's trades from the page where the run stands; False when out of room."""
+        by_name = {entry.order: entry for entry in auction.entries}
+        levels = {zone.id: zone.grid_level for zone in self._area.zones}
+        zones = auction.book.zones
         for index in range(self._run.page * PAGE_ROWS, len(outcome.trades), PAGE_ROWS):
             if not has_room(self._context, self._books):
-                self._run = msgspec.structs.replace(self._run, cursor=zone)
                 return False
             number = self.slot.trade_pages
             trades = [
-                _matched(trade, by_name, relation_of(level), number * PAGE_ROWS + place)
+                _matched(
+                    trade,
+                    by_name,
+                    number=number * PAGE_ROWS + place,
+                    relation=relation_of(levels[top_of(trade.path, zones)]),
+                    tariff=path_tariff(trade.path, zones),
+                )
                 for place, trade in enumerate(outcome.trades[index : index + PAGE_ROWS])
             ]
             page = TradePage(trades=trades)
@@ -240,19 +226,17 @@ class _Clearing:
             self.slot = msgspec.structs.replace(self.slot, trade_pages=number + 1)
         return True
 
-    def _put_clearing(self, zone: str, book: Book, outcome: Outcome) -> None:
-        record = ZoneClearing(
-            zone=zone,
-            price=outcome.prices[zone],
-            price_range=outcome.price_range[zone],
-            volume_wh=outcome.volume,
-            welfare_nano=outcome.welfare,
-            orders=len({order.id for order in book.orders}),
-            trades=len(outcome.trades),
-            book_digest=book_digest(book),
-            outcome_digest=outcome.digest,
-        )
-        CLEARINGS.put(self._context, record, self._name, slot_part(self._start), zone)
+    def _put_clearing(self, auction: AuctionBook, outcome: Outcome) -> bool:
+        """Write the records of a book; those of a tree are many and wait for room."""
+        part = slot_part(self._start)
+        tree = tree_record(outcome)
+        if tree is not None:
+            if not has_room(self._context, self._books):
+                return False
+            TREES.put(self._context, tree, self._name, part)
+        for record in zone_records(auction.book, outcome):
+            CLEARINGS.put(self._context, record, self._name, part, record.zone)
+        return True
 
     def _release(self) -> bool:
         """Release the cover of what is not matched, book page by book page."""
@@ -285,39 +269,6 @@ class _Clearing:
         self._context.emit("slot_cleared", encode(event))
 
 
-def zone_book(zone: str, entries: Sequence[BookEntry], rules: MarketRules) -> Book:
-    """The auction of one zone: its entries as a one-zone book, edges carrying nothing."""
-    orders = [
-        Order(
-            id=entry.order,
-            step=number,
-            plain=len(entry.steps) == 1,
-            zone=zone,
-            side=entry.side,
-            price=step.price,
-            quantity_wh=step.quantity_wh,
-            time=entry.time,
-            participant=entry.trader,
-        )
-        for entry in entries
-        for number, step in enumerate(entry.steps, start=1)
-    ]
-    auction_rules = AuctionRules(
-        price_rule=rules.price_rule, price_band=rules.price_band, loss_price=rules.loss_price
-    )
-    return Book(
-        mechanism=rules.mechanism,
-        rules=auction_rules,
-        zones=[Zone(id=zone, parent=None)],
-        orders=orders,
-    )
-
-
-def book_digest(book: Book) -> str:
-    """SHA-256 of a book as `commonwatt auction` reads it, in canonical JSON."""
-    return sha256(encode(book_json(book))).hexdigest()
-
-
 def step_names(entry: BookEntry) -> Iterator[str]:
     """The names under which an entry's steps stand in trades."""
     if len(entry.steps) == 1:
@@ -347,7 +298,7 @@ def trade_at(context: Context, area: str, slot: int, number: int) -> MatchedTrad
 
 
 def _matched(
-    trade: Trade, entries: dict[str, BookEntry], relation: Relation, number: int
+    trade: Trade, entries: dict[str, BookEntry], *, number: int, relation: Relation, tariff: int
 ) -> MatchedTrade:
     buyer, buy_cover = _side(trade.buy, entries)
     seller, sell_cover = _side(trade.sell, entries)
@@ -363,7 +314,7 @@ def _matched(
         sell_price=trade.sell_price,
         path=trade.path,
         relation=relation,
-        tariff=0,
+        tariff=tariff,
         buy_cover_nano=(energy * buy_cover).nano,
         sell_cover_nano=(energy * sell_cover).nano,
     )

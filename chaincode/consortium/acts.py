@@ -14,7 +14,11 @@ from chaincode.consortium.registry import PARTICIPANTS, regulator_did, set_lock
 from chaincode.context import Context
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take
-from chaincode.errors import ACT_SEQUENCE, PARTICIPANT_UNKNOWN, SIGNER_UNKNOWN
+from chaincode.errors import (
+    ACT_SEQUENCE,
+    PARTICIPANT_UNKNOWN,
+    SIGNER_UNKNOWN,
+)
 from chaincode.state import Count, Did, Row, Table, encode
 
 ACT_TYP = "commonwatt-act+jws"

@@ -26,9 +26,18 @@ import msgspec
 
 from chaincode.area.clock import market_time_s
 from chaincode.area.rules import RULES, MarketRules, rules_at
-from chaincode.area.zones import VERSIONS_MAX, Area, get_area, require_open, require_slot_start
+from chaincode.area.zones import (
+    VERSIONS_MAX,
+    Area,
+    get_area,
+    require_open,
+    require_slot_start,
+)
 from chaincode.consortium.registry import require_key
-from chaincode.context import Accepted, Context
+from chaincode.context import (
+    Accepted,
+    Context,
+)
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (

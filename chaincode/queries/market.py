@@ -12,16 +12,34 @@ from chaincode.area.clock import CLOCKS, Clock, market_time_s
 from chaincode.area.rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane
 from chaincode.auctions.book import book_json
-from chaincode.clearing.order_book import book_pages, page_entries
-from chaincode.clearing.run import CLEARINGS, MatchedTrade, ZoneClearing, slot_trades, zone_book
+from chaincode.clearing.auction_books import book_of_zone
+from chaincode.clearing.order_book import (
+    book_pages,
+    page_entries,
+)
+from chaincode.clearing.records import CLEARINGS, TREES, TreeClearing, ZoneClearing
+from chaincode.clearing.run import MatchedTrade, slot_trades
 from chaincode.context import Context
 from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.queries.states import OrderState, order_state, trade_state
 from chaincode.settlement.disputes import disputed_trades
 from chaincode.settlement.settled_slot import POSTINGS, SETTLEMENTS, SlotSettlement
-from chaincode.slots.gate import SLOTS, PageArguments, Slot, SlotArguments
-from chaincode.state import Did, Id, Second, at_slot, encode, page_part, slot_part
+from chaincode.slots.gate import (
+    SLOTS,
+    PageArguments,
+    Slot,
+    SlotArguments,
+)
+from chaincode.state import (
+    Did,
+    Id,
+    Second,
+    at_slot,
+    encode,
+    page_part,
+    slot_part,
+)
 
 
 class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,7 +74,10 @@ class SeedChainView(msgspec.Struct, frozen=True):
 
 
 class SlotView(msgspec.Struct, frozen=True):
-    """A slot: its gate, its row once closed, what its zones cleared at, its settlement."""
+    """A slot: its gate, its row once closed, what its zones cleared at, its settlement.
+
+    `tree` is what its edges carried where the whole tree was cleared as one book.
+    """
 
     slot: int
     gate_s: int
@@ -64,6 +85,7 @@ class SlotView(msgspec.Struct, frozen=True):
     row: Slot | None
     zones: list[ZoneClearing]
     settlement: SlotSettlement | None
+    tree: TreeClearing | None = None
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -153,9 +175,10 @@ def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
     rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
     zones = [record for _, record in CLEARINGS.range(context, arguments.area, part)]
     settlement = SETTLEMENTS.get(context, arguments.area, part)
+    tree = TREES.get(context, arguments.area, part)
     phase = "OPEN" if row is None else row.phase
     gate_s = rules.gate_s(arguments.slot)
-    return SlotView(arguments.slot, gate_s, phase, row, zones, settlement)
+    return SlotView(arguments.slot, gate_s, phase, row, zones, settlement, tree)
 
 
 def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAnswer:
@@ -167,7 +190,7 @@ def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAn
 
 
 def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
-    """A zone's cleared book, for whoever wants to clear it again."""
+    """The book in which a zone was cleared, so that anybody can clear it again."""
     area = get_area(context, arguments.area)
     if all(zone.id != arguments.zone for zone in area.zones):
         raise ZONE_UNKNOWN(zone=arguments.zone)
@@ -176,8 +199,8 @@ def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
         raise BOOK_OPEN(slot=arguments.slot, zone=arguments.zone)
     rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
     pages = list(book_pages(context, arguments.area, arguments.slot, row.book_pages))
-    entries = [entry for entry in page_entries(pages) if entry.zone == arguments.zone]
-    book = zone_book(arguments.zone, entries, rules)
+    entries = list(page_entries(pages))
+    book = book_of_zone(context, area, arguments.slot, rules, entries, zone=arguments.zone)
     return BookAnswer(msgspec.Raw(encode(book_json(book))))
 
 

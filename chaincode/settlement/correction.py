@@ -23,12 +23,16 @@ from collections.abc import Sequence
 import msgspec
 
 from chaincode.accounts.posting import Posting
-from chaincode.clearing.order_book import trader_of
+from chaincode.clearing.order_book import (
+    trader_of,
+)
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN, Broken
 from chaincode.metering.readings import newest_readings
-from chaincode.settlement.postings import differences
+from chaincode.settlement.postings import (
+    differences,
+)
 from chaincode.settlement.run import deliver, meter_lines, settled_meter, trade_lines
 from chaincode.settlement.settled_slot import (
     METER_PAGES,
@@ -38,9 +42,21 @@ from chaincode.settlement.settled_slot import (
     SettledSlot,
     SlotSettlement,
 )
-from chaincode.slots.gate import PageArguments, Run, Slot, SlotAnswer, SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    Run,
+    Slot,
+    SlotAnswer,
+    SlotArguments,
+)
 from chaincode.slots.runs import PAGE_ROWS, enter, leave
-from chaincode.state import Row, Table, encode, page_part, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

@@ -16,7 +16,11 @@ from chaincode.clearing.run import trade_at
 from chaincode.context import Context
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take
-from chaincode.errors import DISPUTE_EXISTS, DISPUTE_NOT_OPEN, NOT_PARTY
+from chaincode.errors import (
+    DISPUTE_EXISTS,
+    DISPUTE_NOT_OPEN,
+    NOT_PARTY,
+)
 from chaincode.state import Count, Id, Row, Second, Table, encode, slot_part
 
 DISPUTE_TYP = "commonwatt-dispute+jws"

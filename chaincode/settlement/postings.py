@@ -28,7 +28,9 @@ from chaincode.accounts.posting import (
     fee_vat_kind,
 )
 from chaincode.area.fees import KIND_CANCEL, FeeRow
-from chaincode.area.vat import Vat
+from chaincode.area.vat import (
+    Vat,
+)
 from chaincode.errors import Broken
 
 SPREAD_ACCOUNT = "spread"  # that the ledger splits along the clearing record

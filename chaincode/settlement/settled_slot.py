@@ -18,10 +18,18 @@ from chaincode.area.zones import get_area
 from chaincode.context import Context
 from chaincode.metering.estimates import Estimates
 from chaincode.settlement.meter_balances import MeteredSlot
-from chaincode.settlement.postings import Billing
+from chaincode.settlement.postings import (
+    Billing,
+)
 from chaincode.slots.gate import Run, Slot
 from chaincode.slots.runs import PAGE_ROWS, chained, has_room
-from chaincode.state import Row, Table, encode, page_part, slot_part
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
 from chaincode.units import local_hour
 
 CHUNK_POSTINGS = 2_000  # of one chunk, at some 350 bytes with the longest names

@@ -40,7 +40,7 @@ from commonwatt.commands.auction_json import (
     shown,
 )
 
-ONE_ZONE = ("continuous", "uniform", "vickrey")
+ONE_ZONE = ("continuous", "uniform", "vickrey")  # the format names them; the table has some
 TREES = ("coupled", "pay_as_bid")
 
 _EDGE_AMOUNTS = ("import_tariff", "export_tariff", "import_loss_ppm", "export_loss_ppm")
@@ -53,7 +53,7 @@ def run_auction(text: bytes) -> bytes:
     Raises `AuctionInputError` for a book that is refused.
     """
     book = read_book(text)
-    outcome = MECHANISMS[book.mechanism](book)
+    outcome = MECHANISMS[book.mechanism].clear(book)
     return msgspec.json.format(msgspec.json.encode(outcome_json(outcome)), indent=2) + b"\n"
 
 
@@ -65,7 +65,9 @@ def read_book(text: bytes) -> Book:
         required=("mechanism", "zones", "orders"),
         optional=("rules",),
     )
-    mechanism = read_word(members["mechanism"], "mechanism", (*TREES, *ONE_ZONE))
+    mechanism = read_word(
+        members["mechanism"], "mechanism", tuple(dict.fromkeys((*TREES, *ONE_ZONE, *MECHANISMS)))
+    )
     rules = _rules(members.get("rules", {}))
     zones = _zones(read_list(members["zones"], "zones"), rules)
     if mechanism in ONE_ZONE and len(zones) > 1:
@@ -74,7 +76,7 @@ def read_book(text: bytes) -> Book:
     _check_bound(orders, rules)
     if mechanism not in MECHANISMS:
         raise AuctionInputError("mechanism", f"{mechanism} is not available yet")
-    if len(zones) > 1:
+    if len(zones) > 1 and MECHANISMS[mechanism].scope == "zone":
         raise AuctionInputError("zones", f"{mechanism} of several zones is not available yet")
     return Book(mechanism=mechanism, rules=rules, zones=zones, orders=orders)
 

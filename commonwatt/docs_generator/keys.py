@@ -14,9 +14,9 @@ from commonwatt.docs_generator.structs import fields_table, structs_in, summary
 HEAD = """\
 # Keys and rows
 
-For whoever reads the state with a block explorer, or wants to know what conflicts with what: every
-table of the public state, its key and the struct under it. Written from the contract's tables by
-`make docs`.
+This page lists every table of the public state, its key and the struct under it. Use it to read the
+state with a block explorer, or to see which transactions conflict. `make docs` writes it from the
+contract's tables.
 
 A key is `<table>/<part>/<part>…`: two digits, then parts that never hold `/`. A slot stands as 12
 digits, so text order is time order; pages and epochs are padded with zeros for the same reason. A

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.consortium.acts import ACT_TYP, Act
 from chaincode.contract import EVERYBODY, TRANSACTIONS, Transaction
 from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report
@@ -33,10 +34,9 @@ SIGNED: tuple[tuple[str, type[msgspec.Struct], str], ...] = (
 HEAD = """\
 # Transactions
 
-For whoever submits to the contract or reads what others submitted: every transaction, its arguments
-with their bounds, who may call it, and what it answers. Written from the contract's table by
-`make docs`; the words are explained in the [glossary](../concepts/glossary.md), refusals on
-[their own page](refusals.md).
+This page lists every transaction of the contract: its arguments with their bounds, who may call it,
+and what it answers. `make docs` writes it from the contract's table. The words are explained in the
+[glossary](../concepts/glossary.md), refusals on [their own page](refusals.md).
 
 A **write** changes state; one that is refused has changed nothing. A **query** reads; every member may
 ask. Before anything else the name, the arguments and the caller are checked; an unknown field is
@@ -57,6 +57,7 @@ def transactions_page() -> str:
     parts.append("## Queries")
     parts += [_section(transaction) for transaction in queries]
     parts.append(_signed())
+    parts.append(_mechanisms())
     parts.append("## Structures\n\nWhat arguments, answers and signed payloads are made of.")
     parts += [_structure(struct) for struct in _structures()]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
@@ -112,12 +113,26 @@ def _signed() -> str:
         "## Signed payloads",
         (
             "A token is a compact JWS ([identity](../concepts/identity.md)) whose header carries `typ` and "
-            "whose payload is the canonical JSON of one of these. The signer is whose DID key signed it."
+            "whose payload is the canonical JSON of one of these. The signer is the DID whose key signed it."
         ),
         "| `typ` | payload | carried by |\n|---|---|---|\n"
         + "\n".join(
             f"| `{typ}` | [{struct.__name__}]({_link(struct)}) | [`{name}`](#{name}) |"
             for typ, struct, name in SIGNED
+        ),
+    ]
+    return "\n\n".join(lines)
+
+
+def _mechanisms() -> str:
+    lines = [
+        "## Mechanisms",
+        "The table from which market rules, `commonwatt auction` and this list follow.",
+        "| name | one book for each | when | in market rules | what it does |\n|---|---|---|---|---|\n"
+        + "\n".join(
+            f"| `{row.name}` | {row.scope} | {row.timing.replace('_', ' ')} | "
+            f"{'yes' if row.for_areas else 'no'} | {row.docs} |"
+            for row in MECHANISMS.values()
         ),
     ]
     return "\n\n".join(lines)

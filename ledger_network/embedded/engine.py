@@ -25,7 +25,9 @@ from ledger_network.embedded.commit.committer import Committer, Cut
 from ledger_network.embedded.commit.proposal import Proposal, Request, Simulator
 from ledger_network.embedded.disk import Disk
 from ledger_network.embedded.folder import DataFolder, segment_name
-from ledger_network.embedded.log.envelope import NONCE_BYTES
+from ledger_network.embedded.log.envelope import (
+    NONCE_BYTES,
+)
 from ledger_network.embedded.recovery.start import Parts, make_ledger, open_folder, require_same
 from ledger_network.embedded.state.hot_rows import HotRows
 from ledger_network.embedded.state.lookup import block_of, happened_in, receipt_of

@@ -14,15 +14,25 @@ import msgspec
 
 from chaincode.accounts.balances import ACCOUNTS, Account, Totals
 from chaincode.accounts.posting import DEFAULT, Posting
-from chaincode.area.vat import Vat
+from chaincode.area.vat import (
+    Vat,
+)
 from chaincode.area.zones import AreaName
-from chaincode.clearing.order_book import BOOKS, BookPage, trader_of
-from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
+from chaincode.clearing.order_book import (
+    BOOKS,
+    BookPage,
+    trader_of,
+)
+from chaincode.clearing.records import CLEARINGS, ZoneClearing
+from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.orders.order_batch import ORDERS, StoredOrder
 from chaincode.settlement.correction import CAUSES
 from chaincode.settlement.settled_slot import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
 from chaincode.slots.gate import SLOTS, Slot
-from chaincode.state import page_part, slot_part
+from chaincode.state import (
+    page_part,
+    slot_part,
+)
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
 from tests.chaincode.settlement.reference import Books as SettledSlowly
 from tests.chaincode.settlement.reference import Line, explained_nano, settle_slowly

@@ -19,7 +19,8 @@ from chaincode.accounts.posting import Posting
 from chaincode.area.zones import LANES
 from chaincode.clearing import run as clearing
 from chaincode.clearing.order_book import BOOKS
-from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade
+from chaincode.clearing.records import CLEARINGS
+from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.registry import PARTICIPANTS, Participant
 from chaincode.context import PrivateKey
 from chaincode.metering import estimates

@@ -103,7 +103,7 @@ def test_whoever_clears_the_book_again_gets_the_recorded_digests(market: Market)
 
     for record in market.slot().zones:
         text = book_text(market, record.zone)
-        outcome = MECHANISMS["uniform"](read_book(text))
+        outcome = MECHANISMS["uniform"].clear(read_book(text))
 
         assert sha256(text).hexdigest() == record.book_digest
         assert outcome.digest == record.outcome_digest
@@ -204,7 +204,7 @@ def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> 
     matched_wh = sum(view.trade.quantity_wh for view in market.trades(SLOT))
     assert matched_wh == 2500
     (record,) = market.slot(SLOT).zones
-    assert record.outcome_digest == MECHANISMS["uniform"](read_book(book_text(market))).digest
+    assert record.outcome_digest == MECHANISMS["uniform"].clear(read_book(book_text(market))).digest
     market.report("meter import export\nS 0 2500", SLOT)
     market.settle(SLOT)
 

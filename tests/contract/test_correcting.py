@@ -12,7 +12,10 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import Leaf
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer
-from chaincode.slots.gate import PageArguments, SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from tests.contract.cast import (
     AREA,
     DSO,

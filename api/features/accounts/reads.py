@@ -26,10 +26,10 @@ _CERTIFICATE = (
 class PostingRecord(NamedTuple):
     """A line of the books, received where above 0.
 
-    `sequence` counts all lines; `slot` and `trade` are None for a payment. `number` counts those
-    of a slot. `rule`, `quantity_wh`, `rate`, `in_price` and `base_nano` are the contract's
-    explanation of the amount; a payment has the rule `paid`, its `reference` and the `retailer` that
-    booked it, which are empty elsewhere. `cause` is the transaction's name, `transaction` its id.
+    `sequence` counts all lines; `slot` and `trade` are None for a payment. `number` counts those of
+    a slot. `rule`, `quantity_wh`, `rate`, `in_price` and `base_nano` are the contract's explanation
+    of the amount; a payment has the rule `paid`, its `reference` and the `retailer` that booked it,
+    which are empty elsewhere. `cause` is the transaction's name, `transaction` its id.
     """
 
     sequence: int

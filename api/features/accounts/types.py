@@ -85,7 +85,8 @@ class PostingExplanation:
     """What the amount of a posting is computed from.
 
     A priced amount is `quantity` x (`rate` - `inPrice`); a taxed one `base` x `taxRate` ppm; a
-    cancelled or carried one and a payment is `base`; a corrected one is what is due now less `base`.
+    cancelled or carried one and a payment is `base`; a corrected one is what is due now less
+    `base`.
     """
 
     kind: PostingKind = column(SIGNED_IN, "kind", by=kind_name)

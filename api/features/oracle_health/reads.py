@@ -68,7 +68,7 @@ class HealthReads:
         return rows[0][0] or 0
 
     async def write_health(self, found: Iterable[HealthRecord]) -> None:
-        """Note how nodes find meters and nodes; what one said of it before is replaced, and no later."""
+        """Keep findings of nodes; a finding replaces an older one of its node on the same subject."""
         rows = list(found)
         if rows:
             async with self.database.transaction() as writer:

@@ -1,11 +1,13 @@
-"""What the oracle's nodes say of meters, of themselves and of each other, as it reaches the API.
+"""Health reports of the oracle's nodes, on their way into the read model.
 
-`POST /oracle/health` takes one word: a compact JWS by a node's own key (`application/jose`) over at
-most 50 findings. Nobody signs in for it: who may speak are the area's oracle nodes as the ledger
-has them, and who carries a word can alter nothing in it. In order of precedence a word is refused
-that is no such thing, is for another market, is a stranger's or forged, has a time beyond a minute
-of ours, is not newer than the node's last, or comes too fast. A meter that the area does not
-have is left out. The answer is `{"code", "sentence"}`, `OK` for a word that was taken.
+`POST /oracle/health` takes one report: a compact JWS by a node's own key (`application/jose`) over
+at most 50 findings about meters, about the node itself and about other nodes. It needs no sign-in:
+the area's oracle nodes as the ledger names them may report, and a carrier cannot alter a report. In
+order of precedence the API refuses a text that is not a report, a report for another market, of
+another signer or with an invalid signature, one whose time differs from this machine's by more than
+a minute, one that is not newer than the node's last, and one that comes too fast. It leaves out
+meters that the area does not have. The answer is `{"code", "sentence"}`, `OK` for a report that was
+taken.
 """
 
 from __future__ import annotations

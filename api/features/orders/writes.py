@@ -103,7 +103,7 @@ class Carried(NamedTuple):
 async def carry(
     services: Services, viewer: Viewer, act: Act, tokens: Sequence[str]
 ) -> list[Carried]:
-    """Submit the tokens that `viewer` may bring, in one transaction; what happened to each, in order.
+    """Submit the tokens that `viewer` may bring, in one transaction; what happened to each.
 
     Raises `LEDGER_UNAVAILABLE`, `LEDGER_BUSY` or `OUTCOME_UNKNOWN` (`ApiFault`) when the ledger
     gave no answer.

@@ -1,15 +1,15 @@
 """The short way: a selection compiled once, columns of the read model straight to JSON.
 
 Executing a list of 100 nodes through resolvers costs thousands of calls, and setting the standard
-execution up costs as much as a short question. Where a document asks for nothing but hot lists
-(`api.graphql.fast_path.hot_lists`) with plain fields, its selection is compiled to columns; where it only carries
-signed tokens, to `api.graphql.fast_path.token_plan`. The answer is that of the standard execution in every value;
-whatever is not plain (fragments, directives, nested fields, variables of another form) is left to
-it, and so are faults of reading, which it then tells with their paths.
+execution up costs as much as a short question. A document that selects only hot lists
+(`hot_lists`) with plain fields is compiled to columns, one that only carries signed tokens to a
+`token_plan`. The answer equals that of the standard execution in every value. The standard
+execution answers every other document (fragments, directives, nested lists, variables of another
+form) and every fault of reading, which it tells with its path.
 
-Who may ask for a field has been decided for the whole document by then (`api.graphql.guard.admission`); whose rows
-are shown is decided by the listings that the features declare, through which resolvers read too. So a plan is the same
-for every role, and is kept by document and name of operation alone. No answer is kept.
+The guard has decided by then who may select the fields of the document; whose rows are shown is
+decided by the listings, through which resolvers read too. So a plan is the same for every role, and
+is kept by document and name of operation alone. No answer is kept.
 """
 
 from __future__ import annotations

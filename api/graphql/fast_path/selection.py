@@ -1,6 +1,6 @@
 """Plain selections: one operation of fields alone, each under a name of its own.
 
-No fragments, no directives, no field twice: what `api.graphql.fast_path.list_plan` and `api.graphql.fast_path.token_plan` compile.
+They have no fragments, no directives and no field twice; `list_plan` and `token_plan` compile them.
 """
 
 from __future__ import annotations

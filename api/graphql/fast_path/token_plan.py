@@ -1,8 +1,8 @@
 """The short way of the mutations that carry signed tokens: one of them, plain fields, a variable.
 
-What is carried, by whom and with which answer is decided by `api.features.orders.writes`, as it is for the
-resolver; here the answers only get their names. What may not be carried twice is never tried
-again: once a token is on its way, an error is told here, with the path that it has.
+`api.features.orders.writes` decides what is carried, by whom and with which answer, as it does for
+the resolver; here the answers only get their names. What may not be carried twice is never tried
+again: once a token is on its way, an error is told here, with its path.
 """
 
 from __future__ import annotations

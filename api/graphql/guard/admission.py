@@ -8,8 +8,8 @@ fields that do not exist (told without suggestions), introspection by strangers.
 validates what is small enough to be validated.
 
 A document that was let through is remembered by its text. Strawberry's own limiters walk every
-spread again and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
-that makes a schema execute nothing that was not let through here.
+spread again and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the
+extension that makes a schema execute nothing that was not let through here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The types of a schema as the guard's walk needs them: what lies behind each field, and how many."""
+"""The types of a schema as the guard's walk needs them: what each field leads to, and how many."""
 
 from __future__ import annotations
 

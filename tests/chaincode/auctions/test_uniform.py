@@ -271,7 +271,7 @@ def test_islanded_zone_trades_inside(state: ZoneState) -> None:
 def test_coupled_tree_of_one_zone_is_uniform() -> None:
     book = one_zone(read_orders(REJECTED_BETWEEN))
 
-    assert MECHANISMS["coupled"](book) == MECHANISMS["uniform"](book)
+    assert MECHANISMS["coupled"].clear(book) == MECHANISMS["uniform"].clear(book)
 
 
 def test_two_zones_are_no_uniform_book() -> None:

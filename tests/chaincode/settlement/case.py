@@ -15,7 +15,9 @@ import msgspec
 
 from chaincode.accounts.posting import Posting
 from chaincode.area.fees import FeeRow, Relation, check_rows, fees_of_slot
-from chaincode.area.vat import Vat
+from chaincode.area.vat import (
+    Vat,
+)
 from chaincode.settlement.delivery import (
     Generation,
     Obligation,

@@ -15,12 +15,19 @@ from chaincode.accounts.balances import ACCOUNTS, Account
 from chaincode.accounts.posting import DEFAULT, Explanation, Posting
 from chaincode.accounts.wording import in_english
 from chaincode.context import WRITES_MAX
-from chaincode.queries.market import TradesAnswer
+from chaincode.queries.market import (
+    TradesAnswer,
+)
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer, SlotCorrected
-from chaincode.settlement.postings import differences
+from chaincode.settlement.postings import (
+    differences,
+)
 from chaincode.settlement.settled_slot import MeterSettled, SlotSettlement
-from chaincode.slots.gate import PageArguments, SlotArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from chaincode.state import Side
 from tests.chaincode.crowd import (
     Household,

@@ -9,8 +9,12 @@ import pytest
 from chaincode.accounts.posting import Explanation, Posting
 from chaincode.accounts.wording import in_english
 from chaincode.area.fees import FeeRow
-from chaincode.area.vat import Vat
-from chaincode.clearing.cover import cover_nano
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.errors import Broken
 from chaincode.settlement.postings import (
     Billing,

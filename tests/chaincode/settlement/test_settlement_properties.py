@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from chaincode.accounts.posting import kind_of
 from chaincode.area.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
-from chaincode.area.vat import Vat
-from chaincode.clearing.cover import cover_nano
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.settlement.postings import (
     Billing,
     Party,

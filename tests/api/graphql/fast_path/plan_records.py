@@ -26,7 +26,7 @@ from api.graphql.fast_path.selection import Unplanned
 from api.graphql.guard.admission import Guard
 from api.read_model.database import ReadRefused
 from api.read_model.paging import Columns
-from api.read_model.records import Checkpoint, Page
+from api.read_model.records import CheckpointRecord, Page
 from api.services import Services
 from ledger_network.port import Health
 
@@ -58,8 +58,8 @@ class ListedReads(ReadModel):
         self._postings = postings
         self._prices = prices
 
-    async def checkpoint(self) -> Checkpoint:
-        return Checkpoint(7, 0, SLOT, "channel", "commonwatt")
+    async def checkpoint(self) -> CheckpointRecord:
+        return CheckpointRecord(7, 0, SLOT, "channel", "commonwatt")
 
     async def area(self, area: str) -> AreaRecord | None:
         return AreaRecord(area, "NordGrid", 900, 0, SLOT, 1)
