@@ -1,10 +1,11 @@
 """Who may see or do what: a table of fields and a table of rows.
 
-A field of the schema declares who may select it (`api.graphql.fields`), `STRANGER` being anybody
-who is not signed in; `Rights` is the table of all those declarations, and a field without one is
+A field of the schema declares who may select it (`api.graphql.fields`). Two readers are not signed
+in: `STRANGER` in any market, and `ONLOOKER` where the market shows its book to everybody
+(`Services.shows_book`). `Rights` is the table of all those declarations, and a field without one is
 refused to everybody. The decision is made once per document, over all the fields that it can reach
 (`api.graphql.guard.admission` collects them), so executing it costs nothing more. What lies under
-`Query.viewer` is judged for those signed in only: to a stranger the field is null. A row's scope
+`Query.viewer` is judged for those signed in only: to everybody else the field is null. A row's scope
 says whose rows a role is shown of a subject.
 
 The regulator reads everything and changes nothing in the market; the four fields that begin,
@@ -21,12 +22,12 @@ import msgspec
 from api.faults import FORBIDDEN, UNAUTHENTICATED, ApiFault
 from api.services import Role
 
-Reader = Literal["STRANGER"] | Role
+Reader = Literal["STRANGER", "ONLOOKER"] | Role
 Subject = Literal["orders", "trades", "accounts", "certificates", "meters", "readings", "clients"]
 Scope = Literal["none", "own", "clients", "area", "all"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-READERS: tuple[Reader, ...] = ("STRANGER", *ROLES)
+READERS: tuple[Reader, ...] = ("STRANGER", "ONLOOKER", *ROLES)
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
@@ -42,6 +43,7 @@ class Viewer(msgspec.Struct, frozen=True):
 
 ANYBODY: frozenset[Reader] = frozenset(READERS)
 SIGNED_IN: frozenset[Reader] = frozenset(ROLES)
+BOOK: frozenset[Reader] = frozenset({*ROLES, "ONLOOKER"})
 TRADERS: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER"})
 
 # Whose rows of a subject a role is shown. "clients" and "area" include the viewer's own.
@@ -70,9 +72,16 @@ _SCOPES: Mapping[Role, Mapping[Subject, Scope]] = {
 }  # fmt: skip
 
 
-def reader_of(viewer: Viewer | None) -> Reader:
-    """The row of the table that somebody falls under."""
-    return "STRANGER" if viewer is None else viewer.role
+def reader_of(viewer: Viewer | None, *, shows_book: bool) -> Reader:
+    """The reader that the table knows somebody as; `shows_book`: strangers may read the book."""
+    if viewer is not None:
+        return viewer.role
+    return "ONLOOKER" if shows_book else "STRANGER"
+
+
+def is_signed_in(reader: Reader) -> bool:
+    """Whether `reader` stands for somebody who has signed in."""
+    return reader in SIGNED_IN
 
 
 class Rights:
@@ -99,7 +108,7 @@ class Rights:
 
 def refusal(reader: Reader, what: str) -> ApiFault:
     """The fault of a reader that may not select `what`."""
-    if reader == "STRANGER":
+    if not is_signed_in(reader):
         return UNAUTHENTICATED(what=what)
     return FORBIDDEN(what=what, role=reader)
 

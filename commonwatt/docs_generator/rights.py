@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from itertools import groupby
 
-from api.access.table import READERS, Reader
+from api.access.table import BOOK, READERS, SIGNED_IN, Reader
 from api.graphql.document import market_schema
 from api.graphql.fields import rights_of
 
@@ -14,7 +14,7 @@ HEAD = """# Who may select a field of the API
 <!-- Written by `make docs` from `api/features/*/types.py`: change the code, not this page. -->
 
 This page lists who may select each field of the schema, as the fields declare it. `STRANGER` is anybody
-who is not signed in. A field that is not listed is refused to everybody. Whose rows a role is shown is
+who is not signed in, `ONLOOKER` such a visitor to a market that shows its book. A field that is not listed is refused to everybody. Whose rows a role is shown is
 told in [sessions](../concepts/sessions.md).
 """
 
@@ -37,6 +37,8 @@ def rights_page() -> str:
 def _who(readers: frozenset[Reader]) -> str:
     if readers == frozenset(READERS):
         return "everybody"
-    if readers == frozenset(READERS) - {"STRANGER"}:
+    if readers == SIGNED_IN:
         return "everybody who is signed in"
+    if readers == BOOK:
+        return "everybody who is signed in, ONLOOKER"
     return ", ".join(reader for reader in READERS if reader in readers)

@@ -21,7 +21,7 @@ CURVE = (9, 8, 7, 7, 6, 7, 9, 12, 14, 13, 11, 9, 8, 7, 7, 8, 10, 13, 17, 19, 18,
 
 FIELDS = (
     "balance", "book", "certificates", "clients", "meters", "myOrders", "myTrades",
-    "offerProposal", "oracleNodes", "order", "postings", "prices", "readings", "slots", "trades",
+    "offerProposal", "oracleNodes", "order", "postings", "prices", "readings", "slot", "slots", "trades",
     "zones",
 )  # fmt: skip
 Field = Callable[..., object]
@@ -66,6 +66,9 @@ class Rows:
         match name:
             case "zones":
                 return self._zones()
+            case "slot":
+                rows = [] if self.empty else self._slots()
+                return next((each for each in rows if each["start"] == given["start"]), None)
             case "book":
                 return self._book(given["slot"], given["zone"])
             case "myOrders":
@@ -106,7 +109,7 @@ class Rows:
             case _:
                 raise AssertionError(name)
 
-    def market(self, *, writable: bool, rate: int) -> dict[str, Any]:
+    def market(self, *, writable: bool, rate: int, is_demonstration: bool) -> dict[str, Any]:
         """The market's own row."""
         starts = [self.here + SLOT_S * ahead for ahead in range(2, 10)]
         return {
@@ -115,7 +118,8 @@ class Rows:
             "engine": "embedded", "writable": writable,
             "sentence": "The embedded ledger takes orders." if writable
             else "The ledger takes no orders at present; what is shown is the last that it said.",
-            "block": self.block, "blockTime": self.now_s, "demonstration": True,
+            "block": self.block, "blockTime": self.now_s, "demonstration": is_demonstration,
+            "publicBook": is_demonstration,
             "openSlots": [
                 {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000}
                 for s in starts
@@ -135,7 +139,7 @@ class Rows:
         """An order sheet taken, or refused where it asks too much."""
         if any(step[1] == 666 for order in sheet["orders"] for step in order["steps"]):
             return {
-                "code": "SELF_CROSSING", "orders": ["refused"], "transaction": None, "block": None,
+                "code": "SELF_CROSSING", "remedy": "Choose another price.", "orders": ["refused"], "transaction": None, "block": None,
                 "sentence": "The own bid at 120000 would meet the own ask at 100000 micro/kWh.",
             }  # fmt: skip
         made: list[str] = []
@@ -148,7 +152,7 @@ class Rows:
             self.orders.insert(0, row)
             made.append(row["id"])
         return {
-            "code": "PLACED", "sentence": "The order stands.", "orders": made,
+            "code": "PLACED", "remedy": None, "sentence": "The order stands.", "orders": made,
             "transaction": "t1", "block": self.block,
         }  # fmt: skip
 
@@ -260,25 +264,33 @@ class Rows:
         }  # fmt: skip
 
     def _postings(self) -> list[dict[str, Any]]:
-        kinds = (
-            ("energy", "49560000", "420 Wh x 118000", "trade 1"),
-            ("vat", "-9416400", "VAT at 190000 ppm on 49560000", "trade 1"),
-            ("spread", "-2520000", "420 Wh x (124000 - 118000)", "trade 1"),
-            ("fee:grid", "-1560000", "130 Wh x 12000; rate 18000, of which in price 6000", ""),
-            ("residual", "-33600000", "120 Wh x 280000", "reading"),
-            ("surplus", "13300000", "190 Wh x 70000", "reading"),
-            ("credit", "50000000000", "", "deposit"),
-        )
+        lines = (
+            ("ENERGY", "49560000", {"quantity": 420, "rate": 118_000}),
+            ("VAT", "-9416400", {"rule": "TAXED", "taxRate": 190_000, "base": "49560000"}),
+            ("SPREAD", "-2520000", {"quantity": 420, "rate": 124_000, "inPrice": 118_000}),
+            (
+                "FEE", "-1560000",
+                {"fee": "grid", "quantity": 130, "rate": 18_000, "inPrice": 6_000},
+            ),
+            ("RESIDUAL", "-33600000", {"quantity": 120, "rate": 280_000}),
+            ("SURPLUS", "13300000", {"quantity": 190, "rate": 70_000}),
+            ("CREDIT", "50000000000", {"rule": "PAID", "base": "50000000000"}),
+        )  # fmt: skip
+        none = {
+            "fee": None, "rule": "PRICED", "quantity": 0, "rate": None, "taxRate": None,
+            "inPrice": 0, "base": "0", "reference": None, "retailer": None, "cause": "",
+        }  # fmt: skip
         return [
             {
-                "id": f"{start}.{number}", "slot": None if kind == "credit" else start,
-                "account": self.me, "amount": amount, "kind": kind, "trade": 1 if cause else None,
-                "explain": explain, "rule": "Who bills whom", "cause": cause, "block": 805 - back,
+                "id": f"{start}.{number}", "slot": None if kind == "CREDIT" else start,
+                "account": self.me, "amount": amount, "kind": kind.lower(),
+                "trade": None if kind == "CREDIT" else 1, "section": "Who bills whom",
+                "explanation": {**none, "kind": kind, **told}, "cause": "", "block": 805 - back,
             }
             for back in range(4)
             for start in (self.here - (back + 2) * SLOT_S,)
-            for number, (kind, amount, explain, cause) in enumerate(kinds)
-            if kind != "credit" or back == 3
+            for number, (kind, amount, told) in enumerate(lines)
+            if kind != "CREDIT" or back == 3
         ]  # fmt: skip
 
     def _certificates(self) -> list[dict[str, Any]]:

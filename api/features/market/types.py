@@ -76,6 +76,7 @@ class Market:
     block_time: Time = shown(ANYBODY)
     open_slots: list[SlotTerms] = shown(ANYBODY)
     demonstration: bool = shown(ANYBODY)
+    public_book: bool = shown(ANYBODY)
 
 
 @object_type("A zone of the area's tree; the root has no parent.")
@@ -285,6 +286,7 @@ async def market_of(services: Services) -> Market:
         block_time=Time(checkpoint.time_s),
         open_slots=open_slots(rules, now_s=now_s, slot_s=slot_s),
         demonstration=services.is_demonstration,
+        public_book=services.shows_book,
     )
 
 

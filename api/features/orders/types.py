@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import strawberry
 from strawberry import ID
 
-from api.access.table import SIGNED_IN, TRADERS, Viewer
+from api.access.table import BOOK, SIGNED_IN, TRADERS, Viewer
 from api.access.visible_rows import may_see
 from api.faults import NOT_FOUND
 from api.features.accounts.types import or_none
@@ -27,20 +27,20 @@ CURSOR = Column(("slot", "client_id"), dotted)
 class BookStep:
     """A limit price and a quantity."""
 
-    price: Price = shown(SIGNED_IN)
-    quantity: Energy = shown(SIGNED_IN)
+    price: Price = shown(BOOK)
+    quantity: Energy = shown(BOOK)
 
 
 @object_type("Open orders of a zone for a slot, added up by price, without names.")
 class Book:
     """Open orders of a zone for a slot, added up by price, best first."""
 
-    slot: Time = shown(SIGNED_IN)
-    zone: strawberry.ID = shown(SIGNED_IN)
-    buys: list[BookStep] = shown(SIGNED_IN)
-    sells: list[BookStep] = shown(SIGNED_IN)
-    clearing_price: Price | None = shown(SIGNED_IN)
-    block: int = shown(SIGNED_IN)
+    slot: Time = shown(BOOK)
+    zone: strawberry.ID = shown(BOOK)
+    buys: list[BookStep] = shown(BOOK)
+    sells: list[BookStep] = shown(BOOK)
+    clearing_price: Price | None = shown(BOOK)
+    block: int = shown(BOOK)
 
 
 def order_id(slot: int, name: str) -> str:
@@ -153,7 +153,7 @@ async def own_orders(
 class OrderQuery:
     """What may be asked of orders."""
 
-    @asked(SIGNED_IN, description="The depth of a zone for a slot, without names.")
+    @asked(BOOK, description="The depth of a zone for a slot, without names.")
     async def book(self, info: Info, slot: Time, zone: ID) -> Book:
         """The depth of a zone for a slot, without names."""
         return await book_of(info.context.services, slot=slot, zone=zone)

@@ -1,4 +1,4 @@
-// The API's types as this page reads them; a view asks for the fields it shows.
+// The API's types as the dashboard reads them. A view asks only for the fields that it shows.
 
 export type Role = "HOUSEHOLD" | "RETAILER" | "DSO" | "OPERATOR" | "REGULATOR";
 export type Side = "BUY" | "SELL";
@@ -22,6 +22,7 @@ export interface Market {
   blockTime: number;
   openSlots: SlotTerms[];
   demonstration: boolean;
+  publicBook: boolean;
 }
 export interface SlotTerms {
   start: number;
@@ -133,16 +134,33 @@ export interface Balance {
   retired: number;
   block: number;
 }
+export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "FEE" | "VAT" | "DEFAULT" | "CREDIT" | "DEBIT";
+export type PostingRule = "PRICED" | "TAXED" | "CANCELLED" | "CARRIED" | "CORRECTED" | "PAID";
+/** What an amount is computed from; the rule says which of the numbers count. */
+export interface PostingExplanation {
+  kind: PostingKind;
+  /** The name of the fee, where the kind is a fee or its VAT. */
+  fee: string | null;
+  rule: PostingRule;
+  quantity: number;
+  rate: number | null;
+  taxRate: number | null;
+  /** What the price of the trade has collected of the rate already; of a spread, the seller's price. */
+  inPrice: number;
+  /** The amount that is taxed, fixed, carried or paid, or that stood before a correction. */
+  base: string;
+  reference: string | null;
+  retailer: string | null;
+  cause: string;
+}
 export interface Posting {
   id: string;
   slot: number | null;
   account: string;
   amount: string;
-  kind: string;
   trade: number | null;
-  explain: string;
-  rule: string;
-  cause: string;
+  explanation: PostingExplanation;
+  section: string;
   block: number;
 }
 export interface Certificate {
@@ -184,6 +202,7 @@ export interface Client {
 export interface TokenResult {
   code: string;
   sentence: string;
+  remedy: string | null;
   orders: string[];
   transaction: string | null;
   block: number | null;
