@@ -28,9 +28,8 @@ from commonwatt.demonstration.running_market import empty_homes
 from identity.did import did_key
 from identity.jws import parse_compact
 from ledger_network.port import Ledger, Member
-from meter_oracle.agreement.report import SignedReport
 from meter_oracle.health.api_client import HealthApi
-from meter_oracle.node.assembly import Seat, run_nodes, sources_of
+from meter_oracle.node.assembly import NodeSetup, run_nodes, sources_of
 from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
@@ -38,6 +37,7 @@ from meter_oracle.peers.ledger_gateway import (
     LedgerGateway,
     LedgerGatewayServer,
     RemoteLedgerGateway,
+    SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
@@ -152,8 +152,8 @@ async def running_field(
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
     gateway = ReportedGateway(ledger, late)
-    herald = HealthApi(api)
-    server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, herald)
+    receiver = HealthApi(api)
+    server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, receiver)
     port = await server.start("127.0.0.1:0")
     try:
         plan = FieldPlan(
@@ -181,7 +181,7 @@ async def running_field(
             await field.close()
     finally:
         await server.close()
-        await herald.close()
+        await receiver.close()
 
 
 async def _start(plan: Path, log: Path) -> Field:
@@ -209,15 +209,15 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
         ledgers = {
             did: RemoteLedgerGateway(plan.tls[did], plan.ledger) for did in cast.oracle.nodes
         }
-        seats = [
-            Seat(
+        setups = [
+            NodeSetup(
                 key=key,
                 tls=plan.tls[did],
                 meters=sources_of(fleet.sources()),
                 submitter=ledgers[did],
                 view=ledgers[did],
                 sales=ledgers[did].sales,
-                herald=ledgers[did],
+                receiver=ledgers[did],
             )
             for key in cast.oracle_keys
             for did in [did_key(key.public)]
@@ -236,7 +236,7 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
             output.flush()
 
         nodes = asyncio.create_task(
-            run_nodes(market, timing(plan.clock.rate), seats, rule=plan.clock, started=ready)
+            run_nodes(market, timing(plan.clock.rate), setups, rule=plan.clock, started=ready)
         )
         try:
             ended = asyncio.create_task(_until_input_ends())

@@ -89,18 +89,18 @@ async def _serve(settings: LedgerGatewaySettings) -> None:
         waiting.cancel()
         return
     waiting.result()
-    herald = None if settings.api is None else HealthApi(settings.api)
+    receiver = None if settings.api is None else HealthApi(settings.api)
     async with await FabricLedger.open([profile], contract=Contract()) as ledger:
         gateway = LedgerGateway(ledger, settings.area, Member(profile.organisation))
-        server = LedgerGatewayServer(gateway, settings.tls, settings.nodes, herald)
+        server = LedgerGatewayServer(gateway, settings.tls, settings.nodes, receiver)
         port = await server.start(settings.listen)
         try:
             sys.stderr.write(f"Answering {len(settings.nodes)} nodes on port {port}.\n")
             await stopped
         finally:
             await server.close()
-            if herald is not None:
-                await herald.close()
+            if receiver is not None:
+                await receiver.close()
 
 
 def _ended(fault: Exception, code: int) -> typer.Exit:

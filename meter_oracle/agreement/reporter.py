@@ -33,15 +33,20 @@ from meter_oracle.agreement.consensus import (
     salt_of,
 )
 from meter_oracle.agreement.observations import Observations
-from meter_oracle.agreement.report import SignedReport, make_report
-from meter_oracle.agreement.signatures import Signatures, wait_for
+from meter_oracle.agreement.report import make_report
+from meter_oracle.agreement.signatures import Signatures
 from meter_oracle.health.board import HealthBoard, NodeState
-from meter_oracle.node.polling import Watch
-from meter_oracle.peers.ledger_gateway import EXISTS, RECORDED, LedgerView, Submitter
+from meter_oracle.peers.ledger_gateway import (
+    EXISTS,
+    RECORDED,
+    LedgerView,
+    SignedReport,
+    Submitter,
+)
 from meter_oracle.peers.messages import Declined, Propose, Signed
 from meter_oracle.peers.transport import PeerUnreachable
 from meter_oracle.readings.plausibility import Limits
-from meter_oracle.schedule import NS_PER_S, Timekeeper
+from meter_oracle.schedule import NS_PER_S, Timekeeper, wait_for
 from meter_oracle.settings import MarketSettings, TimingSettings
 
 log = logging.getLogger("meter_oracle.agreement.reporter")
@@ -60,7 +65,7 @@ OF_ONE_LEAF = frozenset({
 OVERTAKEN = "READING_REPEATED"  # another node was faster: the ledger is asked again
 
 
-class Outcome(Enum):
+class TurnOutcome(Enum):
     """What is left of a slot after a turn: nothing, something soon, or what comes when it comes."""
 
     DONE = "done"
@@ -77,7 +82,7 @@ class Held(NamedTuple):
     later: Mapping[str, Leaf]
 
 
-class Desk:
+class Reporter:
     """The reports of one node."""
 
     def __init__(
@@ -87,7 +92,6 @@ class Desk:
         *,
         key: PrivateKey,
         keeper: Timekeeper,
-        watch: Watch,
         board: HealthBoard,
         observations: Observations,
         submitter: Submitter,
@@ -99,7 +103,6 @@ class Desk:
         self._timing = timing
         self._key = key
         self._keeper = keeper
-        self._watch = watch
         self._board = board
         self._observations = observations
         self._submitter = submitter
@@ -111,18 +114,6 @@ class Desk:
         self._said: dict[int, asyncio.Event] = {}
         self._objections: dict[int, set[tuple[str, str]]] = {}
         self._refused: dict[int, set[str]] = {}
-
-    async def certify(self, slot: int) -> None:
-        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
-        try:
-            certified = await self._view.meters(slot)
-        except PeerUnreachable as fault:
-            log.warning("the ledger says nothing of its meters: %s", fault.sentence)
-            return
-        for meter in certified:
-            watched = self._watch.meters.get(meter.meter)
-            if watched is not None:
-                watched.certify(meter.import_w, meter.export_w)
 
     def observed(self, boundary_s: int) -> None:
         """Our own observation of a boundary has been made."""
@@ -139,15 +130,15 @@ class Desk:
             await wait_for(event, turn_s)
         event.clear()
 
-    async def work(self, slot: int) -> Outcome:
+    async def work(self, slot: int) -> TurnOutcome:
         """Report what of a slot can be reported now."""
-        outcome = Outcome.SOON
+        outcome = TurnOutcome.SOON
         for _ in range(PASSES_MAX):
             try:
                 held = await self._ask(slot)
             except PeerUnreachable as fault:
                 await self._tell("waiting", fault.sentence)
-                return Outcome.SOON
+                return TurnOutcome.SOON
             refused = self._refused.get(slot, set())
             outstanding = [meter for meter in held.certified if meter not in held.recorded]
             if set(outstanding) <= refused:
@@ -157,22 +148,22 @@ class Desk:
             )
             reports = part_into_reports(wanted, quorum=self._market.quorum)
             if not reports:
-                return Outcome.LATER
+                return TurnOutcome.LATER
             known = len(self._objections.get(slot, ()))
             codes = [await self._carry(slot, report) for report in reports]
             if all(code in (RECORDED, EXISTS) for code in codes):
-                outcome = Outcome.LATER
+                outcome = TurnOutcome.LATER
                 if sum(len(report) for report in reports) == len(outstanding):
                     return await self._done(slot)
             if len(self._objections.get(slot, ())) == known and OVERTAKEN not in codes:
                 return outcome
         return outcome
 
-    async def _done(self, slot: int) -> Outcome:
+    async def _done(self, slot: int) -> TurnOutcome:
         """Nothing of a slot is left; what the ledger held is forgotten."""
         self._held.pop(slot, None)
         await self._tell("good", "It takes part.", slot=slot)
-        return Outcome.DONE
+        return TurnOutcome.DONE
 
     async def sign(self, peer: str, message: Propose) -> Signed | Declined:
         """Sign a report of another node if all of it is what we observed ourselves."""

@@ -16,16 +16,10 @@ from typing import Literal, cast
 import httpx
 import msgspec
 
-from meter_oracle.drivers.power_limit import Instruction
+from meter_oracle.drivers.driver import Instruction, RegisterRead
 from meter_oracle.drivers.sources import JsonRpcSource
-from meter_oracle.readings.registers import (
-    NS_PER_S,
-    FaultCode,
-    MeterFault,
-    RegisterRead,
-    RegisterTrack,
-    Seen,
-)
+from meter_oracle.faults import FaultCode, MeterFault
+from meter_oracle.schedule import NS_PER_S
 
 ANSWER_BYTES_MAX = 65_536
 VALUE_MAX_WH = 1 << 62
@@ -60,14 +54,11 @@ class JsonRpcMeter:
         source: JsonRpcSource,
         *,
         clock: Callable[[], int] = time.time_ns,
-        known: RegisterRead | None = None,
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._client = client
-        self._track = RegisterTrack(power_max_w=source.power_max_w, known=known)
-        self._serial = known.serial if known is not None and not source.serial else source.serial
         self._lock = asyncio.Lock()
         self._call = 0
 
@@ -93,7 +84,7 @@ class JsonRpcMeter:
                 middle_ns, off_ns = self._told_time(result, after_ns), NS_PER_S // 2
             elif took_s > self._source.late_s:
                 raise self._fault("METER_LATE", f"took {took_s:.1f} s to answer")
-            return self._accept(result, middle_ns, off_ns)
+            return self._decode(result, middle_ns, off_ns)
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
         """Gateways agree on no call for it: raises `MeterFault` CONTROL."""
@@ -155,25 +146,20 @@ class JsonRpcMeter:
             raise self._fault("METER_LATE", f"has a clock that is {-age_s} s ahead")
         return time_ns
 
-    def _accept(self, result: object, read_at_ns: int, uncertainty_ns: int) -> RegisterRead:
-        import_wh = self._energy(result, self._source.import_at)
-        export_wh = self._energy(result, self._source.export_at)
-        serial = self._told_serial(result)
-        if self._serial and serial != self._serial:
-            raise self._fault("METER_SERIAL", f"is {serial or 'nameless'}, not {self._serial}")
-        read = self._track.accept(
-            Seen(import_wh, export_wh, self._source.resolution_wh, rolls_at_wh=0, scale=0),
+    def _decode(self, result: object, read_at_ns: int, uncertainty_ns: int) -> RegisterRead:
+        return RegisterRead(
             meter=self._source.meter,
-            serial=serial,
+            serial=self._serial(result),
+            import_wh=self._energy(result, self._source.import_at),
+            export_wh=self._energy(result, self._source.export_at),
             read_at_ns=read_at_ns,
+            resolution_wh=self._source.resolution_wh,
             uncertainty_ns=uncertainty_ns,
         )
-        self._serial = serial
-        return read
 
-    def _told_serial(self, result: object) -> str:
+    def _serial(self, result: object) -> str:
         if not self._source.serial_at:
-            return self._serial
+            return self._source.serial
         told = self._value(result, self._source.serial_at)
         if not isinstance(told, str | int) or len(str(told)) > TEXT_MAX:
             raise self._fault("METER_VALUE", f"gives no serial number at {self._source.serial_at}")

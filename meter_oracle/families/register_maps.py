@@ -16,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from meter_oracle.readings.registers import MeterFault, Seen
+from meter_oracle.faults import MeterFault
 
 SPAN_REGISTERS_MAX = 125  # both energies and the scale come in one answer, so of one moment
 SCALE_MAX = 10  # SunSpec: powers of ten from -10 to 10
@@ -107,11 +107,21 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return _FORMATS[self.imported.type].rolls_at
 
 
-def read_seen(family: RegisterMap, data: bytes, where: str) -> Seen:
-    """What `data`, the registers from `family.first` on, says.
+class Energies(NamedTuple):
+    """Both energies as a device sent them; the fields are those of `RegisterRead`."""
 
-    Raises `MeterFault` VALUE for no number, all ones or a negative register, UNIT for a scale that
-    cannot be.
+    import_wh: int
+    export_wh: int
+    resolution_wh: int
+    rolls_at_wh: int
+    scale: int
+
+
+def read_energies(family: RegisterMap, data: bytes, where: str) -> Energies:
+    """Decode both energies from `data`, the registers from `family.first` on.
+
+    Raises `MeterFault` METER_VALUE for a register without a valid number or with a negative one, and
+    METER_UNIT for an invalid scale.
     """
     scale = 0
     if family.scale_at is not None:
@@ -122,7 +132,7 @@ def read_seen(family: RegisterMap, data: bytes, where: str) -> Seen:
             raise MeterFault("METER_UNIT", f"{where} gives {said} as the scale of its registers.")
     import_wh, import_step_wh = _energy(family, family.imported, data, scale, where)
     export_wh, export_step_wh = _energy(family, family.exported, data, scale, where)
-    return Seen(
+    return Energies(
         import_wh=import_wh,
         export_wh=export_wh,
         resolution_wh=max(import_step_wh, export_step_wh),

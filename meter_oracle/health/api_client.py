@@ -12,8 +12,7 @@ import logging
 import httpx
 import msgspec
 
-from meter_oracle.agreement.observations import OK
-from meter_oracle.peers.messages import Heard
+from meter_oracle.peers.messages import OK, Heard
 
 PATH = "/oracle/health"
 MEDIA_TYPE = "application/jose"  # RFC 7515 section 9.2.1: one compact JWS
@@ -35,7 +34,7 @@ _answers = msgspec.json.Decoder(_Answer)
 
 
 class HealthApi:
-    """A herald that tells the API at an address."""
+    """A receiver that tells the API at an address."""
 
     def __init__(self, address: str) -> None:
         """`address` is `http://host:port` or `https://host`. Raises `ValueError` for none."""
@@ -48,7 +47,7 @@ class HealthApi:
         self._code = OK
 
     async def tell(self, token: str) -> str:
-        """As `Herald` has it."""
+        """As `HealthReceiver` has it."""
         heard = await self._ask(token)
         if heard.code != self._code:
             level = logging.INFO if heard.code == OK else logging.WARNING

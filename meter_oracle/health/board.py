@@ -47,16 +47,6 @@ class HealthBoard:
         self._meters: dict[str, MeterHealth] = {}
         self._nodes: dict[str, NodeHealth] = {}
 
-    @property
-    def meters(self) -> dict[str, MeterHealth]:
-        """The last word on each meter."""
-        return dict(self._meters)
-
-    @property
-    def nodes(self) -> dict[str, NodeHealth]:
-        """The last word on each node."""
-        return dict(self._nodes)
-
     async def meter(self, meter: str, state: MeterState, sentence: str, *, at_s: int) -> None:
         """Say how a meter is."""
         before = self._meters.get(meter)

@@ -14,17 +14,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from meter_oracle.agreement.observations import OK
-from meter_oracle.agreement.signatures import wait_for
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.schedule import Now
+from meter_oracle.peers.ledger_gateway import HealthReceiver
+from meter_oracle.peers.messages import OK
+from meter_oracle.schedule import Now, wait_for
 from meter_oracle.settings import MarketSettings
 
 HEALTH_TYP = "commonwatt-health+jws"
@@ -57,21 +57,13 @@ class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: Literal[1]
 
 
-class Herald(Protocol):
-    """Takes signed words to whoever shows them."""
-
-    async def tell(self, token: str) -> str:
-        """OK, or a code for a word that was not taken; never raises."""
-        ...
-
-
 class HealthTeller:
     """Signs what one node finds and hands it over, until it is cancelled."""
 
     def __init__(
         self,
         market: MarketSettings,
-        herald: Herald,
+        receiver: HealthReceiver,
         *,
         key: PrivateKey,
         now: Now,
@@ -79,7 +71,7 @@ class HealthTeller:
         again_s: float = AGAIN_S,
     ) -> None:
         self._market = market
-        self._herald = herald
+        self._receiver = receiver
         self._key = key
         self._now = now
         self._repeat_s = repeat_s
@@ -117,7 +109,7 @@ class HealthTeller:
         some = dict(islice(self._untold.items(), FINDINGS_MAX))
         for subject in some:
             del self._untold[subject]
-        code = await self._herald.tell(self._sign(list(some.values())))
+        code = await self._receiver.tell(self._sign(list(some.values())))
         if code != self._code:
             log.log(logging.INFO if code == OK else logging.WARNING, "words on health: %s", code)
             self._code = code

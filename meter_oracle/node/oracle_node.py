@@ -18,15 +18,15 @@ from typing import Any
 from chaincode.metering.reports import configuration_digest
 from identity.did import did_key
 from identity.keys import PrivateKey
-from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, OK, Moment, Observations
-from meter_oracle.agreement.reporter import Desk, Outcome
-from meter_oracle.agreement.signatures import wait_for
+from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, Moment, Observations
+from meter_oracle.agreement.reporter import Reporter, TurnOutcome
 from meter_oracle.control.delivery import Delivery
 from meter_oracle.health.board import HealthBoard
 from meter_oracle.health.teller import HealthTeller
-from meter_oracle.node.polling import Watch
+from meter_oracle.node.polling import MeterPoller
 from meter_oracle.peers.ledger_gateway import LedgerView, Submitter
 from meter_oracle.peers.messages import (
+    OK,
     Heard,
     Message,
     Observe,
@@ -43,7 +43,7 @@ from meter_oracle.peers.transport import (
     TlsFiles,
     split_address,
 )
-from meter_oracle.schedule import NS_PER_S, Timekeeper, submit_order
+from meter_oracle.schedule import NS_PER_S, Timekeeper, submit_order, wait_for
 from meter_oracle.settings import MarketSettings, TimingSettings
 
 log = logging.getLogger("meter_oracle.node")
@@ -52,7 +52,7 @@ log = logging.getLogger("meter_oracle.node")
 class OracleNode:
     """One node; `run` works until it is cancelled.
 
-    `ledger` is both the submitter and the view of the ledger. `watch` holds its meters.
+    `ledger` is both the submitter and the view of the ledger. `poller` holds its meters.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class OracleNode:
         *,
         key: PrivateKey,
         keeper: Timekeeper,
-        watch: Watch,
+        poller: MeterPoller,
         board: HealthBoard,
         submitter: Submitter,
         view: LedgerView,
@@ -75,7 +75,8 @@ class OracleNode:
         self._timing = timing
         self._key = key
         self._keeper = keeper
-        self._watch = watch
+        self._view = view
+        self._poller = poller
         self._board = board
         self._delivery = delivery
         self._teller = teller
@@ -91,12 +92,11 @@ class OracleNode:
             clock_ms_max=timing.clock_ms_max,
             early_s=self._early_s,
         )
-        self._desk = Desk(
+        self._reporter = Reporter(
             market,
             timing,
             key=key,
             keeper=keeper,
-            watch=watch,
             board=board,
             observations=self._observations,
             submitter=submitter,
@@ -105,7 +105,7 @@ class OracleNode:
         self._news: dict[int, asyncio.Event] = {}
         self._over: set[int] = set()  # boundaries whose slot before them needs no report any more
         self._objectors: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def listen(self, address: str) -> int:
         """Begin to answer peers at `host:port`; the port that it is."""
@@ -118,7 +118,7 @@ class OracleNode:
             for did, address in addresses.items()
             if did != self.did and did in self._market.nodes
         }
-        self._desk.peers.links = self._links
+        self._reporter.peers.links = self._links
 
     async def run(self) -> None:
         """Read and report boundary after boundary; ends by being cancelled."""
@@ -133,11 +133,11 @@ class OracleNode:
                 self._begin(self._teller.run())
             at_s = self._keeper.market_ns() // NS_PER_S
             await self._board.node(self.did, "good", "It has started.", at_s=at_s)
-            await self._desk.certify(boundary_s - slot_s)
+            await self._certify(boundary_s - slot_s)
             while True:
                 await self._keeper.until(boundary_s * NS_PER_S - lead_ns)
-                self._watch.open(boundary_s)
-                await self._watch.sweep(within_s=lead_s)
+                self._poller.open(boundary_s)
+                await self._poller.sweep(within_s=lead_s)
                 await self._keeper.until(boundary_s * NS_PER_S)
                 self._begin(self._boundary(boundary_s))
                 boundary_s = max(boundary_s + slot_s, self._keeper.boundary_s(slot_s))
@@ -149,15 +149,15 @@ class OracleNode:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.close()
-        await self._desk.peers.close()
-        await self._watch.close()
+        await self._reporter.peers.close()
+        await self._poller.close()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("work of the node broke off", exc_info=task.exception())
@@ -166,13 +166,20 @@ class OracleNode:
         """Everything that a boundary brings: reads, observations, the report of the slot before."""
         if self._delivery is not None:
             self._begin(self._delivery.instruct(boundary_s))
-        await self._watch.sweep(within_s=self._timing.sweep_ms / 1000)
-        await self._desk.certify(boundary_s - self._market.slot_s)
-        await self._watch.tell(boundary_s)
+        await self._poller.sweep(within_s=self._timing.sweep_ms / 1000)
+        await self._certify(boundary_s - self._market.slot_s)
+        await self._poller.report_health(boundary_s)
         await self._observe(boundary_s)
         self._begin(self._follow(boundary_s))
         await self._report(boundary_s)
         self._forget(boundary_s)
+
+    async def _certify(self, slot: int) -> None:
+        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
+        try:
+            self._poller.certify(await self._view.meters(slot))
+        except PeerUnreachable as fault:
+            log.warning("the ledger does not say which meters are certified: %s", fault.sentence)
 
     def _forget(self, boundary_s: int) -> None:
         """The slot that ends at a boundary is over: let go of what nobody will ask for again.
@@ -185,10 +192,10 @@ class OracleNode:
         for boundary in (boundary_s - slot_s, boundary_s):
             if boundary in self._over and boundary + slot_s in self._over:
                 self._observations.forget_values(boundary)
-                self._watch.forget(boundary)
+                self._poller.forget(boundary)
         oldest_s = self._oldest_s()
         self._observations.drop(oldest_s)
-        self._desk.drop(oldest_s)
+        self._reporter.drop(oldest_s)
         for kept in [kept for kept in self._news if kept < oldest_s]:
             del self._news[kept]
         self._over = {kept for kept in self._over if kept >= oldest_s}
@@ -196,12 +203,12 @@ class OracleNode:
     async def _follow(self, boundary_s: int) -> None:
         """Look again at meters that are late, and tell the others of each that comes."""
         while boundary_s >= self._oldest_s():
-            late = self._watch.late(boundary_s)
+            late = self._poller.late(boundary_s)
             if late:
                 await asyncio.sleep(self._timing.retry_ms / 1000)
-                await self._watch.sweep(late, within_s=self._timing.sweep_ms / 1000)
+                await self._poller.sweep(late, within_s=self._timing.sweep_ms / 1000)
             if await self._observe(boundary_s):
-                await self._watch.tell(boundary_s)
+                await self._poller.report_health(boundary_s)
             if not late:
                 return
 
@@ -210,7 +217,7 @@ class OracleNode:
         known = self._observations.at(boundary_s).get(self.did, {})
         values = [
             Observed(meter, *one)
-            for meter, one in self._watch.vouched(boundary_s).items()
+            for meter, one in self._poller.vouched(boundary_s).items()
             if meter not in known
         ]
         if self._observations.has_said(boundary_s, self.did) and not values:
@@ -218,7 +225,7 @@ class OracleNode:
         header = self._observations.header(boundary_s, node=self.did, sent_ns=self._keeper.now())
         message = sign_observation(self._key, header, values)
         self._observations.take(self.did, message, self._moment())
-        self._desk.observed(boundary_s)
+        self._reporter.observed(boundary_s)
         self._stir(boundary_s)
         for link in self._links.values():
             self._begin(self._send(link, message))
@@ -251,14 +258,14 @@ class OracleNode:
                 self._market.nodes, slot, slot_s=self._market.slot_s, attempt=attempt
             )
             turn_s = order.index(self.did) * self._timing.turn_ms / 1000
-            await self._desk.await_turn(slot, turn_s)
+            await self._reporter.await_turn(slot, turn_s)
             await self._keeper.until_ledger(boundary_s)
             self._event(boundary_s).clear()
-            outcome = await self._desk.work(slot)
-            if outcome is Outcome.DONE:
+            outcome = await self._reporter.work(slot)
+            if outcome is TurnOutcome.DONE:
                 return
             wait_s = self._timing.retry_ms / 1000
-            if outcome is Outcome.LATER:
+            if outcome is TurnOutcome.LATER:
                 wait_s = max(wait_s, self._market.slot_s / self._keeper.rule.rate)
             await wait_for(self._event(boundary_s), wait_s)
             attempt += 1
@@ -279,9 +286,9 @@ class OracleNode:
             case Observe():
                 return await self._hear(peer, message)
             case Propose():
-                return await self._desk.sign(peer, message)
+                return await self._reporter.sign(peer, message)
             case Submitted():
-                self._desk.notice(message.slot)
+                self._reporter.notice(message.slot)
                 return Heard(OK)
             case _:
                 return Heard("MESSAGE_UNEXPECTED", "A node takes no such message.")

@@ -15,7 +15,7 @@ import msgspec
 
 from meter_oracle.drivers.modbus.link import ExceptionAnswer, ModbusLink
 from meter_oracle.drivers.modbus.sunspec import NotSunSpec, discover
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
 PLACES_MAX = 16_384
 AT_ONCE = 64

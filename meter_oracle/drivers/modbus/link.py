@@ -17,10 +17,9 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
-READ_HOLDING, READ_INPUT, WRITE_MANY = 3, 4, 16
-REGISTERS_READ_MAX, REGISTERS_WRITE_MAX = 125, 123  # a frame holds 253 bytes of function and data
+READ_HOLDING, WRITE_MANY = 3, 16
 FRAME_BYTES_MAX = 260
 PAUSE_MIN_S, PAUSE_MAX_S = 0.2, 10.0
 

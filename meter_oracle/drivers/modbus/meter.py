@@ -12,17 +12,23 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from meter_oracle.drivers.driver import SLOT_DEFAULT_S, Instruction, RegisterRead
 from meter_oracle.drivers.modbus.link import (
     ILLEGAL_ADDRESS,
     ILLEGAL_FUNCTION,
     ExceptionAnswer,
     ModbusLink,
 )
+from meter_oracle.drivers.modbus.power_limit import check_reversion, instruct
 from meter_oracle.drivers.modbus.sunspec import SunSpecDevice, discover, read_serial_again
-from meter_oracle.drivers.power_limit import SLOT_DEFAULT_S, Instruction, check_reversion, instruct
 from meter_oracle.drivers.sources import ModbusSource, SourcesRefused
-from meter_oracle.families.register_maps import RegisterMap, read_seen, read_serial, register_maps
-from meter_oracle.readings.registers import MeterFault, RegisterRead, RegisterTrack
+from meter_oracle.families.register_maps import (
+    RegisterMap,
+    read_energies,
+    read_serial,
+    register_maps,
+)
+from meter_oracle.faults import MeterFault
 
 SUNSPEC = "sunspec"
 
@@ -40,7 +46,6 @@ class ModbusMeter:
         source: ModbusSource,
         *,
         clock: Callable[[], int] = time.time_ns,
-        known: RegisterRead | None = None,
         live_control: bool = False,
         slot_s: int = SLOT_DEFAULT_S,
     ) -> None:
@@ -50,12 +55,12 @@ class ModbusMeter:
         self._slot_s = slot_s
         self._link = ModbusLink(source.host, source.port, source.unit)
         self._lock = asyncio.Lock()
-        self._track = RegisterTrack(power_max_w=source.power_max_w, known=known)
         self._fixed = None if source.registers == SUNSPEC else _map_named(source)
         self._device: SunSpecDevice | None = None
         self._family: RegisterMap | None = None
         self._address = self._count = 0
-        self._serial = known.serial if known is not None and not source.serial else source.serial
+        self._serial = ""
+        self._expected = source.serial
         self._serial_due_s = 0.0
 
     async def read(self) -> RegisterRead:
@@ -75,8 +80,14 @@ class ModbusMeter:
         check_reversion(revert_s, slot_s=self._slot_s)
 
         async def tell() -> Instruction:
-            if not self._link.connected:
+            if self._link.connected:
+                await self._ask_serial()
+            else:
                 await self._open()
+            if self._serial != self._expected:  # another device must not be limited
+                found = self._serial or "a device without a serial number"
+                sentence = f"{self._link.where} is {found}, not {self._expected}."
+                raise MeterFault("METER_SERIAL", sentence)
             if self._device is None:
                 raise MeterFault("METER_CONTROL", f"{self._link.where} is no SunSpec device.")
             return await instruct(
@@ -118,7 +129,7 @@ class ModbusMeter:
         if not self._link.connected:
             await self._open()
         elif loop.time() >= self._serial_due_s:
-            await self._check_serial()
+            await self._ask_serial()
         family = self._family
         if family is None:
             raise MeterFault("METER_MISSING", f"{self._link.where} has no energy registers.")
@@ -133,12 +144,13 @@ class ModbusMeter:
         after_ns, took_s = self._clock(), loop.time() - began_s
         if took_s > self._source.late_s:
             raise MeterFault("METER_LATE", f"{self._link.where} took {took_s:.1f} s to answer.")
-        return self._track.accept(
-            read_seen(family, data, self._link.where),
+        energies = read_energies(family, data, self._link.where)
+        return RegisterRead(
             meter=self._source.meter,
             serial=self._serial,
             read_at_ns=(before_ns + after_ns) // 2,
             uncertainty_ns=(after_ns - before_ns + 1) // 2,
+            **energies._asdict(),
         )
 
     async def _open(self) -> None:
@@ -157,21 +169,18 @@ class ModbusMeter:
                 raise MeterFault("METER_MISSING", lacks)
             model, family = found
             self._use(family, model.address + family.first)
-        await self._check_serial()
+        await self._ask_serial()
 
     def _use(self, family: RegisterMap, address: int) -> None:
         self._family, self._address, self._count = family, address, family.registers
 
-    async def _check_serial(self) -> None:
-        told = await self._told_serial()
-        if self._serial and told != self._serial:
-            self._link.drop()
-            sentence = (
-                f"{self._link.where} is {told or 'nameless'}, and {self._serial} was expected."
-            )
-            raise MeterFault("METER_SERIAL", sentence)
-        self._serial = told
-        self._serial_due_s = asyncio.get_running_loop().time() + self._source.serial_again_s
+    async def _ask_serial(self) -> None:
+        """Ask for the serial number; while it is not the expected one, every read asks again."""
+        self._serial = await self._told_serial()
+        self._expected = self._expected or self._serial
+        self._serial_due_s = 0.0
+        if self._serial == self._expected:
+            self._serial_due_s = asyncio.get_running_loop().time() + self._source.serial_again_s
 
     async def _told_serial(self) -> str:
         if self._device is not None:

@@ -17,7 +17,7 @@ from meter_oracle.drivers.modbus.link import (
     ModbusLink,
 )
 from meter_oracle.families.register_maps import RegisterMap, sunspec_maps
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
 MARKER = b"SunS"
 BASES = (40_000, 50_000, 0)

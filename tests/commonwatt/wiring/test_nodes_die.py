@@ -34,7 +34,6 @@ from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Ledger, Member
-from meter_oracle.agreement.report import SignedReport
 from meter_oracle.drivers.sources import MeterSource
 from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
@@ -42,6 +41,7 @@ from meter_oracle.peers.ledger_gateway import (
     LEDGER_UNAVAILABLE,
     LedgerGateway,
     LedgerGatewayServer,
+    SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import (

@@ -18,9 +18,14 @@ from identity.canonical import encode
 from identity.keys import PrivateKey
 from ledger_network.port import Member
 from meter_oracle.agreement.consensus import Values
-from meter_oracle.agreement.report import SignedReport, make_report, sign_report
-from meter_oracle.agreement.signatures import holds
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGatewayServer, RemoteLedgerGateway
+from meter_oracle.agreement.report import make_report, sign_report
+from meter_oracle.agreement.signatures import is_signature
+from meter_oracle.peers.ledger_gateway import (
+    LEDGER_NAME,
+    LedgerGatewayServer,
+    RemoteLedgerGateway,
+    SignedReport,
+)
 from meter_oracle.peers.messages import (
     Declined,
     Heard,
@@ -107,7 +112,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
 
     async def scene(made: Stand) -> None:
         asker = made.market.nodes[3]
-        async with made.running(made.seats(0, 1, 2)):
+        async with made.running(made.setups(0, 1, 2)):
             recorded = await made.recorded(FIRST_SLOT, 2)
             later = await made.recorded(FIRST_SLOT + SLOT_S, 2)
             link = PeerLink(
@@ -118,7 +123,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
                 report, ordered = report_of(made, leaves, **fields)
                 answer = await link.ask(Propose(report, ordered, []), timeout_s=10)
                 if isinstance(answer, Signed):
-                    assert holds(answer.token, made.market.nodes[0], report)
+                    assert is_signature(answer.token, made.market.nodes[0], report)
                     return "SIGNED"
                 assert isinstance(answer, Declined)
                 return answer.code
@@ -142,7 +147,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
 def test_a_node_that_tells_each_something_else_is_found_out(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         liar, key = made.market.nodes[3], made.cast.oracle_keys[3]
-        async with made.running(made.seats(0, 1, 2)):
+        async with made.running(made.setups(0, 1, 2)):
             await made.recorded(FIRST_SLOT, 2)
             links = [
                 PeerLink(made.tls[liar], node, made.addresses[node])

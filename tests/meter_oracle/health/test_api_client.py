@@ -13,7 +13,7 @@ HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\n\
 
 
 def told(answer: bytes) -> tuple[str, bytes]:
-    """What the herald makes of an answer, and the request that it sent."""
+    """What the receiver makes of an answer, and the request that it sent."""
     request = b""
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

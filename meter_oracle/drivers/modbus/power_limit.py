@@ -11,36 +11,17 @@ import struct
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import msgspec
-
+from meter_oracle.drivers.driver import Instruction
 from meter_oracle.drivers.modbus.link import READ_HOLDING, ModbusLink
 from meter_oracle.drivers.modbus.sunspec import Model, SunSpecDevice
 from meter_oracle.families.register_maps import SCALE_MAX
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
-SLOT_DEFAULT_S = 900
 PERCENT = 100
 ENABLED, DISABLED = 1, 0
 
 
-class Instruction(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit as it was worked out for a device, and whether it was sent.
-
-    `registers` is what is written from `address` on; `confirmed` is true when the device told the
-    same when it was read back. `limit_w` is the limit in force, rounded down to the device's steps.
-    """
-
-    meter: str
-    model: int
-    limit_w: int
-    revert_s: int
-    address: int
-    registers: list[int]
-    sent: bool
-    confirmed: bool
-
-
-class _Layout(NamedTuple):
+class _LimitRegisters(NamedTuple):
     """Where a model holds the limit: offsets from its id register, registers of the time."""
 
     first: int
@@ -50,15 +31,10 @@ class _Layout(NamedTuple):
 
 # 704: WMaxLimPctEna, WMaxLimPct, ..Rvrt, ..EnaRvrt, ..RvrtTms (two registers), from 14 on.
 # 123: WMaxLimPct, .._WinTms, .._RvrtTms, .._RmpTms, WMaxLim_Ena, from 5 on.
-_LAYOUTS: Mapping[int, _Layout] = {
-    704: _Layout(first=14, scale_at=54, revert_max_s=0xFFFF_FFFF),
-    123: _Layout(first=5, scale_at=23, revert_max_s=0xFFFF),
+_LIMITS: Mapping[int, _LimitRegisters] = {
+    704: _LimitRegisters(first=14, scale_at=54, revert_max_s=0xFFFF_FFFF),
+    123: _LimitRegisters(first=5, scale_at=23, revert_max_s=0xFFFF),
 }
-
-
-def effective_limit_w(*, envelope_w: int | None, schedule_w: int) -> int:
-    """The limit that holds: the lower of the grid operator's envelope and the schedule, in W."""
-    return schedule_w if envelope_w is None else min(envelope_w, schedule_w)
 
 
 def check_reversion(revert_s: int, *, slot_s: int) -> None:
@@ -84,18 +60,18 @@ async def instruct(
 
     Raises `MeterFault` CONTROL where the device cannot, or told another limit when read back.
     """
-    model, layout = _controls(link, device)
+    model, limit = _controls(link, device)
     if rated_w <= 0 or limit_w < 0:
         raise MeterFault("METER_CONTROL", f"{link.where}: {limit_w} W of {rated_w} W is no share.")
-    if revert_s > layout.revert_max_s:
-        raise MeterFault("METER_CONTROL", f"{link.where} counts to {layout.revert_max_s} s only.")
-    scale_data = await link.read(READ_HOLDING, model.address + layout.scale_at, 1)
+    if revert_s > limit.revert_max_s:
+        raise MeterFault("METER_CONTROL", f"{link.where} counts to {limit.revert_max_s} s only.")
+    scale_data = await link.read(READ_HOLDING, model.address + limit.scale_at, 1)
     scale = int.from_bytes(scale_data, "big", signed=True)
     if not -SCALE_MAX <= scale <= SCALE_MAX:
         raise MeterFault("METER_CONTROL", f"{link.where} gives no scale of its limit.")
     share = _share(min(limit_w, rated_w), rated_w, scale)
     registers = _registers(model.id, share, revert_s)
-    address = model.address + layout.first
+    address = model.address + limit.first
     if live:
         await link.write(address, registers)
         await _read_back(link, address, registers)
@@ -111,11 +87,11 @@ async def instruct(
     )
 
 
-def _controls(link: ModbusLink, device: SunSpecDevice) -> tuple[Model, _Layout]:
-    for model_id, layout in _LAYOUTS.items():
+def _controls(link: ModbusLink, device: SunSpecDevice) -> tuple[Model, _LimitRegisters]:
+    for model_id, limit in _LIMITS.items():
         model = device.find(model_id)
-        if model is not None and model.length + 2 > layout.scale_at:
-            return model, layout
+        if model is not None and model.length + 2 > limit.scale_at:
+            return model, limit
     raise MeterFault("METER_CONTROL", f"{link.where} has neither SunSpec 704 nor 123.")
 
 
