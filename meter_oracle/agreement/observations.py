@@ -155,7 +155,7 @@ class Observations:
             seconds = abs(off_ns) / 1_000_000_000
             way = "ahead of" if off_ns > 0 else "behind"
             return Heard(
-                CLOCK, f"The sender's clock is {seconds:.1f} s {way} that of the receiver."
+                CLOCK, f"The node's clock is {seconds:.1f} s {way} the receiver's."
             )
         if header.boundary % self._market.slot_s or header.boundary < moment.oldest_s:
             return Heard(REPLAYED, "The boundary is not one that is still reported.")

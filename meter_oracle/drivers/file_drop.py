@@ -1,12 +1,11 @@
-"""The driver for file drop: register readings that somebody puts into a folder as CSV.
+"""The driver for file drop: register readings that another program writes into a folder as CSV.
 
 A file has the columns `meter`, `serial`, `time`, `import_wh`, `export_wh`, in any order, and may have
-more. `time` is ISO 8601 with a zone. A file belongs under its name once it is complete: write it
-under another ending than `.csv` and rename it. Files are never changed or removed here, so several
-nodes may read one folder.
+more. `time` is ISO 8601 with a zone. Write a file under another ending than `.csv`, and rename it when
+it is complete. The driver never changes or removes files, so several nodes may read one folder.
 
-A line that cannot be read is named (file, line, why) and set aside; the others count. The newest
-row of a meter is its reading.
+The newest row of a meter is its reading. A line that cannot be read is set aside with its place and the
+reason; the other lines count.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ FILE_BYTES_MAX = 16_000_000
 FILES_MAX = 10_000
 CELL_MAX = 64
 DIGITS_MAX = 18  # below 2^63
-STEP_NS = NS_PER_S // 2  # a stamp of whole seconds is off by half a second at most
+STEP_NS = NS_PER_S // 2  # a time in whole seconds is off by half a second at most
 AHEAD_MAX_S = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 the same name as in the package
 
@@ -56,7 +55,7 @@ class SetAside(NamedTuple):
 
 
 class DropFolder:
-    """A folder and what its files said so far; a file is read again only when it has changed."""
+    """A folder and the newest rows of its files; a file is read again only when it has changed."""
 
     def __init__(self, path: Path, set_aside: Path | None) -> None:
         self._path = path
@@ -65,7 +64,7 @@ class DropFolder:
         self._newest: dict[str, DroppedRow] = {}
 
     def newest(self, meter: str) -> DroppedRow | None:
-        """The newest row of `meter`; raises `MeterFault` SILENT for a folder that is not there."""
+        """Return the newest row of `meter`; raises `MeterFault` METER_SILENT if there is no folder."""
         self._look()
         return self._newest.get(meter)
 
@@ -73,7 +72,7 @@ class DropFolder:
         try:
             files = sorted(self._path.glob("*.csv"))
             if not files and not self._path.is_dir():
-                raise MeterFault("METER_SILENT", f"there is no folder {self._path}.")
+                raise MeterFault("METER_SILENT", f"There is no folder {self._path}.")
             if len(files) > FILES_MAX:
                 raise MeterFault("METER_SILENT", f"{self._path} holds over {FILES_MAX} files.")
             for file in files:
@@ -117,13 +116,13 @@ class DropFolder:
 
 
 class DropFolders:
-    """The folders of several meters, each read once for all of them."""
+    """The folders of several meters; each folder is read once for all of them."""
 
     def __init__(self) -> None:
         self._folders: dict[tuple[str, str], DropFolder] = {}
 
     def folder(self, path: str, set_aside: str) -> DropFolder:
-        """The folder at `path`."""
+        """Return the folder at `path`."""
         key = (path, set_aside)
         if key not in self._folders:
             self._folders[key] = DropFolder(Path(path), Path(set_aside) if set_aside else None)
@@ -131,7 +130,7 @@ class DropFolders:
 
 
 def read_rows(name: str, text: str) -> Iterator[tuple[str, DroppedRow] | SetAside]:
-    """The rows of a file as (meter, row), and its lines that cannot be read."""
+    """Yield the rows of a file as (meter, row), and the lines that cannot be read."""
     lines = csv.reader(StringIO(text, newline=""), strict=True)
     places: list[int] | None = None
     while True:
@@ -147,7 +146,7 @@ def read_rows(name: str, text: str) -> Iterator[tuple[str, DroppedRow] | SetAsid
         if places is None:
             missing = [column for column in COLUMNS if cells.count(column) != 1]
             if missing:
-                yield SetAside(name, 1, f"its header lacks {', '.join(missing)}")
+                yield SetAside(name, 1, f"the header lacks {', '.join(missing)}")
                 return
             places = [cells.index(column) for column in COLUMNS]
             continue
@@ -162,14 +161,14 @@ def _row(cells: list[str], places: list[int]) -> tuple[str, DroppedRow]:
         raise ValueError(f"{len(cells)} cells")
     meter, serial, stamp, imported, exported = (cells[place].strip() for place in places)
     if not meter or len(meter) > CELL_MAX or len(serial) > CELL_MAX:
-        raise ValueError("its meter or serial is empty or too long")
+        raise ValueError("the meter or the serial number is empty or too long")
     return meter, DroppedRow(serial, _time_ns(stamp), _register(imported), _register(exported))
 
 
 def _register(text: str) -> int:
     # An empty cell is a missing register and never 0.
     if not (text.isascii() and text.isdigit()) or len(text) > DIGITS_MAX:
-        raise ValueError(f"{text[:CELL_MAX]!r} is no register in whole Wh")
+        raise ValueError(f"{text[:CELL_MAX]!r} is not a register in whole Wh")
     return int(text)
 
 
@@ -177,9 +176,9 @@ def _time_ns(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ValueError(f"{text[:CELL_MAX]!r} is no time") from error
+        raise ValueError(f"{text[:CELL_MAX]!r} is not a time") from error
     if moment.tzinfo is None:
-        raise ValueError(f"{text[:CELL_MAX]!r} names no zone")
+        raise ValueError(f"{text[:CELL_MAX]!r} has no time zone")
     return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
@@ -198,7 +197,7 @@ class FileDropMeter:
         self._folder = folders.folder(source.folder, source.set_aside)
 
     async def read(self) -> RegisterRead:
-        """The newest row, of the time that it names; raises `MeterFault`."""
+        """Read the newest row, as of the time in it; raises `MeterFault`."""
         # The folder is small and on this machine: a thread would cost more than reading it here.
         row = self._folder.newest(self._source.meter)
         where = f"{self._source.folder}, meter {self._source.meter}"
@@ -220,9 +219,9 @@ class FileDropMeter:
         )
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
-        """A file cannot be told anything: raises `MeterFault` CONTROL."""
-        sentence = f"{self._source.meter} is read from files: no {limit_w} W for {revert_s} s."
+        """Raise `MeterFault` METER_CONTROL: files carry no instructions."""
+        sentence = f"{self._source.meter} is read from files and cannot be limited to {limit_w} W for {revert_s} s."
         raise MeterFault("METER_CONTROL", sentence)
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file stays open."""

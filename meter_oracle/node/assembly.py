@@ -1,4 +1,4 @@
-"""Nodes put together: one from its settings, or several in one process with real TLS between them."""
+"""Builds nodes: one from its settings, or several in one process with real TLS between them."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ from meter_oracle.settings import MarketSettings, NodeSettings, SettingsInvalid,
 LOCAL = "127.0.0.1:0"
 
 OpenMeters = Callable[[Timekeeper], Sequence[PolledMeter]]
-"""Opens a node's own drivers, with the node's own clock of market time."""
+"""Opens the drivers of one node with the node's own clock of market time."""
 
 
 class NodeSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of several in a process: its key, certificate, meters, way to the ledger, clock.
+    """What a node is built from: its key, certificate, meters, way to the ledger, clock.
 
-    `LedgerGateway` and `RemoteLedgerGateway` are both a submitter and a view; the latter is a receiver, too.
+    `LedgerGateway` and `RemoteLedgerGateway` can be both `submitter` and `view`; the latter can be
+    `receiver` as well. With `sales` the node limits sellers' devices.
     """
 
     key: PrivateKey
@@ -87,7 +88,7 @@ def make_node(
     rule: ClockRule,
     health: HealthSink | None = None,
 ) -> OracleNode:
-    """A node that does not listen yet."""
+    """Build a node that does not listen yet."""
     keeper = Timekeeper(rule, now=setup.now)
     did = did_key(setup.key.public)
     teller = None
@@ -133,8 +134,8 @@ async def run_nodes(
 ) -> None:
     """Run several nodes on ports of this machine until cancelled.
 
-    `elsewhere` says where nodes that run somewhere else listen, by DID. `started` is told where
-    the nodes here listen.
+    `elsewhere` gives the addresses of nodes that run somewhere else, by DID. `started` receives the
+    addresses of the nodes here.
     """
     nodes = [make_node(market, timing, setup, rule=rule, health=health) for setup in setups]
     addresses = {node.did: f"127.0.0.1:{await node.listen(LOCAL)}" for node in nodes}
@@ -148,7 +149,7 @@ async def run_nodes(
 
 
 async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) -> None:
-    """Run the node of a file of settings until cancelled; raises `SettingsInvalid`, `OSError`."""
+    """Run the node of a settings file until cancelled; raises `SettingsInvalid` or `OSError`."""
     key = read_key(settings)
     ledger = RemoteLedgerGateway(settings.tls, settings.ledger.address, name=settings.ledger.name)
     setup = NodeSetup(
@@ -174,19 +175,19 @@ async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) 
 
 
 def read_key(settings: NodeSettings) -> PrivateKey:
-    """The node's key; raises `SettingsInvalid` unless it is one of the market's nodes."""
+    """Read the node's key; raises `SettingsInvalid` unless it belongs to a node of the market."""
     try:
         key = PrivateKey.from_pkcs8(Path(settings.key).read_bytes())
     except (OSError, IdentityError) as fault:
         raise SettingsInvalid(f"{settings.key}: {fault}") from None
     did = did_key(key.public)
     if did not in settings.market.nodes:
-        raise SettingsInvalid(f"{settings.key}: {did} is none of market.nodes")
+        raise SettingsInvalid(f"{settings.key}: {did} is not one of market.nodes")
     return key
 
 
 def _both(health: HealthSink | None, teller: HealthTeller | None) -> HealthSink | None:
-    """Where a board says what is new: to whoever listens here, and to the world."""
+    """Return a sink that passes findings on to the teller and to a listener in this process."""
     if teller is None:
         return health
 

@@ -1,11 +1,12 @@
 """An oracle node: it reads meters at a slot's boundary, agrees with the others, signs, submits.
 
-For each boundary: a sweep before it and one after it, the observation to all others, then for the
-slot that has ended, as often as there is something to report: whoever has the turn makes reports of
-what 2f + 1 nodes observed alike, gathers signatures and submits; the others sign what they vouch for
-and take over when the ledger holds nothing in time. No node believes another about the ledger.
+At each boundary the node reads all meters before and after it, and sends its observation to all other
+nodes. Then the slot that has ended is reported, in as many rounds as it takes: the node whose turn it is
+makes reports of what 2f + 1 nodes observed alike, collects signatures and submits; the others sign what
+they vouch for, and take over if the ledger holds nothing in time. No node believes another about the
+ledger.
 
-What goes wrong with a peer or a meter is said through `health` and stops nothing.
+A fault of a peer or a meter goes on the health board and stops nothing.
 """
 
 from __future__ import annotations
@@ -50,10 +51,7 @@ log = logging.getLogger("meter_oracle.node")
 
 
 class OracleNode:
-    """One node; `run` works until it is cancelled.
-
-    `ledger` is both the submitter and the view of the ledger. `poller` holds its meters.
-    """
+    """One node; `run` works until it is cancelled. `poller` holds its meters."""
 
     def __init__(
         self,
@@ -103,16 +101,18 @@ class OracleNode:
             view=view,
         )
         self._news: dict[int, asyncio.Event] = {}
-        self._over: set[int] = set()  # boundaries whose slot before them needs no report any more
+        self._over: set[int] = (
+            set()
+        )  # boundaries at which the slot that ends needs no report any more
         self._objectors: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def listen(self, address: str) -> int:
-        """Begin to answer peers at `host:port`; the port that it is."""
+        """Answer peers at `host:port` from now on; return the port."""
         return await self._server.start(*split_address(address))
 
     def connect(self, addresses: Mapping[str, str]) -> None:
-        """Where the other nodes listen, by DID; connections open when they are needed."""
+        """Set the addresses of the other nodes, by DID; connections open when they are needed."""
         self._links = {
             did: PeerLink(self._tls, did, address)
             for did, address in addresses.items()
@@ -121,7 +121,7 @@ class OracleNode:
         self._reporter.peers.links = self._links
 
     async def run(self) -> None:
-        """Read and report boundary after boundary; ends by being cancelled."""
+        """Read and report boundary after boundary, until cancelled."""
         slot_s = self._market.slot_s
         lead_ns = min(
             self._timing.lead_ms * 1_000_000 * self._keeper.rule.rate, slot_s * NS_PER_S // 2
@@ -132,7 +132,7 @@ class OracleNode:
             if self._teller is not None:
                 self._begin(self._teller.run())
             at_s = self._keeper.market_ns() // NS_PER_S
-            await self._board.node(self.did, "good", "It has started.", at_s=at_s)
+            await self._board.node(self.did, "good", "The node has started.", at_s=at_s)
             await self._certify(boundary_s - slot_s)
             while True:
                 await self._keeper.until(boundary_s * NS_PER_S - lead_ns)
@@ -160,10 +160,10 @@ class OracleNode:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("work of the node broke off", exc_info=task.exception())
+            log.error("a task of the node failed", exc_info=task.exception())
 
     async def _boundary(self, boundary_s: int) -> None:
-        """Everything that a boundary brings: reads, observations, the report of the slot before."""
+        """Do all the work of a boundary: limits, readings, observations, the report of the slot before."""
         if self._delivery is not None:
             self._begin(self._delivery.instruct(boundary_s))
         await self._poller.sweep(within_s=self._timing.sweep_ms / 1000)
@@ -182,10 +182,10 @@ class OracleNode:
             log.warning("the ledger does not say which meters are certified: %s", fault.sentence)
 
     def _forget(self, boundary_s: int) -> None:
-        """The slot that ends at a boundary is over: let go of what nobody will ask for again.
+        """Forget what no report needs any more, now that the slot ending at a boundary is reported.
 
-        Registers are needed while a slot before or behind them is reported: minutes, as a rule, and
-        `keep_slots` at most.
+        The registers at a boundary are needed while the slot before or after it is reported: for minutes
+        as a rule, and for `keep_slots` at most.
         """
         self._over.add(boundary_s)
         slot_s = self._market.slot_s
@@ -201,7 +201,7 @@ class OracleNode:
         self._over = {kept for kept in self._over if kept >= oldest_s}
 
     async def _follow(self, boundary_s: int) -> None:
-        """Look again at meters that are late, and tell the others of each that comes."""
+        """Read late meters again, and send the others an observation of each that answers."""
         while boundary_s >= self._oldest_s():
             late = self._poller.late(boundary_s)
             if late:
@@ -242,14 +242,14 @@ class OracleNode:
             self._objectors.add(link.name)
             if len(self._objectors) > self._market.faulty_max:
                 said = (
-                    f"{len(self._objectors)} nodes say that our clock is wrong: {answer.sentence}"
+                    f"{len(self._objectors)} nodes object to this node's clock: {answer.sentence}"
                 )
                 await self._board.node(self.did, "clock", said, at_s=at_s)
         else:
             self._objectors.discard(link.name)
 
     async def _report(self, boundary_s: int) -> None:
-        """Report the slot that ends at a boundary until the ledger holds all of its meters."""
+        """Report the slot that ends at a boundary, until the ledger holds all of its meters."""
         slot = boundary_s - self._market.slot_s
         attempt = 0
         while boundary_s >= self._oldest_s():
@@ -271,7 +271,7 @@ class OracleNode:
             attempt += 1
 
     async def _gathered(self, boundary_s: int) -> None:
-        """Return when all nodes have observed a boundary, or when patience is over."""
+        """Return when all nodes have sent an observation of a boundary, or after `patience_ms`."""
         deadline = asyncio.get_running_loop().time() + self._timing.patience_ms / 1000
         while len(self._observations.at(boundary_s)) < len(self._market.nodes):
             left_s = deadline - asyncio.get_running_loop().time()
@@ -291,7 +291,7 @@ class OracleNode:
                 self._reporter.notice(message.slot)
                 return Heard(OK)
             case _:
-                return Heard("MESSAGE_UNEXPECTED", "A node takes no such message.")
+                return Heard("MESSAGE_UNEXPECTED", "A node does not take this kind of message.")
 
     async def _hear(self, peer: str, message: Observe) -> Heard:
         moment = self._moment()
@@ -316,6 +316,6 @@ class OracleNode:
         return self._news.setdefault(boundary_s, asyncio.Event())
 
     def _stir(self, boundary_s: int) -> None:
-        """A boundary is news for the slot before it and for the one after it."""
+        """Wake the reports of the slots before and after a boundary."""
         self._event(boundary_s).set()
         self._event(boundary_s + self._market.slot_s).set()

@@ -49,7 +49,7 @@ def test_address_that_is_none_is_refused(tmp_path: Path) -> None:
 
     said = refusal("await", "--profile", profile, "--listening", "database", "--", "true")
 
-    assert "'database' is no host:port" in said
+    assert "'database' is not host:port" in said
 
 
 @pytest.mark.parametrize(

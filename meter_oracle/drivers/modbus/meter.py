@@ -1,8 +1,8 @@
 """The driver for Modbus/TCP: SunSpec devices, and meters with a register map.
 
-One request brings both registers and their scale, so they are of one moment. The serial number is
-asked for on every new connection and again after a while, because a gateway keeps its connection
-when the meter behind it is exchanged.
+One request brings both registers and their scale, so they are of one moment. The driver asks for the
+serial number on every new connection and again after a while, because a gateway keeps its connection when
+the meter behind it is exchanged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class ModbusMeter:
     """A meter on Modbus/TCP, read over a connection of its own.
 
-    `clock` is nanoseconds UTC. Calls queue up: one request at a time.
+    `clock` gives nanoseconds UTC. Calls queue up: one request at a time.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ModbusMeter:
         self._serial_due_s = 0.0
 
     async def read(self) -> RegisterRead:
-        """Both registers now. Raises `MeterFault`; it may be asked again."""
+        """Read both registers. Raises `MeterFault`; the caller may ask again."""
         async with self._lock:
             try:
                 async with asyncio.timeout(self._source.deadline_s):
@@ -73,7 +73,7 @@ class ModbusMeter:
                 raise self._silent() from None
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
-        """Limit the device to `limit_w` for `revert_s`; only worked out unless control is live.
+        """Limit the device to `limit_w` for `revert_s`; without live control nothing is written.
 
         Raises `MeterFault`; after METER_SILENT the device may or may not have taken the limit.
         """
@@ -89,7 +89,7 @@ class ModbusMeter:
                 sentence = f"{self._link.where} is {found}, not {self._expected}."
                 raise MeterFault("METER_SERIAL", sentence)
             if self._device is None:
-                raise MeterFault("METER_CONTROL", f"{self._link.where} is no SunSpec device.")
+                raise MeterFault("METER_CONTROL", f"{self._link.where} is not a SunSpec device.")
             return await instruct(
                 self._link,
                 self._device,
@@ -108,11 +108,11 @@ class ModbusMeter:
                 raise self._silent() from None
 
     async def close(self) -> None:
-        """Close the connection; a read in between opens it again."""
+        """Close the connection; reading again opens it again."""
         self._link.drop()
 
     async def _again_if_closed(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Once more over a new connection, where the device had closed the old one."""
+        """Act again over a new connection if the device has closed the old one."""
         try:
             return await act()
         except ConnectionError:
@@ -121,7 +121,7 @@ class ModbusMeter:
             return await act()
         except ConnectionError as error:
             self._link.drop()
-            sentence = f"{self._link.where} closes the connection: {error}."
+            sentence = f"{self._link.where} closed the connection: {error}."
             raise MeterFault("METER_SILENT", sentence) from error
 
     async def _read(self) -> RegisterRead:
@@ -154,7 +154,7 @@ class ModbusMeter:
         )
 
     async def _open(self) -> None:
-        """Connect, learn what the device is, and that it is the right one."""
+        """Connect, and find out what the device is."""
         await self._link.connect()
         if self._fixed is not None:
             self._use(self._fixed, self._fixed.first)
@@ -163,9 +163,7 @@ class ModbusMeter:
             found = self._device.energy()
             if found is None:
                 models = ", ".join(str(model.id) for model in self._device.models)
-                lacks = (
-                    f"{self._link.where} has SunSpec models {models}, and none counts both ways."
-                )
+                lacks = f"{self._link.where} has SunSpec models {models}; none of them has both energies."
                 raise MeterFault("METER_MISSING", lacks)
             model, family = found
             self._use(family, model.address + family.first)
@@ -192,7 +190,7 @@ class ModbusMeter:
             data = await self._link.read(point.function, point.at, point.registers)
         except ExceptionAnswer as answer:
             if answer.exception in {ILLEGAL_FUNCTION, ILLEGAL_ADDRESS}:
-                return ""  # a variant of the family that does not tell one
+                return ""  # a variant of the family without a serial number
             raise
         return read_serial(point, data)
 

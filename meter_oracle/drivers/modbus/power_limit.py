@@ -1,8 +1,9 @@
-"""An instruction to a device: the power limit of SunSpec models 704 and 123, and how it is checked.
+"""Writes a power limit to a device: SunSpec models 704 and 123.
 
-A limit is a share of the device's rated power and always carries a reversion time, at least the
-slot and less than two, so that a device which is never spoken to again goes back to itself. What
-was written is read back. A limit only limits: what is settled is what the meter counted.
+A limit is a share of the device's rated power. It always carries a reversion time of at least one slot
+and less than two, so a device that is never reached again returns to normal by itself. The driver reads
+back what it wrote. Which device is limited, and to how much, is decided in `control/`; settlement goes by
+what the meter counted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ ENABLED, DISABLED = 1, 0
 
 
 class _LimitRegisters(NamedTuple):
-    """Where a model holds the limit: offsets from its id register, registers of the time."""
+    """Where a model holds the limit (offsets from its id register), and its longest reversion time."""
 
     first: int
     scale_at: int
@@ -38,11 +39,11 @@ _LIMITS: Mapping[int, _LimitRegisters] = {
 
 
 def check_reversion(revert_s: int, *, slot_s: int) -> None:
-    """Raise `MeterFault` CONTROL unless the reversion time is a slot or more, and less than two."""
+    """Raise `MeterFault` METER_CONTROL unless the reversion time is at least one slot and below two."""
     if not slot_s <= revert_s < 2 * slot_s:
         raise MeterFault(
             "METER_CONTROL",
-            f"a limit reverts after {slot_s} to {2 * slot_s - 1} s, {revert_s} s were asked for.",
+            f"A limit must revert after {slot_s} to {2 * slot_s - 1} s, not after {revert_s} s.",
         )
 
 
@@ -58,17 +59,19 @@ async def instruct(
 ) -> Instruction:
     """Limit the device at `link` to `limit_w` for `revert_s`; without `live` nothing is written.
 
-    Raises `MeterFault` CONTROL where the device cannot, or told another limit when read back.
+    Raises `MeterFault` METER_CONTROL if the device cannot be limited, or has another limit afterwards.
     """
     model, limit = _controls(link, device)
     if rated_w <= 0 or limit_w < 0:
-        raise MeterFault("METER_CONTROL", f"{link.where}: {limit_w} W of {rated_w} W is no share.")
+        raise MeterFault(
+            "METER_CONTROL", f"{link.where}: {limit_w} W of {rated_w} W is not a share."
+        )
     if revert_s > limit.revert_max_s:
         raise MeterFault("METER_CONTROL", f"{link.where} counts to {limit.revert_max_s} s only.")
     scale_data = await link.read(READ_HOLDING, model.address + limit.scale_at, 1)
     scale = int.from_bytes(scale_data, "big", signed=True)
     if not -SCALE_MAX <= scale <= SCALE_MAX:
-        raise MeterFault("METER_CONTROL", f"{link.where} gives no scale of its limit.")
+        raise MeterFault("METER_CONTROL", f"{link.where} gives no valid scale for its limit.")
     share = _share(min(limit_w, rated_w), rated_w, scale)
     registers = _registers(model.id, share, revert_s)
     address = model.address + limit.first
@@ -96,7 +99,7 @@ def _controls(link: ModbusLink, device: SunSpecDevice) -> tuple[Model, _LimitReg
 
 
 def _share(limit_w: int, rated_w: int, scale: int) -> int:
-    """The share in the device's steps of a percent, rounded down: never more than was allowed."""
+    """Return the share in the device's steps of a percent, rounded down to stay below the limit."""
     if scale >= 0:
         return limit_w * PERCENT // (rated_w * 10**scale)
     return limit_w * PERCENT * 10**-scale // rated_w
@@ -110,7 +113,7 @@ def _limit_w(share: int, rated_w: int, scale: int) -> int:
 
 def _registers(model_id: int, share: int, revert_s: int) -> list[int]:
     if share > 0xFFFE:
-        raise MeterFault("METER_CONTROL", f"the share {share} is too fine for a register.")
+        raise MeterFault("METER_CONTROL", f"The share {share} does not fit into a register.")
     if model_id == 704:
         high, low = revert_s >> 16, revert_s & 0xFFFF
         return [ENABLED, share, share, DISABLED, high, low]
@@ -122,5 +125,5 @@ async def _read_back(link: ModbusLink, address: int, written: list[int]) -> None
     told = list(struct.unpack(f">{count}H", await link.read(READ_HOLDING, address, count)))
     if told != written:
         raise MeterFault(
-            "METER_CONTROL", f"{link.where} was told {written} and says {told} when read back."
+            "METER_CONTROL", f"{link.where} returned {told} after {written} was written."
         )
