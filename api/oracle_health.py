@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
 
 import msgspec
 import structlog
@@ -26,15 +25,12 @@ from api.read_model.reads import UNREADABLE
 from api.read_model.records import HealthRecord
 from api.server.metrics import Metrics
 from api.services import Services
+from chaincode.documents.document import Opened, misdirected
+from chaincode.documents.health import HEALTH, HEALTH_BYTES_MAX, HealthWord
 from chaincode.metering.reports import NODES_MAX, OracleSet
-from identity.canonical import INTEGER_MAX
-from identity.jws import Compact, TokenRefused, decode_payload, parse_compact
-from identity.keys import verify
+from identity.jws import TokenRefused
 
-HEALTH_TYP = "commonwatt-health+jws"
 MEDIA_TYPE = "application/jose"
-WORD_BYTES_MAX = 131_072
-FINDINGS_MAX = 50
 OFF_MS_MAX = 60_000  # a node's clock is ours within this; the oracle itself allows less
 WORDS_AT_ONCE = 256  # of one node: all its 10,000 meters, and some more
 WORDS_PER_S = 16  # all of them again every 30 s, and what changes meanwhile
@@ -60,31 +56,6 @@ STATUS = {
 """HTTP status of a refusal; 400 for all others."""
 
 log = structlog.get_logger("api")
-
-Natural = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
-
-
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a meter, or the node of a DID, was found at a market time, s."""
-
-    at_s: Natural
-    sentence: Annotated[str, msgspec.Meta(max_length=240)]
-    state: Annotated[str, msgspec.Meta(pattern=r"^[a-z]{1,32}\Z")]
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
-
-
-class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs; `said_ms` is its own clock, milliseconds UTC."""
-
-    area: str
-    channel: str
-    contract: str
-    findings: Annotated[list[Finding], msgspec.Meta(max_length=FINDINGS_MAX)]
-    said_ms: Natural
-    v: Literal[1]
-
-
-_words = msgspec.json.Decoder(HealthWord)
 
 
 @dataclass
@@ -131,33 +102,33 @@ class OracleHealth:
 
     async def _take(self, token: bytes) -> None:
         try:
-            compact = parse_compact(token, typ=HEALTH_TYP, bytes_max=WORD_BYTES_MAX)
-            word = decode_payload(compact.payload, _words)
+            opened = HEALTH.open(token)
         except TokenRefused as refused:
             raise HEALTH_UNREADABLE(reason=refused.sentence) from None
+        word = opened.payload
         self._check_market(word)
         try:
             async with self._one_at_a_time:
                 oracle = await self._services.freshness.oracle()
-                self._check_signer(compact, oracle)
-                await self._check_time(compact.did, word.said_ms)
-                await self._write(compact.did, word, [] if oracle is None else oracle.nodes)
+                self._check_signer(opened, oracle)
+                await self._check_time(opened.did, word.said_ms)
+                await self._write(opened.did, word, [] if oracle is None else oracle.nodes)
         except UNREADABLE:
             raise READ_MODEL_UNAVAILABLE() from None
 
     def _check_market(self, word: HealthWord) -> None:
         services = self._services
-        named = f"{word.contract} on {word.channel}, area {word.area}"
         ledger = services.ledger
-        here = f"{ledger.contract} on {ledger.channel}, area {services.area}"
-        if named != here:
+        if word.area != services.area or misdirected(word, ledger) is not None:
+            named = f"{word.contract} on {word.channel}, area {word.area}"
+            here = f"{ledger.contract} on {ledger.channel}, area {services.area}"
             raise HEALTH_MARKET(named=named, here=here)
 
-    def _check_signer(self, compact: Compact, oracle: OracleSet | None) -> None:
-        if oracle is None or compact.did not in oracle.nodes:
-            raise HEALTH_SIGNER(did=compact.did, area=self._services.area)
-        if not verify(compact.check):
-            raise HEALTH_SIGNATURE(did=compact.did)
+    def _check_signer(self, opened: Opened[HealthWord], oracle: OracleSet | None) -> None:
+        if oracle is None or opened.did not in oracle.nodes:
+            raise HEALTH_SIGNER(did=opened.did, area=self._services.area)
+        if not opened.holds():
+            raise HEALTH_SIGNATURE(did=opened.did)
 
     async def _check_time(self, did: str, said_ms: int) -> None:
         """Hold a word's time against ours and the node's last; count it."""
@@ -201,7 +172,7 @@ async def _body(request: Request) -> bytes:
     size = 0
     async for piece in request.stream():
         size += len(piece)
-        if size > WORD_BYTES_MAX:
-            raise BODY_TOO_LARGE(limit=WORD_BYTES_MAX)
+        if size > HEALTH_BYTES_MAX:
+            raise BODY_TOO_LARGE(limit=HEALTH_BYTES_MAX)
         pieces.append(piece)
     return b"".join(pieces)

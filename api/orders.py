@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 
 from api.access.table import Viewer
 from api.faults import LEDGER_BUSY, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, REFUSED
 from api.services import Services
+from chaincode.documents.document import Document
 from chaincode.errors import NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
-from chaincode.orders.sheets import (
-    AMEND_TYP,
-    CANCEL_TYP,
-    SHEET_BYTES_MAX,
-    SHEET_TYP,
-    TOKEN_BYTES_MAX,
-    TokensArguments,
-)
-from identity.jws import Compact, TokenRefused, parse_compact
+from chaincode.orders.sheets import AMENDS, CANCELS, SHEETS, TokensArguments
+from identity.jws import Compact, TokenRefused
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Receipt, Unknown
 
 ATTEMPTS_MAX = 20  # of a batch that conflicts; each loses only to one that committed
@@ -42,17 +36,10 @@ Act = Literal["place_orders", "amend_orders", "cancel_orders"]
 NOT_OWN_TOKEN = "NOT_OWN_TOKEN"  # noqa: S105 a code
 
 
-class Form(NamedTuple):
-    """What a token of an act looks like: its `typ` and how long it may be."""
-
-    typ: str
-    bytes_max: int
-
-
-FORMS: Mapping[Act, Form] = {
-    "place_orders": Form(SHEET_TYP, SHEET_BYTES_MAX),
-    "amend_orders": Form(AMEND_TYP, TOKEN_BYTES_MAX),
-    "cancel_orders": Form(CANCEL_TYP, TOKEN_BYTES_MAX),
+FORMS: Mapping[Act, Document[Any]] = {
+    "place_orders": SHEETS,
+    "amend_orders": AMENDS,
+    "cancel_orders": CANCELS,
 }
 
 
@@ -124,9 +111,9 @@ async def carry(
     return [answer or next(carried) for answer in refused]
 
 
-def _read(token: str, form: Form) -> Compact | TokenRefused:
+def _read(token: str, form: Document[Any]) -> Compact | TokenRefused:
     try:
-        return parse_compact(token, typ=form.typ, bytes_max=form.bytes_max)
+        return form.parse(token)
     except TokenRefused as refused:
         return refused
 

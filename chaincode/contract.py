@@ -38,6 +38,7 @@ from chaincode.state import encode
 
 NAME = "commonwatt"
 VERSION = "1"
+LAYOUT = 2  # of the rows; it grows when rows of the last layout can no longer be read
 
 DSO: tuple[OrganisationRole, ...] = ("dso",)
 RETAILER: tuple[OrganisationRole, ...] = ("retailer",)
@@ -136,6 +137,7 @@ class Contract:
 
     name = NAME
     version = VERSION
+    layout = LAYOUT
 
     def is_write(self, name: str) -> bool:
         """Whether transaction `name` writes; refuses an unknown one."""

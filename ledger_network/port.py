@@ -116,6 +116,11 @@ class Contract(Protocol):
         """The version that simulates; it stands in the envelope and decides nothing."""
         ...
 
+    @property
+    def layout(self) -> int:
+        """The layout of its rows; a ledger whose rows have another one is not opened."""
+        ...
+
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
         """Carry out transaction `name` on `context`; the answer as JSON. Raises `Refused`.
 

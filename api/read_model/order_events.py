@@ -15,23 +15,21 @@ import msgspec
 from api.read_model.batch import Batch
 from api.read_model.registry import Registry
 from api.read_model.statements import AMEND_ORDER, CANCEL_ORDER, OPEN_SLOT, PUT_ORDER
+from chaincode.documents.document import Destination, Document
 from chaincode.orders.handlers import OrdersChanged, TokensAnswer
 from chaincode.orders.sheets import (
-    AMEND_TYP,
-    CANCEL_TYP,
-    SHEET_BYTES_MAX,
-    SHEET_TYP,
-    TOKEN_BYTES_MAX,
+    AMENDS,
+    CANCELS,
+    SHEETS,
     Amend,
     Cancel,
     Sheet,
     Step,
     TokensArguments,
 )
-from identity.jws import parse_compact
 from ledger_network.port import Happened
 
-P = TypeVar("P")
+P = TypeVar("P", bound=Destination)
 
 _arguments = msgspec.json.Decoder(TokensArguments)
 _answers = msgspec.json.Decoder(TokensAnswer)
@@ -54,12 +52,12 @@ def orders_changed(data: msgspec.Raw, happened: Happened, registry: Registry, ba
         case "PLACED":
             _place(happened, registry, batch)
         case "AMENDED":
-            for did, amend in _tokens(happened, "AMENDED", AMEND_TYP, _amends):
+            for did, amend in _tokens(happened, "AMENDED", AMENDS, _amends):
                 key = (did, amend.slot, amend.id, amend.area)
                 batch.put(AMEND_ORDER, (*_shown(amend.steps), amend.revision, block, *key))
                 batch.traders.add(did)
         case "CANCELLED":
-            for did, cancel in _tokens(happened, "CANCELLED", CANCEL_TYP, _cancels):
+            for did, cancel in _tokens(happened, "CANCELLED", CANCELS, _cancels):
                 key = (did, cancel.slot, cancel.id, cancel.area)
                 batch.put(CANCEL_ORDER, (False, block, *key))
                 batch.traders.add(did)
@@ -72,7 +70,7 @@ def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
     rows = batch.rows(PUT_ORDER)
     areas = registry.zone_areas
     placed_s: dict[str, int] = {}
-    for did, sheet in _tokens(happened, "PLACED", SHEET_TYP, _sheets, bytes_max=SHEET_BYTES_MAX):
+    for did, sheet in _tokens(happened, "PLACED", SHEETS, _sheets):
         area = areas[sheet.zone]
         if area not in placed_s:
             placed_s[area] = registry.market_s(area, happened.time_s)
@@ -92,17 +90,15 @@ def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
 def _tokens(
     happened: Happened,
     done: str,
-    typ: str,
+    document: Document[P],
     decoder: msgspec.json.Decoder[P],
-    *,
-    bytes_max: int = TOKEN_BYTES_MAX,
 ) -> Iterator[tuple[str, P]]:
     """Signer and payload of the tokens that the contract answered with `done`."""
     tokens = _arguments.decode(happened.arguments).tokens
     answers = _answers.decode(happened.result).answers
     for token, answer in zip(tokens, answers, strict=True):
         if answer.code == done:
-            compact = parse_compact(token, typ=typ, bytes_max=bytes_max)
+            compact = document.parse(token)
             yield compact.did, decoder.decode(compact.payload)
 
 

@@ -31,9 +31,8 @@ from api.read_model.statements import (
     PUT_TRADE,
     SETTLE_TRADE,
 )
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
+from chaincode.accounts.wording import in_english
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import MatchedTrade, SlotCleared
 from chaincode.metering.reports import Report
@@ -220,7 +219,7 @@ async def _post(at: Place, area: str, slot: int, postings: Sequence[Posting]) ->
     for number, posting in enumerate(postings[known:], start=known):
         row = (
             at.batch.next_posting(), area, slot, number, posting.account, posting.amount_nano,
-            posting.kind, int(posting.trade) if posting.trade else None, posting.explain,
+            posting.kind, int(posting.trade) if posting.trade else None, in_english(posting),
             posting.cause or happened.name, happened.transaction, at.block,
         )  # fmt: skip
         at.batch.put(ADD_POSTING, row)

@@ -7,18 +7,7 @@ from strawberry import ID
 
 from api.read_model.records import AccountRecord, CertificateRecord, PostingRecord
 from api.schema.scalars import Energy, Money, Time, money
-
-RULES = {
-    "energy": "Who bills whom",
-    "spread": "The spread of prices",
-    "residual": "Residual supply",
-    "surplus": "Surplus",
-    "fee": "Grid fees",
-    "vat": "VAT",
-    "credit": "Payments",
-    "debit": "Payments",
-}
-"""The rule that an amount follows, by the kind of its posting up to the colon."""
+from chaincode.accounts.posting import kind_of
 
 
 @strawberry.type(description="What an account holds in money and in energy certificates.")
@@ -68,7 +57,7 @@ class Certificate:
 
 def rule_of(kind: str) -> str:
     """The name of the rule behind a posting."""
-    return RULES.get(kind.partition(":")[0], kind)
+    return kind_of(kind).section
 
 
 def posting_node(record: PostingRecord) -> Posting:

@@ -13,9 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import CREDIT, DEBIT, Posting
 from chaincode.area.zones import LANES, AreaName, Lane, get_lane
 from chaincode.consortium.registry import PARTICIPANTS
 from chaincode.context import Context
@@ -93,12 +91,12 @@ class PaymentArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def credit_client(context: Context, arguments: PaymentArguments) -> Payment:
     """The retailer has been paid outside and credits its client."""
-    return _pay(context, arguments, arguments.amount_nano, "credit")
+    return _pay(context, arguments, arguments.amount_nano, CREDIT)
 
 
 def debit_client(context: Context, arguments: PaymentArguments) -> Payment:
     """The retailer pays its client out, from what is not reserved."""
-    return _pay(context, arguments, -arguments.amount_nano, "debit")
+    return _pay(context, arguments, -arguments.amount_nano, DEBIT)
 
 
 def _pay(context: Context, arguments: PaymentArguments, amount_nano: int, kind: str) -> Payment:

@@ -24,6 +24,7 @@ from chaincode.clearing.cover import (
 )
 from chaincode.consortium.registry import locked_traders
 from chaincode.context import Context
+from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
 from chaincode.metering.meters import METERS, MeterVersion, meter_at
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
@@ -248,7 +249,7 @@ class Covering:
     def _left_out(
         self, did: str, order: StoredOrder, wanted_wh: int, cover_nano: int
     ) -> LeftOutReason | None:
-        if order.expires_s is not None and order.expires_s <= self._gate_s:
+        if is_expired(order.expires_s, at_s=self._gate_s):
             return "EXPIRED"
         if order.zone in self._paused:
             return "ZONE_PAUSED"

@@ -12,13 +12,13 @@ import msgspec
 
 from chaincode.consortium.registry import PARTICIPANTS, regulator_did, set_lock
 from chaincode.context import Context
+from chaincode.documents.document import Document
+from chaincode.documents.intake import take
 from chaincode.errors import (
     ACT_SEQUENCE,
     PARTICIPANT_UNKNOWN,
     SIGNER_UNKNOWN,
-    Refused,
 )
-from chaincode.orders.sheets import TOKEN_BYTES_MAX, read_tokens
 from chaincode.state import Count, Did, Row, Table, encode
 
 ACT_TYP = "commonwatt-act+jws"
@@ -59,20 +59,16 @@ class ActAnswer(msgspec.Struct, frozen=True):
     applied: bool
 
 
-_acts = msgspec.json.Decoder(Act)
+ACT_DOCUMENTS = Document(ACT_TYP, Act)
 
 
 def record_act(context: Context, arguments: ActArguments) -> ActAnswer:
     """Verify and apply a signed act of the regulator."""
-    read = read_tokens(
-        context, [arguments.token], typ=ACT_TYP, bytes_max=TOKEN_BYTES_MAX, decoder=_acts
-    )[0]
-    if isinstance(read, Refused):
-        raise read
-    act = read.payload
-    if read.did != regulator_did(context):
-        raise SIGNER_UNKNOWN(did=read.did)
-    row = ACTS.get(context, read.did)
+    signed = take(context, ACT_DOCUMENTS, arguments.token)
+    act = signed.payload
+    if signed.did != regulator_did(context):
+        raise SIGNER_UNKNOWN(did=signed.did)
+    row = ACTS.get(context, signed.did)
     applied = 0 if row is None else row.applied
     if 1 <= act.sequence <= applied:
         return ActAnswer(act.sequence, applied=False)
@@ -80,7 +76,7 @@ def record_act(context: Context, arguments: ActArguments) -> ActAnswer:
         raise ACT_SEQUENCE(sequence=act.sequence, due=applied + 1)
     if PARTICIPANTS.get(context, act.participant) is None:
         raise PARTICIPANT_UNKNOWN(did=act.participant)
-    ACTS.put(context, ActSequence(applied=act.sequence), read.did)
+    ACTS.put(context, ActSequence(applied=act.sequence), signed.did)
     set_lock(context, act.participant, locked=act.act == "lock")
     context.emit("act_recorded", encode(act))
     return ActAnswer(act.sequence, applied=True)

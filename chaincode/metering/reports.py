@@ -38,9 +38,9 @@ from chaincode.context import (
     Accepted,
     Context,
 )
+from chaincode.documents.document import Document
+from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
-    CHANNEL_WRONG,
-    CONTRACT_WRONG,
     LEAVES_COUNT,
     LEAVES_MISSING,
     LEAVES_ORDER,
@@ -55,9 +55,6 @@ from chaincode.errors import (
     REPORT_EARLY,
     REPORT_LATE,
     REPORT_ROOT,
-    REPORTS_DIFFER,
-    SHEET_UNREADABLE,
-    SIGNATURE_INVALID,
     SIGNATURES_FEW,
     SIGNER_REPEATED,
     SIGNER_UNKNOWN,
@@ -74,7 +71,6 @@ from chaincode.metering.readings import (
     reading_key,
     stored_versions,
 )
-from chaincode.orders.sheets import TOKEN_BYTES_MAX
 from chaincode.slots.gate import SLOTS
 from chaincode.state import (
     Count,
@@ -91,7 +87,7 @@ from chaincode.state import (
     with_version,
 )
 from chaincode.units import Power, times_exceeded
-from identity.jws import TokenRefused, decode_payload, parse_compact
+from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
 LEAVES_MAX = 1_000  # meters of a report: up to sixteen keys are read for each
@@ -153,7 +149,8 @@ class Recorded(msgspec.Struct, frozen=True):
     recorded: int
 
 
-_reports = msgspec.json.Decoder(Report)
+REPORTS = Document(REPORT_TYP, Report)
+
 _leaves = msgspec.json.Decoder(list[Leaf])
 
 
@@ -206,7 +203,7 @@ def merkle_root(leaves: Sequence[bytes]) -> str:
 
 def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
     """Check a report's signatures, root and plausibility, and store its readings privately."""
-    report, signers = _read_tokens(context, arguments.tokens)
+    report, signers = take_cosigned(context, REPORTS, arguments.tokens)
     area = get_area(context, report.area)
     require_slot_start(area, report.slot)
     _check_signers(context, report, signers)
@@ -236,28 +233,6 @@ def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
         collection.put(key, reading)
     context.emit("readings_recorded", encode(report))
     return Recorded(len(leaves))
-
-
-def _read_tokens(context: Context, tokens: Sequence[str]) -> tuple[Report, list[str]]:
-    """The one report that all tokens carry, and who signed it."""
-    try:
-        compacts = [
-            parse_compact(token, typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX) for token in tokens
-        ]
-        report = decode_payload(compacts[0].payload, _reports)
-    except TokenRefused as refused:
-        raise SHEET_UNREADABLE(reason=refused.sentence) from None
-    if any(compact.payload != compacts[0].payload for compact in compacts):
-        raise REPORTS_DIFFER()
-    if report.channel != context.channel:
-        raise CHANNEL_WRONG(channel=report.channel, here=context.channel)
-    if report.contract != context.contract:
-        raise CONTRACT_WRONG(contract=report.contract, here=context.contract)
-    held = context.verify_many([compact.check for compact in compacts])
-    for compact, holds in zip(compacts, held, strict=True):
-        if not holds:
-            raise SIGNATURE_INVALID(did=compact.did)
-    return report, [compact.did for compact in compacts]
 
 
 def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> None:

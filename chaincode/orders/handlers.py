@@ -16,9 +16,10 @@ from typing import TypeVar
 import msgspec
 
 from chaincode.context import Context
+from chaincode.documents.document import Destination, Opened, is_expired
+from chaincode.documents.intake import take_batch
 from chaincode.errors import (
     AMENDED_ALREADY,
-    BATCH_STEPS,
     CAPACITY_EXCEEDED,
     GATE_CLOSED,
     ID_REPEATED,
@@ -45,33 +46,23 @@ from chaincode.errors import (
 from chaincode.metering.meters import MeterVersion, meter_at
 from chaincode.orders.order_batch import Desk, RowKey, SlotTerms, StoredOrder
 from chaincode.orders.sheets import (
-    AMEND_TYP,
-    CANCEL_TYP,
-    SHEET_BYTES_MAX,
-    SHEET_TYP,
-    TOKEN_BYTES_MAX,
+    AMENDS,
+    CANCELS,
+    ORDERS_PER_SHEET_MAX,
+    SHEETS,
     Amend,
     Cancel,
-    Payload,
     Sheet,
     SheetOrder,
-    Token,
     TokensArguments,
-    read_tokens,
 )
 from chaincode.state import encode
 from chaincode.units import Energy, Power, Price
 
 STEPS_MAX = 20  # steps of one order
-BATCH_STEPS_MAX = 2_000  # steps of all sheets of a batch
 ORDERS_PER_ROW_MAX = 50  # orders of one participant in one slot, cancelled ones too
-ORDERS_PER_SHEET_MAX = 200  # two days of quarter hours
 
-P = TypeVar("P", bound=Payload)
-
-_sheets = msgspec.json.Decoder(Sheet)
-_amends = msgspec.json.Decoder(Amend)
-_cancels = msgspec.json.Decoder(Cancel)
+P = TypeVar("P", bound=Destination)
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -97,61 +88,37 @@ class OrdersChanged(msgspec.Struct, frozen=True):
 
 def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Place the orders of up to 500 signed sheets; the answer is per sheet."""
-    read = read_tokens(
-        context,
-        arguments.tokens,
-        typ=SHEET_TYP,
-        bytes_max=SHEET_BYTES_MAX,
-        decoder=_sheets,
-    )
-    sheets = [token for token in read if not isinstance(token, Refused)]
-    steps = sum(max(1, len(order.steps)) for order in _readable_orders(sheets))
-    if steps > BATCH_STEPS_MAX:
-        raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
+    taken = take_batch(context, SHEETS, arguments.tokens)
+    sheets = [token for token in taken if not isinstance(token, Refused)]
     desk = Desk(context)
     desk.load_locks()
     desk.load_meters({token.payload.meter: None for token in sheets})
     desk.load_traders((token.did, token.payload.meter) for token in sheets)
     desk.load_rows(_sheet_rows(desk, sheets))
-    return _answer(context, desk, read, "PLACED", _place)
+    return _answer(context, desk, taken, "PLACED", _place)
 
 
 def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Replace the steps of open orders; Wh given up cost the cancellation fee."""
-    read = read_tokens(
-        context,
-        arguments.tokens,
-        typ=AMEND_TYP,
-        bytes_max=TOKEN_BYTES_MAX,
-        decoder=_amends,
-    )
-    amends = [token for token in read if not isinstance(token, Refused)]
-    steps = sum(len(token.payload.steps) for token in amends)
-    if steps > BATCH_STEPS_MAX:
-        raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)
+    taken = take_batch(context, AMENDS, arguments.tokens)
+    amends = [token for token in taken if not isinstance(token, Refused)]
     desk = Desk(context)
     desk.load_locks()
     desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
     desk.load_meters({order.meter: None for order in desk.all_orders()})
-    return _answer(context, desk, read, "AMENDED", _amend)
+    return _answer(context, desk, taken, "AMENDED", _amend)
 
 
 def cancel_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     """Withdraw open orders; their Wh cost the cancellation fee."""
-    read = read_tokens(
-        context,
-        arguments.tokens,
-        typ=CANCEL_TYP,
-        bytes_max=TOKEN_BYTES_MAX,
-        decoder=_cancels,
-    )
-    cancels = [token for token in read if not isinstance(token, Refused)]
+    taken = take_batch(context, CANCELS, arguments.tokens)
+    cancels = [token for token in taken if not isinstance(token, Refused)]
     desk = Desk(context)
     desk.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels)
-    return _answer(context, desk, read, "CANCELLED", _cancel)
+    return _answer(context, desk, taken, "CANCELLED", _cancel)
 
 
-def _sheet_rows(desk: Desk, sheets: Sequence[Token[Sheet]]) -> Iterator[RowKey]:
+def _sheet_rows(desk: Desk, sheets: Sequence[Opened[Sheet]]) -> Iterator[RowKey]:
     for token in sheets:
         area = desk.area_of(token.payload.meter)
         if area is not None:
@@ -159,7 +126,7 @@ def _sheet_rows(desk: Desk, sheets: Sequence[Token[Sheet]]) -> Iterator[RowKey]:
                 yield RowKey(area, order.slot, token.did)
 
 
-def _readable_orders(sheets: Sequence[Token[Sheet]]) -> Iterator[SheetOrder]:
+def _readable_orders(sheets: Sequence[Opened[Sheet]]) -> Iterator[SheetOrder]:
     """The orders of sheets that have no more than they may; of others nothing is read."""
     for token in sheets:
         if len(token.payload.orders) <= ORDERS_PER_SHEET_MAX:
@@ -169,13 +136,13 @@ def _readable_orders(sheets: Sequence[Token[Sheet]]) -> Iterator[SheetOrder]:
 def _answer(
     context: Context,
     desk: Desk,
-    read: Sequence[Token[P] | Refused],
+    taken: Sequence[Opened[P] | Refused],
     done: str,
-    act: Callable[[Desk, Token[P]], bool],
+    act: Callable[[Desk, Opened[P]], bool],
 ) -> TokensAnswer:
     """Let each token act on the desk; `act` says whether it was new, or refuses."""
     answers: list[TokenAnswer] = []
-    for token in read:
+    for token in taken:
         if isinstance(token, Refused):
             answers.append(TokenAnswer(token.code, token.sentence))
             continue
@@ -191,7 +158,7 @@ def _answer(
     return TokensAnswer(answers)
 
 
-def _place(desk: Desk, token: Token[Sheet]) -> bool:
+def _place(desk: Desk, token: Opened[Sheet]) -> bool:
     sheet = token.payload
     if not 1 <= len(sheet.orders) <= ORDERS_PER_SHEET_MAX:
         raise ORDERS_COUNT(count=len(sheet.orders), limit=ORDERS_PER_SHEET_MAX)
@@ -229,7 +196,7 @@ def _place(desk: Desk, token: Token[Sheet]) -> bool:
     return True
 
 
-def _is_known(desk: Desk, token: Token[Sheet], area: str) -> bool:
+def _is_known(desk: Desk, token: Opened[Sheet], area: str) -> bool:
     """Whether every order of the sheet stands in its row already, as it was placed."""
     seen: set[tuple[int, str]] = set()
     known = 0
@@ -251,7 +218,7 @@ def _is_known(desk: Desk, token: Token[Sheet], area: str) -> bool:
 
 
 def _check_place(
-    desk: Desk, token: Token[Sheet], area: str, order: SheetOrder, terms: SlotTerms
+    desk: Desk, token: Opened[Sheet], area: str, order: SheetOrder, terms: SlotTerms
 ) -> MeterVersion:
     """Refuse a wrong meter or zone and a gate that is not open; the meter as of the slot."""
     sheet = token.payload
@@ -265,7 +232,7 @@ def _check_place(
         raise SLOT_NOT_OPEN(slot=order.slot, opening_s=terms.opening_s)
     if desk.is_paused(area, sheet.zone):
         raise ZONE_PAUSED(zone=sheet.zone)
-    if order.expires_s is not None and order.expires_s <= terms.now_s:
+    if is_expired(order.expires_s, at_s=terms.now_s):
         raise ORDER_EXPIRED(id=order.id, expires_s=order.expires_s)
     return meter
 
@@ -311,7 +278,7 @@ def _check_crossing(order: StoredOrder, others: Sequence[StoredOrder]) -> None:
         raise SELF_CROSSING(bid=bid, ask=ask)
 
 
-def _amend(desk: Desk, token: Token[Amend]) -> bool:
+def _amend(desk: Desk, token: Opened[Amend]) -> bool:
     amend = token.payload
     key = RowKey(amend.area, amend.slot, token.did)
     place, order = _find(desk, key, amend.id)
@@ -340,7 +307,7 @@ def _amend(desk: Desk, token: Token[Amend]) -> bool:
     return True
 
 
-def _cancel(desk: Desk, token: Token[Cancel]) -> bool:
+def _cancel(desk: Desk, token: Opened[Cancel]) -> bool:
     cancel = token.payload
     key = RowKey(cancel.area, cancel.slot, token.did)
     place, order = _find(desk, key, cancel.id)

@@ -1,53 +1,25 @@
-"""What traders sign: order sheets, amendments, cancels; and how a batch of tokens is read.
+"""What traders sign: order sheets, amendments, cancels.
 
-Each is a compact JWS whose payload is canonical JSON and names the channel and the contract it
-is for; the trader is whoever's DID key signed it.
+Each is a signed document (see `documents`) that names the channel and the contract it is for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 
-from chaincode.context import Context
-from chaincode.errors import (
-    BATCH_BYTES,
-    BATCH_TOKENS,
-    CHANNEL_WRONG,
-    CONTRACT_WRONG,
-    SHEET_UNREADABLE,
-    SIGNATURE_INVALID,
-    Refused,
-)
+from chaincode.documents.document import Document
 from chaincode.state import Count, Id, Name, Second, Side, Signed
-from identity.jws import Compact, TokenRefused, decode_payload, parse_compact
 
 SHEET_TYP = "commonwatt-sheet+jws"
 AMEND_TYP = "commonwatt-amend+jws"
 CANCEL_TYP = "commonwatt-cancel+jws"
-TOKENS_MAX = 500  # tokens in a batch: two endorsers verify each of them, one after the other
-BATCH_BYTES_MAX = 1_048_576  # all tokens of a batch; an eighth of what a block takes
 SHEET_BYTES_MAX = 65_536
-TOKEN_BYTES_MAX = 8_192  # any other token
+ORDERS_PER_SHEET_MAX = 200  # two days of quarter hours
 
 Step = tuple[Signed, Count]
 """A limit price (micro/kWh) and a quantity (Wh)."""
-
-
-class Payload(Protocol):
-    """What every signed payload says of where it is for."""
-
-    @property
-    def channel(self) -> str:
-        """The channel it is signed for."""
-        ...
-
-    @property
-    def contract(self) -> str:
-        """The contract it is signed for."""
-        ...
 
 
 class SheetOrder(
@@ -107,50 +79,17 @@ class TokensArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tokens: Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
-P = TypeVar("P", bound=Payload)
+def _steps_of_sheet(sheet: Sheet) -> int:
+    """The steps of a sheet that has no more orders than it may; of any other none are read."""
+    if len(sheet.orders) > ORDERS_PER_SHEET_MAX:
+        return 0
+    return sum(max(1, len(order.steps)) for order in sheet.orders)
 
 
-class Token(msgspec.Struct, Generic[P], frozen=True, gc=False):
-    """A payload and the DID whose key signed it."""
-
-    did: str
-    payload: P
+def _steps_of_amend(amend: Amend) -> int:
+    return len(amend.steps)
 
 
-def read_tokens(
-    context: Context,
-    tokens: Sequence[str],
-    *,
-    typ: str,
-    bytes_max: int,
-    decoder: msgspec.json.Decoder[P],
-) -> list[Token[P] | Refused]:
-    """Each token's payload, or why that token is refused, in the order given."""
-    if len(tokens) > TOKENS_MAX:
-        raise BATCH_TOKENS(count=len(tokens), limit=TOKENS_MAX)
-    size = sum(map(len, tokens))
-    if size > BATCH_BYTES_MAX:
-        raise BATCH_BYTES(count=size, limit=BATCH_BYTES_MAX)
-    read: list[Token[P] | Refused] = []
-    compacts: list[Compact] = []
-    places: list[int] = []
-    for place, token in enumerate(tokens):
-        try:
-            compact = parse_compact(token, typ=typ, bytes_max=bytes_max)
-            payload = decode_payload(compact.payload, decoder)
-        except TokenRefused as refused:
-            read.append(SHEET_UNREADABLE(reason=refused.sentence))
-            continue
-        if payload.channel != context.channel:
-            read.append(CHANNEL_WRONG(channel=payload.channel, here=context.channel))
-        elif payload.contract != context.contract:
-            read.append(CONTRACT_WRONG(contract=payload.contract, here=context.contract))
-        else:
-            read.append(Token(compact.did, payload))
-            compacts.append(compact)
-            places.append(place)
-    held = context.verify_many([compact.check for compact in compacts])
-    for place, compact, holds in zip(places, compacts, held, strict=True):
-        if not holds:
-            read[place] = SIGNATURE_INVALID(did=compact.did)
-    return read
+SHEETS = Document(SHEET_TYP, Sheet, bytes_max=SHEET_BYTES_MAX, steps_of=_steps_of_sheet)
+AMENDS = Document(AMEND_TYP, Amend, steps_of=_steps_of_amend)
+CANCELS = Document(CANCEL_TYP, Cancel)

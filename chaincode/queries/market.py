@@ -10,9 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.clock import CLOCKS, Clock, market_time_s
 from chaincode.area.rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane

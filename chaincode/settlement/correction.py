@@ -22,9 +22,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.clearing.order_book import (
     trader_of,
 )

@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaincode.accounts.balances import Books
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import DEFAULT, Explanation, Posting
 from chaincode.consortium.registry import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import Broken
-
-DEFAULT_NOTE = "what the client cannot pay, carried by its retailer"
-DEFAULT_KIND = "default"
 
 
 def default_postings(context: Context, books: Books, clients: Sequence[str]) -> list[Posting]:
@@ -30,6 +25,7 @@ def default_postings(context: Context, books: Books, clients: Sequence[str]) -> 
     for (client, balance_nano), row in zip(debtors, rows, strict=True):
         if row is None:
             raise Broken(f"client {client} is no participant")
+        told = Explanation("carried", base_nano=-balance_nano)
         for account, nano in ((client, -balance_nano), (row.retailer, balance_nano)):
-            postings.append(Posting(account, nano, DEFAULT_KIND, explain=DEFAULT_NOTE))
+            postings.append(Posting(account, nano, DEFAULT, told))
     return postings

@@ -14,13 +14,13 @@ import msgspec
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import trade_at
 from chaincode.context import Context
+from chaincode.documents.document import Document
+from chaincode.documents.intake import take
 from chaincode.errors import (
     DISPUTE_EXISTS,
     DISPUTE_NOT_OPEN,
     NOT_PARTY,
-    Refused,
 )
-from chaincode.orders.sheets import TOKEN_BYTES_MAX, read_tokens
 from chaincode.state import Count, Id, Row, Second, Table, encode, slot_part
 
 DISPUTE_TYP = "commonwatt-dispute+jws"
@@ -64,31 +64,27 @@ class DisputeAnswer(msgspec.Struct, frozen=True):
     open: bool
 
 
-_acts = msgspec.json.Decoder(DisputeAct)
+DISPUTE_ACTS = Document(DISPUTE_TYP, DisputeAct)
 
 
 def dispute_trade(context: Context, arguments: DisputeArguments) -> DisputeAnswer:
     """Raise or withdraw a dispute by the word of one of the trade's parties."""
-    read = read_tokens(
-        context, [arguments.token], typ=DISPUTE_TYP, bytes_max=TOKEN_BYTES_MAX, decoder=_acts
-    )[0]
-    if isinstance(read, Refused):
-        raise read
-    act = read.payload
+    signed = take(context, DISPUTE_ACTS, arguments.token)
+    act = signed.payload
     trade = trade_at(context, act.area, act.slot, act.trade)
-    if read.did not in (trader_of(trade.buy), trader_of(trade.sell)):
-        raise NOT_PARTY(did=read.did, trade=act.trade)
+    if signed.did not in (trader_of(trade.buy), trader_of(trade.sell)):
+        raise NOT_PARTY(did=signed.did, trade=act.trade)
     names = (act.area, slot_part(act.slot), trade_part(act.trade))
     row = DISPUTES.get(context, *names)
     if act.act == "raise":
         if row is not None:
-            if row.by == read.did and row.reason == act.reason:
+            if row.by == signed.did and row.reason == act.reason:
                 return DisputeAnswer(act.trade, open=row.open)
             raise DISPUTE_EXISTS(trade=act.trade, by=row.by)
-        dispute = Dispute(by=read.did, reason=act.reason, open=True)
+        dispute = Dispute(by=signed.did, reason=act.reason, open=True)
     else:
-        if row is None or row.by != read.did:
-            raise DISPUTE_NOT_OPEN(trade=act.trade, by=read.did)
+        if row is None or row.by != signed.did:
+            raise DISPUTE_NOT_OPEN(trade=act.trade, by=signed.did)
         dispute = msgspec.structs.replace(row, open=False)
     DISPUTES.put(context, dispute, *names)
     context.emit("trade_disputed" if dispute.open else "dispute_withdrawn", encode(act))

@@ -17,16 +17,23 @@ from typing import NamedTuple
 import msgspec
 
 from chaincode.accounts.posting import (
+    ENERGY,
+    RESIDUAL,
+    SPREAD,
+    SURPLUS,
+    VAT,
+    Explanation,
     Posting,
+    fee_kind,
+    fee_vat_kind,
 )
 from chaincode.area.fees import KIND_CANCEL, FeeRow
 from chaincode.area.vat import (
     Vat,
 )
 from chaincode.errors import Broken
-from chaincode.units import Energy, Money, Price, rate_half_away
 
-SPREAD = "spread"  # account that the ledger splits along the clearing record
+SPREAD_ACCOUNT = "spread"  # that the ledger splits along the clearing record
 VAT_PREFIX = "vat:"  # account of the VAT that a supplier owes
 KIND_GRID = "grid"  # the fee whose distance-dependent part edge tariffs collect
 
@@ -112,18 +119,19 @@ def trade_postings(
     postings: list[Posting] = []
     if not trade.settled_wh:
         return postings
-    energy = _energy(trade.settled_wh)
+    wh = _settled_wh(trade.settled_wh)
     for leg in legs_through_retailer(trade, seller=seller, buyer=buyer, billing=billing):
-        _post_supply(postings, leg, energy, "energy", trade.id)
+        _post_supply(postings, leg, wh, ENERGY, trade.id)
     if trade.buy_price != trade.sell_price:
-        spread = Price(trade.buy_price) - Price(trade.sell_price)
-        explain = f"{energy.wh} Wh x ({trade.buy_price} - {trade.sell_price})"
-        nano = (energy * spread).nano
-        postings.append(Posting(buyer.retailer, -nano, "spread", trade.id, explain))
-        postings.append(Posting(SPREAD, nano, "spread", trade.id, explain))
+        spread = Explanation(
+            "priced", quantity_wh=wh, rate=trade.buy_price, in_price=trade.sell_price
+        )
+        nano = spread.amount.nano
+        postings.append(Posting(buyer.retailer, -nano, SPREAD, spread, trade.id))
+        postings.append(Posting(SPREAD_ACCOUNT, nano, SPREAD, spread, trade.id))
     for row in fees:
         in_price = min(row.rate, trade.tariff) if row.kind == KIND_GRID else 0
-        _post_fee(postings, buyer.account, row, energy, trade.id, in_price=in_price)
+        _post_fee(postings, buyer.account, row, wh, trade.id, in_price=in_price)
     return postings
 
 
@@ -137,13 +145,13 @@ def residual_postings(
     postings: list[Posting] = []
     if not residual_wh:
         return postings
-    energy = _energy(residual_wh)
+    wh = _settled_wh(residual_wh)
     if party.retailer != party.account:
         vat_ppm = _vat_ppm(billing, party.retailer)
         leg = Leg(party.retailer, party.account, party.residual_import, vat_ppm)
-        _post_supply(postings, leg, energy, "residual", "")
+        _post_supply(postings, leg, wh, RESIDUAL, "")
     for row in fees:
-        _post_fee(postings, party.account, row, energy, "", in_price=0)
+        _post_fee(postings, party.account, row, wh, "", in_price=0)
     return postings
 
 
@@ -153,7 +161,7 @@ def surplus_postings(party: Party, surplus_wh: int, *, billing: Billing) -> list
     if surplus_wh and party.offtaker != party.account:
         vat_ppm = _vat_ppm(billing, party.account)
         leg = Leg(party.account, party.offtaker, party.residual_export, vat_ppm)
-        _post_supply(postings, leg, _energy(surplus_wh), "surplus", "")
+        _post_supply(postings, leg, _settled_wh(surplus_wh), SURPLUS, "")
     return postings
 
 
@@ -168,11 +176,11 @@ def cancellation_postings(
         raise Broken(f"a cancellation fee of {fee_nano} nano")
     if not fee_nano:
         return []
-    kind = f"fee:{KIND_CANCEL}"
-    explain = f"{cancelled_wh} Wh cancelled"
+    kind = fee_kind(KIND_CANCEL)
+    told = Explanation("cancelled", quantity_wh=cancelled_wh, base_nano=fee_nano)
     return [
-        Posting(account, -fee_nano, kind, "", explain),
-        Posting(dso, fee_nano, kind, "", explain),
+        Posting(account, -fee_nano, kind, told),
+        Posting(dso, fee_nano, kind, told),
     ]
 
 
@@ -190,7 +198,7 @@ def differences(
             line = sums.setdefault((posting.account, posting.kind, posting.trade), [0, 0])
             line[column] += posting.amount_nano
     return [
-        Posting(account, new - old, kind, trade, f"{new} instead of {old}", cause)
+        Posting(account, new - old, kind, Explanation("corrected", base_nano=old), trade, cause)
         for (account, kind, trade), (old, new) in sums.items()
         if new != old
     ]
@@ -210,10 +218,10 @@ def totals(postings: Iterable[Posting]) -> dict[str, int]:
     return sums
 
 
-def _energy(wh: int) -> Energy:
+def _settled_wh(wh: int) -> int:
     if wh < 0:
         raise Broken(f"{wh} Wh cannot be settled")
-    return Energy(wh)
+    return wh
 
 
 def _vat_ppm(billing: Billing, supplier: str) -> int:
@@ -223,42 +231,37 @@ def _vat_ppm(billing: Billing, supplier: str) -> int:
     return vat.rate_ppm if vat.status == "taxable" else 0
 
 
-def _post_supply(postings: list[Posting], leg: Leg, energy: Energy, kind: str, trade: str) -> None:
-    amount = energy * Price(leg.price)
-    nano = amount.nano
-    explain = f"{energy.wh} Wh x {leg.price}"
-    postings.append(Posting(leg.supplier, nano, kind, trade, explain))
-    postings.append(Posting(leg.customer, -nano, kind, trade, explain))
+def _post_supply(postings: list[Posting], leg: Leg, wh: int, kind: str, trade: str) -> None:
+    told = Explanation("priced", quantity_wh=wh, rate=leg.price)
+    nano = told.amount.nano
+    postings.append(Posting(leg.supplier, nano, kind, told, trade))
+    postings.append(Posting(leg.customer, -nano, kind, told, trade))
     if leg.vat_ppm:
-        _post_vat(postings, leg, amount, "vat", trade)
+        _post_vat(postings, leg, nano, VAT, trade)
 
 
 def _post_fee(
     postings: list[Posting],
     payer: str,
     row: FeeRow,
-    energy: Energy,
+    wh: int,
     trade: str,
     *,
     in_price: int,
 ) -> None:
-    charged = row.rate - in_price
-    amount = energy * Price(charged)
-    explain = f"{energy.wh} Wh x {charged}"
-    if in_price:
-        explain = f"{explain}; rate {row.rate}, of which in price {in_price}"
-    nano, kind = amount.nano, f"fee:{row.kind}"
-    postings.append(Posting(row.payee, nano, kind, trade, explain))
-    postings.append(Posting(payer, -nano, kind, trade, explain))
+    told = Explanation("priced", quantity_wh=wh, rate=row.rate, in_price=in_price)
+    nano, kind = told.amount.nano, fee_kind(row.kind)
+    postings.append(Posting(row.payee, nano, kind, told, trade))
+    postings.append(Posting(payer, -nano, kind, told, trade))
     if row.vat_ppm:
-        leg = Leg(row.supplier or row.payee, payer, charged, row.vat_ppm)
-        _post_vat(postings, leg, amount, f"vat:{row.kind}", trade)
+        leg = Leg(row.supplier or row.payee, payer, row.rate - in_price, row.vat_ppm)
+        _post_vat(postings, leg, nano, fee_vat_kind(row.kind), trade)
 
 
-def _post_vat(postings: list[Posting], leg: Leg, base: Money, kind: str, trade: str) -> None:
-    nano = rate_half_away(base, leg.vat_ppm).nano
+def _post_vat(postings: list[Posting], leg: Leg, base_nano: int, kind: str, trade: str) -> None:
+    told = Explanation("taxed", base_nano=base_nano, rate=leg.vat_ppm)
+    nano = told.amount.nano
     if not nano:
         return
-    explain = f"VAT at {leg.vat_ppm} ppm on {base.nano}"
-    postings.append(Posting(VAT_PREFIX + leg.supplier, nano, kind, trade, explain))
-    postings.append(Posting(leg.customer, -nano, kind, trade, explain))
+    postings.append(Posting(VAT_PREFIX + leg.supplier, nano, kind, told, trade))
+    postings.append(Posting(leg.customer, -nano, kind, told, trade))

@@ -17,9 +17,7 @@ from itertools import islice
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.clock import market_time_s
 from chaincode.clearing.order_book import book_page, trader_of
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage

@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import msgspec
 
 from chaincode.accounts.balances import Books
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
 from chaincode.area.rules import RULES, rules_at
 from chaincode.area.tariffs import Tariffs
@@ -39,11 +37,10 @@ LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the s
 FEE_POSTINGS = 4  # of a fee row with its VAT
 
 
-class PostingPage(Row, frozen=True, kw_only=True):
+class PostingPage(Row, frozen=True):
     """Up to 500 postings of a slot."""
 
     postings: list[Posting]
-    v: int = 2
 
 
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):

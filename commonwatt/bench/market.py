@@ -12,7 +12,8 @@ import msgspec
 
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.documents.intake import BATCH_TOKENS_MAX
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import (
     AREA,
@@ -55,8 +56,8 @@ class BenchMarket(msgspec.Struct):
             if receipt.result.count(b'"PLACED"') != len(batch):
                 raise RuntimeError("the ledger did not take every sheet of the bench")
 
-        starts = range(0, len(tokens), TOKENS_MAX)
-        await asyncio.gather(*(send(list(tokens[at : at + TOKENS_MAX])) for at in starts))
+        starts = range(0, len(tokens), BATCH_TOKENS_MAX)
+        await asyncio.gather(*(send(list(tokens[at : at + BATCH_TOKENS_MAX])) for at in starts))
 
 
 @asynccontextmanager

@@ -15,9 +15,10 @@ import msgspec
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments, PaymentArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import AreaName
+from chaincode.documents.intake import BATCH_TOKENS_MAX
 from chaincode.errors import Refused
 from chaincode.orders.handlers import TokensAnswer
-from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from chaincode.queries.market import AreaAnswer, SeedChainView, SlotView
 from chaincode.settlement.run import SlotSettlement
 from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
@@ -196,8 +197,8 @@ class Operation:
                 orders = make_orders(self._cast, self._week, home, slot)
                 if home.retailer == retailer and orders:
                     tokens.append(self._sign(home, orders))
-            for start in range(0, len(tokens), TOKENS_MAX):
-                batch = TokensArguments(tokens[start : start + TOKENS_MAX])
+            for start in range(0, len(tokens), BATCH_TOKENS_MAX):
+                batch = TokensArguments(tokens[start : start + BATCH_TOKENS_MAX])
                 receipt = await self.submit("place_orders", batch, Member(retailer))
                 answers = receipt.read(TokensAnswer).answers
                 self.tally.orders += sum(1 for answer in answers if answer.code == "PLACED")

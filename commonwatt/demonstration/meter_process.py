@@ -19,14 +19,12 @@ from typing import BinaryIO
 import msgspec
 
 from chaincode.area.clock import Clock
-from chaincode.metering.reports import REPORT_TYP, Report
-from chaincode.orders.sheets import TOKEN_BYTES_MAX
+from chaincode.metering.reports import REPORTS
 from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast, Home, make_cast
 from commonwatt.demonstration.meter_curve import HouseholdCurve, simulated_meter
 from commonwatt.demonstration.profiles import simbench_week
 from commonwatt.demonstration.running_market import empty_homes
 from identity.did import did_key
-from identity.jws import parse_compact
 from ledger_network.port import Ledger, Member
 from meter_oracle.health.api_client import HealthApi
 from meter_oracle.node.assembly import NodeSetup, run_nodes, sources_of
@@ -124,10 +122,7 @@ class ReportedGateway(LedgerGateway):
         """As `Submitter` has it."""
         code = await super().submit(report)
         if code == RECORDED:
-            payload = parse_compact(
-                report.arguments.tokens[0], typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX
-            ).payload
-            self._reported(msgspec.json.decode(payload, type=Report).slot)
+            self._reported(REPORTS.open(report.arguments.tokens[0]).payload.slot)
         return code
 
 

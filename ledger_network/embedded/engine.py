@@ -123,7 +123,7 @@ class EmbeddedLedger:
                 make_ledger(
                     folder,
                     channel=channel,
-                    contract=contract.name,
+                    contract=contract,
                     members=members,
                     seed=seed,
                     disk=disk,
@@ -132,7 +132,7 @@ class EmbeddedLedger:
                 folder,
                 disk,
                 lambda genesis: require_same(
-                    genesis, path, channel=channel, contract=contract.name, members=members
+                    genesis, path, channel=channel, contract=contract, members=members
                 ),
             )
         except BaseException:

@@ -7,11 +7,10 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from chaincode.metering.reports import REPORT_TYP, Report
-from identity.canonical import encode
-from identity.jws import TokenRefused, verify_compact
+from chaincode.metering.reports import REPORTS, Report
+from identity.jws import TokenRefused
 from meter_oracle.health.board import HealthBoard
-from meter_oracle.peers.messages import TOKEN_BYTES_MAX, Declined, Propose, Signed, Submitted
+from meter_oracle.peers.messages import Declined, Propose, Signed, Submitted
 from meter_oracle.peers.transport import PeerLink, PeerUnreachable
 from meter_oracle.settings import MarketSettings, TimingSettings
 
@@ -101,7 +100,7 @@ class Signatures:
 def is_signature(token: str, did: str, report: Report) -> bool:
     """Return whether a token is the signature of `did` under exactly this report."""
     try:
-        compact = verify_compact(token, typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX)
+        opened = REPORTS.open(token)
     except TokenRefused:
         return False
-    return compact.did == did and compact.payload == encode(report)
+    return opened.did == did and opened.payload == report and opened.holds()

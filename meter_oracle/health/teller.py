@@ -14,10 +14,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import islice
-from typing import Literal
 
-import msgspec
-
+from chaincode.documents.health import (
+    FINDINGS_MAX,
+    HEALTH_TYP,
+    SENTENCE_CHARACTERS_MAX,
+    Finding,
+    HealthWord,
+)
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
@@ -27,34 +31,11 @@ from meter_oracle.peers.messages import OK
 from meter_oracle.schedule import Now, wait_for
 from meter_oracle.settings import MarketSettings
 
-HEALTH_TYP = "commonwatt-health+jws"
-FINDINGS_MAX = 50  # in a word, which so stays below 128 KB whatever its sentences are
-SENTENCE_CHARACTERS_MAX = 240
 REPEAT_S = 30.0
 AGAIN_S = 5.0  # between attempts while words are not taken
 NS_PER_MS = 1_000_000
 
 log = logging.getLogger("meter_oracle.health")
-
-
-class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The state of a meter, or of the node with a DID, at a market time (s)."""
-
-    at_s: int
-    sentence: str
-    state: str
-    subject: str
-
-
-class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs; `said_ms` is the time by its own clock, milliseconds UTC."""
-
-    area: str
-    channel: str
-    contract: str
-    findings: list[Finding]
-    said_ms: int
-    v: Literal[1]
 
 
 class HealthTeller:

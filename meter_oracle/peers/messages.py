@@ -12,14 +12,15 @@ from typing import Literal
 
 import msgspec
 
+from chaincode.documents.document import Document
 from chaincode.metering.reports import LEAVES_MAX, NODES_MAX, Leaf, Report
 from identity.canonical import encode
-from identity.jws import decode_payload, sign_compact, verify_compact
+from identity.errors import TOKEN_SIGNATURE
+from identity.jws import sign_compact
 from identity.keys import PrivateKey
 
 OK = "OK"
 OBSERVATION_TYP = "commonwatt-observation+jws"
-TOKEN_BYTES_MAX = 8_192
 OBSERVED_MAX = 10 * LEAVES_MAX  # meters of one node; an observation of all fits into a frame
 
 
@@ -167,7 +168,7 @@ Message = (
 )
 
 _messages: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
-_headers = msgspec.json.Decoder(ObservationHeader)
+_HEADERS = Document(OBSERVATION_TYP, ObservationHeader)
 _encoder = msgspec.json.Encoder()
 
 
@@ -199,5 +200,7 @@ def sign_observation(key: PrivateKey, header: ObservationHeader, values: list[Ob
 
 def read_header(token: str) -> tuple[str, ObservationHeader]:
     """Return the signer of an observation and its header; raises `TokenRefused`."""
-    compact = verify_compact(token, typ=OBSERVATION_TYP, bytes_max=TOKEN_BYTES_MAX)
-    return compact.did, decode_payload(compact.payload, _headers)
+    opened = _HEADERS.open(token)
+    if not opened.holds():
+        raise TOKEN_SIGNATURE(did=opened.did)
+    return opened.did, opened.payload

@@ -12,11 +12,12 @@ import httpx
 import msgspec
 import pytest
 
-from api.oracle_health import OFF_MS_MAX, WORD_BYTES_MAX, WORDS_AT_ONCE
+from api.oracle_health import OFF_MS_MAX, WORDS_AT_ONCE
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.schema.metering import HEARD_MS_MAX
 from api.server.app import make_app
+from chaincode.documents.health import HEALTH_BYTES_MAX, HEALTH_TYP, Finding, HealthWord
 from chaincode.metering.reports import OracleArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode
@@ -24,7 +25,6 @@ from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.port import Member, Position
-from meter_oracle.health.teller import HEALTH_TYP, Finding, HealthWord
 from tests.api.served_market import OPERATOR, ORIGIN, SLOT, Client, served
 
 JOSE = {"Content-Type": "application/jose"}
@@ -112,9 +112,9 @@ def test_each_fault_of_a_word_has_its_code_and_the_first_one_is_told(tmp_path: P
         late, old = (signed(node, word(finding, said_ms=ms)) for ms in (late_ms, old_ms))
         forged = ".".join((*late.split(".")[:2], signed(node, elsewhere).split(".")[2]))
         rows: tuple[tuple[str | bytes, dict[str, str], int, str], ...] = (
-            (b"x" * (WORD_BYTES_MAX + 1), text, 415, "CONTENT_TYPE"),
-            (b"x" * (WORD_BYTES_MAX + 1), JOSE, 413, "BODY_TOO_LARGE"),
-            (b"x" * WORD_BYTES_MAX, JOSE, 400, "HEALTH_UNREADABLE"),
+            (b"x" * (HEALTH_BYTES_MAX + 1), text, 415, "CONTENT_TYPE"),
+            (b"x" * (HEALTH_BYTES_MAX + 1), JOSE, 413, "BODY_TOO_LARGE"),
+            (b"x" * HEALTH_BYTES_MAX, JOSE, 400, "HEALTH_UNREADABLE"),
             (signed(STRANGE, elsewhere), JOSE, 400, "HEALTH_MARKET"),
             (signed(STRANGE, word(finding, said_ms=late_ms)), JOSE, 403, "HEALTH_SIGNER"),
             (forged, JOSE, 403, "HEALTH_SIGNATURE"),

@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 import msgspec
 
 from chaincode.accounts.balances import ACCOUNTS, Account, Totals
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import DEFAULT, Posting
 from chaincode.area.vat import (
     Vat,
 )
@@ -28,7 +26,6 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
 from chaincode.orders.order_batch import ORDERS, StoredOrder
 from chaincode.settlement.correction import CAUSES
-from chaincode.settlement.defaults import DEFAULT_KIND
 from chaincode.settlement.settled_slot import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
 from chaincode.slots.gate import SLOTS, Slot
 from chaincode.state import (
@@ -37,7 +34,7 @@ from chaincode.state import (
 )
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
 from tests.chaincode.settlement.reference import Books as SettledSlowly
-from tests.chaincode.settlement.reference import Line, settle_slowly
+from tests.chaincode.settlement.reference import Line, explained_nano, settle_slowly
 from tests.chaincode.town import AREA, DSO, PRICES, RETAILERS, Town, Trader
 
 
@@ -112,6 +109,7 @@ class Books:
         self._count_certificates(case, expected, sign=1)
         owner = {meter: trader.did for meter, trader in self.town.meters.items()}
         postings = self._postings(slot)
+        _check_explanations(postings)
         self._check_postings(slot, postings, expected.lines, owner)
         for posting in postings:
             self.balances[posting.account] += posting.amount_nano
@@ -140,6 +138,7 @@ class Books:
         for sign, lines in ((-1, was.lines), (1, now.lines)):
             for line in lines:
                 due[self._owner(line.account)] += sign * line.nano
+        _check_explanations(self._postings(slot))
         causes = self._causes(slot)
         number = max((cause for cause, _ in causes), default=0)
         cause = f"correction-{number}"
@@ -150,7 +149,7 @@ class Books:
             assert posting.amount_nano
             posted[posting.account] += posting.amount_nano
             self.balances[posting.account] += posting.amount_nano
-        assert len({(p.account, p.kind, p.trade, p.explain) for p in postings}) <= len(postings)
+        assert len({(p.account, p.kind, p.trade, p.explanation) for p in postings}) <= len(postings)
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
         assert posted.total() == 0
         self.seen.update(f"corrected: {posting.kind}" for posting in postings)
@@ -380,12 +379,26 @@ class Books:
         for posting in postings:
             posted[posting.account] += posting.amount_nano
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
-        defaults = {p.account for p in postings if p.kind == DEFAULT_KIND and p.amount_nano > 0}
+        defaults = {p.account for p in postings if p.kind == DEFAULT and p.amount_nano > 0}
         self.seen.update(posting.kind for posting in postings)
         for did in defaults:
             assert self.balances[did] + posted[did] == 0
         value = self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))]
         assert SETTLEMENTS.decode(value).postings == len(postings)
+
+
+def _check_explanations(postings: Iterable[Posting]) -> None:
+    """Each amount of a slot follows from its explanation and from what was posted before it.
+
+    A correction of what trades left stands on one meter, of which an account may have several.
+    """
+    stood: Counter[tuple[str, str, str]] = Counter()
+    for posting in postings:
+        line = posting.account, posting.kind, posting.trade
+        told = posting.explanation
+        explained = explained_nano(posting, stood[line] if posting.trade else told.base_nano)
+        assert posting.amount_nano in (explained, -explained), posting
+        stood[line] += posting.amount_nano
 
 
 def _check_trades(book: list[BookPage], trades: list[MatchedTrade]) -> None:

@@ -15,9 +15,7 @@ import pytest
 
 from chaincode import context
 from chaincode.accounts.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.zones import LANES
 from chaincode.clearing import run as clearing
 from chaincode.clearing.order_book import BOOKS

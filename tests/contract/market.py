@@ -20,9 +20,7 @@ from chaincode.accounts.balances import (
     PaymentArguments,
     Totals,
 )
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.clock import ClockArguments
 from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments

@@ -7,6 +7,7 @@ import itertools
 import msgspec
 import pytest
 
+from chaincode.accounts.wording import in_english
 from chaincode.errors import Refused
 from chaincode.metering.reports import Leaf
 from chaincode.queries.meters import MeteredAnswer
@@ -104,7 +105,7 @@ def test_difference_names_its_correction_and_that_the_meters_behind_it(
     assert {posting.cause for posting in fresh} == {"correction-1"}
     assert sum(posting.amount_nano for posting in fresh) == 0
     surplus = [p for p in fresh if (market.named(p.account), p.kind) == ("S", "surplus")]
-    assert [(p.amount_nano, p.explain) for p in surplus] == [
+    assert [(p.amount_nano, in_english(p)) for p in surplus] == [
         (-27 * MILLION, "3000000 instead of 30000000")
     ]
     causes = market.ask("list_causes", PageArguments(AREA, SLOT), CausesAnswer)

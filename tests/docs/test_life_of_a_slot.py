@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from chaincode.accounts.wording import in_english
 from chaincode.area.fees import FeeRow
 from tests.contract.cast import DSO, R1, R2, Rules, market_rules
 from tests.contract.embedded_engine import EmbeddedEngine
@@ -88,7 +89,7 @@ def settled(market: Market) -> dict[str, list[str]]:
         "delivered": [f"{t.number} {t.quantity_wh} {t.settled_wh}" for t in trades],
         "sums": [f"{s.settled_wh} {s.residual_wh} {s.surplus_wh} {s.minted_wh} {s.retired_wh}"],
         "postings-1": [
-            f"{market.named(p.account)} {p.amount_nano} {p.kind} {p.explain}"
+            f"{market.named(p.account)} {p.amount_nano} {p.kind} {in_english(p)}"
             for p in market.postings()
             if p.trade == "1"
         ],

@@ -250,6 +250,7 @@ class Notebook:
 
     name = "notebook"
     version = "1"
+    layout = 1
 
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
         handler = WRITES.get(name) or READS[name]

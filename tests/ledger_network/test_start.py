@@ -318,6 +318,15 @@ def test_another_ledger_than_the_one_asked_for_is_named(
         EmbeddedLedger.open(tmp_path, contract=Notebook(), **{**right, **asked})  # type: ignore[arg-type] # one of the two is changed
 
 
+def test_a_folder_with_rows_of_another_layout_is_named_with_what_to_do(tmp_path: Path) -> None:
+    made(tmp_path)
+    later = Notebook()
+    later.layout = 2
+
+    with pytest.raises(OtherLedger, match=r"layout 1, .* reads 2\): move it away and start"):
+        EmbeddedLedger.open(tmp_path, contract=later, channel="testing", members=["north", "south"])
+
+
 @pytest.mark.parametrize("name", ["", "../x", "a b", ".hidden", "x" * 65, "é"])
 def test_names_of_members_are_fit_for_files(tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="no name of a member"):

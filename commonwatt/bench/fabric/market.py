@@ -19,7 +19,8 @@ import msgspec
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.consortium.registry import ParticipantArguments
-from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.documents.intake import BATCH_TOKENS_MAX
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric.network import bench_network, open_ledger
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import (
@@ -67,8 +68,8 @@ class FabricMarket(msgspec.Struct):
         """Place sheets, 500 a transaction, by all senders in turn; every one must be taken."""
         members = itertools.cycle(SENDERS)
         batches = [
-            (list(tokens[at : at + TOKENS_MAX]), Member(next(members)))
-            for at in range(0, len(tokens), TOKENS_MAX)
+            (list(tokens[at : at + BATCH_TOKENS_MAX]), Member(next(members)))
+            for at in range(0, len(tokens), BATCH_TOKENS_MAX)
         ]
         return await at_once(batches, lambda batch: self.place_batch(*batch), in_flight=in_flight)
 

@@ -31,13 +31,14 @@ def version_at(block: int, index: int) -> int:
 
 
 class Genesis(msgspec.Struct, frozen=True, array_like=True):
-    """The body of block 0."""
+    """The body of block 0. `layout` is that of the contract's rows."""
 
     format: int
     channel: str
     contract: str
     ledger_key: bytes
     members: list[Identity]
+    layout: int = 1
 
 
 class PrivateHash(msgspec.Struct, frozen=True, array_like=True):

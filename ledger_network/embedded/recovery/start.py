@@ -28,6 +28,7 @@ from ledger_network.embedded.members import Members, load_ledger_key, make_keys
 from ledger_network.embedded.recovery.replay import PrivateValues, changes_of, entries_of
 from ledger_network.embedded.state.snapshots import good_snapshot, heights
 from ledger_network.embedded.state.state_store import StateStore, Tip, remove_state
+from ledger_network.port import Contract
 
 FILLED_AT_ONCE = 1_000  # private values in memory while a snapshot gets them back
 
@@ -50,7 +51,7 @@ def make_ledger(
     folder: DataFolder,
     *,
     channel: str,
-    contract: str,
+    contract: Contract,
     members: Sequence[str],
     seed: bytes | None,
     disk: Disk,
@@ -60,7 +61,7 @@ def make_ledger(
     if folder.state.exists() or heights(folder.snapshots) or any(folder.blocks.glob("*.seg")):
         raise DamagedLog(first, block=0, offset=0, sentence="is missing")
     key, identities = make_keys(folder, members, seed=seed, disk=disk)
-    genesis = Genesis(FORMAT, channel, contract, key.public.raw, identities)
+    genesis = Genesis(FORMAT, channel, contract.name, key.public.raw, identities, contract.layout)
     begin_log(folder.blocks, encode_genesis(genesis), key=key, disk=disk)
 
 
@@ -219,14 +220,20 @@ def _remove_unfinished(folder: DataFolder, disk: Disk) -> None:
 
 
 def require_same(
-    genesis: Genesis, path: Path, *, channel: str, contract: str, members: Sequence[str]
+    genesis: Genesis, path: Path, *, channel: str, contract: Contract, members: Sequence[str]
 ) -> None:
     """Raise `OtherLedger` unless the folder's ledger is the one that was asked for."""
     held = list(dict.fromkeys(identity.member for identity in genesis.members))
     for what, found, asked in (
         ("channel", genesis.channel, channel),
-        ("contract", genesis.contract, contract),
+        ("contract", genesis.contract, contract.name),
         ("members", ", ".join(held), ", ".join(members)),
     ):
         if found != asked:
             raise OtherLedger(f"{path} holds a ledger with {what} {found!r}, not {asked!r}")
+    if genesis.layout != contract.layout:
+        raise OtherLedger(
+            f"{path} was written by another version (its rows have layout {genesis.layout}, this"
+            f" version reads {contract.layout}): move it away and start with an empty folder, or"
+            " open it with the version that wrote it"
+        )

@@ -13,9 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Posting
 from chaincode.area.fees import FeeRow, Relation, check_rows, fees_of_slot
 from chaincode.area.vat import (
     Vat,

@@ -1,6 +1,6 @@
 """The rules of settlement, sentence by sentence, slow and in exact fractions.
 
-Shares nothing with the contract's code: it reads the same case and keeps books as a list of
+Shares no rule with the contract's code, only the shape of a posting: it reads the same case and keeps books as a list of
 (account, kind, trade, amount) in nano-currency. Each quoted sentence is followed by its step.
 """
 
@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from chaincode.accounts.posting import Posting
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
 
 
@@ -204,6 +205,24 @@ def _reading(case: Case, meter: str) -> ReadingIn:
 def _hour(case: Case) -> int:
     start = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=case.slot)
     return int(start.astimezone(ZoneInfo(case.time_zone)).strftime("%H"))
+
+
+def explained_nano(posting: Posting, before_nano: int = 0) -> int:
+    """The amount of a line from its explanation alone, as its receiver gets it.
+
+    `before_nano` is what a corrected line found posted; its own amount is what it adds to that.
+    """
+    told = posting.explanation
+    match told.rule:
+        case "priced":
+            return told.quantity_wh * (told.rate - told.in_price)
+        case "taxed":
+            return half_away(Fraction(told.base_nano * told.rate, 10**6))
+        case "cancelled" | "carried":
+            return told.base_nano
+        case "corrected":
+            assert told.base_nano == before_nano
+            return posting.amount_nano
 
 
 def half_away(amount: Fraction) -> int:

@@ -12,16 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chaincode.accounts.balances import ACCOUNTS, Account
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import DEFAULT, Explanation, Posting
+from chaincode.accounts.wording import in_english
 from chaincode.context import WRITES_MAX
 from chaincode.queries.market import (
     TradesAnswer,
 )
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import CausesAnswer, SlotCorrected
-from chaincode.settlement.defaults import DEFAULT_KIND
 from chaincode.settlement.postings import (
     differences,
 )
@@ -116,7 +114,7 @@ def outcome(town: Town) -> Outcome:
     posted: Counter[tuple[str, str, str]] = Counter()
     defaults: Counter[str] = Counter()
     for posting in all_postings(town):
-        if posting.kind == DEFAULT_KIND:
+        if posting.kind == DEFAULT:
             defaults[posting.account] += posting.amount_nano
         else:
             posted[posting.account, posting.kind, posting.trade] += posting.amount_nano
@@ -379,19 +377,23 @@ def test_plant_that_fed_in_less_loses_live_certificates_before_retired_ones() ->
 
 
 def test_differences_are_one_line_per_account_kind_and_trade() -> None:
-    before = [Posting("a", 5, "energy", "1"), Posting("b", -5, "energy", "1")]
+    told = Explanation("priced")
+    before = [Posting("a", 5, "energy", told, "1"), Posting("b", -5, "energy", told, "1")]
     after = [
-        Posting("a", 4, "energy", "1"),
-        Posting("b", -4, "energy", "1"),
-        Posting("b", -3, "vat", "1"),
-        Posting("v", 2, "vat", "1"),
-        Posting("v", 1, "vat", "1"),
+        Posting("a", 4, "energy", told, "1"),
+        Posting("b", -4, "energy", told, "1"),
+        Posting("b", -3, "vat", told, "1"),
+        Posting("v", 2, "vat", told, "1"),
+        Posting("v", 1, "vat", told, "1"),
     ]
 
-    assert differences(before, after, cause="c") == [
-        Posting("a", -1, "energy", "1", "4 instead of 5", "c"),
-        Posting("b", 1, "energy", "1", "-4 instead of -5", "c"),
-        Posting("b", -3, "vat", "1", "-3 instead of 0", "c"),
-        Posting("v", 3, "vat", "1", "3 instead of 0", "c"),
+    lines = differences(before, after, cause="c")
+
+    assert [(p.account, p.amount_nano, p.kind, in_english(p)) for p in lines] == [
+        ("a", -1, "energy", "4 instead of 5"),
+        ("b", 1, "energy", "-4 instead of -5"),
+        ("b", -3, "vat", "-3 instead of 0"),
+        ("v", 3, "vat", "3 instead of 0"),
     ]
+    assert {(p.explanation.rule, p.trade, p.cause) for p in lines} == {("corrected", "1", "c")}
     assert differences(before, before, cause="c") == []

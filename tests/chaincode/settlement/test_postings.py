@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from chaincode.accounts.posting import (
-    Posting,
-)
+from chaincode.accounts.posting import Explanation, Posting
+from chaincode.accounts.wording import in_english
 from chaincode.area.fees import FeeRow
 from chaincode.area.vat import (
     Vat,
@@ -33,12 +32,15 @@ BUYER = Party("b", "rb", "rb", 250_000, 60_000, 7)
 TAXED = Billing(
     {"s": Vat("taxable", 100_000), "rs": Vat("taxable", 200_000), "rb": Vat("taxable", 190_000)}
 )
+PRICED = Explanation("priced")
 PLAIN = Billing({"s": Vat(), "b": Vat(), "rs": Vat(), "rb": Vat(), "o": Vat()})
 
 
 def drawn(postings: Iterable[Posting]) -> str:
     """Postings as a table."""
-    return "\n".join(f"{p.account:8}{p.amount_nano:>10}  {p.kind:10}{p.explain}" for p in postings)
+    return "\n".join(
+        f"{p.account:8}{p.amount_nano:>10}  {p.kind:10}{in_english(p)}" for p in postings
+    )
 
 
 def table(text: str) -> str:
@@ -171,7 +173,7 @@ def test_a_grid_fee_is_never_below_nothing_and_still_told() -> None:
 
     postings = sold(trade, PLAIN, fees=[FeeRow("grid", "dso", 34_400, 200_000)])
 
-    told = [(p.account, p.amount_nano, p.explain) for p in postings if p.kind == "fee:grid"]
+    told = [(p.account, p.amount_nano, in_english(p)) for p in postings if p.kind == "fee:grid"]
     explain = "10 Wh x 0; rate 34400, of which in price 34400"
     assert told == [("dso", 0, explain), ("b", 0, explain)]
     assert "vat:dso" not in totals(postings)
@@ -268,7 +270,7 @@ def test_a_supplier_without_a_vat_status_is_broken_and_not_taken_as_private() ->
 
 def test_postings_that_do_not_sum_to_zero_are_broken() -> None:
     with pytest.raises(Broken, match="postings sum to 3 nano"):
-        totals([Posting("a", 5, "energy"), Posting("b", -2, "energy")])
+        totals([Posting("a", 5, "energy", PRICED), Posting("b", -2, "energy", PRICED)])
 
 
 @pytest.mark.parametrize(

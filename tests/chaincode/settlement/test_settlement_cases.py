@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chaincode.accounts.wording import in_english
 from tests.chaincode.settlement.case import Case, read_case, settle_case
 from tests.chaincode.settlement.reference import settle_slowly
 
@@ -126,7 +127,7 @@ def test_the_example_of_the_format_comes_out_as_printed() -> None:
         "vat:dso": 34_400_000,
     }
     printed = [p for p in result.postings if (p.account, p.kind) == ("b", "energy")]
-    assert [(p.amount_nano, p.trade, p.explain) for p in printed] == [
+    assert [(p.amount_nano, p.trade, in_english(p)) for p in printed] == [
         (-500_000_000, "t1", "5000 Wh x 100000")
     ]
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaincode.accounts.posting import kind_of
 from chaincode.area.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
 from chaincode.area.vat import (
     Vat,
@@ -33,7 +34,7 @@ from tests.chaincode.settlement.case import (
     present,
     settle_case,
 )
-from tests.chaincode.settlement.reference import settle_slowly
+from tests.chaincode.settlement.reference import explained_nano, settle_slowly
 
 RETAILERS = ("r0", "r1", "r2")
 HOUSEHOLDS = ("a", "b", "c", "d")
@@ -139,6 +140,16 @@ def test_any_slot_settles_as_the_slow_reference_says(case: Case) -> None:
     assert fast.retired == present(slow.retired)
     lines = ((p.account, p.kind, p.trade, p.amount_nano) for p in fast.postings)
     assert by_place(lines) == by_place(slow.lines)
+
+
+@settings(max_examples=200, deadline=None)
+@given(cases())
+def test_every_amount_follows_from_its_explanation(case: Case) -> None:
+    for posting in settle_case(case).postings:
+        explained = explained_nano(posting)
+
+        assert posting.amount_nano in (explained, -explained), posting
+        assert kind_of(posting.kind).section
 
 
 @settings(max_examples=200, deadline=None)

@@ -23,8 +23,8 @@ import msgspec
 import pytest
 
 from chaincode.contract import Contract
+from chaincode.documents.document import TOKEN_BYTES_MAX
 from chaincode.metering.reports import REPORT_TYP, Report, ReportArguments
-from chaincode.orders.sheets import TOKEN_BYTES_MAX
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, ORGANISATIONS, SLOT_S, Cast, found
 from commonwatt.demonstration.meter_process import timing
 from commonwatt.demonstration.simulation import START_S

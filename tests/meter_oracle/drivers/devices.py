@@ -16,7 +16,7 @@ from pathlib import Path
 
 from meter_oracle.drivers.sources import FileDropSource, JsonRpcSource, MeterSource, ModbusSource
 
-DEADLINE_S = 2.0
+DEADLINE_S, SILENT_S = 30.0, 1.0  # a silent device costs the whole deadline
 
 
 class State(Enum):
@@ -36,6 +36,11 @@ class Device(ABC):
         self.import_wh, self.export_wh = 1_000_000, 10_000
         self.serial = "7001"
         self.state = State.WORKS
+
+    @property
+    def deadline_s(self) -> float:
+        """How long a driver waits for a device that starts in this state."""
+        return SILENT_S if self.state is State.SILENT else DEADLINE_S
 
     @abstractmethod
     async def start(self) -> MeterSource:
@@ -86,7 +91,7 @@ class ModbusDevice(ServingDevice):
     async def start(self) -> MeterSource:
         return ModbusSource(
             meter="m", host="127.0.0.1", port=await self.listen(), registers="eastron",
-            deadline_s=DEADLINE_S, late_s=DEADLINE_S,
+            deadline_s=self.deadline_s, late_s=DEADLINE_S,
         )  # fmt: skip
 
     async def answer(self, reader: asyncio.StreamReader) -> bytes:
@@ -111,7 +116,7 @@ class GatewayDevice(ServingDevice):
     async def start(self) -> MeterSource:
         return JsonRpcSource(
             meter="m", url=f"http://127.0.0.1:{await self.listen()}/rpc", method="meter.get",
-            import_at="in", export_at="out", serial_at="serial", deadline_s=DEADLINE_S,
+            import_at="in", export_at="out", serial_at="serial", deadline_s=self.deadline_s,
             late_s=DEADLINE_S,
         )  # fmt: skip
 

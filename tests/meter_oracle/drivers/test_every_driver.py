@@ -17,7 +17,7 @@ from meter_oracle.drivers.sources import MeterSource
 from meter_oracle.faults import MeterFault
 from tests.meter_oracle.drivers.devices import DEVICES, Device, State
 
-RECOVERY_S = 10.0
+RECOVERY_S = 60.0
 
 pytestmark = pytest.mark.parametrize("kind", DEVICES)
 

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from chaincode.documents.health import FINDINGS_MAX, HEALTH_TYP, HealthWord
 from identity.did import did_key
 from identity.jws import decode_payload, verify_compact
 from identity.keys import PrivateKey
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.health.teller import FINDINGS_MAX, HEALTH_TYP, HealthTeller, HealthWord
+from meter_oracle.health.teller import HealthTeller
 from meter_oracle.settings import MarketSettings
 
 KEY = PrivateKey.from_seed(b"teller".ljust(32, b"-"))

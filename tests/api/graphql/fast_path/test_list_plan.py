@@ -98,7 +98,7 @@ def posting(number: int) -> st.SearchStrategy[PostingRecord]:
         number=st.just(number),
         account=st.just(ALICE),
         amount_nano=st.integers(-(2**63), 2**63 - 1),
-        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "other"]),
+        kind=st.sampled_from(["energy", "fee:grid", "vat", "vat:grid", "credit", "default"]),
         trade=st.none() | st.integers(0, 99),
         explain=WORDS,
         cause=WORDS,
