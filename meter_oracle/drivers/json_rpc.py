@@ -33,21 +33,21 @@ DIGITS_MAX = 18
 ERROR_TEXT_MAX = 200
 
 
-class _Error(msgspec.Struct, frozen=True):
+class _RpcError(msgspec.Struct, frozen=True):
     code: int
     message: str = ""
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _RpcAnswer(msgspec.Struct, frozen=True):
     """An answer as JSON-RPC 2.0 defines it, with either `result` or `error`."""
 
     jsonrpc: Literal["2.0"]
     id: int | None
     result: object = msgspec.UNSET
-    error: _Error | None = None
+    error: _RpcError | None = None
 
 
-_DECODER = msgspec.json.Decoder(_Answer, float_hook=Decimal)
+_DECODER = msgspec.json.Decoder(_RpcAnswer, float_hook=Decimal)
 
 
 class JsonRpcMeter:

@@ -26,12 +26,12 @@ CODE_CHARACTERS_MAX = 40
 log = logging.getLogger("meter_oracle.health")
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _ApiAnswer(msgspec.Struct, frozen=True):
     code: str
     sentence: str = ""
 
 
-_answers = msgspec.json.Decoder(_Answer)
+_answers = msgspec.json.Decoder(_ApiAnswer)
 
 
 class HealthApi:

@@ -66,7 +66,7 @@ def report_of(
     return msgspec.structs.replace(report, **fields), ordered
 
 
-def test_the_ledgers_side_answers_with_the_contracts_codes(tmp_path: Path) -> None:
+def test_the_ledger_gateway_answers_with_the_contracts_codes(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         rule = ClockArguments(AREA, int(time.time()), FIRST_SLOT + 2 * SLOT_S, 1)
         await made.ledger.submit("set_clock", rule, member=Member(DSO, "admin"))

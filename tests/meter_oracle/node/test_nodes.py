@@ -184,7 +184,7 @@ def test_a_meter_that_only_two_nodes_reach_is_left_out(tmp_path: Path) -> None:
     on_stand(tmp_path, scene)
 
 
-def test_nodes_report_through_the_ledgers_side_behind_tls(tmp_path: Path) -> None:
+def test_nodes_report_through_the_ledger_gateway_behind_tls(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
