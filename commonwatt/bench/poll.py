@@ -29,7 +29,7 @@ READS = 6  # of each meter in a round
 PAIRS = 5
 REACH = 0.8
 DEADLINE_S = 20.0  # all meters are asked at once, so the last answer waits for all others
-_SIMULATE = "from commonwatt.commands.meter import app; app()"
+_SIMULATE = "from commonwatt.commands.meter.group import app; app()"
 
 
 class Round(NamedTuple):

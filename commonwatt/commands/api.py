@@ -17,10 +17,11 @@ from api.schema.document import sdl
 from api.server.app import listen, make_app, serve
 from api.server.logs import configure_logs
 from api.settings import ApiSettings, SettingsInvalid, load_settings
+from commonwatt.command_line import command_group, ended
 from commonwatt.wiring.api_service import MarketFile, opened, read_market
 from ledger_network.port import Invalid
 
-app = typer.Typer(help="GraphQL and the dashboard.", no_args_is_help=True)
+app = command_group("GraphQL and the dashboard.")
 
 FAULTS = (SettingsInvalid, DatabaseUnusable, TablesDamaged, Invalid, OSError)
 """What keeps an API from running; each has a sentence."""
@@ -49,7 +50,7 @@ def settings(
     try:
         found = load_settings(config)
     except FAULTS as fault:
-        raise _refused(fault) from None
+        raise ended(fault) from None
     shown = orjson.dumps(found.printable(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     sys.stdout.buffer.write(shown + b"\n")
 
@@ -60,7 +61,7 @@ def serve_command(*, config: Config) -> None:
     try:
         asyncio.run(_serve(read_market(config), load_settings(config)))
     except FAULTS as fault:
-        raise _refused(fault) from None
+        raise ended(fault) from None
 
 
 @app.command(epilog="Example: `commonwatt api rebuild --config api.toml`")
@@ -69,7 +70,7 @@ def rebuild(*, config: Config) -> None:
     try:
         block = asyncio.run(_rebuild(read_market(config), load_settings(config)))
     except FAULTS as fault:
-        raise _refused(fault) from None
+        raise ended(fault) from None
     sys.stdout.write(f"The read model holds what the ledger holds up to block {block}.\n")
 
 
@@ -100,8 +101,3 @@ async def _rebuild(market: MarketFile, settings: ApiSettings) -> int:
     async with opened(market, settings) as services:
         await services.projection.rebuild()
         return (await services.read_model.checkpoint()).block
-
-
-def _refused(fault: Exception) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(2)

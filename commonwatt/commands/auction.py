@@ -7,6 +7,7 @@ several zones are then turned back: their mechanism is not there yet.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import cast, get_args
 
@@ -26,6 +27,7 @@ from chaincode.auctions.book import (
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import outcome_json
 from chaincode.units import INT64_SAFE
+from commonwatt.command_line import command_group, ended
 from commonwatt.commands.auction_json import (
     AuctionInputError,
     read_amount,
@@ -45,6 +47,23 @@ TREES = ("coupled", "pay_as_bid")
 
 _EDGE_AMOUNTS = ("import_tariff", "export_tariff", "import_loss_ppm", "export_loss_ppm")
 _EDGE = ("import_wh", "export_wh", *_EDGE_AMOUNTS)
+
+
+app = command_group()
+
+
+@app.command(name="auction", epilog="Example: `commonwatt auction < book.json > result.json`")
+def auction_command() -> None:
+    """Clear one book: JSON on standard input, the outcome with its digest on standard output.
+
+    A book that is refused ends the command with exit code 2 and one line that names the field.
+    """
+    try:
+        outcome = run_auction(sys.stdin.buffer.read())
+    except AuctionInputError as error:
+        raise ended(error) from None
+    sys.stdout.buffer.write(outcome)
+    sys.stdout.buffer.flush()
 
 
 def run_auction(text: bytes) -> bytes:

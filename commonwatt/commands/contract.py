@@ -9,20 +9,20 @@ import os
 import signal
 import sys
 
-import typer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from chaincode.contract import Contract
 from chaincode.shim.faults import SettingsFault
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, split_address
+from commonwatt.command_line import command_group, ended
 from ledger_network import port
 from ledger_network.fabric.ledger.service import contract_handler
 
 METRICS_ADDRESS = "COMMONWATT_METRICS_ADDRESS"
 GRACE_S = 10.0
 
-app = typer.Typer(help="The contract as a service for a Fabric peer.", no_args_is_help=True)
+app = command_group("The contract as a service for a Fabric peer.")
 
 
 @app.callback()
@@ -54,8 +54,7 @@ def serve_contract(contract: port.Contract) -> None:
         settings = ServerSettings.from_environment(os.environ)
         asyncio.run(_serve(contract, settings, os.environ.get(METRICS_ADDRESS, "")))
     except (SettingsFault, OSError) as fault:
-        sys.stderr.write(f"{fault}\n")
-        raise typer.Exit(2) from None
+        raise ended(fault) from None
 
 
 async def _serve(contract: port.Contract, settings: ServerSettings, metrics_address: str) -> None:

@@ -25,6 +25,7 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import Report
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
+from commonwatt.command_line import FAILED, command_group, ended
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found
 from commonwatt.demonstration.member_duties import Operation
 from commonwatt.deploy.market_compose import METERS_PORT
@@ -46,9 +47,9 @@ FOUND_AGAIN_S = 2.0
 FOUND_ATTEMPTS = 60  # peers that have just joined find each other within half a minute
 READINGS_RECORDED = "readings_recorded"
 UNREADABLE = (ProfileUnreadable, StagedMarketUnreadable)
-FAILED = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
+FAULTS = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
 
-app = typer.Typer(help="Parts of a demonstration that run apart.", no_args_is_help=True)
+app = command_group("Parts of a demonstration that run apart.")
 
 Plan = Annotated[Path, typer.Option("--plan", help="The plan of the market, JSON.")]
 
@@ -82,9 +83,9 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(_until_stopped(work))
     except UNREADABLE as fault:
-        raise _ended(fault, 2) from None
-    except FAILED as fault:
-        raise _ended(fault, 1) from None
+        raise ended(fault) from None
+    except FAULTS as fault:
+        raise ended(fault, FAILED) from None
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
@@ -189,8 +190,3 @@ def _tell(view: SlotView) -> None:
     trades = sum(zone.trades for zone in view.zones)
     settled_wh = 0 if view.settlement is None else view.settlement.settled_wh
     typer.echo(f"slot {view.slot}: {trades} trades, {kwh(settled_wh)} kWh delivered")
-
-
-def _ended(fault: Exception, code: int) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(code)

@@ -16,6 +16,7 @@ from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.queries.market import BookAnswer, BookArguments, SlotView
 from chaincode.slots.gate import SlotArguments
+from commonwatt.command_line import FAILED, Json, command_group, ended
 from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, ORGANISATIONS
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.faults import LedgerFault
@@ -25,15 +26,14 @@ from ledger_network.embedded.recovery.verify import Report
 from ledger_network.embedded.recovery.verify import verify as verify_ledger
 from ledger_network.port import Member
 
-app = typer.Typer(help="Check, rebuild and export a ledger's folder.", no_args_is_help=True)
+app = command_group("Check, rebuild and export a ledger's folder.")
 
-REFUSALS = (LedgerFault, OSError)
+LEDGER_FAULTS = (LedgerFault, OSError)
 """What keeps a ledger from being opened; each has a sentence."""
 
 Folder = Annotated[
     Path, typer.Option("--data", help="The market's folder, or the ledger's folder in it.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 DEFAULT = Path(".commonwatt")
 
 
@@ -46,14 +46,14 @@ def verify(data: Folder = DEFAULT, *, as_json: Json = False) -> None:
             report = verify_ledger(
                 ledger_folder(data), progress=lambda number: status.update(f"block {number} …")
             )
-    except REFUSALS as error:
-        raise _refused(error) from None
+    except LEDGER_FAULTS as error:
+        raise ended(error) from None
     if as_json:
         typer.echo(msgspec.json.encode(report).decode())
     else:
         _print_report(report)
     if report.fault is not None:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def _print_report(report: Report) -> None:
@@ -82,8 +82,8 @@ def rebuild(data: Folder = DEFAULT, *, as_json: Json = False) -> None:
     try:
         with console.status("building the state again from the log …"):
             rebuilt = rebuild_state(ledger_folder(data), counts=Contract().counts_in_state_hash)
-    except REFUSALS as error:
-        raise _refused(error, code=1) from None
+    except LEDGER_FAULTS as error:
+        raise ended(error, FAILED) from None
     if as_json:
         typer.echo(msgspec.json.encode(rebuilt).decode())
         return
@@ -103,8 +103,8 @@ def export(data: Folder = DEFAULT) -> None:
     except BrokenPipeError:
         # Whoever read had enough. The interpreter would complain at exit about the same pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except REFUSALS as error:
-        raise _refused(error, code=1) from None
+    except LEDGER_FAULTS as error:
+        raise ended(error, FAILED) from None
 
 
 @app.command(
@@ -122,11 +122,11 @@ def book(
     """
     folder = ledger_folder(data)
     if not folder.exists():
-        raise _refused(FileNotFoundError(f"{folder} holds no ledger"))
+        raise ended(f"{folder} holds no ledger.")
     try:
         answer, view = asyncio.run(_read_book(folder, slot, zone))
-    except (Refused, *REFUSALS) as error:
-        raise _refused(error) from None
+    except (Refused, *LEDGER_FAULTS) as error:
+        raise ended(error) from None
     for record in view.zones:
         if record.zone == zone:
             sys.stderr.write(f"book {record.book_digest}\noutcome {record.outcome_digest}\n")
@@ -151,8 +151,3 @@ def ledger_folder(data: Path) -> Path:
     """The ledger's folder: the one named, or the one in the market's folder that is named."""
     inner = data / "ledger"
     return inner if inner.exists() else data
-
-
-def _refused(error: Exception, code: int = 2) -> typer.Exit:
-    sys.stderr.write(f"{error}\n")
-    return typer.Exit(code)

@@ -15,12 +15,13 @@ import msgspec
 import structlog
 import typer
 
+from commonwatt.command_line import command_group, ended
 from commonwatt.wiring.ledger_gateway import ledger_side
 from meter_oracle.health.board import MeterHealth, NodeHealth
 from meter_oracle.node.assembly import read_key, run_node
 from meter_oracle.settings import NodeSettings, SettingsInvalid, read_settings
 
-app = typer.Typer(help="Oracle nodes: read meters, agree, report.", no_args_is_help=True)
+app = command_group("Oracle nodes: read meters, agree, report.")
 app.command("ledger-side")(ledger_side)
 
 log = structlog.stdlib.get_logger("meter_oracle")
@@ -55,8 +56,7 @@ def run(
         _log_lines()
         asyncio.run(_run(settings))
     except (SettingsInvalid, OSError) as fault:
-        sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-        raise typer.Exit(2) from None
+        raise ended(fault) from None
 
 
 async def _run(settings: NodeSettings) -> None:

@@ -19,15 +19,14 @@ from rich.table import Table
 from chaincode.consortium.acts import ACT_TYP, Act
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
+from commonwatt.command_line import Json, command_group, ended
 from identity.canonical import encode
 from identity.errors import IdentityError
 from identity.jws import sign_compact
 from identity.keys import Algorithm, PrivateKey
 from identity.wallet import Wallet
 
-app = typer.Typer(
-    help="Make, show, use and rotate the keys of a wallet file.", no_args_is_help=True
-)
+app = command_group("Make, show, use and rotate the keys of a wallet file.")
 
 VARIABLE = "COMMONWATT_PASSPHRASE"
 
@@ -45,7 +44,6 @@ PassphraseFile = Annotated[
     Path | None, typer.Option(help="Read the passphrase from the first line of this file.")
 ]
 Label = Annotated[str, typer.Option(help="Your own word for the key, such as 'home 2026'.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 class WalletView(msgspec.Struct, frozen=True):
@@ -70,7 +68,7 @@ def create(
     try:
         wallet = Wallet.create(path, secret, PrivateKey.generate(algorithm), label=label)
     except (IdentityError, OSError) as error:
-        raise _refused(error) from None
+        raise ended(error) from None
     _print(wallet, as_json=as_json)
 
 
@@ -106,10 +104,9 @@ def sign(
         key = wallet.current if did is None else wallet.key(did)
         typer.echo(sign_compact(key, typ, payload))
     except msgspec.DecodeError as error:
-        sys.stderr.write(f"The payload is no {kind}: {error}\n")
-        raise typer.Exit(2) from None
+        raise ended(f"The payload is not a valid {kind}: {error}.") from None
     except IdentityError as error:
-        raise _refused(error) from None
+        raise ended(error) from None
 
 
 @app.command(epilog="Example: `commonwatt wallet rotate home.wallet --label 'home, July'`")
@@ -129,7 +126,7 @@ def rotate(
         wallet.add(PrivateKey.generate(wallet.current.public.algorithm), label=label)
         wallet.save()
     except (IdentityError, OSError) as error:
-        raise _refused(error) from None
+        raise ended(error) from None
     _print(wallet, as_json=as_json)
 
 
@@ -138,7 +135,7 @@ def _open(path: Path, passphrase_file: Path | None) -> Wallet:
     try:
         return Wallet.open(path, secret)
     except (IdentityError, OSError) as error:
-        raise _refused(error) from None
+        raise ended(error) from None
 
 
 def _passphrase(file: Path | None, *, confirm: bool) -> str:
@@ -146,17 +143,12 @@ def _passphrase(file: Path | None, *, confirm: bool) -> str:
         try:
             lines = file.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise _refused(error) from None
+            raise ended(error) from None
         return lines[0] if lines else ""
     variable = os.environ.get(VARIABLE)
     if variable is not None:
         return variable
     return typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-
-
-def _refused(error: Exception) -> typer.Exit:
-    sys.stderr.write(f"{error}\n")
-    return typer.Exit(2)
 
 
 def _print(wallet: Wallet, *, as_json: bool) -> None:

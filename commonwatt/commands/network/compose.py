@@ -1,13 +1,10 @@
-"""`commonwatt network compose` and `join`: a network of containers, from outside and from within.
+"""`commonwatt network compose`: what `docker-compose.yaml` names, made on the host.
 
-`compose` makes on the host what `docker-compose.yaml` names: keys and settings of every service, and
-the images. `join` runs in one of its services, waits for all nodes and founds the channel.
+Keys and settings of every service, and the images.
 """
 
 from __future__ import annotations
 
-import asyncio
-import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +16,7 @@ from rich.console import Console
 
 from api.server.dashboard_build import BuildFailed
 from api.server.dashboard_build import build as build_dashboard
+from commonwatt.command_line import FAILED, Json, ended
 from commonwatt.demonstration.market_plan import HOUSEHOLDS_MAX, SPEED_MAX
 from commonwatt.deploy.market_compose import compose_file, has_market
 from commonwatt.deploy.market_material import make_market_material, market_root
@@ -31,8 +29,6 @@ from ledger_network.fabric.consortium.definition import (
     ConsortiumInvalid,
     read_consortium,
 )
-from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
-from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.images.container_material import make_container_material
 from ledger_network.fabric.images.image_building import (
     Engine,
@@ -41,20 +37,16 @@ from ledger_network.fabric.images.image_building import (
     default_base,
     find_engine,
 )
-from ledger_network.fabric.operations.bootstrap import Gathering, Progress
-from ledger_network.fabric.operations.joining import JoinFailed
+from ledger_network.fabric.operations.bootstrap import Progress
 from ledger_network.fabric.operations.material import Material, NetworkFault
-from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.fabric.runtime.processes import write_whole
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 DATA = Path(".commonwatt/containers")
 FILE = Path("docker-compose.yaml")
 TAG = "local"
-WITHIN_S = 300
-WITHIN_S_MAX = 86_400
 HOUSEHOLDS = 12
-REFUSED = (
+INPUT = (
     BuildFailed,
     ConsortiumInvalid,
     ImagesFault,
@@ -63,7 +55,6 @@ REFUSED = (
     StagedMarketUnreadable,
     OSError,
 )
-FAILED = (GatewayError, GenerationFailed, JoinFailed, NotReady)
 
 Households = Annotated[
     int, typer.Option(min=2, max=HOUSEHOLDS_MAX, help="How many households a new market has.")
@@ -72,7 +63,6 @@ Speed = Annotated[
     int,
     typer.Option(min=1, max=SPEED_MAX, help="How much faster than real time a new market runs."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 class Composed(msgspec.Struct, frozen=True):
@@ -127,10 +117,10 @@ def compose(
                 market=(households, speed),
                 progress=lambda what: status.update(f"{what} …"),
             )
-    except REFUSED as error:
-        raise _ended(error, 2) from None
-    except FAILED as error:
-        raise _ended(error, 1) from None
+    except INPUT as error:
+        raise ended(error) from None
+    except GenerationFailed as error:
+        raise ended(error, FAILED) from None
     if as_json:
         typer.echo(msgspec.json.encode(composed).decode())
         return
@@ -201,39 +191,3 @@ def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:
     if file != FILE:
         words.append(f"-f {file}")
     return " ".join([*words, "up -d"])
-
-
-def join(
-    material: Annotated[Path, typer.Option(help="The folder with what administrators need.")],
-    within: Annotated[
-        int, typer.Option(min=1, max=WITHIN_S_MAX, help="How many seconds to wait for a node.")
-    ] = WITHIN_S,
-) -> None:
-    """Wait for all nodes of a network of containers and found the channel; for its own service.
-
-    It may run again at any time: what is done is found. It ends when orders can be committed.
-    """
-    try:
-        asyncio.run(_join(NetworkFolder(material.absolute()), within))
-    except (ConsortiumInvalid, OSError) as error:
-        raise _ended(error, 2) from None
-    except FAILED as error:
-        raise _ended(error, 1) from None
-
-
-async def _join(folder: NetworkFolder, within_s: int) -> None:
-    consortium = read_consortium(folder.consortium)
-    placement = Placement("containers", folder, folder.root)
-    gathering = Gathering(Material(consortium, placement), within_s=within_s, has_logs=False)
-    await gathering.join(_tell)
-    await gathering.agree(_tell)
-    _tell(f"channel {consortium.channel} takes orders")
-
-
-def _tell(what: str) -> None:
-    typer.echo(what)
-
-
-def _ended(error: Exception, code: int) -> typer.Exit:
-    sys.stderr.write(str(error).replace("\n", " ") + "\n")
-    return typer.Exit(code)
