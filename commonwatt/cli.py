@@ -31,31 +31,38 @@ class Listed(NamedTuple):
 
 COMMANDS: Mapping[str, Listed] = {
     "up": Listed(
-        "up", "Run the whole market on this machine: meters, oracle, ledger, API and dashboard."
+        "commonwatt.commands.up",
+        "Run the whole market on this machine: meters, oracle, ledger, API and dashboard.",
     ),
-    "simulate": Listed("simulate", "Trade and settle days of a seeded market in one process."),
+    "simulate": Listed(
+        "commonwatt.commands.simulate", "Trade and settle days of a seeded market in one process."
+    ),
     "auction": Listed(
-        "auction",
+        "commonwatt.commands.auction",
         "Clear one book: JSON on standard input, the outcome with its digest on standard output.",
     ),
-    "bench": Listed("bench", "Measure the numbers that the project promises, here and now."),
-    "wallet": Listed("wallet", "Make, show, use and rotate the keys of a wallet file."),
-    "ledger": Listed("ledger", "Check, rebuild and export a ledger's folder."),
-    "contract": Listed("contract", "The contract as a service for a Fabric peer."),
-    "network": Listed(
-        "network.group", "A Fabric network of the consortium on this machine, without containers."
+    "bench": Listed(
+        "commonwatt.commands.bench", "Measure the numbers that the project promises, here and now."
     ),
-    "meter": Listed("meter.group", "Simulate meters, read them, find them."),
-    "oracle": Listed("oracle", "Oracle nodes: read meters, agree, report."),
-    "api": Listed("api", "GraphQL and the dashboard."),
-    "demonstration": Listed("demonstration", "Parts of a demonstration that run apart."),
+    "wallet": Listed(
+        "commonwatt.commands.wallet", "Make, show, use and rotate the keys of a wallet file."
+    ),
+    "ledger": Listed("commonwatt.commands.ledger", "Check, rebuild and export a ledger's folder."),
+    "contract": Listed(
+        "commonwatt.commands.contract", "The contract as a service for a Fabric peer."
+    ),
+    "network": Listed(
+        "commonwatt.commands.network.group",
+        "A Fabric network of the consortium on this machine, without containers.",
+    ),
+    "meter": Listed("commonwatt.commands.meter.group", "Simulate meters, read them, find them."),
+    "oracle": Listed("commonwatt.commands.oracle", "Oracle nodes: read meters, agree, report."),
+    "api": Listed("commonwatt.commands.api", "GraphQL and the dashboard."),
+    "demonstration": Listed(
+        "commonwatt.commands.demonstration", "Parts of a demonstration that run apart."
+    ),
 }
 """Every command by its name, in the order of `--help`."""
-
-
-def load(module: str) -> Any:
-    """A module of `commonwatt.commands`."""
-    return import_module(f"commonwatt.commands.{module}")
 
 
 class CommandList(TyperGroup):
@@ -66,7 +73,7 @@ class CommandList(TyperGroup):
         name, listed, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, listed, rest
-        return name, typer.main.get_command(load(COMMANDS[name].module).app), rest
+        return name, typer.main.get_command(import_module(COMMANDS[name].module).app), rest
 
 
 app = typer.Typer(
@@ -92,7 +99,7 @@ def prepare(
     """Set up this process, whichever command runs in it."""
     collect_seldom()
     if version:
-        load("version").print_version(as_json=as_json)
+        import_module("commonwatt.commands.version").print_version(as_json=as_json)
         raise typer.Exit
     if as_json:
         raise ended("--json: here it goes with --version; a command takes it after its own name.")

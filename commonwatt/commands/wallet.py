@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,9 +17,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from chaincode.consortium.acts import ACT_TYP, Act
-from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
-from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from commonwatt.command_line import Json, command_group, ended
 from identity.canonical import encode
 from identity.errors import IdentityError
@@ -31,14 +29,6 @@ app = command_group("Make, show, use and rotate the keys of a wallet file.")
 VARIABLE = "COMMONWATT_PASSPHRASE"
 
 Kind = Literal["sheet", "amend", "cancel", "dispute", "act"]
-KINDS: dict[str, tuple[str, type[msgspec.Struct]]] = {
-    "sheet": (SHEET_TYP, Sheet),
-    "amend": (AMEND_TYP, Amend),
-    "cancel": (CANCEL_TYP, Cancel),
-    "dispute": (DISPUTE_TYP, DisputeAct),
-    "act": (ACT_TYP, Act),
-}
-
 WalletPath = Annotated[Path, typer.Argument(help="The wallet file.", show_default=False)]
 PassphraseFile = Annotated[
     Path | None, typer.Option(help="Read the passphrase from the first line of this file.")
@@ -96,7 +86,7 @@ def sign(
     The payload is checked and put into canonical form first, so that what is signed is what the
     contract will read.
     """
-    typ, struct = KINDS[kind]
+    typ, struct = import_module("commonwatt.commands.wallet_payloads").KINDS[kind]
     text = sys.stdin.buffer.read()
     wallet = _open(path, passphrase_file)
     try:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from commonwatt.commands.network_compose import Composed
+from commonwatt.commands.network.compose import Composed
 from commonwatt.deploy.market_compose import DATABASE, DEMONSTRATION, market_services
 from commonwatt.deploy.staged_market import StagedMarket, read_staged_market
 from ledger_network.fabric.binaries.install import install

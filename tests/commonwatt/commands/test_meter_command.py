@@ -13,11 +13,17 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from commonwatt.commands.meter import ReadAnswer, app
+from commonwatt.commands.meter.group import app
+from commonwatt.commands.meter.reading import ReadAnswer
 from meter_oracle.drivers.modbus.discovery import Found
 from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
-SIMULATE = [sys.executable, "-c", "from commonwatt.commands.meter import app; app()", "simulate"]
+SIMULATE = [
+    sys.executable,
+    "-c",
+    "from commonwatt.commands.meter.group import app; app()",
+    "simulate",
+]
 
 
 class Running:
