@@ -95,7 +95,7 @@ class ClockSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the ledger's side listens, and the name in its certificate."""
+    """Where the ledger gateway listens, and the name in its certificate."""
 
     address: str
     name: str = "urn:commonwatt:ledger"

@@ -1,7 +1,7 @@
 """What stands outside in a demonstration: simulated meters and the oracle's nodes, in a process apart.
 
 The meters speak Modbus/TCP, the nodes read them and speak mutual TLS with each other and with the
-ledger's side, which listens in the process of `commonwatt up` and takes what they say of health on
+ledger gateway, which listens in the process of `commonwatt up` and takes what they say of health on
 to the API. The field writes one line of JSON when it is ready. It ends when its standard input does,
 so it does not outlive who started it.
 """
@@ -35,9 +35,9 @@ from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
     RECORDED,
-    LedgerSide,
-    LedgerSideServer,
-    RemoteLedgerSide,
+    LedgerGateway,
+    LedgerGatewayServer,
+    RemoteLedgerGateway,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
@@ -113,8 +113,8 @@ class Field:
             await self._process.wait()
 
 
-class ReportedSide(LedgerSide):
-    """The ledger's side of the nodes, which tells of each slot that was reported."""
+class ReportedGateway(LedgerGateway):
+    """The ledger gateway of the nodes, which tells of each slot that was reported."""
 
     def __init__(self, ledger: Ledger, reported: Callable[[int], None]) -> None:
         super().__init__(ledger, AREA, Member(ORACLE))
@@ -151,9 +151,9 @@ async def running_field(
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
-    side = ReportedSide(ledger, late)
+    gateway = ReportedGateway(ledger, late)
     herald = HealthApi(api)
-    server = LedgerSideServer(side, tls.pop(LEDGER_NAME), nodes, herald)
+    server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, herald)
     port = await server.start("127.0.0.1:0")
     try:
         plan = FieldPlan(
@@ -206,7 +206,9 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
     try:
         for meter, fault in plan.faults.items():
             fleet.order(meter, fault)
-        ledgers = {did: RemoteLedgerSide(plan.tls[did], plan.ledger) for did in cast.oracle.nodes}
+        ledgers = {
+            did: RemoteLedgerGateway(plan.tls[did], plan.ledger) for did in cast.oracle.nodes
+        }
         seats = [
             Seat(
                 key=key,

@@ -1,4 +1,4 @@
-"""Takes words on health from the ledger's side to an API, over HTTP.
+"""Takes words on health from the ledger gateway to an API, over HTTP.
 
 The words are signed, so it needs no secret, and whoever reads or alters them on their way gains nothing.
 A word that is not taken is dropped here, and told so: its node has the newest one when it tells again.

@@ -20,7 +20,7 @@ from meter_oracle.health.board import HealthBoard, HealthSink, MeterHealth, Node
 from meter_oracle.health.teller import HealthTeller, Herald
 from meter_oracle.node.oracle_node import OracleNode
 from meter_oracle.node.polling import MeterWatch, Watch
-from meter_oracle.peers.ledger_gateway import LedgerView, RemoteLedgerSide, Submitter
+from meter_oracle.peers.ledger_gateway import LedgerView, RemoteLedgerGateway, Submitter
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.schedule import MarketClock, Now, RealTime, Timekeeper
 from meter_oracle.settings import MarketSettings, NodeSettings, SettingsInvalid, TimingSettings
@@ -34,7 +34,7 @@ OpenMeters = Callable[[Timekeeper], Sequence[MeterWatch]]
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
     """One node of several in a process: its key, certificate, meters, way to the ledger, clock.
 
-    `LedgerSide` and `RemoteLedgerSide` are both a submitter and a view; the latter is a herald, too.
+    `LedgerGateway` and `RemoteLedgerGateway` are both a submitter and a view; the latter is a herald, too.
     """
 
     key: PrivateKey
@@ -132,7 +132,7 @@ async def run_nodes(
 async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) -> None:
     """Run the node of a file of settings until cancelled; raises `SettingsInvalid`, `OSError`."""
     key = read_key(settings)
-    ledger = RemoteLedgerSide(settings.tls, settings.ledger.address, name=settings.ledger.name)
+    ledger = RemoteLedgerGateway(settings.tls, settings.ledger.address, name=settings.ledger.name)
     seat = Seat(
         key=key,
         tls=settings.tls,

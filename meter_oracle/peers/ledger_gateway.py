@@ -2,8 +2,8 @@
 
 `Submitter` takes a report, `LedgerView` says what is certified and recorded; a node trusts that and
 no other node's word about it. Words on health go the same way and on to an API, where the ledger's
-side knows one. Both are met by a ledger in this process (`LedgerSide`) and by one
-behind mutual TLS (`RemoteLedgerSide`, answered by `LedgerSideServer`).
+gateway knows one. Both are met by a ledger in this process (`LedgerGateway`) and by one
+behind mutual TLS (`RemoteLedgerGateway`, answered by `LedgerGatewayServer`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class LedgerView(Protocol):
         ...
 
 
-class LedgerSide:
+class LedgerGateway:
     """`Submitter` and `LedgerView` on a `Ledger`, for one area and one member."""
 
     def __init__(self, ledger: Ledger, area: str, member: Member) -> None:
@@ -158,7 +158,7 @@ class LedgerSide:
         return msgspec.json.decode(answer, type=kind)
 
 
-class RemoteLedgerSide:
+class RemoteLedgerGateway:
     """`Submitter` and `LedgerView` over mutual TLS."""
 
     def __init__(self, files: TlsFiles, address: str, *, name: str = LEDGER_NAME) -> None:
@@ -214,20 +214,20 @@ class RemoteLedgerSide:
         await self._tells.close()
 
 
-class LedgerSideServer:
-    """Answers the nodes of given names for a ledger's side.
+class LedgerGatewayServer:
+    """Answers the nodes of given names for a ledger gateway.
 
     What they say of health goes on to `herald`; without one it is taken and forgotten.
     """
 
     def __init__(
         self,
-        side: LedgerSide,
+        gateway: LedgerGateway,
         files: TlsFiles,
         nodes: Collection[str],
         herald: Herald | None = None,
     ) -> None:
-        self._side = side
+        self._gateway = gateway
         self._herald = herald
         self._server = PeerServer(files, nodes, self._answer)
 
@@ -246,17 +246,17 @@ class LedgerSideServer:
                     report = SignedReport(
                         ReportArguments(message.tokens), {TRANSIENT_LEAVES: bytes(message.leaves)}
                     )
-                    return Heard(await self._side.submit(report))
+                    return Heard(await self._gateway.submit(report))
                 case AskMeters():
-                    return Meters(await self._side.meters(message.slot))
+                    return Meters(await self._gateway.meters(message.slot))
                 case AskReadings():
-                    return Readings(await self._side.readings(message.slot))
+                    return Readings(await self._gateway.readings(message.slot))
                 case AskSales():
-                    return Sales(await self._side.sales(message.slot))
+                    return Sales(await self._gateway.sales(message.slot))
                 case Tell():
                     herald = self._herald
                     return Heard(OK if herald is None else await herald.tell(message.token))
                 case _:
-                    return Heard("MESSAGE_UNEXPECTED", "The ledger's side takes no such message.")
+                    return Heard("MESSAGE_UNEXPECTED", "The ledger gateway takes no such message.")
         except PeerUnreachable as fault:
             return Heard(LEDGER_UNAVAILABLE, fault.sentence)

@@ -92,32 +92,32 @@ class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """To the ledger's side: a signed report with its leaves as canonical JSON."""
+    """To the ledger gateway: a signed report with its leaves as canonical JSON."""
 
     tokens: list[str]
     leaves: msgspec.Raw
 
 
 class AskReadings(msgspec.Struct, frozen=True, tag="ask-readings"):
-    """To the ledger's side: which readings of a slot are recorded?"""
+    """To the ledger gateway: which readings of a slot are recorded?"""
 
     slot: int
 
 
 class AskMeters(msgspec.Struct, frozen=True, tag="ask-meters"):
-    """To the ledger's side: which meters are certified for a slot?"""
+    """To the ledger gateway: which meters are certified for a slot?"""
 
     slot: int
 
 
 class AskSales(msgspec.Struct, frozen=True, tag="ask-sales"):
-    """To the ledger's side: what was sold for a slot?"""
+    """To the ledger gateway: what was sold for a slot?"""
 
     slot: int
 
 
 class Tell(msgspec.Struct, frozen=True, tag="tell"):
-    """To the ledger's side: a signed word on health, to be passed on."""
+    """To the ledger gateway: a signed word on health, to be passed on."""
 
     token: str
 

@@ -1,7 +1,7 @@
 """Mutual TLS between nodes: length-prefixed JSON frames, one question and one answer at a time.
 
 Who a peer is, its certificate says: a name in the subject alternative names (URI), a node's DID or
-that of the ledger's side, vouched for by the authority in the file. Whoever shows no certificate
+that of the ledger gateway, vouched for by the authority in the file. Whoever shows no certificate
 of that authority, or a name that nobody expects, is cut off before a byte of it is read as a message.
 """
 

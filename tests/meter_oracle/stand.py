@@ -33,7 +33,7 @@ from meter_oracle.health.board import MeterHealth, NodeHealth
 from meter_oracle.node.assembly import Seat, run_nodes
 from meter_oracle.node.polling import MeterWatch
 from meter_oracle.peers.certificates import make_certificates
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSide, LedgerView, Submitter
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGateway, LedgerView, Submitter
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.schedule import NS_PER_S, Now, Timekeeper
 from meter_oracle.settings import MarketSettings, TimingSettings
@@ -122,7 +122,7 @@ class Stand:
         self.ledger = ledger
         self.cast = cast
         self.tls = tls
-        self.side = LedgerSide(ledger, AREA, Member(ORACLE))
+        self.gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
         self.market = MarketSettings(
             area=AREA, channel=CHANNEL, contract=Contract.name, slot_s=SLOT_S,
             nodes=cast.oracle.nodes, faulty_max=cast.oracle.faulty_max,
@@ -156,7 +156,7 @@ class Stand:
         async with asyncio.timeout(DEADLINE_S):
             async for happened in self.ledger.events():
                 if any(event.name == "readings_recorded" for event in happened.events):
-                    leaves = {leaf.meter: leaf for leaf in await self.side.readings(slot)}
+                    leaves = {leaf.meter: leaf for leaf in await self.gateway.readings(slot)}
                     if len(leaves) >= count:
                         return leaves
         raise AssertionError("the ledger's events end")
@@ -198,8 +198,8 @@ class Stand:
             key=self.cast.oracle_keys[number],
             tls=self.tls[self.market.nodes[number]],
             meters=self.opens(number),
-            submitter=submitter or self.side,
-            view=view or self.side,
+            submitter=submitter or self.gateway,
+            view=view or self.gateway,
             now=now,
         )
 

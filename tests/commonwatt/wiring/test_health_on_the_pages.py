@@ -1,4 +1,4 @@
-"""Nodes that run by themselves: what they sign of health comes over the ledger's side to the pages.
+"""Nodes that run by themselves: what they sign of health comes over the ledger gateway to the pages.
 
 Everything is real: four nodes over mutual TLS, their ledger, the API on a socket, GraphQL. Last,
 the same on a whole `commonwatt up`.
@@ -26,7 +26,7 @@ from commonwatt.demonstration.market_plan import read_plan
 from ledger_network.port import Position
 from meter_oracle.health.api_client import HealthApi
 from meter_oracle.node.assembly import Seat, make_node
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGatewayServer, RemoteLedgerGateway
 from tests.api.served_market import ACCOUNTS, OPERATOR, ORIGIN, Client
 from tests.commonwatt.wiring.running_market import address_of, market, slots_of, stop
 from tests.containers.visitor import Visitor
@@ -125,17 +125,17 @@ async def pages(made: Stand, folder: Path) -> AsyncGenerator[Pages]:
 
 @asynccontextmanager
 async def nodes(made: Stand, herald: Heard) -> AsyncGenerator[list[asyncio.Task[None]]]:
-    """Four nodes that reach the ledger through its side; a task each."""
-    server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes, herald)
+    """Four nodes that reach the ledger through its gateway; a task each."""
+    server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes, herald)
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    sides = [RemoteLedgerSide(made.tls[did], address) for did in made.market.nodes]
+    gateways = [RemoteLedgerGateway(made.tls[did], address) for did in made.market.nodes]
     seats = [
         Seat(
-            key=key, tls=made.tls[did], meters=made.opens(number), submitter=side, view=side,
-            herald=side,
+            key=key, tls=made.tls[did], meters=made.opens(number), submitter=gateway, view=gateway,
+            herald=gateway,
         )
-        for number, (key, did, side) in enumerate(
-            zip(made.cast.oracle_keys, made.market.nodes, sides, strict=True)
+        for number, (key, did, gateway) in enumerate(
+            zip(made.cast.oracle_keys, made.market.nodes, gateways, strict=True)
         )
     ]  # fmt: skip
     running = [make_node(made.market, TIMING, seat, rule=made.clock) for seat in seats]
@@ -149,8 +149,8 @@ async def nodes(made: Stand, herald: Heard) -> AsyncGenerator[list[asyncio.Task[
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for side in sides:
-            await side.close()
+        for gateway in gateways:
+            await gateway.close()
         await server.close()
 
 

@@ -20,7 +20,7 @@ from ledger_network.port import Member
 from meter_oracle.agreement.consensus import Values
 from meter_oracle.agreement.report import SignedReport, make_report, sign_report
 from meter_oracle.agreement.signatures import holds
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGatewayServer, RemoteLedgerGateway
 from meter_oracle.peers.messages import (
     Declined,
     Heard,
@@ -65,15 +65,15 @@ def test_the_ledgers_side_answers_with_the_contracts_codes(tmp_path: Path) -> No
     async def scene(made: Stand) -> None:
         rule = ClockArguments(AREA, int(time.time()), FIRST_SLOT + 2 * SLOT_S, 1)
         await made.ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
-        server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes)
+        server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-        side = RemoteLedgerSide(made.tls[made.market.nodes[0]], address)
+        gateway = RemoteLedgerGateway(made.tls[made.market.nodes[0]], address)
         keys = made.cast.oracle_keys
         leaves = [leaf(home.meter) for home in made.cast.homes]
 
         async def code(signers: Sequence[PrivateKey], **fields: str | int) -> str:
             report, ordered = report_of(made, leaves, **fields)
-            return await side.submit(sign_report(report, ordered, signers))
+            return await gateway.submit(sign_report(report, ordered, signers))
 
         assert await code(keys[:2]) == "SIGNATURES_FEW"
         assert await code([keys[0], keys[1], keys[0]]) == "SIGNER_REPEATED"
@@ -83,21 +83,21 @@ def test_the_ledgers_side_answers_with_the_contracts_codes(tmp_path: Path) -> No
         good = sign_report(report, ordered, keys[:3])
         altered = encode([ordered[0], msgspec.structs.replace(ordered[1], import_to_wh=1_101)])
         swapped = SignedReport(good.arguments, {TRANSIENT_LEAVES: altered})
-        assert await side.submit(swapped) == "REPORT_ROOT"
-        assert await side.readings(FIRST_SLOT) == []
-        assert await side.submit(good) == "RECORDED"
-        assert await side.submit(good) == "EXISTS"
-        assert await side.readings(FIRST_SLOT) == ordered
-        assert {one.meter for one in await side.meters(FIRST_SLOT)} == {
+        assert await gateway.submit(swapped) == "REPORT_ROOT"
+        assert await gateway.readings(FIRST_SLOT) == []
+        assert await gateway.submit(good) == "RECORDED"
+        assert await gateway.submit(good) == "EXISTS"
+        assert await gateway.readings(FIRST_SLOT) == ordered
+        assert {one.meter for one in await gateway.meters(FIRST_SLOT)} == {
             home.meter for home in made.cast.homes
         }
-        assert await side.meters(FIRST_SLOT - SLOT_S) == []
-        await side.close()
+        assert await gateway.meters(FIRST_SLOT - SLOT_S) == []
+        await gateway.close()
         await server.close()
-        assert await side.submit(good) == "LEDGER_UNAVAILABLE"
+        assert await gateway.submit(good) == "LEDGER_UNAVAILABLE"
         with pytest.raises(PeerUnreachable):
-            await side.readings(FIRST_SLOT)
-        await side.close()
+            await gateway.readings(FIRST_SLOT)
+        await gateway.close()
 
     on_stand(tmp_path, scene)
 

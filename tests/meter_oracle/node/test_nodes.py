@@ -13,7 +13,7 @@ import pytest
 from meter_oracle.agreement.report import SignedReport
 from meter_oracle.drivers.driver import RegisterRead
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGatewayServer, RemoteLedgerGateway
 from meter_oracle.peers.messages import Message
 from meter_oracle.peers.transport import PeerServer
 from tests.meter_oracle.stand import FIRST_SLOT, SLOT_S, Stand, stand
@@ -63,7 +63,7 @@ def test_whichever_node_lies_the_others_report_the_truth_without_it(
             for meter in made.meters[liar].values():
                 meter.alter = lie
             reported = await made.first_reported(METERS)
-            leaves = await made.side.readings(reported)
+            leaves = await made.gateway.readings(reported)
             await made.until(lambda: "disagrees" in made.states(liar))
         assert all(leaf.import_to_wh < 1_004_000 for leaf in leaves)
         [signers] = await made.signers(reported)
@@ -182,14 +182,17 @@ def test_a_meter_that_only_two_nodes_reach_is_left_out(tmp_path: Path) -> None:
 
 def test_nodes_report_through_the_ledgers_side_behind_tls(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
-        server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes)
+        server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-        sides = [RemoteLedgerSide(made.tls[node], address) for node in made.market.nodes]
-        seats = [made.seat(number, submitter=side, view=side) for number, side in enumerate(sides)]
+        gateways = [RemoteLedgerGateway(made.tls[node], address) for node in made.market.nodes]
+        seats = [
+            made.seat(number, submitter=gateway, view=gateway)
+            for number, gateway in enumerate(gateways)
+        ]
         async with made.running(seats):
             assert len(await made.recorded(slot(0), METERS)) == METERS
-        for side in sides:
-            await side.close()
+        for gateway in gateways:
+            await gateway.close()
         await server.close()
 
     on_stand(tmp_path, scene)
