@@ -27,9 +27,9 @@ from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.command_line import FAILED, command_group, ended
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found
-from commonwatt.demonstration.member_duties import Operation
+from commonwatt.demonstration.market_plan import MarketPlan, PlanUnreadable, read_plan
+from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.deploy.market_compose import METERS_PORT
-from commonwatt.deploy.staged_market import StagedMarket, StagedMarketUnreadable, read_staged_market
 from commonwatt.terminal.formats import kwh
 from commonwatt.wiring.network_readiness import (
     ProfileUnreadable,
@@ -46,7 +46,7 @@ PROFILES = "profiles"
 FOUND_AGAIN_S = 2.0
 FOUND_ATTEMPTS = 60  # peers that have just joined find each other within half a minute
 READINGS_RECORDED = "readings_recorded"
-UNREADABLE = (ProfileUnreadable, StagedMarketUnreadable)
+UNREADABLE = (ProfileUnreadable, PlanUnreadable)
 FAULTS = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
 
 app = command_group("Parts of a demonstration that run apart.")
@@ -98,7 +98,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _meters(plan: Path, host: str, port: int) -> None:
-    fleet = read_staged_market(plan).fleet()
+    fleet = read_plan(plan).fleet()
     await fleet.start(host=host, port=port)
     try:
         typer.echo(f"{len(fleet.sources())} meters listen from port {port} on.")
@@ -108,7 +108,7 @@ async def _meters(plan: Path, host: str, port: int) -> None:
 
 
 async def _members(plan: Path) -> None:
-    market = read_staged_market(plan)
+    market = read_plan(plan)
     files = sorted((plan.parent / PROFILES).glob("*.json"))
     profiles = [read_profile(file) for file in files]
     if not profiles:
@@ -116,10 +116,10 @@ async def _members(plan: Path) -> None:
     await until_it_takes_orders(profiles[0])
     async with await FabricLedger.open(profiles, contract=Contract()) as ledger:
         first_slot = await _founded(ledger, market)
-        operation = Operation(ledger, market.cast(), first_slot, settled=_tell)
-        await operation.resume()
-        working = asyncio.create_task(_work(ledger, operation, market.clock.rate))
-        watching = asyncio.create_task(_watch_for_late_readings(ledger, operation))
+        duties = MemberDuties(ledger, market.cast(), first_slot, settled=_tell)
+        await duties.resume()
+        working = asyncio.create_task(_work(ledger, duties, market.clock.rate))
+        watching = asyncio.create_task(_watch_for_late_readings(ledger, duties))
         try:
             done, _ = await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
             for each in done:
@@ -130,7 +130,7 @@ async def _members(plan: Path) -> None:
             await asyncio.gather(working, watching, return_exceptions=True)
 
 
-async def _founded(ledger: Ledger, market: StagedMarket) -> int:
+async def _founded(ledger: Ledger, market: MarketPlan) -> int:
     """Found the market unless it is; its first slot."""
     cast = market.cast()
     for left in reversed(range(FOUND_ATTEMPTS)):
@@ -166,23 +166,23 @@ async def _registered_from(ledger: Ledger) -> list[int]:
     return found_slots
 
 
-async def _work(ledger: Ledger, operation: Operation, rate: int) -> None:
+async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
     """Do what is due, every second; raises what ends it, and a new start finds where it stands."""
     while True:
         answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
         market_s = msgspec.json.decode(answer, type=AreaAnswer).market_s or 0
-        await operation.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
+        await duties.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
         now_s = time.time()
         await asyncio.sleep(int(now_s) + 1.01 - now_s)
 
 
-async def _watch_for_late_readings(ledger: Ledger, operation: Operation) -> None:
+async def _watch_for_late_readings(ledger: Ledger, duties: MemberDuties) -> None:
     """Have a slot corrected whose readings come after it has settled."""
     height = (await ledger.health()).height
     async for happened in ledger.events(after=Position(max(0, height - 1), 0)):
         for event in happened.events:
             if event.name == READINGS_RECORDED:
-                operation.correct(msgspec.json.decode(event.data, type=Report).slot)
+                duties.correct(msgspec.json.decode(event.data, type=Report).slot)
 
 
 def _tell(view: SlotView) -> None:

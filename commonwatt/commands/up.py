@@ -18,10 +18,10 @@ from commonwatt.demonstration.market_plan import (
     HOUSEHOLDS_MAX,
     SPEED_DEFAULT,
     SPEED_MAX,
-    UpRefused,
 )
-from commonwatt.demonstration.meter_process import FieldFailed
+from commonwatt.demonstration.meter_process import MeterProcessFailed
 from commonwatt.wiring.ledger_choice import LedgerKind
+from commonwatt.wiring.market_folder import UpRefused
 from commonwatt.wiring.up import PORT_DEFAULT, run_up
 from ledger_network.port import Invalid, Unknown
 from meter_oracle.simulated.device import FaultKind
@@ -89,6 +89,6 @@ def up(
         asyncio.run(work)
     except (UpRefused, BuildFailed, *LEDGER_FAULTS, *NETWORK_FAULTS) as error:
         raise ended(error) from None
-    except (Invalid, Unknown, FieldFailed) as error:
+    except (Invalid, Unknown, MeterProcessFailed) as error:
         sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
         raise ended(f"{sentence} and start it again.", FAILED) from None

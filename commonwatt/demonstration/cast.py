@@ -57,6 +57,8 @@ DEPOSIT_NANO = 50_000_000_000  # 50 currency units
 DEPOSIT_LOW_NANO = 5_000_000_000
 ORACLE_NODES = 4
 ORACLE_FAULTY_MAX = 1
+HOMES_EMPTY = 12  # that `commonwatt up` keeps for newcomers
+HOMES_DRAWN = 4  # for each empty home, so that enough of them have a roof
 
 FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
 
@@ -121,6 +123,12 @@ def make_cast(seed: int, households: int) -> Cast:
         oracle=OracleSet(nodes=nodes, faulty_max=ORACLE_FAULTY_MAX),
         regulator=draw.key("regulator"),
     )
+
+
+def draw_empty_homes(seed: int, households: int, count: int) -> list[Home]:
+    """Up to `count` homes with a roof that nobody lives in, numbered after those of the cast."""
+    drawn = make_cast(seed, households + HOMES_DRAWN * count).homes[households:]
+    return [home for home in drawn if home.profile.pv_column][:count]
 
 
 def market_rules(from_s: int) -> MarketRules:

@@ -32,10 +32,6 @@ from commonwatt.demonstration.cast import (
 )
 from ledger_network.port import Ledger, Member
 
-HOMES_EMPTY = 12
-"""Homes that a demonstration keeps for newcomers."""
-
-
 GATES_MAX = 8
 """Gates that may close, one after the other, between a question for the next slot and what it is for."""
 
@@ -44,7 +40,7 @@ HOMES_TAKEN = Fault(
 )
 
 
-class Reception:
+class Enrolment:
     """Enrols newcomers, one after the other."""
 
     def __init__(self, ledger: Ledger, empty: Sequence[Home], first_slot: int) -> None:

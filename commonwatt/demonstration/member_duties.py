@@ -1,6 +1,6 @@
 """The work of a market's members, slot by slot: what `up` and `simulate` both do.
 
-`Operation.tick` looks at market time and at the ledger and does what is due: retailers carry
+`MemberDuties.tick` looks at market time and at the ledger and does what is due: retailers carry
 their clients' sheets, the DSO closes gates, somebody clears, a retailer settles and corrects.
 It holds nothing that the ledger does not: after a crash it looks again.
 """
@@ -63,7 +63,7 @@ class Reporter(Protocol):
         ...
 
 
-class Operation:
+class MemberDuties:
     """The members' work on one ledger; `settled` is called with each slot that has settled.
 
     Without a reporter oracle nodes report by themselves, and a slot waits for its readings until

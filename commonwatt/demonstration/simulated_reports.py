@@ -12,7 +12,7 @@ from meter_oracle.agreement.report import make_report, sign_report
 SECOND_NS = 1_000_000_000
 
 
-class SignedByAll:
+class SimulatedReports:
     """Reports what the meters show as soon as it is asked to."""
 
     def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:

@@ -29,9 +29,9 @@ from commonwatt.demonstration.cast import (
     found,
     make_cast,
 )
-from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, Operation
+from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
 
@@ -126,10 +126,10 @@ async def _simulate(
 
     async with ledger:
         rule = ClockArguments(AREA, START_S, START_S, 1)
-        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        duties = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
         state_hash = await ledger.state_hash()
         return await _result(
-            ledger, operation, days, households, seed, state_hash=state_hash, began=began
+            ledger, duties, days, households, seed, state_hash=state_hash, began=began
         )
 
 
@@ -154,16 +154,16 @@ async def simulate_on_fabric(
             await ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
 
         rule = ClockArguments(AREA, int(time.time()), START_S, 1)
-        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        duties = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
         state_hash = await ledger.state_hash()
         return await _result(
-            ledger, operation, days, households, seed, state_hash=state_hash, began=began
+            ledger, duties, days, households, seed, state_hash=state_hash, began=began
         )
 
 
 async def _result(
     ledger: Ledger,
-    operation: Operation,
+    duties: MemberDuties,
     days: int,
     households: int,
     seed: int,
@@ -173,7 +173,7 @@ async def _result(
 ) -> SimulationResult:
     answer = await ledger.evaluate("sum_accounts", AreaName(AREA), member=Member(DSO))
     totals = msgspec.json.decode(answer, type=Totals)
-    tally = operation.tally
+    tally = duties.tally
     return SimulationResult(
         days=days,
         households=households,
@@ -201,16 +201,16 @@ async def _trade(
     clock: ClockArguments,
     at: Callable[[int], Awaitable[None]],
     settled: Callable[[SlotView], None] | None,
-) -> Operation:
+) -> MemberDuties:
     """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
     await found(ledger, cast, first_slot=first_slot, clock=clock)
-    reporter = SignedByAll(ledger, cast, first_slot)
-    operation = Operation(ledger, cast, first_slot, reporter=reporter, settled=settled)
+    reporter = SimulatedReports(ledger, cast, first_slot)
+    duties = MemberDuties(ledger, cast, first_slot, reporter=reporter, settled=settled)
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
     now_s = START_S
-    while not operation.is_settled(last_slot):
+    while not duties.is_settled(last_slot):
         await at(now_s)
-        await operation.tick(now_s, last_slot=last_slot)
+        await duties.tick(now_s, last_slot=last_slot)
         now_s += SLOT_S if now_s > START_S else SLOT_S - 300
-    return operation
+    return duties

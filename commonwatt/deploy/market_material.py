@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chaincode.context import Role
 from commonwatt.demonstration.cast import AREA, DSO, ORACLE, RETAILERS, SLOT_S, Cast
+from commonwatt.demonstration.market_plan import MarketPlan
 from commonwatt.demonstration.meter_process import timing
 from commonwatt.demonstration.personas import REGULATOR, accounts
 from commonwatt.deploy.market_compose import (
@@ -35,7 +36,6 @@ from commonwatt.deploy.market_compose import (
     NODE_PORT,
     ORACLES,
 )
-from commonwatt.deploy.staged_market import StagedMarket
 from commonwatt.wiring.ledger_gateway import LedgerGatewaySettings
 from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
 from ledger_network.fabric.images.container_material import make_readable, stage_profiles
@@ -62,7 +62,7 @@ def market_root(material: Material) -> Path:
     return material.folder.root / MARKET_FOLDER
 
 
-def make_market_material(material: Material, market: StagedMarket) -> None:
+def make_market_material(material: Material, market: MarketPlan) -> None:
     """Make the folders of all services, as one: they are there whole or not at all."""
     root = market_root(material)
     fresh = root.with_name(f"{MARKET_FOLDER}.new")
@@ -138,7 +138,7 @@ def _toml_value(value: Any) -> str:
     return msgspec.json.encode(value).decode()  # of texts and numbers TOML takes the same
 
 
-def _make_oracle(root: Path, material: Material, market: StagedMarket, people: Cast) -> None:
+def _make_oracle(root: Path, material: Material, market: MarketPlan, people: Cast) -> None:
     """The nodes, and the ledger gateway that they reach the ledger through."""
     nodes = people.oracle.nodes
     authority = root / "authority"

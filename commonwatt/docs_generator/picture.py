@@ -19,8 +19,8 @@ from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
 from commonwatt.demonstration.cast import AREA, ORGANISATIONS, SLOT_S, found, make_cast
 from commonwatt.demonstration.market_plan import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
-from commonwatt.demonstration.member_duties import Operation
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import CHANNEL, START_S, VirtualClock
 from commonwatt.terminal.page import live_page
 from commonwatt.terminal.snapshot import Snapshot, take_snapshot
@@ -98,19 +98,19 @@ async def _run() -> Snapshot:
             first_slot = BEGIN_S + SLOT_S
             rule = ClockArguments(AREA, BEGIN_S, BEGIN_S, SPEED_DEFAULT)
             await found(ledger, cast, first_slot=first_slot, clock=rule)
-            reporter = SignedByAll(ledger, cast, first_slot)
-            operation = Operation(
+            reporter = SimulatedReports(ledger, cast, first_slot)
+            duties = MemberDuties(
                 ledger, cast, first_slot, reporter=reporter, settled=history.append
             )
             while len(history) < SLOTS:
                 market_s = BEGIN_S + (clock.now_s - BEGIN_S) * SPEED_DEFAULT
-                await operation.tick(market_s, lookahead_s=SLOT_S)
+                await duties.tick(market_s, lookahead_s=SLOT_S)
                 clock.now_s += 1
             return await take_snapshot(
                 ledger,
                 cast,
-                open_slot=operation.open_slot,
+                open_slot=duties.open_slot,
                 history=history,
-                orders=operation.tally.orders,
-                slots=operation.tally.slots,
+                orders=duties.tally.orders,
+                slots=duties.tally.slots,
             )

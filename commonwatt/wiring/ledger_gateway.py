@@ -19,6 +19,7 @@ import typer
 
 from chaincode.contract import Contract
 from chaincode.metering.reports import NODES_MAX
+from commonwatt.command_line import FAILED, ended
 from commonwatt.wiring.network_readiness import (
     ProfileUnreadable,
     read_profile,
@@ -72,9 +73,9 @@ def ledger_gateway(
     try:
         asyncio.run(_serve(read_ledger_gateway(config)))
     except (SettingsInvalid, ProfileUnreadable) as fault:
-        raise _ended(fault, 2) from None
+        raise ended(fault) from None
     except (Invalid, NotReady, OSError) as fault:
-        raise _ended(fault, 1) from None
+        raise ended(fault, FAILED) from None
 
 
 async def _serve(settings: LedgerGatewaySettings) -> None:
@@ -101,8 +102,3 @@ async def _serve(settings: LedgerGatewaySettings) -> None:
             await server.close()
             if herald is not None:
                 await herald.close()
-
-
-def _ended(fault: Exception, code: int) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(code)

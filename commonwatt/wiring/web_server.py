@@ -17,10 +17,10 @@ from api.server.logs import configure_logs
 from api.services import Services
 from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.demonstration.cast import AREA, DSO, RETAILERS
-from commonwatt.demonstration.enrolment import Reception
-from commonwatt.demonstration.market_plan import UpRefused
+from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.personas import REGULATOR, accounts, personas
-from commonwatt.demonstration.running_market import Market
+from commonwatt.wiring.market_folder import UpRefused
+from commonwatt.wiring.running_market import RunningMarket
 from ledger_network.port import Ledger
 
 
@@ -61,7 +61,7 @@ def take_address(port: int) -> Address:
 
 @asynccontextmanager
 async def serving(
-    market: Market, data: Path, *, at: Address, regulator: Ledger | None
+    market: RunningMarket, data: Path, *, at: Address, regulator: Ledger | None
 ) -> AsyncGenerator[Web]:
     """The pages of a market at an address that was taken for them.
 
@@ -84,7 +84,7 @@ async def serving(
             settings=settings,
             carriers={retailer: retailer for retailer in RETAILERS},
             accounts=accounts(market.cast),
-            enrolment=Reception(market.ledger, market.empty, market.first_slot),
+            enrolment=Enrolment(market.ledger, market.empty, market.first_slot),
             personas=personas(market.cast),
         )
         regulators = services

@@ -17,10 +17,15 @@ from rich.console import Console
 from api.server.dashboard_build import BuildFailed
 from api.server.dashboard_build import build as build_dashboard
 from commonwatt.command_line import FAILED, Json, ended
-from commonwatt.demonstration.market_plan import HOUSEHOLDS_MAX, SPEED_MAX
+from commonwatt.demonstration.market_plan import (
+    HOUSEHOLDS_MAX,
+    SPEED_MAX,
+    PlanUnreadable,
+    make_plan,
+    read_plan,
+)
 from commonwatt.deploy.market_compose import compose_file, has_market
 from commonwatt.deploy.market_material import make_market_material, market_root
-from commonwatt.deploy.staged_market import StagedMarketUnreadable, read_staged_market, stage_market
 from ledger_network.fabric.binaries.install import InstallFailed, install
 from ledger_network.fabric.consortium.crypto import GenerationFailed
 from ledger_network.fabric.consortium.definition import (
@@ -52,7 +57,7 @@ INPUT = (
     ImagesFault,
     InstallFailed,
     NetworkFault,
-    StagedMarketUnreadable,
+    PlanUnreadable,
     OSError,
 )
 
@@ -175,9 +180,9 @@ def _make_market(material: Material, households: int, speed: int) -> None:
         return
     file = material.folder.root / "market.json"
     if not file.exists():
-        market = stage_market(households, speed, int(time.time()))
-        write_whole(file, msgspec.json.encode(market))
-    make_market_material(material, read_staged_market(file))
+        plan = make_plan(households, speed, int(time.time()))
+        write_whole(file, msgspec.json.encode(plan))
+    make_market_material(material, read_plan(file))
 
 
 def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:

@@ -6,9 +6,9 @@ import signal
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from commonwatt.wiring.market_folder import choose_market
 from ledger_network.embedded.recovery.verify import verify
 from tests.commonwatt.wiring.running_market import SLOT_LINE, market, slots_of, stop
 
@@ -58,8 +58,7 @@ def test_market_killed_at_any_point_loses_nothing_and_goes_on(tmp_path: Path) ->
 
 
 def test_other_number_of_households_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    plan = {"v": 1, "seed": 1, "households": 6, "first_slot": 1797724800, "founded": False}
-    (tmp_path / "market.json").write_bytes(msgspec.json.encode(plan))
+    choose_market(tmp_path, 6, 90, 1_797_724_800)
 
     with market(tmp_path, "--households", "7") as process:
         printed, _ = process.communicate()
