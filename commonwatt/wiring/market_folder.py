@@ -69,7 +69,7 @@ def keep_market(data: Path, market: KeptMarket) -> None:
     """Store what the folder remembers, whole or not at all. Raises `UpRefused`."""
     fresh = data / f"{FILE}.new"
     try:
-        data.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # who has the seed has all keys
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(market)))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())
