@@ -1,7 +1,7 @@
-"""The command `commonwatt`: the list of its commands, each in a module that is loaded when it is run.
+"""The command `commonwatt`: the list of its commands, whose modules are loaded when they are run.
 
-`--help` prints the list from the table below and loads no command, so it starts at once, and so do
-the commands that need little (`auction`, `wallet`). What commands share is in `command_line.py`.
+`--help` prints the list from the table below and loads no command. So `--help` starts at once, and so
+do commands that need few parts (`auction`, `wallet`). `command_line.py` has what all commands share.
 
 Exit codes: 0 done; 1 what was asked for does not hold (a damaged log, a missed number); 2 the input
 cannot be taken. With 1 and 2 one line on standard error says what and why.

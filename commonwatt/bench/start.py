@@ -1,6 +1,6 @@
-"""How soon a command that needs little starts, against Python with the libraries it computes with.
+"""How fast commands start that need few parts, compared with importing their libraries.
 
-Each command is a process of its own, as a user starts it; the slowest of them counts.
+Each command runs in a process of its own, as a user starts it; the slowest command counts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ BOOK = b"""{"mechanism": "uniform", "zones": [{"id": "street", "parent": null}],
 
 
 def start() -> list[Figure]:
-    """Time of the slowest command over time of the bare imports."""
+    """Time of the slowest command over the time of the imports alone."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         book = Path(folder) / "book.json"
         book.write_bytes(BOOK)
         libraries = _process(LIBRARIES, book)
-        libraries()  # so that no measured start reads the libraries from a cold disk
+        libraries()  # so that the measured runs find the libraries in memory
         measured = {
             name: ratio(_process(("-m", "commonwatt", *words), book), libraries, pairs=PAIRS)
             for name, words in COMMANDS.items()
@@ -53,7 +53,7 @@ def start() -> list[Figure]:
 
 
 def _process(arguments: Sequence[str], book: Path) -> Callable[[], object]:
-    """A run of Python to its end, the book on its standard input; raises where it fails."""
+    """A call that runs Python to its end, with the book as standard input; raises if it fails."""
 
     def run() -> None:
         with book.open("rb") as given:

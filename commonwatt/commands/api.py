@@ -1,4 +1,4 @@
-"""`commonwatt api`: the API by itself, its schema, its settings, its read model made anew."""
+"""`commonwatt api`: serve the API alone, print its schema and settings, rebuild its read model."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ledger_network.port import Invalid
 app = command_group("GraphQL and the dashboard.")
 
 FAULTS = (SettingsInvalid, DatabaseUnusable, TablesDamaged, Invalid, OSError)
-"""What keeps an API from running; each has a sentence."""
+"""Why an API cannot run; each fault has a sentence."""
 
-Config = Annotated[Path, typer.Option("--config", help="The file of this API, TOML.")]
+Config = Annotated[Path, typer.Option("--config", help="The settings of this API, a TOML file.")]
 
 
 @app.callback()
@@ -40,13 +40,13 @@ def schema() -> None:
     sys.stdout.write(sdl())
 
 
-@app.command(epilog="Environment: COMMONWATT_API_… wins over the file.")
+@app.command(epilog="Environment: COMMONWATT_API_… takes precedence over the file.")
 def settings(
     config: Annotated[
-        Path | None, typer.Option("--config", help="The file of this API (default: none).")
+        Path | None, typer.Option("--config", help="The settings of this API (default: none).")
     ] = None,
 ) -> None:
-    """Check the settings and print them as they are taken, secrets hidden."""
+    """Check the settings and print them as the API reads them, without secrets."""
     try:
         found = load_settings(config)
     except FAULTS as fault:
@@ -57,7 +57,7 @@ def settings(
 
 @app.command(name="serve", epilog="Example: `commonwatt api serve --config api.toml`")
 def serve_command(*, config: Config) -> None:
-    """Serve GraphQL and the dashboard until SIGTERM; what runs then is finished."""
+    """Serve GraphQL and the dashboard until SIGTERM; running requests are finished first."""
     try:
         asyncio.run(_serve(read_market(config), load_settings(config)))
     except FAULTS as fault:
@@ -66,12 +66,12 @@ def serve_command(*, config: Config) -> None:
 
 @app.command(epilog="Example: `commonwatt api rebuild --config api.toml`")
 def rebuild(*, config: Config) -> None:
-    """Make the read model anew from the ledger; what the API answers meanwhile is older."""
+    """Rebuild the read model from the ledger; until this ends, the API answers with older data."""
     try:
         block = asyncio.run(_rebuild(read_market(config), load_settings(config)))
     except FAULTS as fault:
         raise ended(fault) from None
-    sys.stdout.write(f"The read model holds what the ledger holds up to block {block}.\n")
+    sys.stdout.write(f"The read model has all data of the ledger up to block {block}.\n")
 
 
 async def _serve(market: MarketFile, settings: ApiSettings) -> None:

@@ -29,12 +29,12 @@ def bench_command(
 ) -> None:
     """Measure the numbers that the project promises, here and now.
 
-    Ratios are taken within one run, so that a busy machine slows both sides.
+    Ratios compare two measurements of one run, so a busy machine slows both.
     """
     wanted = names or list(BENCHES)
     for name in wanted:
         if name not in BENCHES:
-            raise ended(f"NAME: there is no bench {name!r}; there are {', '.join(BENCHES)}.")
+            raise ended(f"NAME: no bench is called {name!r}; choose from {', '.join(BENCHES)}.")
     figures: list[Figure] = []
     with Console(stderr=True).status("measuring …") as status:
         for name in wanted:

@@ -37,14 +37,14 @@ def contract() -> None:
 def serve() -> None:
     """Serve the contract to a peer until SIGTERM; settings come from the environment.
 
-    Mutual TLS is the rule; without it CHAINCODE_TLS_DISABLED=true has to say so. What runs is
-    finished and answered before it ends.
+    Connections use mutual TLS, unless CHAINCODE_TLS_DISABLED=true is set. Running calls are finished
+    and answered before the command ends.
     """
     serve_contract(Contract())
 
 
 def serve_contract(contract: port.Contract) -> None:
-    """Serve any contract with settings from the environment until SIGTERM."""
+    """Serve a contract until SIGTERM, with settings from the environment."""
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,

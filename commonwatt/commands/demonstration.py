@@ -1,8 +1,8 @@
 """`commonwatt demonstration`: the parts of a demonstration that run apart, on a Fabric network.
 
-`meters` are the households' devices on Modbus/TCP. `members` do what the members' own systems do in
-earnest: found the market, carry the households' sheets, close gates, clear, settle, correct. It
-acts for all of them, so it holds the keys of all, and belongs to a demonstration alone.
+`meters` runs the households' devices on Modbus/TCP. `members` does what in a real market each member's
+own systems do: it founds the market, carries the households' sheets, closes gates, clears, settles and
+corrects. `members` holds the keys of all members, so use it only in a demonstration.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from meter_oracle.simulated.fleet import FleetRefused
 
 PROFILES = "profiles"
 FOUND_AGAIN_S = 2.0
-FOUND_ATTEMPTS = 60  # peers that have just joined find each other within half a minute
+FOUND_ATTEMPTS = 60  # peers that have just joined need up to half a minute to find each other
 READINGS_RECORDED = "readings_recorded"
 UNREADABLE = (ProfileUnreadable, PlanUnreadable)
 FAULTS = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
@@ -63,10 +63,10 @@ def demonstration() -> None:
 def meters(
     *,
     plan: Plan,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 in its own network
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 the container has its own network
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The first port.")] = METERS_PORT,
 ) -> None:
-    """Serve a market's simulated meters on Modbus/TCP until SIGTERM, each at a port of its own."""
+    """Serve a market's simulated meters on Modbus/TCP until SIGTERM, each on its own port."""
     _carry_out(_meters(plan, host, port))
 
 
@@ -74,7 +74,7 @@ def meters(
 def members(*, plan: Plan) -> None:
     """Found a market and do its members' work until SIGTERM.
 
-    The members' profiles lie in the folder `profiles` beside the plan.
+    The members' profiles are in the folder `profiles` beside the plan.
     """
     _carry_out(_members(plan))
 
@@ -89,7 +89,7 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Work until it ends or SIGTERM comes; what the ledger has is gone on from at the next start."""
+    """Run `work` until it ends or SIGTERM arrives; the next start resumes from the ledger."""
     task = asyncio.ensure_future(work)
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
@@ -101,7 +101,7 @@ async def _meters(plan: Path, host: str, port: int) -> None:
     fleet = read_plan(plan).fleet()
     await fleet.start(host=host, port=port)
     try:
-        typer.echo(f"{len(fleet.sources())} meters listen from port {port} on.")
+        typer.echo(f"{len(fleet.sources())} meters listen, from port {port} on.")
         await asyncio.get_running_loop().create_future()
     finally:
         await fleet.close()
@@ -131,7 +131,7 @@ async def _members(plan: Path) -> None:
 
 
 async def _founded(ledger: Ledger, market: MarketPlan) -> int:
-    """Found the market unless it is; its first slot."""
+    """Found the market if it is not founded yet; returns its first slot."""
     cast = market.cast()
     for left in reversed(range(FOUND_ATTEMPTS)):
         try:
@@ -144,13 +144,13 @@ async def _founded(ledger: Ledger, market: MarketPlan) -> int:
         except (Conflict, Invalid, Unknown) as fault:
             if not left:
                 raise
-            sys.stderr.write(f"founding goes on: {fault}\n")
+            sys.stderr.write(f"founding is tried again: {fault}\n")
             await asyncio.sleep(FOUND_AGAIN_S)
     raise NotReady(f"The market was not founded in {FOUND_ATTEMPTS} attempts.")
 
 
 async def _registered_from(ledger: Ledger) -> list[int]:
-    """From which slot on each meter is certified."""
+    """The first slot of each certified meter."""
     found_slots: list[int] = []
     after: str | None = ""
     while after is not None:
@@ -167,7 +167,7 @@ async def _registered_from(ledger: Ledger) -> list[int]:
 
 
 async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
-    """Do what is due, every second; raises what ends it, and a new start finds where it stands."""
+    """Do what is due, every second, until a fault ends this; a new start resumes from the ledger."""
     while True:
         answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
         market_s = msgspec.json.decode(answer, type=AreaAnswer).market_s or 0
@@ -177,7 +177,7 @@ async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
 
 
 async def _watch_for_late_readings(ledger: Ledger, duties: MemberDuties) -> None:
-    """Have a slot corrected whose readings come after it has settled."""
+    """Have a slot corrected when its readings arrive after it has settled."""
     height = (await ledger.health()).height
     async for happened in ledger.events(after=Position(max(0, height - 1), 0)):
         for event in happened.events:
@@ -186,7 +186,7 @@ async def _watch_for_late_readings(ledger: Ledger, duties: MemberDuties) -> None
 
 
 def _tell(view: SlotView) -> None:
-    """A line for each slot that has settled."""
+    """Print a line for a slot that has settled."""
     trades = sum(zone.trades for zone in view.zones)
     settled_wh = 0 if view.settlement is None else view.settlement.settled_wh
     typer.echo(f"slot {view.slot}: {trades} trades, {kwh(settled_wh)} kWh delivered")

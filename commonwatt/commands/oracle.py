@@ -1,4 +1,4 @@
-"""`commonwatt oracle`: one oracle node from a file of settings."""
+"""`commonwatt oracle`: run one oracle node, or the gateway between nodes and ledger."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def oracle() -> None:
 
 
 @app.command(
-    epilog="Environment: COMMONWATT_ORACLE_LISTEN and COMMONWATT_ORACLE_KEY win over the file. "
+    epilog="Environment: COMMONWATT_ORACLE_LISTEN and COMMONWATT_ORACLE_KEY take precedence over the file. "
     "Examples: `commonwatt oracle run --config node-0.yaml --check` · "
     "`commonwatt oracle run --config node-0.yaml`"
 )
@@ -43,10 +43,10 @@ def run(
     *,
     config: Annotated[Path, typer.Option("--config", help="Settings of the node, YAML or TOML.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Print the settings as they are taken, and end.")
+        bool, typer.Option("--check", help="Print the settings as the node reads them, and end.")
     ] = False,
 ) -> None:
-    """Run one node until SIGTERM; what happens is written to standard error, a line of JSON each."""
+    """Run one node until SIGTERM; it logs to standard error, one JSON document per line."""
     try:
         settings = read_settings(config, os.environ)
         read_key(settings)

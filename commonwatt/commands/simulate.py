@@ -33,18 +33,18 @@ app = command_group()
     epilog="Example: `commonwatt simulate --days 1 --households 20 --seed 7 --json`",
 )
 def simulate_command(
-    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="Days of 96 slots.")] = 1,
+    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="How many days of 96 slots.")] = 1,
     households: Annotated[
         int, typer.Option(min=2, max=HOUSEHOLDS_MAX, help="How many households trade.")
     ] = 20,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same state hash.")] = 1,
     data: Annotated[
-        Path | None, typer.Option(help="Keep the ledger in this new folder (default: dropped).")
+        Path | None, typer.Option(help="Keep the ledger in this new folder (default: remove it).")
     ] = None,
     ledger: Annotated[
         LedgerKind,
         typer.Option(
-            help="What it runs on: `embedded`, or a `fabric` network of its own, which goes again."
+            help="The ledger: `embedded`, or `fabric` for a network that is removed at the end."
         ),
     ] = LedgerKind.EMBEDDED,
     *,
@@ -52,12 +52,14 @@ def simulate_command(
 ) -> None:
     """Trade and settle days of a seeded market in one process.
 
-    Real contract, real signatures, real embedded ledger; only time and households are made up.
+    The contract, the signatures and the ledger are real; only time and households are simulated.
     """
     if data is not None and ledger is LedgerKind.FABRIC:
-        raise ended("--data: a simulation's Fabric network is dropped at its end; leave it out.")
+        raise ended(
+            "--data: a simulation's Fabric network is removed at its end; leave --data out."
+        )
     if data is not None and data.exists():
-        raise ended(f"--data: {data} exists already; name a new folder.")
+        raise ended(f"--data: {data} exists already; choose a new folder.")
     progress = Progress(
         TextColumn("simulating"),
         BarColumn(),

@@ -44,7 +44,10 @@ def up(
         ),
     ] = SPEED_DEFAULT,
     data: Annotated[
-        Path, typer.Option(help="Where the market lives; it goes on there when started again.")
+        Path,
+        typer.Option(
+            help="The market's folder; started again with the same folder, the market resumes."
+        ),
     ] = Path(".commonwatt"),
     households: Annotated[
         int | None,
@@ -56,25 +59,30 @@ def up(
     ] = None,
     ledger: Annotated[
         LedgerKind,
-        typer.Option(help="What it runs on: `embedded` in this process, or a `fabric` network."),
+        typer.Option(help="The ledger: `embedded` in this process, or a `fabric` network."),
     ] = LedgerKind.EMBEDDED,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Where the pages are; 0 takes a free port.")
+        int, typer.Option(min=0, max=65_535, help="The port of the pages; 0 takes a free port.")
     ] = PORT_DEFAULT,
     fault: Annotated[
-        FaultKind | None, typer.Option(help="What the second household's meter does wrong.")
+        FaultKind | None, typer.Option(help="A fault of the second household's meter.")
     ] = None,
     terminal: Annotated[
-        bool, typer.Option("--terminal", help="Draw the market in the terminal, too.")
+        bool,
+        typer.Option(
+            "--terminal", help="Draw the market in the terminal instead of printing lines."
+        ),
     ] = False,
 ) -> None:
     """Run the whole market on this machine: meters, oracle, ledger, API and dashboard.
 
-    Ctrl-C (or SIGTERM) stops it cleanly; started again it goes on where it stopped.
+    Ctrl-C or SIGTERM stops the market cleanly; the same command resumes it where it stopped.
     """
     console = Console()
     if terminal and not console.is_terminal:
-        raise ended("--terminal: the output is no terminal; leave it out for a line per slot.")
+        raise ended(
+            "--terminal: the output is not a terminal; leave --terminal out to get a line per slot."
+        )
     work = run_up(
         data=data,
         households=households,
@@ -90,5 +98,7 @@ def up(
     except (UpRefused, BuildFailed, *LEDGER_FAULTS, *NETWORK_FAULTS) as error:
         raise ended(error) from None
     except (Invalid, Unknown, MeterProcessFailed) as error:
-        sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
+        sentence = (
+            f"The market has stopped, {error}. Everything acknowledged is on disk; repair that"
+        )
         raise ended(f"{sentence} and start it again.", FAILED) from None

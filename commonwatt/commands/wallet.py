@@ -1,7 +1,8 @@
 """`commonwatt wallet`: make, show, use and rotate the keys of a wallet file.
 
 The passphrase comes from `--passphrase-file`, else from the environment variable
-COMMONWATT_PASSPHRASE, else it is asked for; it never stands on the command line.
+COMMONWATT_PASSPHRASE; else the command asks for it. No option takes the passphrase itself, because
+other users of the machine can read command lines.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ WalletPath = Annotated[Path, typer.Argument(help="The wallet file.", show_defaul
 PassphraseFile = Annotated[
     Path | None, typer.Option(help="Read the passphrase from the first line of this file.")
 ]
-Label = Annotated[str, typer.Option(help="Your own word for the key, such as 'home 2026'.")]
+Label = Annotated[str, typer.Option(help="Your own name for the key, such as 'home 2026'.")]
 
 
 class WalletView(msgspec.Struct, frozen=True):
-    """A wallet as it is shown: its DIDs, the current one first."""
+    """What `--json` prints of a wallet: its DIDs, the current one first."""
 
     path: str
     current: str
@@ -53,7 +54,7 @@ def create(
     *,
     as_json: Json = False,
 ) -> None:
-    """Make a wallet with one new key; an existing file is never written over."""
+    """Make a wallet with one new key; an existing file is never overwritten."""
     secret = _passphrase(passphrase_file, confirm=True)
     try:
         wallet = Wallet.create(path, secret, PrivateKey.generate(algorithm), label=label)
@@ -75,16 +76,16 @@ def show(
 )
 def sign(
     path: WalletPath,
-    kind: Annotated[Kind, typer.Option(help="What the payload is.")],
+    kind: Annotated[Kind, typer.Option(help="The kind of payload.")],
     did: Annotated[
-        str | None, typer.Option(help="Sign with this key, not the current one.")
+        str | None, typer.Option(help="Sign with the key of this DID instead of the current key.")
     ] = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Sign a payload: JSON on standard input, the token on standard output.
 
-    The payload is checked and put into canonical form first, so that what is signed is what the
-    contract will read.
+    The payload is first checked and put into canonical form, so you sign exactly what the contract
+    will read.
     """
     typ, struct = import_module("commonwatt.commands.wallet_payloads").KINDS[kind]
     text = sys.stdin.buffer.read()
@@ -107,9 +108,9 @@ def rotate(
     *,
     as_json: Json = False,
 ) -> None:
-    """Put a new key beside the old ones and make it current.
+    """Add a new key to the wallet and make it the current one.
 
-    Your retailer registers the new DID as a new participant; orders of the old one still settle.
+    Your retailer registers the new DID as a new participant; orders of the old DID still settle.
     """
     wallet = _open(path, passphrase_file)
     try:
@@ -153,4 +154,4 @@ def _print(wallet: Wallet, *, as_json: bool) -> None:
     table.add_column("label")
     for number, key in enumerate(keys):
         table.add_row("current" if number == 0 else "earlier", key["did"], key["label"])
-    Console(emoji=False).print(table)  # `:key:` in a DID is no emoji
+    Console(emoji=False).print(table)  # rich would draw `:key:` in a DID as an emoji

@@ -1,6 +1,6 @@
 """The payloads that `commonwatt wallet sign` takes, as the contract reads them.
 
-They are apart from `wallet.py`, so that a wallet is shown without loading the contract.
+They are in a module of their own, so that `commonwatt wallet show` does not load the contract.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What stands outside in a demonstration: simulated meters and the oracle's nodes, in a process apart.
+"""The process of the simulated meters and the oracle nodes, apart from the market itself.
 
-The meters speak Modbus/TCP, the nodes read them and speak mutual TLS with each other and with the
-ledger gateway, which listens in the process of `commonwatt up` and takes what they say of health on
-to the API. The field writes one line of JSON when it is ready. It ends when its standard input does,
-so it does not outlive who started it.
+The meters speak Modbus/TCP. The nodes read them, and speak mutual TLS with each other and with the
+ledger gateway, which listens in the process of `commonwatt up` and passes health reports on to the API.
+This process writes one line of JSON when it is ready. It ends when its standard input is closed, so it
+does not outlive the process that started it.
 """
 
 from __future__ import annotations
@@ -59,24 +59,24 @@ class MeterProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """The field reads meters now."""
+    """What the process writes when its nodes read meters."""
 
     meters: int
 
 
 class MeterProcessFailed(Exception):
-    """The field did not start, or has ended by itself; the sentence says what it said last."""
+    """The process did not start, or has ended by itself; the sentence names its log."""
 
 
 class MeterProcess:
-    """The field as seen from the process that started it."""
+    """The process as seen from the one that started it."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self._log = log
 
     async def ended(self) -> None:
-        """Wait until it has ended by itself, and raise `MeterProcessFailed`."""
+        """Wait until the process has ended by itself, and raise `MeterProcessFailed`."""
         code = await self._process.wait()
         raise MeterProcessFailed(f"The meters' process ended (exit code {code}); see {self._log}.")
 
@@ -97,7 +97,7 @@ class MeterProcess:
             ) from None
 
     async def close(self) -> None:
-        """End it, and wait until it has."""
+        """End the process, and wait until it has ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -109,7 +109,7 @@ class MeterProcess:
 
 
 class ReportedGateway(LedgerGateway):
-    """The ledger gateway of the nodes, which tells of each slot that was reported."""
+    """A ledger gateway that calls `reported` with the slot of each recorded report."""
 
     def __init__(self, ledger: Ledger, reported: Callable[[int], None]) -> None:
         super().__init__(ledger, AREA, Member(ORACLE))
@@ -137,10 +137,10 @@ async def running_meter_process(
     late: Callable[[int], None],
     api: str,
 ) -> AsyncGenerator[MeterProcess]:
-    """A field whose nodes report to `ledger`; `folder` takes its certificates, plan and log.
+    """A process whose nodes report to `ledger`; `folder` keeps its certificates, settings and log.
 
-    `late` is told each slot that is reported, for it may have settled already. What nodes say of
-    health goes to the API at the address `api`.
+    `late` is called with each reported slot, because the slot may have settled already. The nodes'
+    health reports are passed on to the API at the address `api`.
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
@@ -238,7 +238,7 @@ async def work(settings: MeterProcessSettings, output: BinaryIO) -> None:
 
 
 def timing(rate: int) -> TimingSettings:
-    """How long nodes wait where market time runs `rate` times as fast: a slot is soon over."""
+    """How long nodes wait when market time runs `rate` times as fast, so that slots are short."""
     if rate == 1:
         return TimingSettings()
     slot_ms = SLOT_S * 1000 // rate
@@ -256,7 +256,7 @@ def timing(rate: int) -> TimingSettings:
 
 
 async def _until_input_ends() -> None:
-    """Return when whoever started this process is gone, or says so."""
+    """Return when the process that started this one has ended or has closed the pipe."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -265,9 +265,11 @@ async def _until_input_ends() -> None:
 
 
 def main() -> None:
-    """Run the field of the plan that is named by the only argument."""
+    """Run with the settings in the file that the only argument names."""
     settings = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=MeterProcessSettings)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started us decides when it ends
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the process that started this one decides when it ends
     asyncio.run(work(settings, sys.stdout.buffer))
 
 

@@ -1,7 +1,7 @@
 """A seeded market in one process: real contract, real signatures, real embedded ledger.
 
-Keys, salts, seed chains, the ledger's own key and nonces come from the seed and time is virtual,
-so the same seed ends in the same state hash on any machine.
+Keys, salts, seed chains, the ledger's own key and nonces are drawn from the seed, and time is virtual.
+So the same seed gives the same state hash on every machine.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ HOUSEHOLDS_MAX = 1_000  # one report carries them all
 
 
 class SimulationResult(msgspec.Struct, frozen=True):
-    """What a simulation ends with; money in nano, energy in Wh."""
+    """The result of a simulation; money in nano-currency, energy in Wh."""
 
     days: int
     households: int
@@ -63,7 +63,7 @@ class SimulationResult(msgspec.Struct, frozen=True):
 
 
 class VirtualClock:
-    """Seconds UTC that pass when told to."""
+    """A clock in seconds UTC that moves only when it is set."""
 
     def __init__(self, now_s: int) -> None:
         self.now_s = now_s
@@ -74,7 +74,7 @@ class VirtualClock:
 
 
 class _Entropy:
-    """Bytes drawn from the seed, a new draw at each call."""
+    """Bytes drawn from the seed, a new draw for each call."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
@@ -94,7 +94,7 @@ async def simulate(
     data: Path | None = None,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """Trade `days` x 96 slots and settle them all; `data` keeps the ledger, else it is dropped."""
+    """Trade and settle `days` x 96 slots; `data` keeps the ledger, without it the ledger is removed."""
     if data is not None:
         return await _simulate(days, households, seed, data, settled)
     with tempfile.TemporaryDirectory(prefix="commonwatt-simulate-") as folder:
@@ -140,10 +140,10 @@ async def simulate_on_fabric(
     seed: int,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """The same on a Fabric network of its own, which is founded for it and goes at its end.
+    """The same on a Fabric network, which is founded for the simulation and removed at its end.
 
-    Peers take real time only, so market time is anchored anew before each step; clock rules are
-    no part of the state hash, and nothing else in the state comes from time.
+    Peers accept only real time, so market time is anchored again before each step. Clock rules are not
+    part of the state hash, and nothing else in the state depends on time.
     """
     began = time.perf_counter()
     cast = make_cast(seed, households)

@@ -1,7 +1,7 @@
 """The picture of a running market: the live page of `commonwatt up`, drawn as SVG.
 
-A real market on an embedded ledger of its own, seeded and in virtual time: the same picture on
-every machine. Only the seconds between two looks are made up.
+The picture shows a real market on an embedded ledger, seeded and in virtual time, so it is the same on
+every machine. Only the seconds between two snapshots are made up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _TEXT = re.compile(
 
 
 async def draw_market() -> str:
-    """The picture as SVG text; no address of another machine stands in it."""
+    """The picture as SVG text, without addresses of other machines."""
     console = Console(
         file=io.StringIO(),
         record=True,
@@ -65,7 +65,7 @@ async def draw_market() -> str:
 
 
 def _placed(found: re.Match[str]) -> str:
-    """A piece of text where its first letter stands; some viewers drop the blanks before it."""
+    """A text moved to its first letter, because some viewers drop leading blanks."""
     text = found["text"].replace("&#160;", " ")
     kept = text.lstrip(" ")
     x = float(found["x"]) + CELL * (len(text) - len(kept))
@@ -81,7 +81,7 @@ def _placed(found: re.Match[str]) -> str:
 
 
 async def _run() -> Snapshot:
-    """Trade until `SLOTS` slots have settled, and look at the market then."""
+    """Trade until `SLOTS` slots have settled; returns how the market looks then."""
     cast = make_cast(SEED, HOUSEHOLDS_DEFAULT)
     clock = VirtualClock(BEGIN_S)
     history: list[SlotView] = []

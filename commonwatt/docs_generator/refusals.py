@@ -11,23 +11,24 @@ from commonwatt.docs_generator.remedies import REMEDIES
 HEAD = """\
 # Refusals
 
-For whoever gets one: every code with which the contract says no, its sentence, and what to do. Written
-from the contract's table by `make docs`.
+Every code with which the contract refuses a request, its sentence, and what to do. `make docs` writes this
+page from the contract's table.
 
-A refused transaction has changed nothing. Codes stand by subject, roughly in the order in which a
-request is examined: of several faults one is named, and the next once that is repaired. A word in
-braces stands for the value that was refused or for its bound. **Repeatable** means that the same request may succeed later, without being changed. In a batch
-of sheets each sheet is refused or taken by itself, and the answer holds its code.
+A refused transaction changes nothing. The codes are sorted by subject, roughly in the order in which the
+contract checks a request. If a request has several faults, the contract names one; when that is repaired, it
+names the next. A word in braces stands for the refused value or for its bound. **Repeatable** means that the
+same request may succeed later without a change. In a batch of sheets each sheet is accepted or refused on its
+own, and the answer holds its code.
 
-Codes of the identity floor, which stand inside the reason of `SHEET_UNREADABLE` and `DID_UNUSABLE`,
-are on the page of [identity](../concepts/identity.md).
+The reasons of `SHEET_UNREADABLE` and `DID_UNUSABLE` contain codes of their own; the page about
+[identity](../concepts/identity.md) lists them.
 """
 
 _PLACE = re.compile(r"\{(\w+)(?:!r)?\}")
 
 
 def refusals_page() -> str:
-    """The page as Markdown; raises `KeyError` where advice is missing or idle."""
+    """The page as Markdown; raises `KeyError` if a code lacks advice or advice lacks a code."""
     _require_advice(refusal.code for refusal in REFUSALS)
     return "\n".join([HEAD, *(_section(refusal) for refusal in REFUSALS)])
 

@@ -1,7 +1,7 @@
 """What a data folder remembers of its market: the plan, the ledger, whether it has been founded.
 
-`market.json` holds it. The folder's layout has a number: a folder of an older layout is refused, for
-the ledger in it was written by an older contract.
+All of this is in `market.json`. The layout of the folder has a number: a folder of an older layout is
+refused, because an older contract wrote the ledger in it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def keep_market(data: Path, market: KeptMarket) -> None:
     """Store what the folder remembers, whole or not at all. Raises `UpRefused`."""
     fresh = data / f"{FILE}.new"
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # who has the seed has all keys
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # all keys follow from the seed
         fresh.write_bytes(msgspec.json.format(msgspec.json.encode(market)))
         with fresh.open("rb") as file:
             os.fsync(file.fileno())

@@ -17,12 +17,12 @@ from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.port import Conflict, Invalid, Member, Unknown
 
-WITHIN_S = 600  # sixteen services and more begin at once, and a contract is agreed on
+WITHIN_S = 600  # sixteen services or more start at once, and the members agree on a contract
 LOOK_AGAIN_S = 1.0
 
 
 class ProfileUnreadable(Exception):
-    """A file that holds no profile; the sentence says why."""
+    """A file that does not hold a profile; the sentence says why."""
 
 
 def read_profile(file: Path) -> Profile:
@@ -32,7 +32,7 @@ def read_profile(file: Path) -> Profile:
     except OSError as error:
         raise ProfileUnreadable(f"{file} cannot be read: {error.strerror}.") from None
     except msgspec.DecodeError as error:
-        raise ProfileUnreadable(f"{file} is no profile: {error}.") from None
+        raise ProfileUnreadable(f"{file} does not hold a profile: {error}.") from None
 
 
 async def until_it_takes_orders(profile: Profile, *, within_s: int = WITHIN_S) -> None:
@@ -49,7 +49,7 @@ async def until_it_takes_orders(profile: Profile, *, within_s: int = WITHIN_S) -
 
 
 async def _missing(profile: Profile) -> str:
-    """Nothing when the contract answers, if only with a refusal, else what is wrong."""
+    """What is wrong; empty when the contract answers, even with a refusal."""
     member = Member(profile.organisation)
     try:
         async with await FabricLedger.open([profile], contract=Contract()) as ledger:

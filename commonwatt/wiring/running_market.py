@@ -1,7 +1,7 @@
-"""A running market: its ledger, its cast, and the members' work on it.
+"""A running market: its ledger, its cast, and the work of its members.
 
-Market time stands still while the market is off: on start the clock is anchored where the last
-block left it.
+Market time stands still while the market is off: at each start the clock is anchored at the market
+time of the last block.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""`commonwatt up`: the whole market on this machine, going on where it stopped.
+"""`commonwatt up`: the whole market on this machine, resumed where it stopped.
 
-The ledger, the members' work, the API with its dashboard in this process; the meters and the
-oracle's nodes in another (`commonwatt.demonstration.meter_process`). The data folder holds the ledger, the read model and
-`market.json`.
+This process runs the ledger, the members' work and the API with its dashboard. Another process runs
+the meters and the oracle nodes (`commonwatt.demonstration.meter_process`). The data folder holds the
+ledger, the read model and `market.json`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ PORT_DEFAULT = 8400
 async def _ledgers(
     data: Path, kind: LedgerKind, console: Console
 ) -> AsyncGenerator[tuple[Ledger, Ledger | None]]:
-    """The ledger of a market's folder, closed at the end; on Fabric with its network.
+    """The ledger of a market's folder, closed at the end; on Fabric its network runs meanwhile.
 
-    The second is the regulator's own, where it has a peer of its own.
+    The second ledger reads from the regulator's own peer; the embedded ledger has no such peer.
     """
     if kind is LedgerKind.EMBEDDED:
         async with embedded_ledger(data / "ledger") as embedded:
@@ -81,10 +81,10 @@ async def run_up(
     fault: FaultKind | None = None,
     ledger: LedgerKind = LedgerKind.EMBEDDED,
 ) -> None:
-    """Bring the market up and keep it running until SIGINT or SIGTERM.
+    """Start the market and keep it running until SIGINT or SIGTERM.
 
-    `terminal` draws the market in the terminal instead of printing a line per slot. `fault` is what
-    the second household's meter does wrong.
+    With `terminal` the market is drawn in the terminal, instead of a line per slot. `fault` makes the
+    second household's meter misbehave.
     """
     address = take_address(port)  # before anything is founded
     kept = choose_market(data, households, speed, int(time.time()), ledger)
@@ -119,7 +119,7 @@ async def run_up(
     tally = market.duties.tally
     console.print(
         f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "
-        "The same command goes on from here.",
+        "Run the same command to resume it.",
         soft_wrap=True,
     )
 
@@ -135,12 +135,12 @@ def _welcome(console: Console, market: RunningMarket, web: Web, market_s: int) -
 
 
 async def _first_of(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Work on all until `stop`, or until one ends; raises what ended it."""
+    """Run all works until `stop` is set or one of them ends; raises the fault that ended it."""
     tasks = [asyncio.create_task(work) for work in works]
     waiting = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():  # the market's own work ends between two steps, not within one
+        if stop.is_set():  # the market's own work, which is last, ends between two steps
             await tasks[-1]
         for task in done:
             task.result()

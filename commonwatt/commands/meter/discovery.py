@@ -1,4 +1,4 @@
-"""`commonwatt meter scan`: find what speaks Modbus/TCP on a network."""
+"""`commonwatt meter scan`: find devices on Modbus/TCP."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ EXAMPLES = (
 
 def scan_command(
     host: Annotated[str, typer.Argument(help="A host, or a network such as 192.0.2.0/28.")],
-    ports: Annotated[str, typer.Option(help="Ports and ranges of them.")] = "502",
-    units: Annotated[str, typer.Option(help="Unit ids and ranges of them.")] = "1",
+    ports: Annotated[str, typer.Option(help="Ports and ranges of ports.")] = "502",
+    units: Annotated[str, typer.Option(help="Unit ids and ranges of unit ids.")] = "1",
     wait: Annotated[
         float, typer.Option(min=0.05, max=60, help="Seconds to wait for each answer.")
     ] = 1.0,
     *,
     as_json: Json = False,
 ) -> None:
-    """Find what speaks Modbus/TCP: SunSpec models and serial numbers; exit 1 when nothing does."""
+    """Find devices on Modbus/TCP, with SunSpec models and serial numbers; exit 1 if none answers."""
     try:
         found = asyncio.run(
             scan(
@@ -51,7 +51,7 @@ def scan_command(
     elif found:
         _print_found(found)
     else:
-        sys.stderr.write(f"Nothing speaks Modbus on {host}, ports {ports}, units {units}.\n")
+        sys.stderr.write(f"No device answers on {host}, ports {ports}, units {units}.\n")
     if not found:
         raise typer.Exit(FAILED)
 
@@ -75,4 +75,6 @@ def _print_found(found: Sequence[Found]) -> None:
     Console().print(table)
     if not all(each.sunspec for each in found):
         fixed = ", ".join(name for name, each in register_maps().items() if not each.models)
-        typer.echo(f"A device without SunSpec is read with --registers and a map: {fixed}.")
+        typer.echo(
+            f"To read a device without SunSpec, name its register map with --registers: {fixed}."
+        )

@@ -1,4 +1,4 @@
-"""How many files a process may have open: each connection to a meter is one."""
+"""The limit of open files: each connection to a meter is an open file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import resource
 
 
 def raise_file_limit() -> None:
-    """Each connection is an open file, and four nodes read every meter."""
+    """Raise the limit as far as the system allows: four nodes may read every meter."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -31,7 +31,7 @@ EXAMPLES = (
 
 
 class ReadFault(msgspec.Struct, frozen=True):
-    """A meter that gave no reading, and why."""
+    """A meter that gave no reading, and the reason."""
 
     meter: str
     code: FaultCode
@@ -55,16 +55,16 @@ def read(
         Path | None, typer.Option(help="The file that lists meters, TOML or JSON.")
     ] = None,
     host: Annotated[
-        str | None, typer.Option(help="One meter on Modbus/TCP, in place of a file.")
+        str | None, typer.Option(help="The host of one meter on Modbus/TCP, instead of a file.")
     ] = None,
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Its port.")] = 502,
     unit: Annotated[int, typer.Option(min=0, max=255, help="Its unit id.")] = 1,
     registers: Annotated[
-        str, typer.Option(help="Its register map; sunspec for a device that describes itself.")
+        str, typer.Option(help="Its register map; `sunspec` for a device that describes itself.")
     ] = "sunspec",
     as_json: Json = False,
 ) -> None:
-    """Read import and export registers once; exit 1 when a meter gives none."""
+    """Read import and export registers once; exit 1 if a meter gives no reading."""
     if (sources is None) == (host is None):
         raise ended("Name either --sources FILE or --host HOST.")
     try:

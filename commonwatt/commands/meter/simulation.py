@@ -37,7 +37,7 @@ def simulate(
     *,
     meters: Annotated[int, typer.Option(min=1, max=METERS_MAX, help="How many meters.")] = 10,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="The first port; 0 takes any that are free.")
+        int, typer.Option(min=0, max=65_535, help="The first port; 0 takes free ports.")
     ] = PORT_DEFAULT,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     units: Annotated[
@@ -49,23 +49,28 @@ def simulate(
     speed: Annotated[
         int, typer.Option(min=1, max=SPEED_MAX, help="How much faster than real time.")
     ] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Which households are drawn.")] = 1,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The seed that the households are drawn from.")
+    ] = 1,
     fault: Annotated[
         list[str] | None,
         typer.Option(help=f"METER=KIND, any number of times; kinds: {_KINDS}.", show_default=False),
     ] = None,
     sources: Annotated[
-        Path | None, typer.Option(help="Write where the meters are read to this file.")
+        Path | None, typer.Option(help="Write the addresses of the meters to this file.")
     ] = None,
     orders: Annotated[
-        bool, typer.Option("--orders", help="Take orders as JSON lines on standard input.")
+        bool,
+        typer.Option(
+            "--orders", help="Read orders from standard input, one JSON document per line."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Serve simulated meters on Modbus/TCP until Ctrl-C.
 
-    Households of the SimBench week that have counted for a week; SunSpec model 701 where there is a
-    roof, 203 elsewhere.
+    The households follow the SimBench week, and their registers have counted for one week already.
+    Households with a roof have SunSpec model 701, the others 203.
     """
     names = [f"meter-{number:05d}" for number in range(meters)]
     homes = dict(zip(names, draw_households(seed, meters), strict=True))
@@ -95,7 +100,7 @@ def simulate(
 def _fault(text: str) -> tuple[str, FaultKind]:
     meter, _, kind = text.partition("=")
     if kind not in {each.value for each in FaultKind}:
-        raise ended(f"--fault: {text!r} is no METER=KIND; the kinds are {_KINDS}.")
+        raise ended(f"--fault: {text!r} is not METER=KIND; the kinds are {_KINDS}.")
     return meter, FaultKind(kind)
 
 
@@ -128,7 +133,7 @@ async def _serve(
 
 
 def _announce(fleet: Fleet, sources: Path | None, *, as_json: bool) -> None:
-    """Say that the meters can be read now, and how."""
+    """Print that the meters can be read now, and how."""
     listed = fleet.sources()
     if sources is not None:
         sources.write_bytes(dump_sources([*listed]))
@@ -150,7 +155,7 @@ def _announce(fleet: Fleet, sources: Path | None, *, as_json: bool) -> None:
 
 
 async def _until_stopped(fleet: Fleet, stop: asyncio.Event) -> None:
-    """Take orders until told to stop, or until there can be none: no orphan stays behind."""
+    """Take orders until `stop` is set or the input ends, so that no orphaned process remains."""
     waiting = {asyncio.create_task(_take_orders(fleet)), asyncio.create_task(stop.wait())}
     done, left = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in left:
@@ -160,7 +165,7 @@ async def _until_stopped(fleet: Fleet, stop: asyncio.Event) -> None:
 
 
 async def _take_orders(fleet: Fleet) -> None:
-    """Orders from standard input, an answer to each on standard output."""
+    """Read orders from standard input and answer each on standard output."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     protocol = asyncio.StreamReaderProtocol(reader)

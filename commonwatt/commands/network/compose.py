@@ -80,33 +80,37 @@ class Composed(msgspec.Struct, frozen=True):
 
 
 def compose(
-    data: Annotated[Path, typer.Option(help="Where keys and settings of the services lie.")] = DATA,
+    data: Annotated[
+        Path, typer.Option(help="The folder for keys and settings of the services.")
+    ] = DATA,
     consortium: Annotated[
         Path | None, typer.Option(help="The file that names the consortium (default: our own).")
     ] = None,
     file: Annotated[
-        Path, typer.Option(help="The compose file, written anew where it says otherwise.")
+        Path, typer.Option(help="The compose file; it is rewritten if it differs.")
     ] = FILE,
     *,
     engine: Annotated[
         Engine | None,
-        typer.Option(help="What builds the images (default: the first that is here)."),
+        typer.Option(
+            help="The program that builds the images (default: the first that is installed)."
+        ),
     ] = None,
     base: Annotated[
         str | None,
-        typer.Option(help="The image with Python that Commonwatt's is built on (default: slim)."),
+        typer.Option(
+            help="The image with Python on which Commonwatt's image is built (default: slim)."
+        ),
     ] = None,
     tag: Annotated[str, typer.Option(help="The tag of the images.")] = TAG,
     households: Households = HOUSEHOLDS,
     speed: Speed = 1,
-    no_build: Annotated[
-        bool, typer.Option("--no-build", help="Leave the images as they are.")
-    ] = False,
+    no_build: Annotated[bool, typer.Option("--no-build", help="Do not build images.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make what a network of containers needs: keys, settings, the compose file, images.
 
-    What is made already is kept; images are built anew from this checkout.
+    Existing keys and settings are kept; images are built from this checkout each time.
     """
     console = Console(stderr=True)
     try:
@@ -131,7 +135,7 @@ def compose(
         return
     typer.echo(f"Keys and settings: {composed.material}")
     typer.echo(f"Services: {composed.file}")
-    typer.echo(f"Images: {', '.join(composed.images) or 'as they were'}")
+    typer.echo(f"Images: {', '.join(composed.images) or 'unchanged'}")
     typer.echo(f"Next: {composed.next}")
 
 
@@ -156,7 +160,7 @@ def _compose(
         file.write_bytes(wanted)
     with_market, images = has_market(consortium), list[str]()
     if build and engine:
-        if with_market:  # its pages go into the image
+        if with_market:  # the dashboard's pages go into the image
             build_dashboard(lambda what: progress(f"the dashboard: {what}"))
         images = build_images(
             engine,
@@ -168,14 +172,14 @@ def _compose(
             progress=progress,
             with_database=with_market,
         )
-    if with_market:  # last, since its time begins then
+    if with_market:  # last, because market time begins here
         progress("keys and settings of the market")
         _make_market(material, *market)
     return Composed(str(data), str(file), images, _next(engine, data, file, tag))
 
 
 def _make_market(material: Material, households: int, speed: int) -> None:
-    """The folders of the services around the consortium, unless they are there."""
+    """Make the folders of the services around the consortium, unless they exist."""
     if market_root(material).exists():
         return
     file = material.folder.root / "market.json"
@@ -186,7 +190,7 @@ def _make_market(material: Material, households: int, speed: int) -> None:
 
 
 def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:
-    """What to type now."""
+    """The command that the user runs next."""
     words: list[str] = []
     if data != DATA:
         words.append(f"COMMONWATT_MATERIAL={data.absolute()}")

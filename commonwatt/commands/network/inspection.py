@@ -1,4 +1,4 @@
-"""`commonwatt network status`, `logs`, `profile`, `doctor`: what can be read off a network."""
+"""`commonwatt network status`, `logs`, `profile`, `doctor`: what a network says of itself."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROFILE_EXAMPLE = "Example: `commonwatt network profile --org GreenPower --json`
 
 
 def status(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
-    """Show organisations, roles, heights, lag and memory; exit 1 when something is not well."""
+    """Show organisations, roles, heights, lag and memory; exit 1 if something is not well."""
     network = carried_out(lambda: there(data, consortium))
     if died := network.died():
         sys.stderr.write(f"{died} {UP}\n")
@@ -79,17 +79,17 @@ def logs(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many last lines.")] = 20,
     *,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as they are written.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines.")
     ] = False,
 ) -> None:
-    """Print the end of the nodes' logs, each line behind its node's name."""
+    """Print the last lines of the nodes' logs, each after its node's name."""
 
     def show() -> None:
         network = there(data, consortium)
         known = [node.name for node in network.consortium.nodes()]
         for name in nodes or ():
             if name not in known:
-                raise NetworkFault(f"There is no node {name!r}; there are {', '.join(known)}.")
+                raise NetworkFault(f"No node is called {name!r}; choose from {', '.join(known)}.")
         paths = {name: network.folder.root / "nodes" / name / "log" for name in nodes or known}
         follow_logs(paths, lines=lines, follow=follow)
 
@@ -103,7 +103,7 @@ def profile_command(
     *,
     as_json: Json = False,
 ) -> None:
-    """Print what any official Fabric client of an organisation needs to use the network."""
+    """Print what an official Fabric client of an organisation needs to use the network."""
 
     def find() -> Profile:
         network = there(data, consortium)
@@ -122,7 +122,7 @@ def profile_command(
 
 
 def doctor(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
-    """Say what is wrong with a network and how to mend it; exit 1 when something is."""
+    """Say what is wrong with a network and how to repair it; exit 1 if something is wrong."""
     findings = carried_out(lambda: asyncio.run(examine(there(data, consortium))))
     if as_json:
         typer.echo(msgspec.json.encode(findings).decode())

@@ -23,14 +23,17 @@ WITHIN_S_MAX = 86_400
 
 
 def join(
-    material: Annotated[Path, typer.Option(help="The folder with what administrators need.")],
+    material: Annotated[
+        Path, typer.Option(help="The folder with the administrators' keys and settings.")
+    ],
     within: Annotated[
         int, typer.Option(min=1, max=WITHIN_S_MAX, help="How many seconds to wait for a node.")
     ] = WITHIN_S,
 ) -> None:
-    """Wait for all nodes of a network of containers and found the channel; for its own service.
+    """Wait for all nodes of a network of containers and found the channel.
 
-    It may run again at any time: what is done is found. It ends when orders can be committed.
+    A service of the compose file runs this command. It may run again at any time: it skips what is
+    done already. It ends when orders can be committed.
     """
     try:
         asyncio.run(_join(NetworkFolder(material.absolute()), within))

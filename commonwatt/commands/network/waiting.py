@@ -31,21 +31,24 @@ WITHIN_S_MAX = 86_400
 
 def await_network(
     command: Annotated[
-        list[str], typer.Argument(metavar="-- COMMAND...", help="What to become then.")
+        list[str], typer.Argument(metavar="-- COMMAND...", help="The command to become.")
     ],
     *,
     profile: Annotated[
-        Path, typer.Option(help="A member's way into the network, as `network profile` prints it.")
+        Path,
+        typer.Option(
+            help="The profile of a member, as `commonwatt network profile --json` prints it."
+        ),
     ],
     listening: Annotated[
         list[str] | None,
-        typer.Option(help="HOST:PORT where somebody has to listen, too; any number of times."),
+        typer.Option(help="HOST:PORT that must accept connections, too; any number of times."),
     ] = None,
     within: Annotated[
         int, typer.Option(min=1, max=WITHIN_S_MAX, help="How many seconds to wait.")
     ] = WITHIN_S,
 ) -> None:
-    """Wait until a network takes orders, then become COMMAND; exit 1 when it does not in time."""
+    """Wait until a network takes orders, then become COMMAND; exit 1 if it takes too long."""
     try:
         addresses = [split_address(address) for address in listening or ()]
         asyncio.run(_await(read_profile(profile), addresses, within))

@@ -28,7 +28,7 @@ def test_market_stops_cleanly_and_goes_on_with_the_next_slot(
         code, rest = stop(process, name)
     seen = [*first, *(m[1] for m in map(SLOT_LINE.match, rest.splitlines()) if m)]
     assert code == 0
-    assert "The same command goes on from here." in rest
+    assert "Run the same command to resume it." in rest
     assert verify(tmp_path / "ledger").fault is None
 
     with market(tmp_path) as process:
@@ -121,6 +121,6 @@ def test_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
         printed, _ = process.communicate()
 
     assert process.returncode == 2
-    assert "cannot be taken (Address already in use): stop" in printed
+    assert "cannot be taken (Address already in use): stop the program" in printed
     assert "Traceback" not in printed
     assert not data.exists()

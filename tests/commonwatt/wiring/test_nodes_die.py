@@ -274,8 +274,8 @@ def test_market_whose_nodes_and_meters_are_killed_says_so_and_goes_on_when_start
 ) -> None:
     with market(tmp_path, "--households", "6") as process:
         seen = slots_of(process, 2)
-        (field,) = children_of(process.pid)
-        os.kill(field, signal.SIGKILL)
+        (meters,) = children_of(process.pid)
+        os.kill(meters, signal.SIGKILL)
         assert process.stdout is not None
         printed = process.stdout.read()
         code = process.wait()
