@@ -28,6 +28,23 @@ from meter_oracle.simulated.device import FaultKind
 
 app = command_group()
 
+Speed = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=SPEED_MAX,
+        help="How much faster than real time; 90 runs a slot in 10 seconds, 1 is real time.",
+    ),
+]
+Households = Annotated[
+    int | None,
+    typer.Option(
+        min=2,
+        max=HOUSEHOLDS_MAX,
+        help=f"How many households a new market has (default {HOUSEHOLDS_DEFAULT}).",
+    ),
+]
+
 
 @app.command(
     epilog="Examples: `commonwatt up` · `commonwatt up --speed 900 --households 50` · "
@@ -35,28 +52,14 @@ app = command_group()
 )
 def up(
     *,
-    speed: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=SPEED_MAX,
-            help="How much faster than real time; 90 runs a slot in 10 seconds, 1 is real time.",
-        ),
-    ] = SPEED_DEFAULT,
+    speed: Speed = SPEED_DEFAULT,
     data: Annotated[
         Path,
         typer.Option(
             help="The market's folder; started again with the same folder, the market resumes."
         ),
     ] = Path(".commonwatt"),
-    households: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            max=HOUSEHOLDS_MAX,
-            help=f"How many households a new market has (default {HOUSEHOLDS_DEFAULT}).",
-        ),
-    ] = None,
+    households: Households = None,
     ledger: Annotated[
         LedgerKind,
         typer.Option(help="The ledger: `embedded` in this process, or a `fabric` network."),

@@ -32,6 +32,11 @@ EXAMPLES = (
     "`commonwatt meter simulate --speed 90 --fault meter-00003=silent`"
 )
 
+Units = Annotated[
+    int,
+    typer.Option(min=1, max=UNITS_MAX, help="How many meters share a port, as behind a gateway."),
+]
+
 
 def simulate(
     *,
@@ -40,12 +45,7 @@ def simulate(
         int, typer.Option(min=0, max=65_535, help="The first port; 0 takes free ports.")
     ] = PORT_DEFAULT,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    units: Annotated[
-        int,
-        typer.Option(
-            min=1, max=UNITS_MAX, help="How many meters share a port, as behind a gateway."
-        ),
-    ] = 1,
+    units: Units = 1,
     speed: Annotated[
         int, typer.Option(min=1, max=SPEED_MAX, help="How much faster than real time.")
     ] = 1,
