@@ -9,14 +9,16 @@ cannot be taken. With 1 and 2 one line on standard error says what and why.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from commonwatt.command_line import Json, ended
+from commonwatt.command_line import FAILED, Json, ended
 from commonwatt.wiring.garbage_collection import collect_seldom
 
 PURPOSE = "A permissioned market for local energy: run it, simulate it, check it."
@@ -74,6 +76,22 @@ class CommandList(TyperGroup):
         if name is None:
             return name, listed, rest
         return name, typer.main.get_command(import_module(COMMANDS[name].module).app), rest
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line and exit; a wrong option or argument is told on one line."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except TyperException as error:
+            code = error.exit_code
+            if sentence := error.format_message():  # empty where the help has been printed instead
+                context = getattr(error, "ctx", None)
+                command = "commonwatt" if context is None else context.command_path
+                ended(f"{sentence.rstrip('.')}; see `{command} --help`.")
+        except typer.Abort:
+            code = ended("Aborted.", FAILED).exit_code
+        sys.exit(code)
 
 
 app = typer.Typer(

@@ -115,9 +115,30 @@ def test_version_names_commonwatt_python_and_fabric() -> None:
         assert version in shown.stdout
 
 
-def test_command_line_without_a_command_is_refused_on_one_line() -> None:
-    refused = CliRunner().invoke(app, ["--json"])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--json"], "--version"),
+        (["fly"], "No such command 'fly'; see `commonwatt --help`."),
+        (["up", "--speed", "0"], "'--speed': Input should be greater than or equal to 1; see"),
+        (["up", "--speed", "fast"], "'--speed': Input should be a valid integer"),
+        (["up", "--ledger", "paper"], "'paper' is not one of 'embedded', 'fabric'"),
+        (["up", "--fly"], "see `commonwatt up --help`."),
+        (["wallet", "show"], "see `commonwatt wallet show --help`."),
+    ],
+)
+def test_wrong_command_line_is_refused_on_one_line(words: list[str], said: str) -> None:
+    refused = CliRunner().invoke(app, words, prog_name="commonwatt")
 
     assert refused.exit_code == 2
     assert len(refused.stderr.splitlines()) == 1
-    assert "--version" in refused.stderr
+    assert said in refused.stderr
+
+
+def test_command_that_is_named_alone_prints_its_help() -> None:
+    for words in ([], ["wallet"]):
+        shown = CliRunner().invoke(app, words, prog_name="commonwatt")
+
+        assert shown.exit_code == 2
+        assert "Commands" in shown.stdout
+        assert shown.stderr == ""
