@@ -1,292 +1,133 @@
-"""The command `commonwatt`: arguments, output and exit codes; the work is done elsewhere.
+"""The command `commonwatt`: the list of its commands, whose modules are loaded when they are run.
 
-Exit codes: 0 done, 1 what was asked for does not hold (a damaged log, a missed number), 2 the
-input cannot be taken; then one line on standard error says which and why.
+`--help` prints the list from the table below and loads no command. So `--help` starts at once, and so
+do commands that need few parts (`auction`, `wallet`). `command_line.py` has what all commands share.
+
+Exit codes: 0 done; 1 what was asked for does not hold (a damaged log, a missed number); 2 the input
+cannot be taken. With 1 and 2 one line on standard error says what and why.
 """
 
 from __future__ import annotations
 
-import asyncio
 import sys
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from api.server.dashboard_build import BuildFailed
-from chaincode.queries.market import SlotView
-from commonwatt.bench.benches import BENCHES
-from commonwatt.bench.figure import Figure
-from commonwatt.commands import api as api_command
-from commonwatt.commands import contract as contract_command
-from commonwatt.commands import demonstration as demonstration_command
-from commonwatt.commands import ledger as ledger_command
-from commonwatt.commands import meter as meter_command
-from commonwatt.commands import network as network_command
-from commonwatt.commands import oracle as oracle_command
-from commonwatt.commands import wallet as wallet_command
-from commonwatt.commands.auction import AuctionInputError, run_auction
-from commonwatt.demonstration.market_plan import (
-    HOUSEHOLDS_DEFAULT,
-    HOUSEHOLDS_MAX,
-    SPEED_DEFAULT,
-    SPEED_MAX,
-    UpRefused,
-)
-from commonwatt.demonstration.meter_process import FieldFailed
-from commonwatt.demonstration.simulation import (
-    DAYS_MAX,
-    SimulationResult,
-    simulate,
-    simulate_on_fabric,
-)
-from commonwatt.demonstration.simulation import HOUSEHOLDS_MAX as SIMULATED_MAX
-from commonwatt.terminal.formats import kwh, money
+from commonwatt.command_line import FAILED, Json, ended
 from commonwatt.wiring.garbage_collection import collect_seldom
-from commonwatt.wiring.ledger_choice import LedgerKind
-from commonwatt.wiring.up import PORT_DEFAULT, run_up
-from ledger_network.port import Invalid, Unknown
-from meter_oracle.simulated.device import FaultKind
+
+PURPOSE = "A permissioned market for local energy: run it, simulate it, check it."
+
+
+class Listed(NamedTuple):
+    """A command as `--help` lists it: the module that has it as `app`, and what it does."""
+
+    module: str
+    line: str
+
+
+COMMANDS: Mapping[str, Listed] = {
+    "up": Listed(
+        "commonwatt.commands.up",
+        "Run the whole market on this machine: meters, oracle, ledger, API and dashboard.",
+    ),
+    "simulate": Listed(
+        "commonwatt.commands.simulate", "Trade and settle days of a seeded market in one process."
+    ),
+    "auction": Listed(
+        "commonwatt.commands.auction",
+        "Clear one book: JSON on standard input, the outcome with its digest on standard output.",
+    ),
+    "bench": Listed(
+        "commonwatt.commands.bench", "Measure the numbers that the project promises, here and now."
+    ),
+    "wallet": Listed(
+        "commonwatt.commands.wallet", "Make, show, use and rotate the keys of a wallet file."
+    ),
+    "ledger": Listed("commonwatt.commands.ledger", "Check, rebuild and export a ledger's folder."),
+    "contract": Listed(
+        "commonwatt.commands.contract", "The contract as a service for a Fabric peer."
+    ),
+    "network": Listed(
+        "commonwatt.commands.network.group",
+        "A Fabric network of the consortium on this machine, without containers.",
+    ),
+    "meter": Listed("commonwatt.commands.meter.group", "Simulate meters, read them, find them."),
+    "oracle": Listed("commonwatt.commands.oracle", "Oracle nodes: read meters, agree, report."),
+    "api": Listed("commonwatt.commands.api", "GraphQL and the dashboard."),
+    "demonstration": Listed(
+        "commonwatt.commands.demonstration", "Parts of a demonstration that run apart."
+    ),
+}
+"""Every command by its name, in the order of `--help`."""
+
+
+class CommandList(TyperGroup):
+    """The commands as they are listed; the one that is named is loaded, to run or to complete it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that the first argument names, and the arguments for it."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        if name is None:
+            return name, listed, rest
+        return name, typer.main.get_command(import_module(COMMANDS[name].module).app), rest
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run the command line and exit; a wrong option or argument is told on one line."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except TyperException as error:
+            code = error.exit_code
+            if sentence := error.format_message():  # empty where the help has been printed instead
+                context = getattr(error, "ctx", None)
+                command = "commonwatt" if context is None else context.command_path
+                ended(f"{sentence.rstrip('.')}; see `{command} --help`.")
+        except typer.Abort:
+            code = ended("Aborted.", FAILED).exit_code
+        sys.exit(code)
+
 
 app = typer.Typer(
+    cls=CommandList,
     name="commonwatt",
-    help="A permissioned market for local energy: run it, simulate it, check it.",
+    help=PURPOSE,
     no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",
 )
-app.add_typer(wallet_command.app, name="wallet")
-app.add_typer(ledger_command.app, name="ledger")
-app.add_typer(contract_command.app, name="contract")
-app.add_typer(network_command.app, name="network")
-app.add_typer(meter_command.app, name="meter")
-app.add_typer(oracle_command.app, name="oracle")
-app.add_typer(api_command.app, name="api")
-app.add_typer(demonstration_command.app, name="demonstration")
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 
 @app.callback()
-def prepare() -> None:
-    """A permissioned market for local energy: run it, simulate it, check it."""
-    collect_seldom()
-
-
-def refuse(sentence: str, code: int = 2) -> typer.Exit:
-    """Say in one line why not, and end with `code`."""
-    sys.stderr.write(sentence.replace("\n", " ") + "\n")
-    return typer.Exit(code)
-
-
-@app.command(
-    epilog="Examples: `commonwatt up` · `commonwatt up --speed 900 --households 50` · "
-    "`commonwatt up --speed 1 --data /srv/market`"
-)
-def up(
+def prepare(
+    context: typer.Context,
     *,
-    speed: Annotated[
-        int,
-        typer.Option(
-            min=1,
-            max=SPEED_MAX,
-            help="How much faster than real time; 90 runs a slot in 10 seconds, 1 is real time.",
-        ),
-    ] = SPEED_DEFAULT,
-    data: Annotated[
-        Path, typer.Option(help="Where the market lives; it goes on there when started again.")
-    ] = Path(".commonwatt"),
-    households: Annotated[
-        int | None,
-        typer.Option(
-            min=2,
-            max=HOUSEHOLDS_MAX,
-            help=f"How many households a new market has (default {HOUSEHOLDS_DEFAULT}).",
-        ),
-    ] = None,
-    ledger: Annotated[
-        LedgerKind,
-        typer.Option(help="What it runs on: `embedded` in this process, or a `fabric` network."),
-    ] = LedgerKind.EMBEDDED,
-    port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="Where the pages are; 0 takes a free port.")
-    ] = PORT_DEFAULT,
-    fault: Annotated[
-        FaultKind | None, typer.Option(help="What the second household's meter does wrong.")
-    ] = None,
-    terminal: Annotated[
-        bool, typer.Option("--terminal", help="Draw the market in the terminal, too.")
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the versions of Commonwatt, Python and Fabric.")
     ] = False,
-) -> None:
-    """Run the whole market on this machine: meters, oracle, ledger, API and dashboard.
-
-    Ctrl-C (or SIGTERM) stops it cleanly; started again it goes on where it stopped.
-    """
-    console = Console()
-    if terminal and not console.is_terminal:
-        raise refuse("--terminal: the output is no terminal; leave it out for a line per slot.")
-    work = run_up(
-        data=data,
-        households=households,
-        speed=speed,
-        console=console,
-        terminal=terminal,
-        port=port,
-        fault=fault,
-        ledger=ledger,
-    )
-    try:
-        asyncio.run(work)
-    except (UpRefused, BuildFailed, *ledger_command.REFUSALS, *network_command.FAULTS) as error:
-        raise refuse(str(error)) from None
-    except (Invalid, Unknown, FieldFailed) as error:
-        sentence = f"The market has stopped, {error}. What was acknowledged is on disk; mend that"
-        raise refuse(f"{sentence} and start it again.", code=1) from None
-
-
-@app.command(
-    name="simulate",
-    epilog="Example: `commonwatt simulate --days 1 --households 20 --seed 7 --json`",
-)
-def simulate_command(
-    days: Annotated[int, typer.Option(min=1, max=DAYS_MAX, help="Days of 96 slots.")] = 1,
-    households: Annotated[
-        int, typer.Option(min=2, max=SIMULATED_MAX, help="How many households trade.")
-    ] = 20,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same state hash.")] = 1,
-    data: Annotated[
-        Path | None, typer.Option(help="Keep the ledger in this new folder (default: dropped).")
-    ] = None,
-    ledger: Annotated[
-        LedgerKind,
-        typer.Option(
-            help="What it runs on: `embedded`, or a `fabric` network of its own, which goes again."
-        ),
-    ] = LedgerKind.EMBEDDED,
-    *,
     as_json: Json = False,
 ) -> None:
-    """Trade and settle days of a seeded market in one process.
-
-    Real contract, real signatures, real embedded ledger; only time and households are made up.
-    """
-    if data is not None and ledger is LedgerKind.FABRIC:
-        raise refuse("--data: a simulation's Fabric network is dropped at its end; leave it out.")
-    if data is not None and data.exists():
-        raise refuse(f"--data: {data} exists already; name a new folder.")
-    progress = Progress(
-        TextColumn("simulating"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} slots"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-        transient=True,
-    )
-    with progress:
-        task = progress.add_task("slots", total=days * 96)
-
-        def settled(_: SlotView) -> None:
-            progress.advance(task)
-
-        result = asyncio.run(
-            simulate_on_fabric(days=days, households=households, seed=seed, settled=settled)
-            if ledger is LedgerKind.FABRIC
-            else simulate(days=days, households=households, seed=seed, data=data, settled=settled)
-        )
+    """Set up this process, whichever command runs in it."""
+    collect_seldom()
+    if version:
+        import_module("commonwatt.commands.version").print_version(as_json=as_json)
+        raise typer.Exit
     if as_json:
-        typer.echo(msgspec.json.encode(result).decode())
-    else:
-        _print_simulation(result)
+        raise ended("--json: here it goes with --version; a command takes it after its own name.")
+    if context.invoked_subcommand is None:
+        raise ended("COMMAND: none is named; `commonwatt --help` lists the commands.")
 
 
-def _print_simulation(result: SimulationResult) -> None:
-    table = Table(title=f"{result.days} days, {result.households} households, seed {result.seed}")
-    table.add_column("what")
-    table.add_column("figure", justify="right", overflow="fold")
-    for name, value in (
-        ("slots settled", str(result.slots)),
-        ("orders placed", str(result.orders)),
-        ("trades", str(result.trades)),
-        ("traded kWh", kwh(result.volume_wh)),
-        ("delivered kWh", kwh(result.settled_wh)),
-        ("all money sums to", money(result.money_sum)),
-        ("certificates minted kWh", kwh(result.certificates_minted_wh)),
-        ("certificates retired kWh", kwh(result.certificates_retired_wh)),
-        ("certificates live kWh", kwh(result.certificates_live_wh)),
-        ("blocks", str(result.blocks)),
-        ("seconds", f"{result.seconds:.1f}"),
-        ("state hash", result.state_hash),
-    ):
-        table.add_row(name, value)
-    Console().print(table)
+def _listed() -> None:
+    """Stands for a command in the list; `CommandList` loads the command itself."""
 
 
-@app.command(
-    name="auction",
-    epilog="Example: `commonwatt auction < book.json > result.json`",
-)
-def auction_command() -> None:
-    """Clear one book: JSON on standard input, the outcome with its digest on standard output.
-
-    An input that cannot be taken ends with exit code 2 and one line that names the field.
-    """
-    try:
-        outcome = run_auction(sys.stdin.buffer.read())
-    except AuctionInputError as error:
-        raise refuse(str(error)) from None
-    sys.stdout.buffer.write(outcome)
-    sys.stdout.buffer.flush()
-
-
-@app.command(
-    name="bench",
-    epilog="Examples: `commonwatt bench` · `commonwatt bench clearing gate --json`",
-)
-def bench_command(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Which benches (default: all).", show_default=False)
-    ] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Measure the numbers that the project promises, here and now.
-
-    Ratios are taken within one run, so that a busy machine slows both sides.
-    """
-    wanted = names or list(BENCHES)
-    for name in wanted:
-        if name not in BENCHES:
-            raise refuse(f"NAME: there is no bench {name!r}; there are {', '.join(BENCHES)}.")
-    figures: list[Figure] = []
-    with Console(stderr=True).status("measuring …") as status:
-        for name in wanted:
-            status.update(f"measuring {name} …")
-            figures.extend(BENCHES[name]())
-    if as_json:
-        typer.echo(msgspec.json.encode(figures).decode())
-    else:
-        _print_figures(figures)
-
-
-def _print_figures(figures: list[Figure]) -> None:
-    table = Table()
-    for column in ("name", "value", "spread", "reach", "met"):
-        table.add_column(column, no_wrap=True)
-    for figure in figures:
-        low, high = figure.spread
-        table.add_row(
-            figure.name,
-            f"{figure.value:.3g} {figure.unit}",
-            f"{low:.2g} to {high:.2g}",
-            figure.reach,
-            "yes" if figure.met else "NO",
-        )
-    console = Console()
-    console.print(table)
-    for figure in figures:
-        console.print(f"{figure.name}: {figure.against}", style="bright_black", highlight=False)
+for _name, _command in COMMANDS.items():
+    app.command(_name, help=_command.line)(_listed)

@@ -14,12 +14,14 @@ from commonwatt.bench import (
     memory,
     poll,
     project,
+    start,
     write,
 )
 from commonwatt.bench.fabric.benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
+    "start": start.start,
     "clearing": clearing.clearing,
     "clearing-columns": clearing.clearing_columns,
     "clearing-growth": clearing.clearing_growth,

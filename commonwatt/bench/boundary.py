@@ -1,7 +1,7 @@
 """From a slot's boundary to its committed report: 500 meters, four nodes, mutual TLS, a ledger.
 
-Meters are a fleet on real Modbus/TCP in a process of its own; nodes and ledger share another. The
-market runs 90 times as fast, so a slot lasts ten seconds.
+The meters are a fleet on real Modbus/TCP in one process; nodes and ledger share another. Market time
+runs 90 times as fast as real time, so a slot lasts ten seconds.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ TIMING = TimingSettings(skew_ms=1_000, lead_ms=2_000, sweep_ms=2_000, patience_m
 
 
 class ConstantCurve:
-    """Every meter takes the same power all the time."""
+    """Every meter draws the same power all the time."""
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export in Wh; the import begins at a number of the meter's own."""
+        """Import and export in Wh; the import begins at a different number for each meter."""
         watt_ns = POWER_W * max(0, market_ns - START_S * NS_PER_S)
         return 1_000 * len(meter) + watt_ns // (3_600 * NS_PER_S), 0
 
@@ -117,7 +117,7 @@ async def _measure(ledger: Ledger, cast: Cast, folder: Path) -> list[float]:
 async def _report(
     ledger: Ledger, cast: Cast, folder: Path, clock: MarketClock, sources: Sequence[ModbusSource]
 ) -> list[float]:
-    """Run four nodes until the first slots are reported; the seconds that each took."""
+    """Run four nodes until the first slots are reported; returns the seconds that each slot took."""
     nodes = cast.oracle.nodes
     tls = make_certificates(folder / "tls", nodes)
     gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
@@ -138,14 +138,14 @@ async def _report(
     running = asyncio.create_task(run_nodes(market, TIMING, setups, rule=clock))
     try:
         async with asyncio.timeout(DEADLINE_S):
-            return await _poller(ledger, clock)
+            return await _follow(ledger, clock)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _poller(ledger: Ledger, clock: MarketClock) -> list[float]:
-    """Follow the ledger until `SLOTS` slots are reported; the first is left out, it connects."""
+async def _follow(ledger: Ledger, clock: MarketClock) -> list[float]:
+    """Follow the ledger until `SLOTS` slots are reported, without the first: nodes still connect."""
     counts: dict[int, int] = {}
     seconds: list[float] = []
     async for happened in ledger.events():

@@ -1,7 +1,7 @@
-"""Benches of the uniform clearing: against sorting its orders once, and against its own growth.
+"""Benches of the uniform clearing: against sorting the same orders once, and for ten times as many.
 
 Books are drawn from a fixed seed: sides evenly, limits evenly over a number of distinct prices,
-1 to 5,000 Wh, times as drawn by hash. Orders are the structs that the contract clears.
+1 to 5,000 Wh, times by a hash. Orders are the structs that the contract clears.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _sort(orders: list[Order]) -> list[Order]:
 
 
 def _worse(name: str, measured: Sequence[Measured], *, against: str, reach_max: float) -> Figure:
-    """The greater of the ratios at the counts of distinct prices; `against` tells each."""
+    """The greatest ratio over the numbers of distinct prices; `against` lists each."""
     value, spread = max(measured)
     each = ", ".join(
         f"{median:.3g} at {prices:,} prices"

@@ -1,4 +1,4 @@
-"""A measured number of the bench, and how two ways of one thing are timed against each other."""
+"""A measured number of the bench, and how two ways of doing one thing are compared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number: the median, its spread (least, greatest), what it is held against."""
+    """One number: the median, its spread (least, greatest), and what it is compared with."""
 
     name: str
     value: float

@@ -1,9 +1,9 @@
 """A list of 100 trades with 8 fields: the API against a bare route with the same JSON.
 
-Each is served by uvicorn in a process of its own, one worker, over connections that stay open. The
-bare route does nothing but `orjson.dumps` the answer; the API finds out who asks, guards the
-document, reads the rows (from SQLite, where its tables have changed since it last read them) and
-writes them. Meanwhile two orders a second are placed and projected in the API's process.
+uvicorn serves each in a process of its own, with one worker, over connections that stay open. The bare
+route only calls `orjson.dumps` with the answer. The API authenticates the caller, guards the document,
+reads the rows (from SQLite, if its tables have changed since the last read) and writes them.
+Meanwhile two orders per second are placed and projected in the API's process.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def graphql_list() -> list[Figure]:
 
 
 async def _first(port: int) -> tuple[bytes, str]:
-    """What the API answers the seller, which must be all trades; and the seller's token."""
+    """The API's answer to the seller, which must have all trades, and the seller's token."""
     stranger = Caller(port, token=None)
     token = await stranger.sign_in(make_cast(1, HOUSEHOLDS).homes[0].key)
     stranger.close()
@@ -59,7 +59,7 @@ async def _first(port: int) -> tuple[bytes, str]:
     answer = await caller.ask(caller.request(DOCUMENT))
     caller.close()
     if len(orjson.loads(answer)["data"]["myTrades"]["nodes"]) != NEIGHBOURS:
-        raise RuntimeError("the bench's seller has not the trades it should have")
+        raise RuntimeError("the API did not list all trades of the bench's seller")
     return answer, token
 
 

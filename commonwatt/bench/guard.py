@@ -1,9 +1,9 @@
-"""Bench of the API's guard: how long the worst document of up to 64 KB keeps a core.
+"""Bench of the API's guard: how long the worst document of up to 64 KB occupies a core.
 
-Documents are made by counting up one thing at a time to the largest size that is read and to 64 KB,
-and to just below each limit, where the most work is done before a document is refused or let
-through. What is measured is the processor's time, for that is what a hostile document takes from
-others; the median of each, then the worst of these.
+Each document has very many of one thing: up to the largest size that is read, up to 64 KB, and up to
+just below each limit, where the guard does the most work before it refuses or accepts a document. The
+bench measures processor time, because that is what a hostile document takes from other callers. It
+takes the median of each document, then the worst of these.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def guard() -> list[Figure]:
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """Documents that are to be refused, each with what it has much of."""
+    """Documents that the guard must refuse, each with the name of what it has very many of."""
     pieces = {
         "fields": ("{", "a ", "}"),
         "arguments": ("{", "a(b:$c)", "}"),

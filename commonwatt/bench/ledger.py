@@ -1,4 +1,4 @@
-"""What the durable embedded ledger does with signed orders, a full gate, a full report."""
+"""The durable embedded ledger under load: signed orders, a full gate, a full report."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def _ledger_orders() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; market time comes along."""
+    """One round's sheets, for the next slots of every trader; this also sets market time."""
     slots = ROUND_ORDERS // TRADERS
     first = market.first_slot + number * slots * SLOT_S
     market.clock.now_s = first - SLOT_S
@@ -84,7 +84,7 @@ def _sheets(market: BenchMarket, number: int) -> list[str]:
 
 
 def _bare_rate(pool: ProcessPoolExecutor) -> float:
-    """Signatures a second that two processes verify and do nothing else."""
+    """Signatures per second of two processes that only verify."""
     began = time.perf_counter()
     list(pool.map(_verify, [ROUND_ORDERS // CORES] * CORES))
     return ROUND_ORDERS / (time.perf_counter() - began)

@@ -1,4 +1,4 @@
-"""The live market as its users start it: how soon a price is seen, and what all of it keeps in memory."""
+"""The live market as its users start it: how soon it shows a price, and how much memory it uses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GIVEN_UP_S = 120
 POLL_S = 0.05
 HOUSEHOLDS = 50
 SPEED = 900
-SLOTS_EARLY, SLOTS_LATE = 96, 192  # what is kept of a slot for a day is all there after 96
+SLOTS_EARLY, SLOTS_LATE = 96, 192  # after 96 slots everything that is kept for a day is there
 MIB_MAX = 600
-FLAT_PERCENT = 5  # what the later figure may exceed the earlier one by
+FLAT_PERCENT = 5  # by how much the later figure may exceed the earlier one
 PRICES = {"query": "{ zones { id lastPrice } }"}
 
 
 def up() -> list[Figure]:
-    """From the command to a page that shows a price: a market that is founded in a new folder."""
+    """Time from the command to a page that shows a price, with a new market in a new folder."""
     build(lambda _: None)
     seconds = [_first_price_s() for _ in range(ROUNDS)]
     value = sorted(seconds)[len(seconds) // 2]
@@ -51,7 +51,7 @@ def up() -> list[Figure]:
 
 
 def up_memory() -> list[Figure]:
-    """All processes of a market after 96 slots, and after 192; what they share is counted once."""
+    """All processes of a market after 96 slots, and after 192; shared pages are counted once."""
     build(lambda _: None)
     with _market("--households", str(HOUSEHOLDS), "--speed", str(SPEED)) as lines:
         early_mib = late_mib = 0.0
@@ -127,7 +127,7 @@ def _mib(pid: int) -> float:
         rollup = Path(f"/proc/{member}/smaps_rollup").read_text(encoding="ascii")
         found = re.search(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE)
         if found is None:
-            raise RuntimeError(f"the system does not tell the memory of process {member}")
+            raise RuntimeError(f"the system does not report the memory of process {member}")
         kib += int(found[1])
     return kib / 1024
 

@@ -62,7 +62,7 @@ class BenchMarket(msgspec.Struct):
 
 @asynccontextmanager
 async def bench_market(households: int) -> AsyncGenerator[BenchMarket]:
-    """A founded market of `households` in a folder that goes when it is closed."""
+    """A founded market of `households` in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         clock = VirtualClock(START_S)
         cast = make_cast(1, households)

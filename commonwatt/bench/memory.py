@@ -1,4 +1,4 @@
-"""What the process that holds the ledger keeps in memory while the market runs fast."""
+"""The memory of the process that holds the ledger, while the market runs fast."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUSEHOLDS = 50
 SPEED = 900
 SLOTS_EARLY, SLOTS_LATE = 96, 288
 REACH_MIB = 300
-FLAT_PERCENT = 10  # what the later figure may exceed the earlier one by
+FLAT_PERCENT = 10  # by how much the later figure may exceed the earlier one
 _TRADED = re.compile(r"^\d\d:\d\d-\d\d:\d\d ")
 
 
@@ -62,5 +62,5 @@ def _resident_mib(process: int) -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     found = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
     if found is None:
-        raise RuntimeError("this system does not tell a process's resident memory")
+        raise RuntimeError("this system does not report a process's resident memory")
     return int(found[1]) / 1024

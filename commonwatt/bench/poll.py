@@ -1,7 +1,8 @@
 """How many meters a second one node reads through our driver, against pymodbus alone.
 
-500 simulated meters in a process of their own; each side has a connection per meter, asks for the
-same registers, and all meters are asked at once. Ours also checks, scales and places them in time.
+500 simulated meters run in a process of their own. Each side has one connection per meter, reads the
+same registers, and reads all meters at once. Our driver also checks and scales the values and notes
+their time.
 """
 
 from __future__ import annotations
@@ -29,18 +30,18 @@ READS = 6  # of each meter in a round
 PAIRS = 5
 REACH = 0.8
 DEADLINE_S = 20.0  # all meters are asked at once, so the last answer waits for all others
-_SIMULATE = "from commonwatt.commands.meter import app; app()"
+_SIMULATE = "from commonwatt.commands.meter.group import app; app()"
 
 
 class Round(NamedTuple):
-    """What one round came to: reads a second, and the node's processor time of a read in us."""
+    """The result of one round: reads per second, and microseconds of processor time per read."""
 
     rate: float
     cpu_us: float
 
 
 def poll() -> list[Figure]:
-    """Modbus reads a second of both, in turn."""
+    """Modbus reads per second of both, in turn."""
     command = [sys.executable, "-c", _SIMULATE, "simulate", "--meters", str(METERS)]
     command += ["--port", "0", "--units", str(UNITS), "--orders", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as fleet:
@@ -49,7 +50,7 @@ def poll() -> list[Figure]:
         listed = msgspec.json.decode(fleet.stdout.readline(), type=SourcesFile).meters
         sources = [source for source in listed if isinstance(source, ModbusSource)]
         pairs = asyncio.run(_poll(sources))
-        fleet.stdin.close()  # the end of its orders ends the fleet
+        fleet.stdin.close()  # closing its input ends the fleet
     ratios = [ours.rate / bare.rate for ours, bare in pairs]
     ratio = statistics.median(ratios)
     ours, bare = (
@@ -99,7 +100,7 @@ async def _poll(sources: Sequence[ModbusSource]) -> list[tuple[Round, Round]]:
 
     everyone = range(len(patient))
     try:
-        await rate(everyone, ours=True)  # connections and what the devices are
+        await rate(everyone, ours=True)  # connections are made, and devices are identified
         await rate(everyone, ours=False)
         return [
             (await rate(everyone, ours=True), await rate(everyone, ours=False))

@@ -1,7 +1,7 @@
-"""Ledger events into the read model: orders a second, on SQLite, with everything it costs.
+"""Ledger events into the read model: orders per second on SQLite, all costs included.
 
-The orders stand in blocks already; what is timed is reading the events, taking the tokens apart,
-and writing rows and checkpoint.
+The orders are in blocks already; the bench times reading the events, parsing the tokens, and writing
+rows and checkpoint.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def _project() -> list[Figure]:
             await open_read_model(url) as read_model,
         ):
             projection = Projection(market.ledger, DSO, read_model)
-            await projection.catch_up()  # the market's founding, and everything loaded
+            await projection.catch_up()  # founds the market and loads everything
             for number in range(1, ROUNDS + 1):
                 await market.place(_sheets(market, number))
                 began = time.perf_counter()
@@ -61,7 +61,7 @@ async def _project() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets: every trader's for each of ten slots; market time comes along."""
+    """One round's sheets: every trader's for each of ten slots; this also sets market time."""
     first = market.first_slot + number * TRANSACTIONS * SLOT_S
     market.clock.now_s = first - SLOT_S
     return [
@@ -72,7 +72,7 @@ def _sheets(market: BenchMarket, number: int) -> list[str]:
 
 
 async def _require_all(read_model: ReadModel) -> None:
-    """A rate of orders that are not there would be none."""
+    """Raise `RuntimeError` unless the read model has all orders, or the rate would mean nothing."""
     ((count,),) = await read_model.database.rows("SELECT COUNT(*) FROM order_row WHERE open")
     if count != ROUNDS * TRANSACTIONS * BATCH_TOKENS_MAX:
         raise RuntimeError(f"the read model has {count} of the bench's orders")

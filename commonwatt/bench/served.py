@@ -1,4 +1,4 @@
-"""A founded market behind the API in a process of its own, and a caller that costs little.
+"""A founded market behind the API in a process of its own, and a caller that needs little time.
 
 One household sells to a hundred neighbours, so that it has a hundred trades in one slot.
 """
@@ -52,7 +52,7 @@ STOP_S = 30
 
 
 class Served(msgspec.Struct):
-    """A server that runs: its port, and the pipe that ends it."""
+    """A running server: its port, and the pipe that ends it."""
 
     port: int
     pipe: Connection
@@ -86,7 +86,7 @@ def served(*, bare: bytes | None = None) -> Generator[Served]:
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, bare))
     process.start()
-    theirs.close()  # so that a child that ends is noticed
+    theirs.close()  # so that the end of the child is noticed
     try:
         port: int = ours.recv()
         yield Served(port, ours)
@@ -115,10 +115,10 @@ async def _serve_bare(pipe: Connection, answer: bytes) -> None:
 
 
 class _NoSockets:
-    """What `serve` ends when it stops; the bare route has none."""
+    """Stands for the sockets that `serve` closes when it stops; the bare route has no sockets."""
 
     def leave(self) -> None:
-        """There is nobody."""
+        """Do nothing: there are no sockets."""
 
 
 async def _serve_market(pipe: Connection) -> None:
@@ -130,7 +130,7 @@ async def _serve_market(pipe: Connection) -> None:
 
 @asynccontextmanager
 async def _trading(market: BenchMarket, services: Services) -> AsyncGenerator[None]:
-    """Meanwhile others place orders, which the read model follows: its pages do not stand still."""
+    """Meanwhile other households place orders, so that the read model changes."""
 
     async def others() -> None:
         for number in itertools.count():
@@ -150,7 +150,7 @@ async def _trading(market: BenchMarket, services: Services) -> AsyncGenerator[No
 
 @asynccontextmanager
 async def services_of(market: BenchMarket) -> AsyncGenerator[Services]:
-    """What an API of the market is built from; the read model holds all of the ledger so far."""
+    """The services of an API of the market, whose read model has caught up with the ledger."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'read-model.sqlite3'}"
         async with await open_read_model(url) as read_model:
@@ -169,7 +169,7 @@ async def services_of(market: BenchMarket) -> AsyncGenerator[Services]:
 
 
 async def _until_told(what: Services | Starlette, pipe: Connection) -> None:
-    """Serve until the pipe says something."""
+    """Serve until a message arrives on the pipe."""
     stop = asyncio.Event()
     waiting: asyncio.Future[object] | None = None
 
@@ -187,10 +187,10 @@ async def _until_told(what: Services | Starlette, pipe: Connection) -> None:
 async def serve_until(
     what: Services | Starlette, stop: asyncio.Event, listening: Callable[[int], None]
 ) -> None:
-    """Serve until `stop` is set; `listening` is told the port first."""
+    """Serve until `stop` is set; `listening` is called with the port first."""
     accepting, settings = listen(ApiSettings(port=0, log_level="WARNING"))
     configure_logs(settings)
-    # Accepted sockets inherit it; without it a small answer waits 40 ms for the caller's receipt.
+    # Accepted sockets inherit this option; without it a small answer waits 40 ms for the caller's ACK.
     accepting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     app = make_app(replace(what, settings=settings)) if isinstance(what, Services) else what
     listening(settings.port)
@@ -198,7 +198,7 @@ async def serve_until(
 
 
 class _Line(asyncio.Protocol):
-    """A connection that waits for one answer at a time and reads no more of it than its length."""
+    """A connection that waits for one answer at a time, and reads only its length and body."""
 
     transport: asyncio.Transport
 
@@ -213,11 +213,11 @@ class _Line(asyncio.Protocol):
         return self._answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way to the other end."""
+        """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer once the body is there."""
+        """Complete the answer when its whole body has arrived."""
         self._read += data
         head, found, body = self._read.partition(b"\r\n\r\n")
         if not found or self._answer is None:
@@ -228,13 +228,13 @@ class _Line(asyncio.Protocol):
             self._answer.set_result(body)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Whoever waits is told."""
+        """Fail the answer that a caller waits for."""
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(exc or ConnectionResetError("the server closed"))
 
 
 class Caller:
-    """Posts to one path over connections that stay open; reads what it must of the answers."""
+    """Posts to one path over connections that stay open, and parses no more than it must."""
 
     def __init__(self, port: int, *, token: str | None) -> None:
         self._port = port
@@ -261,13 +261,13 @@ class Caller:
         return body
 
     async def rate(self, request: bytes, *, count: int, in_flight: int) -> float:
-        """Answers a second to `count` requests, of which `in_flight` are on their way."""
+        """Answers per second to `count` requests, with `in_flight` of them at a time."""
 
         async def some() -> None:
             for _ in range(count // in_flight):
                 await self.ask(request)
 
-        self.close()  # idle ones may be about to be closed at the other end
+        self.close()  # the server may be about to close idle connections
         began = time.perf_counter()
         await asyncio.gather(*(some() for _ in range(in_flight)))
         return count / (time.perf_counter() - began)
@@ -291,7 +291,7 @@ class Caller:
         return answer["data"]["signIn"]["accessToken"]
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         for line in self._open:
             line.transport.close()
         self._open.clear()

@@ -1,7 +1,7 @@
-"""An order placed by the mutation `placeOrders`, to its receipt, against the ledger's own submit.
+"""An order placed with the mutation `placeOrders`, compared with the ledger's own submit.
 
-The API is served in this process over a real socket, so that both ways reach one durable ledger;
-they take turns, an order each.
+Both times end with the receipt. The API is served in this process over a real socket, so that both ways
+reach the same durable ledger; they take turns, one order each.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DOCUMENT = "mutation Place($t: [String!]!) { placeOrders(tokens: $t) { code tran
 
 
 def write() -> list[Figure]:
-    """Time of the mutation over time of the submit."""
+    """Time of the mutation over the time of the submit."""
     pairs = asyncio.run(_write())[WARM:]
     ratio = statistics.median(api for api, _ in pairs) / statistics.median(own for _, own in pairs)
     parts = [pairs[at :: len(pairs) // 8] for at in range(len(pairs) // 8)]

@@ -1,4 +1,4 @@
-"""`commonwatt api`: the API by itself, its schema, its settings, its read model made anew."""
+"""`commonwatt api`: serve the API alone, print its schema and settings, rebuild its read model."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from api.read_model.database import DatabaseUnusable, TablesDamaged
 from api.server.app import listen, make_app, serve
 from api.server.logs import configure_logs
 from api.settings import ApiSettings, SettingsInvalid, load_settings
+from commonwatt.command_line import command_group, ended
 from commonwatt.wiring.api_service import MarketFile, opened, read_market
 from ledger_network.port import Invalid
 
-app = typer.Typer(help="GraphQL and the dashboard.", no_args_is_help=True)
+app = command_group("GraphQL and the dashboard.")
 
 FAULTS = (SettingsInvalid, DatabaseUnusable, TablesDamaged, Invalid, OSError)
-"""What keeps an API from running; each has a sentence."""
+"""Why an API cannot run; each fault has a sentence."""
 
-Config = Annotated[Path, typer.Option("--config", help="The file of this API, TOML.")]
+Config = Annotated[Path, typer.Option("--config", help="The settings of this API, a TOML file.")]
 
 
 @app.callback()
@@ -39,38 +40,38 @@ def schema() -> None:
     sys.stdout.write(sdl())
 
 
-@app.command(epilog="Environment: COMMONWATT_API_… wins over the file.")
+@app.command(epilog="Environment: COMMONWATT_API_… takes precedence over the file.")
 def settings(
     config: Annotated[
-        Path | None, typer.Option("--config", help="The file of this API (default: none).")
+        Path | None, typer.Option("--config", help="The settings of this API (default: none).")
     ] = None,
 ) -> None:
-    """Check the settings and print them as they are taken, secrets hidden."""
+    """Check the settings and print them as the API reads them, without secrets."""
     try:
         found = load_settings(config)
     except FAULTS as fault:
-        raise _refused(fault) from None
+        raise ended(fault) from None
     shown = orjson.dumps(found.printable(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     sys.stdout.buffer.write(shown + b"\n")
 
 
 @app.command(name="serve", epilog="Example: `commonwatt api serve --config api.toml`")
 def serve_command(*, config: Config) -> None:
-    """Serve GraphQL and the dashboard until SIGTERM; what runs then is finished."""
+    """Serve GraphQL and the dashboard until SIGTERM; running requests are finished first."""
     try:
         asyncio.run(_serve(read_market(config), load_settings(config)))
     except FAULTS as fault:
-        raise _refused(fault) from None
+        raise ended(fault) from None
 
 
 @app.command(epilog="Example: `commonwatt api rebuild --config api.toml`")
 def rebuild(*, config: Config) -> None:
-    """Make the read model anew from the ledger; what the API answers meanwhile is older."""
+    """Rebuild the read model from the ledger; until this ends, the API answers with older data."""
     try:
         block = asyncio.run(_rebuild(read_market(config), load_settings(config)))
     except FAULTS as fault:
-        raise _refused(fault) from None
-    sys.stdout.write(f"The read model holds what the ledger holds up to block {block}.\n")
+        raise ended(fault) from None
+    sys.stdout.write(f"The read model has all data of the ledger up to block {block}.\n")
 
 
 async def _serve(market: MarketFile, settings: ApiSettings) -> None:
@@ -100,8 +101,3 @@ async def _rebuild(market: MarketFile, settings: ApiSettings) -> int:
     async with opened(market, settings) as services:
         await services.projection.rebuild()
         return (await services.read_model.checkpoint()).block
-
-
-def _refused(fault: Exception) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(2)

@@ -1,12 +1,13 @@
 """`commonwatt auction`: a book in JSON in, its outcome in JSON out.
 
-What does not follow the format, or breaks a rule that every mechanism relies on, is refused with
-the field named, before anything is cleared. The tree of zones is checked whole, although books of
-several zones are then turned back: their mechanism is not there yet.
+A book that does not follow the format, or that breaks a rule on which every mechanism relies, is
+refused before anything is cleared; the refusal names the field. The whole tree of zones is checked,
+although books of several zones are then refused, because their mechanism is not available yet.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import cast, get_args
 
@@ -26,6 +27,7 @@ from chaincode.auctions.book import (
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import outcome_json
 from chaincode.units import INT64_SAFE
+from commonwatt.command_line import command_group, ended
 from commonwatt.commands.auction_json import (
     AuctionInputError,
     read_amount,
@@ -47,10 +49,27 @@ _EDGE_AMOUNTS = ("import_tariff", "export_tariff", "import_loss_ppm", "export_lo
 _EDGE = ("import_wh", "export_wh", *_EDGE_AMOUNTS)
 
 
-def run_auction(text: bytes) -> bytes:
-    """Clear the book in `text`; the answer is indented JSON in UTF-8, ending in a newline.
+app = command_group()
 
-    Raises `AuctionInputError` for a book that is refused.
+
+@app.command(name="auction", epilog="Example: `commonwatt auction < book.json > result.json`")
+def auction_command() -> None:
+    """Clear one book: JSON on standard input, the outcome with its digest on standard output.
+
+    A book that is refused ends the command with exit code 2 and one line that names the field.
+    """
+    try:
+        outcome = run_auction(sys.stdin.buffer.read())
+    except AuctionInputError as error:
+        raise ended(error) from None
+    sys.stdout.buffer.write(outcome)
+    sys.stdout.buffer.flush()
+
+
+def run_auction(text: bytes) -> bytes:
+    """Clear the book in `text`; returns indented JSON in UTF-8, which ends in a newline.
+
+    Raises `AuctionInputError` if the book is refused.
     """
     book = read_book(text)
     outcome = MECHANISMS[book.mechanism].clear(book)
@@ -58,7 +77,7 @@ def run_auction(text: bytes) -> bytes:
 
 
 def read_book(text: bytes) -> Book:
-    """A book from its JSON, checked against all that a mechanism relies on."""
+    """A book from its JSON, with everything checked that mechanisms rely on."""
     members = read_object(
         read_document(text),
         "book",
@@ -181,7 +200,7 @@ def _check_tree(zones: Sequence[Zone], places: dict[str, int]) -> None:
                     f"zones[{places[here]}].parent", f"{shown(here)} lies in a cycle"
                 )
             path[here] = True
-            # Only a root has no parent, and roots were met above.
+            # Only a root has no parent, and roots are in `rooted` already.
             here = cast("str", parents[here])
         rooted.update(path)
     if not roots:
@@ -226,7 +245,7 @@ def _orders(values: Sequence[object], zones: set[str], rules: AuctionRules) -> l
 
 
 def _steps(members: dict[str, object], field: str, rules: AuctionRules) -> list[tuple[int, int]]:
-    """The limits and quantities of an order, from either way of giving them."""
+    """The limits and quantities of an order, given as one pair or as steps."""
     single = [member for member in ("price", "quantity") if member in members]
     if "steps" not in members:
         for member in ("price", "quantity"):

@@ -1,8 +1,8 @@
 """The JSON of a book, read strictly.
 
-A member that is there twice, a member nobody knows, a number that is no integer, a text with half
-a character: each is refused with the field named. Integers beyond 2^53 - 1 are strings of decimal
-digits, and only these are, for many readers hold numbers as doubles.
+A repeated member, an unknown member, a number that is not an integer, a text with half a character:
+each is refused, and the refusal names the field. Integers beyond 2^53 - 1 have to be strings of
+decimal digits, and smaller ones must not be, because many JSON readers store numbers as doubles.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _Word = TypeVar("_Word", bound=str)
 
 
 class AuctionInputError(Exception):
-    """A book that is refused: `field` says where, `sentence` what is wrong there."""
+    """The book is refused: `field` says where, `sentence` says what is wrong there."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")
@@ -33,7 +33,7 @@ class AuctionInputError(Exception):
 
 
 class _Number(NamedTuple):
-    """A JSON number that is no integer, or far too long for one, as it was written."""
+    """A JSON number that is not an integer or has too many digits, as it was written."""
 
     text: str
 
@@ -45,7 +45,11 @@ class _Repeated(NamedTuple):
 
 
 def read_document(text: bytes) -> object:
-    """The JSON value; what only its place can refuse by name is left in it as a mark."""
+    """The JSON value.
+
+    Numbers that are not integers, and repeated members, are kept as marks: the reader of the field
+    refuses them, since it knows the name of the field.
+    """
     try:
         return json.loads(
             text.decode(),
@@ -55,10 +59,10 @@ def read_document(text: bytes) -> object:
             parse_constant=_Number,
         )
     except UnicodeDecodeError as error:
-        raise AuctionInputError("book", f"is no UTF-8 at byte {error.start}") from error
+        raise AuctionInputError("book", f"is not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
         raise AuctionInputError(
-            "book", f"is no JSON at line {error.lineno} column {error.colno}: {error.msg}"
+            "book", f"is not JSON at line {error.lineno} column {error.colno}: {error.msg}"
         ) from error
     except RecursionError as error:
         raise AuctionInputError("book", "is nested too deeply") from error
@@ -131,7 +135,7 @@ def read_word(value: object, field: str, words: tuple[_Word, ...]) -> _Word:
 
 
 def read_integer(value: object, field: str) -> int:
-    """An integer, beyond 2^53 - 1 as a string; true and false are none."""
+    """An integer, as a string if it is beyond 2^53 - 1; true and false are not integers."""
     if type(value) is int:
         if -INTEGER_MAX <= value <= INTEGER_MAX:
             return value
@@ -142,7 +146,7 @@ def read_integer(value: object, field: str) -> int:
             return number
     raise AuctionInputError(
         field,
-        f"{shown(value)} is no integer (beyond 2^53 - 1 a string of up to {DIGITS_MAX} digits)",
+        f"{shown(value)} is not an integer (beyond 2^53 - 1 a string of up to {DIGITS_MAX} digits)",
     )
 
 

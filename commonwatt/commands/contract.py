@@ -9,20 +9,20 @@ import os
 import signal
 import sys
 
-import typer
 from prometheus_client import CollectorRegistry, start_http_server
 
 from chaincode.contract import Contract
 from chaincode.shim.faults import SettingsFault
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, split_address
+from commonwatt.command_line import command_group, ended
 from ledger_network import port
 from ledger_network.fabric.ledger.contract_service import contract_handler
 
 METRICS_ADDRESS = "COMMONWATT_METRICS_ADDRESS"
 GRACE_S = 10.0
 
-app = typer.Typer(help="The contract as a service for a Fabric peer.", no_args_is_help=True)
+app = command_group("The contract as a service for a Fabric peer.")
 
 
 @app.callback()
@@ -37,14 +37,14 @@ def contract() -> None:
 def serve() -> None:
     """Serve the contract to a peer until SIGTERM; settings come from the environment.
 
-    Mutual TLS is the rule; without it CHAINCODE_TLS_DISABLED=true has to say so. What runs is
-    finished and answered before it ends.
+    Connections use mutual TLS, unless CHAINCODE_TLS_DISABLED=true is set. Running calls are finished
+    and answered before the command ends.
     """
     serve_contract(Contract())
 
 
 def serve_contract(contract: port.RunnableContract) -> None:
-    """Serve any contract with settings from the environment until SIGTERM."""
+    """Serve a contract until SIGTERM, with settings from the environment."""
     logging.basicConfig(
         level=logging.INFO,
         stream=sys.stderr,
@@ -54,8 +54,7 @@ def serve_contract(contract: port.RunnableContract) -> None:
         settings = ServerSettings.from_environment(os.environ)
         asyncio.run(_serve(contract, settings, os.environ.get(METRICS_ADDRESS, "")))
     except (SettingsFault, OSError) as fault:
-        sys.stderr.write(f"{fault}\n")
-        raise typer.Exit(2) from None
+        raise ended(fault) from None
 
 
 async def _serve(

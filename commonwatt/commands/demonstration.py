@@ -1,8 +1,8 @@
 """`commonwatt demonstration`: the parts of a demonstration that run apart, on a Fabric network.
 
-`meters` are the households' devices on Modbus/TCP. `members` do what the members' own systems do in
-earnest: found the market, carry the households' sheets, close gates, clear, settle, correct. It
-acts for all of them, so it holds the keys of all, and belongs to a demonstration alone.
+`meters` runs the households' devices on Modbus/TCP. `members` does what in a real market each member's
+own systems do: it founds the market, carries the households' sheets, closes gates, clears, settles and
+corrects. `members` holds the keys of all members, so use it only in a demonstration.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import Report
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
+from commonwatt.command_line import FAILED, command_group, ended
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found
-from commonwatt.demonstration.member_duties import Operation
+from commonwatt.demonstration.market_plan import MarketPlan, PlanUnreadable, read_plan
+from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.deploy.market_compose import METERS_PORT
-from commonwatt.deploy.staged_market import StagedMarket, StagedMarketUnreadable, read_staged_market
 from commonwatt.terminal.formats import kwh
 from commonwatt.wiring.network_readiness import (
     ProfileUnreadable,
@@ -43,12 +44,12 @@ from meter_oracle.simulated.fleet import FleetRefused
 
 PROFILES = "profiles"
 FOUND_AGAIN_S = 2.0
-FOUND_ATTEMPTS = 60  # peers that have just joined find each other within half a minute
+FOUND_ATTEMPTS = 60  # peers that have just joined need up to half a minute to find each other
 READINGS_RECORDED = "readings_recorded"
-UNREADABLE = (ProfileUnreadable, StagedMarketUnreadable)
-FAILED = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
+UNREADABLE = (ProfileUnreadable, PlanUnreadable)
+FAULTS = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
 
-app = typer.Typer(help="Parts of a demonstration that run apart.", no_args_is_help=True)
+app = command_group("Parts of a demonstration that run apart.")
 
 Plan = Annotated[Path, typer.Option("--plan", help="The plan of the market, JSON.")]
 
@@ -62,10 +63,10 @@ def demonstration() -> None:
 def meters(
     *,
     plan: Plan,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 in its own network
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 the container has its own network
     port: Annotated[int, typer.Option(min=1, max=65_535, help="The first port.")] = METERS_PORT,
 ) -> None:
-    """Serve a market's simulated meters on Modbus/TCP until SIGTERM, each at a port of its own."""
+    """Serve a market's simulated meters on Modbus/TCP until SIGTERM, each on its own port."""
     _carry_out(_meters(plan, host, port))
 
 
@@ -73,7 +74,7 @@ def meters(
 def members(*, plan: Plan) -> None:
     """Found a market and do its members' work until SIGTERM.
 
-    The members' profiles lie in the folder `profiles` beside the plan.
+    The members' profiles are in the folder `profiles` beside the plan.
     """
     _carry_out(_members(plan))
 
@@ -82,13 +83,13 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
     try:
         asyncio.run(_until_stopped(work))
     except UNREADABLE as fault:
-        raise _ended(fault, 2) from None
-    except FAILED as fault:
-        raise _ended(fault, 1) from None
+        raise ended(fault) from None
+    except FAULTS as fault:
+        raise ended(fault, FAILED) from None
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Work until it ends or SIGTERM comes; what the ledger has is gone on from at the next start."""
+    """Run `work` until it ends or SIGTERM arrives; the next start resumes from the ledger."""
     task = asyncio.ensure_future(work)
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
@@ -97,17 +98,17 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _meters(plan: Path, host: str, port: int) -> None:
-    fleet = read_staged_market(plan).fleet()
+    fleet = read_plan(plan).fleet()
     await fleet.start(host=host, port=port)
     try:
-        typer.echo(f"{len(fleet.sources())} meters listen from port {port} on.")
+        typer.echo(f"{len(fleet.sources())} meters listen, from port {port} on.")
         await asyncio.get_running_loop().create_future()
     finally:
         await fleet.close()
 
 
 async def _members(plan: Path) -> None:
-    market = read_staged_market(plan)
+    market = read_plan(plan)
     files = sorted((plan.parent / PROFILES).glob("*.json"))
     profiles = [read_profile(file) for file in files]
     if not profiles:
@@ -115,10 +116,10 @@ async def _members(plan: Path) -> None:
     await until_it_takes_orders(profiles[0])
     async with await FabricLedger.open(profiles, contract=Contract()) as ledger:
         first_slot = await _founded(ledger, market)
-        operation = Operation(ledger, market.cast(), first_slot, settled=_tell)
-        await operation.resume()
-        working = asyncio.create_task(_work(ledger, operation, market.clock.rate))
-        watching = asyncio.create_task(_watch_for_late_readings(ledger, operation))
+        duties = MemberDuties(ledger, market.cast(), first_slot, settled=_tell)
+        await duties.resume()
+        working = asyncio.create_task(_work(ledger, duties, market.clock.rate))
+        watching = asyncio.create_task(_watch_for_late_readings(ledger, duties))
         try:
             done, _ = await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
             for each in done:
@@ -129,8 +130,8 @@ async def _members(plan: Path) -> None:
             await asyncio.gather(working, watching, return_exceptions=True)
 
 
-async def _founded(ledger: Ledger, market: StagedMarket) -> int:
-    """Found the market unless it is; its first slot."""
+async def _founded(ledger: Ledger, market: MarketPlan) -> int:
+    """Found the market if it is not founded yet; returns its first slot."""
     cast = market.cast()
     for left in reversed(range(FOUND_ATTEMPTS)):
         try:
@@ -143,13 +144,13 @@ async def _founded(ledger: Ledger, market: StagedMarket) -> int:
         except (Conflict, Invalid, Unknown) as fault:
             if not left:
                 raise
-            sys.stderr.write(f"founding goes on: {fault}\n")
+            sys.stderr.write(f"founding is tried again: {fault}\n")
             await asyncio.sleep(FOUND_AGAIN_S)
     raise NotReady(f"The market was not founded in {FOUND_ATTEMPTS} attempts.")
 
 
 async def _registered_from(ledger: Ledger) -> list[int]:
-    """From which slot on each meter is certified."""
+    """The first slot of each certified meter."""
     found_slots: list[int] = []
     after: str | None = ""
     while after is not None:
@@ -165,32 +166,27 @@ async def _registered_from(ledger: Ledger) -> list[int]:
     return found_slots
 
 
-async def _work(ledger: Ledger, operation: Operation, rate: int) -> None:
-    """Do what is due, every second; raises what ends it, and a new start finds where it stands."""
+async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
+    """Do what is due, every second, until a fault ends this; a new start resumes from the ledger."""
     while True:
         answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
         market_s = msgspec.json.decode(answer, type=AreaAnswer).market_s or 0
-        await operation.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
+        await duties.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
         now_s = time.time()
         await asyncio.sleep(int(now_s) + 1.01 - now_s)
 
 
-async def _watch_for_late_readings(ledger: Ledger, operation: Operation) -> None:
-    """Have a slot corrected whose readings come after it has settled."""
+async def _watch_for_late_readings(ledger: Ledger, duties: MemberDuties) -> None:
+    """Have a slot corrected when its readings arrive after it has settled."""
     height = (await ledger.health()).height
     async for happened in ledger.events(after=Position(max(0, height - 1), 0)):
         for event in happened.events:
             if event.name == READINGS_RECORDED:
-                operation.correct(msgspec.json.decode(event.data, type=Report).slot)
+                duties.correct(msgspec.json.decode(event.data, type=Report).slot)
 
 
 def _tell(view: SlotView) -> None:
-    """A line for each slot that has settled."""
+    """Print a line for a slot that has settled."""
     trades = sum(zone.trades for zone in view.zones)
     settled_wh = 0 if view.settlement is None else view.settlement.settled_wh
     typer.echo(f"slot {view.slot}: {trades} trades, {kwh(settled_wh)} kWh delivered")
-
-
-def _ended(fault: Exception, code: int) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(code)

@@ -1,4 +1,4 @@
-"""`commonwatt oracle`: one oracle node from a file of settings."""
+"""`commonwatt oracle`: run one oracle node, or the gateway between nodes and ledger."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ import msgspec
 import structlog
 import typer
 
+from commonwatt.command_line import command_group, ended
 from commonwatt.wiring.ledger_gateway import ledger_gateway
 from meter_oracle.health.board import MeterHealth, NodeHealth
 from meter_oracle.node.assembly import read_key, run_node
 from meter_oracle.settings import NodeSettings, SettingsInvalid, read_settings
 
-app = typer.Typer(help="Oracle nodes: read meters, agree, report.", no_args_is_help=True)
+app = command_group("Oracle nodes: read meters, agree, report.")
 app.command("ledger-gateway")(ledger_gateway)
 
 log = structlog.stdlib.get_logger("meter_oracle")
@@ -34,7 +35,7 @@ def oracle() -> None:
 
 
 @app.command(
-    epilog="Environment: COMMONWATT_ORACLE_LISTEN and COMMONWATT_ORACLE_KEY win over the file. "
+    epilog="Environment: COMMONWATT_ORACLE_LISTEN and COMMONWATT_ORACLE_KEY take precedence over the file. "
     "Examples: `commonwatt oracle run --config node-0.yaml --check` · "
     "`commonwatt oracle run --config node-0.yaml`"
 )
@@ -42,10 +43,10 @@ def run(
     *,
     config: Annotated[Path, typer.Option("--config", help="Settings of the node, YAML or TOML.")],
     check: Annotated[
-        bool, typer.Option("--check", help="Print the settings as they are taken, and end.")
+        bool, typer.Option("--check", help="Print the settings as the node reads them, and end.")
     ] = False,
 ) -> None:
-    """Run one node until SIGTERM; what happens is written to standard error, a line of JSON each."""
+    """Run one node until SIGTERM; it logs to standard error, one JSON document per line."""
     try:
         settings = read_settings(config, os.environ)
         read_key(settings)
@@ -55,8 +56,7 @@ def run(
         _log_lines()
         asyncio.run(_run(settings))
     except (SettingsInvalid, OSError) as fault:
-        sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-        raise typer.Exit(2) from None
+        raise ended(fault) from None
 
 
 async def _run(settings: NodeSettings) -> None:

@@ -1,4 +1,4 @@
-"""A demonstration: its cast, what households want, what members do slot by slot.
+"""A demonstration: its plan, its cast, what households want, what members do slot by slot.
 
-Begin with `cast.py`, then `member_duties.py`.
+Begin with `market_plan.py`, then `cast.py` and `member_duties.py`. `commonwatt/wiring/` runs it.
 """

@@ -1,8 +1,9 @@
-"""What the households of the demonstration offer and ask: signed sheets per slot.
+"""What the households of the demonstration sell and buy: signed sheets per slot.
 
-A home knows its profile up to a forecast error, and names limits between what its retailer pays
-for surplus and what it takes for residual supply: trading beats both. Every draw is by slot and
-home, so a sheet made again is the same sheet and the ledger answers `EXISTS`.
+A home knows its profile up to a forecast error. It names limits between the price that its retailer
+pays for surplus and the price that the retailer takes for residual supply, so trading is better than
+both. All draws depend on slot and home alone: a sheet that is made again is the same sheet, and the
+ledger answers `EXISTS`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ from identity.canonical import encode
 from identity.jws import sign_compact
 
 FORECAST_ERROR_PERCENT = 15
-LOCAL_SAVING = 50_000  # micro/kWh: residual import pays that much more in fees than a local trade
+LOCAL_SAVING = (
+    50_000  # micro/kWh: fees on residual import are higher than on a local trade by this much
+)
 TWO_STEPS_FROM_WH = 300  # a larger quantity is offered in two steps
 
 
@@ -29,7 +32,7 @@ def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: 
 
 
 def make_orders(cast: Cast, week: Week, home: Home, slot: int) -> list[SheetOrder]:
-    """What a home orders for a slot; nothing where it expects to need and give nothing."""
+    """What a home orders for a slot; empty if it expects neither import nor export."""
     energy = household_energy(week, home.profile, slot)
     side: Side = "buy" if energy.import_wh else "sell"
     expected_wh = energy.import_wh or energy.export_wh

@@ -1,7 +1,7 @@
 """The demonstration's cast: members, area, zones, tariffs, households with wallets and meters.
 
-All of it follows from a seed and a number of households. `found` registers it on an empty ledger.
-Prices, rates and rules here are the demonstration's data, not anybody's tariff.
+The cast follows from a seed and a number of households. `found` registers it on an empty ledger.
+Prices, rates and rules here are made up for the demonstration.
 """
 
 from __future__ import annotations
@@ -48,12 +48,14 @@ ORGANISATIONS = (
 TIME_ZONE = "Europe/Berlin"
 SLOT_S = 900
 CHAIN_LENGTH = 4_000  # slots, some forty days
-CHAIN_LEFT_MIN = 400  # when fewer remain the next chain is posted
+CHAIN_LEFT_MIN = 400  # when fewer remain, the next chain is posted
 CHAIN_AHEAD_SLOTS = 200  # a chain is posted before its first slot opens
 DEPOSIT_NANO = 50_000_000_000  # 50 currency units
 DEPOSIT_LOW_NANO = 5_000_000_000
 ORACLE_NODES = 4
 ORACLE_FAULTY_MAX = 1
+HOMES_EMPTY = 12  # that `commonwatt up` keeps for newcomers
+HOMES_DRAWN = 4  # for each empty home, so that enough of them have a roof
 
 FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
 
@@ -71,7 +73,7 @@ FEES = [
 
 
 class Home(msgspec.Struct, frozen=True):
-    """A household of the demonstration: profile, meter, wallet key, where it belongs."""
+    """A household of the demonstration: profile, meter, wallet key, zone and retailer."""
 
     number: int
     profile: Household
@@ -120,6 +122,12 @@ def make_cast(seed: int, households: int) -> Cast:
     )
 
 
+def draw_empty_homes(seed: int, households: int, count: int) -> list[Home]:
+    """Up to `count` homes with a roof that nobody lives in, numbered after those of the cast."""
+    drawn = make_cast(seed, households + HOMES_DRAWN * count).homes[households:]
+    return [home for home in drawn if home.profile.pv_column][:count]
+
+
 def market_rules(from_s: int) -> MarketRules:
     """The demonstration's rules, with the local time of two years from `from_s`."""
     return MarketRules(
@@ -131,7 +139,7 @@ def market_rules(from_s: int) -> MarketRules:
 
 
 def local_offsets(time_zone: str, from_s: int, *, days: int) -> Iterator[tuple[int, int]]:
-    """Where a zone's offset from UTC changes: (from second, seconds east), from `from_s` on."""
+    """The changes of a time zone's offset from UTC: (from second, seconds east), from `from_s` on."""
     zone = ZoneInfo(time_zone)
     last: int | None = None
     for hour in range(days * 24):
@@ -145,12 +153,12 @@ def local_offsets(time_zone: str, from_s: int, *, days: int) -> Iterator[tuple[i
 
 
 def import_w(home: Home) -> int:
-    """What the meter is certified to take: its load peak, rounded up to whole kW."""
+    """The import power that the meter is certified for: its load peak, rounded up to whole kW."""
     return -(-home.profile.load_peak_w // 1000) * 1000
 
 
 def export_w(home: Home) -> int:
-    """What the meter is certified to give: its roof's peak, rounded up to whole kW."""
+    """The export power that the meter is certified for: its roof's peak, rounded up to whole kW."""
     return -(-home.profile.pv_peak_w // 1000) * 1000
 
 
@@ -162,7 +170,7 @@ def seed_chain(cast: Cast, number: int) -> SeedChain:
 async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
     """Register everybody on an empty ledger; `first_slot` is the first that can be traded.
 
-    Founding that was cut short is done again: what is there already is passed over.
+    If founding was interrupted, call this again: it skips what is registered already.
     """
     dso = Member(DSO, "admin")
 

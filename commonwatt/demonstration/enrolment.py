@@ -1,7 +1,7 @@
-"""Who comes to the demonstration from outside: a retailer, a metered home and a deposit for a DID.
+"""How a newcomer joins the demonstration: a DID gets a retailer, a metered home and a deposit.
 
-Some homes of the cast stand empty, with meters that run. A newcomer is given the next of them; which
-are given is on the ledger, so the reception remembers nothing.
+Some homes stand empty, and their meters run. A newcomer gets the next empty home. The ledger knows
+which homes are taken, so nothing is remembered here.
 """
 
 from __future__ import annotations
@@ -32,19 +32,15 @@ from commonwatt.demonstration.cast import (
 )
 from ledger_network.port import Ledger, Member
 
-HOMES_EMPTY = 12
-"""Homes that a demonstration keeps for newcomers."""
-
-
 GATES_MAX = 8
-"""Gates that may close, one after the other, between a question for the next slot and what it is for."""
+"""How many gates may close between the query for the next slot and the certificate for it."""
 
 HOMES_TAKEN = Fault(
     "HOMES_TAKEN", "All homes of this demonstration are taken; start another with --data FOLDER."
 )
 
 
-class Reception:
+class Enrolment:
     """Enrols newcomers, one after the other."""
 
     def __init__(self, ledger: Ledger, empty: Sequence[Home], first_slot: int) -> None:
@@ -54,7 +50,7 @@ class Reception:
         self._one_at_a_time = asyncio.Lock()
 
     async def enrol(self, did: str) -> EnrolmentResult:
-        """A home for `did`; whoever is enrolled already is given the same again."""
+        """A home for `did`; a DID that is enrolled already gets the same answer again."""
         async with self._one_at_a_time:
             given = {meter.meter: meter async for meter in self._meters()}
             for home in self._empty:
@@ -75,7 +71,7 @@ class Reception:
         return _result(home, from_slot)
 
     async def _certify(self, home: Home) -> int:
-        """Have a home's meter certified; the first slot that it is for."""
+        """Have a home's meter certified; returns the first slot of the certificate."""
         for _ in range(GATES_MAX):
             from_slot = await self._next_slot()
             meter = certified_meter(home, from_slot)

@@ -1,90 +1,136 @@
-"""What a data folder's market was drawn from: seed, households, first slot, ledger.
+"""The plan of a demonstration: what its market is drawn from, and how its time runs.
 
-`market.json` holds it. A market of accelerated time begins in the morning, one of real time now.
+The plan is made once, when the market is new. `commonwatt up` keeps it in the data folder and hands
+it to the process of the meters; `commonwatt network compose` hands it to each container. People,
+meters and market time follow from it, so all parts agree without asking each other.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from commonwatt.demonstration.cast import SLOT_S, TIME_ZONE
-from commonwatt.wiring.ledger_choice import LedgerKind
+from chaincode.area.clock import ClockArguments
+from commonwatt.demonstration.cast import (
+    AREA,
+    SLOT_S,
+    TIME_ZONE,
+    Cast,
+    Home,
+    draw_empty_homes,
+    make_cast,
+)
+from commonwatt.demonstration.meter_curve import HouseholdCurve, simulated_meter
+from commonwatt.demonstration.profiles import simbench_week
+from meter_oracle.drivers.sources import POWER_MAX_DEFAULT_W, ModbusSource
+from meter_oracle.settings import ClockSettings
+from meter_oracle.simulated.device import SimulatedMeter
+from meter_oracle.simulated.fleet import Fleet, MarketClock
 
 SPEED_DEFAULT = 90  # a slot of 15 minutes in 10 seconds
 SPEED_MAX = 900  # a slot in a second: at more the nodes of one machine are late with their reads
 HOUSEHOLDS_DEFAULT = 24
 HOUSEHOLDS_MAX = 1_000  # one report carries them all
-MORNING_HOUR = 10  # a demonstration begins when the sun is up
-
-
-class UpRefused(Exception):
-    """The market cannot be brought up as asked; the sentence says why and what to do."""
+MORNING_HOUR = 10  # a market of accelerated time begins when the sun is up
+SECOND_NS = 1_000_000_000
 
 
 class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a data folder's market was drawn from."""
+    """What a market is drawn from and how its time runs.
+
+    Registers of all meters are 0 when the slot `counts_from` begins. `empty` is how many homes stand
+    empty, with a meter that runs, until somebody from outside moves in.
+    """
 
     seed: int
     households: int
-    first_slot: int
-    founded: bool
-    ledger: LedgerKind = LedgerKind.EMBEDDED
-    v: int = 1
+    counts_from: int
+    clock: ClockSettings
+    empty: int = 0
+
+    def cast(self) -> Cast:
+        """Everybody in the market."""
+        return make_cast(self.seed, self.households)
+
+    def empty_homes(self) -> Sequence[Home]:
+        """The homes that nobody lives in yet."""
+        return draw_empty_homes(self.seed, self.households, self.empty)
+
+    def clock_arguments(self) -> ClockArguments:
+        """The clock as the ledger is told it."""
+        clock = self.clock
+        return ClockArguments(AREA, clock.real_anchor_s, clock.market_anchor_s, clock.rate)
+
+    def first_slot(self, now_s: int) -> int:
+        """The first slot that can be traded when the market is founded at `now_s`."""
+        market_s = self.clock.market_ns(now_s * SECOND_NS) // SECOND_NS
+        return market_s - market_s % SLOT_S + 2 * SLOT_S
+
+    def fleet(self) -> Fleet:
+        """The meters of all homes, which do not listen yet."""
+        homes = self._homes()
+        curve = HouseholdCurve(
+            {home.meter: home.profile for home in homes}, simbench_week(), self.counts_from
+        )
+        clock = self.clock
+        market_clock = MarketClock(
+            clock.real_anchor_s * SECOND_NS, clock.market_anchor_s * SECOND_NS, clock.rate
+        )
+        return Fleet(self._meters(), curve, market_clock)
+
+    def sources(self, host: str, port: int) -> list[ModbusSource]:
+        """Where the meters are read when the fleet listens at `host`, at ports from `port` on."""
+        return [
+            ModbusSource(
+                meter=meter.meter,
+                host=host,
+                port=port + number,
+                serial=meter.serial,
+                power_max_w=max(POWER_MAX_DEFAULT_W, meter.inverter_w),
+                rated_w=meter.inverter_w,
+            )
+            for number, meter in enumerate(self._meters())
+        ]
+
+    def _homes(self) -> Sequence[Home]:
+        return [*self.cast().homes, *self.empty_homes()]
+
+    def _meters(self) -> list[SimulatedMeter]:
+        return [simulated_meter(home.meter, home.profile) for home in self._homes()]
 
 
-def read_plan(data: Path) -> MarketPlan | None:
-    """The plan of a data folder, None for a new one."""
-    path = data / "market.json"
-    if not path.exists():
-        return None
+class PlanUnreadable(Exception):
+    """A file that holds no plan of a market; the sentence says why."""
+
+
+def make_plan(households: int, speed: int, now_s: int, *, empty: int = 0) -> MarketPlan:
+    """The plan of a new market.
+
+    Market time begins at `now_s` if it runs as fast as real time, else in the morning of that day.
+    """
+    begin_s = now_s if speed == 1 else _morning_s(now_s)
+    return MarketPlan(
+        seed=secrets.randbits(32),
+        households=households,
+        counts_from=begin_s - begin_s % SLOT_S,
+        clock=ClockSettings(real_anchor_s=now_s, market_anchor_s=begin_s, rate=speed),
+        empty=empty,
+    )
+
+
+def read_plan(file: Path) -> MarketPlan:
+    """The plan in a file. Raises `PlanUnreadable`."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=MarketPlan)
+        return msgspec.json.decode(file.read_bytes(), type=MarketPlan)
+    except OSError as error:
+        raise PlanUnreadable(f"{file} cannot be read: {error.strerror}.") from None
     except msgspec.DecodeError as error:
-        raise UpRefused(f"{path} is damaged ({error}); restore it or use another --data.") from None
-
-
-def write_plan(data: Path, plan: MarketPlan) -> None:
-    """Store the plan, whole or not at all."""
-    data.mkdir(parents=True, exist_ok=True)
-    fresh = data / "market.json.new"
-    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
-    with fresh.open("rb") as file:
-        os.fsync(file.fileno())
-    fresh.replace(data / "market.json")
-
-
-def choose_plan(
-    data: Path,
-    households: int | None,
-    speed: int,
-    now_s: int,
-    ledger: LedgerKind = LedgerKind.EMBEDDED,
-) -> MarketPlan:
-    """The folder's plan, or a new one that begins now (in real time) or in the morning."""
-    plan = read_plan(data)
-    if plan is None:
-        begin_s = now_s if speed == 1 else _morning_s(now_s)
-        first_slot = begin_s - begin_s % SLOT_S + 2 * SLOT_S
-        count = HOUSEHOLDS_DEFAULT if households is None else households
-        plan = MarketPlan(secrets.randbits(32), count, first_slot, founded=False, ledger=ledger)
-        write_plan(data, plan)
-    elif households is not None and households != plan.households:
-        raise UpRefused(
-            f"The market in {data} has {plan.households} households, not {households}; "
-            "leave --households out or choose another --data."
-        )
-    if ledger != plan.ledger:
-        raise UpRefused(
-            f"The market in {data} runs on the ledger {plan.ledger}, not {ledger}; "
-            f"say --ledger {plan.ledger} or choose another --data."
-        )
-    return plan
+        raise PlanUnreadable(f"{file} does not hold the plan of a market: {error}.") from None
 
 
 def _morning_s(now_s: int) -> int:

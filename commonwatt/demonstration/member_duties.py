@@ -1,8 +1,8 @@
-"""The work of a market's members, slot by slot: what `up` and `simulate` both do.
+"""The work of a market's members, slot by slot, in a demonstration and in a simulation.
 
-`Operation.tick` looks at market time and at the ledger and does what is due: retailers carry
-their clients' sheets, the DSO closes gates, somebody clears, a retailer settles and corrects.
-It holds nothing that the ledger does not: after a crash it looks again.
+`MemberDuties.tick` takes market time and does what is due: retailers carry their clients' sheets,
+the DSO closes gates and clears, a retailer settles and corrects. Everything it needs is on the
+ledger: after a crash `resume` finds out what is due.
 """
 
 from __future__ import annotations
@@ -40,12 +40,14 @@ from commonwatt.demonstration.cast import (
 from commonwatt.demonstration.profiles import simbench_week
 from ledger_network.port import Conflict, Ledger, Member, Receipt
 
-ATTEMPTS_MAX = 20  # of a transaction that conflicts; each loses only to one that committed
+ATTEMPTS_MAX = (
+    20  # of a transaction that conflicts; at each conflict another transaction has committed
+)
 SLOTS_PER_DAY = 96
 
 
 class Tally(msgspec.Struct):
-    """What has happened since the operation began, over all slots."""
+    """What has happened since this process began, over all slots."""
 
     orders: int = 0
     slots: int = 0
@@ -57,18 +59,18 @@ class Tally(msgspec.Struct):
 
 
 class Reporter(Protocol):
-    """Who reports what meters measured."""
+    """Reports what meters measured."""
 
     async def report(self, slot: int) -> None:
         """Record the readings of a slot that has ended."""
         ...
 
 
-class Operation:
+class MemberDuties:
     """The members' work on one ledger; `settled` is called with each slot that has settled.
 
-    Without a reporter oracle nodes report by themselves, and a slot waits for its readings until
-    the deadline of its rules.
+    Without a reporter the oracle nodes report on their own, and a slot waits for its readings until
+    the deadline in its rules.
     """
 
     def __init__(
@@ -95,15 +97,15 @@ class Operation:
         self.tally = Tally()
 
     def correct(self, slot: int) -> None:
-        """A reading of a settled slot has come: correct it when the next work is done."""
+        """Have a slot corrected at the next `tick`, if it has settled: a reading of it has arrived."""
         if slot < self._settle_next:
             self._to_correct.add(slot)
 
     async def resume(self) -> None:
-        """Find where the ledger stands: the newest gate, and the oldest slot not settled.
+        """Find out how far the ledger is: the newest closed gate, and the oldest slot not settled.
 
-        What was cut short is finished first, in the order in which it would have been done: the
-        run that holds the lane, then the clearing of slots whose gate has closed.
+        Interrupted work is finished first, in its usual order: the run that holds the lane, then the
+        clearing of slots whose gate has closed.
         """
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
@@ -125,8 +127,8 @@ class Operation:
     ) -> None:
         """Do what is due at market time `now_s`.
 
-        Sheets are sent for slots whose gate closes within `lookahead_s`; slots after `last_slot`
-        are left alone.
+        Sheets are sent for slots whose gate closes within `lookahead_s`. Slots after `last_slot` get
+        no sheets and stay open.
         """
         while self._is_due(self._place_next, last_slot, now_s + lookahead_s):
             if self._rules.gate_s(self._place_next) > now_s:
@@ -144,7 +146,7 @@ class Operation:
             self._to_correct.discard(slot)
 
     async def settled_before(self, count: int) -> list[SlotView]:
-        """Up to `count` slots that settled before this operation began, oldest first."""
+        """Up to `count` slots that had settled before `resume`, oldest first."""
         first = max(self._first_slot, self._settle_next - count * SLOT_S)
         return [await self.slot(slot) for slot in range(first, self._settle_next, SLOT_S)]
 
@@ -171,7 +173,7 @@ class Operation:
         member: Member,
         transient: dict[str, bytes] | None = None,
     ) -> Receipt:
-        """Submit, and again as long as others commit first."""
+        """Submit, and repeat while the transaction conflicts with one that committed first."""
         for _ in range(ATTEMPTS_MAX):
             try:
                 return await self._ledger.submit(
@@ -220,7 +222,7 @@ class Operation:
                 return
 
     async def _next_seed(self, slot: int) -> str:
-        """The pre-image that is due, and the next chain posted while this one lasts."""
+        """The pre-image that is due; posts the next chain before this one is used up."""
         answer = await self._ledger.evaluate(
             "get_seed_chain", SlotArguments(AREA, slot), member=Member(DSO)
         )
@@ -237,12 +239,12 @@ class Operation:
         return chain.before(tip)
 
     async def _settle(self, slot: int) -> bool:
-        """Settle a slot; False while its readings are awaited."""
+        """Settle a slot; returns False while its readings are missing."""
         if self._reporter is not None:
             await self._reporter.report(slot)
         day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
         if place == 0:
-            await self._top_up(day)  # before the slot settles: what settled is not looked at again
+            await self._top_up(day)  # first, because a settled slot is not visited again
         try:
             await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
         except Refused as refused:
@@ -256,7 +258,7 @@ class Operation:
         return True
 
     async def _top_up(self, day: int) -> None:
-        """Once a day a retailer takes a deposit from clients that are running low."""
+        """Once a day, clients whose account is low pay a deposit to their retailer."""
         for home in self._cast.homes:
             answer = await self._ledger.evaluate(
                 "get_account", OwnerArguments(AREA, home.did), member=Member(home.retailer)

@@ -1,7 +1,8 @@
 """Registers of simulated households at any moment: the SimBench week, added up and drawn out.
 
-At the boundaries of slots they are those of `commonwatt.demonstration.simulated_reports`, whole Wh; within a slot they rise
-evenly. Before the first slot they are 0.
+At the boundaries of slots they are whole Wh, the same as in
+`commonwatt.demonstration.simulated_reports`; within a slot they rise evenly. Before the first slot they
+are 0.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class HouseholdCurve:
     """The registers of `homes`, counted from `first_slot` (seconds UTC) on."""
 
     def __init__(self, homes: Mapping[str, Household], week: Week, first_slot: int) -> None:
-        row_of(first_slot)  # refuses what starts no slot
+        row_of(first_slot)  # refuses a time at which no slot starts
         self._homes = dict(homes)
         self._week = week
         self._first_slot = first_slot
@@ -36,13 +37,13 @@ class HouseholdCurve:
         self._sums: dict[str, list[tuple[int, int]]] = {name: [(0, 0)] for name in homes}
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export of `meter` at `market_ns`, in Wh; raises `KeyError` for a stranger."""
+        """Import and export of `meter` at `market_ns`, in Wh; raises `KeyError` for an unknown meter."""
         since_ns = market_ns - self._first_slot * 1_000_000_000
         if since_ns <= 0:
             return (0, 0)
         slot, into_ns = divmod(since_ns, NS_PER_SLOT)
         if slot >= SLOTS_MAX:
-            raise ValueError(f"{market_ns} lies a century behind the first slot")
+            raise ValueError(f"{market_ns} is a century after the first slot")
         sums = self._summed(meter, slot + 1)
         import_wh, export_wh = sums[slot]
         import_to_wh, export_to_wh = sums[slot + 1]
@@ -81,10 +82,10 @@ class HouseholdCurve:
 
     @staticmethod
     def _monday_s() -> int:
-        """A Monday 00:00 in Berlin whose week has no change of the clocks."""
+        """A Monday 00:00 in Berlin, in a week without a change of the clocks."""
         return 1_780_869_600  # 2026-06-08
 
 
 def simulated_meter(meter: str, household: Household) -> SimulatedMeter:
-    """The device of a household: an inverter where it has a roof, else a meter."""
+    """The device of a household: an inverter if it has a roof, else a meter."""
     return SimulatedMeter(meter=meter, serial=f"CW-{meter}"[:32], inverter_w=household.pv_peak_w)

@@ -1,9 +1,9 @@
-"""What stands outside in a demonstration: simulated meters and the oracle's nodes, in a process apart.
+"""The process of the simulated meters and the oracle nodes, apart from the market itself.
 
-The meters speak Modbus/TCP, the nodes read them and speak mutual TLS with each other and with the
-ledger gateway, which listens in the process of `commonwatt up` and takes what they say of health on
-to the API. The field writes one line of JSON when it is ready. It ends when its standard input does,
-so it does not outlive who started it.
+The meters speak Modbus/TCP. The nodes read them, and speak mutual TLS with each other and with the
+ledger gateway, which listens in the process of `commonwatt up` and passes health reports on to the API.
+This process writes one line of JSON when it is ready. It ends when its standard input is closed, so it
+does not outlive the process that started it.
 """
 
 from __future__ import annotations
@@ -11,19 +11,16 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from chaincode.area.clock import Clock
 from chaincode.metering.reports import REPORTS
-from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast, Home, make_cast
-from commonwatt.demonstration.meter_curve import HouseholdCurve, simulated_meter
-from commonwatt.demonstration.profiles import simbench_week
-from commonwatt.demonstration.running_market import empty_homes
+from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast
+from commonwatt.demonstration.market_plan import MarketPlan
 from identity.did import did_key
 from ledger_network.port import Ledger, Member
 from meter_oracle.health.api_client import HealthApi
@@ -38,56 +35,54 @@ from meter_oracle.peers.ledger_gateway import (
     SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
-from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
+from meter_oracle.settings import MarketSettings, TimingSettings
 from meter_oracle.simulated.device import FaultKind
-from meter_oracle.simulated.fleet import Fleet, MarketClock
 
-SECOND_NS = 1_000_000_000
 READY_S = 30.0
 STOP_S = 5.0
 
 
-class FieldPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the field is told when it starts; `faults` are meters and what they do wrong."""
+class MeterProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the process is told when it starts.
 
-    seed: int
-    households: int
-    first_slot: int
+    `ledger` is the address of the ledger gateway; `faults` are meters and what they do wrong.
+    """
+
+    plan: MarketPlan
     channel: str
     contract: str
-    clock: ClockSettings
     ledger: str
     tls: dict[str, TlsFiles]
     faults: dict[str, FaultKind]
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """The field reads meters now."""
+    """What the process writes when its nodes read meters."""
 
     meters: int
 
 
-class FieldFailed(Exception):
-    """The field did not start, or has ended by itself; the sentence says what it said last."""
+class MeterProcessFailed(Exception):
+    """The process did not start, or has ended by itself; the sentence names its log."""
 
 
-class Field:
-    """The field as seen from the process that started it."""
+class MeterProcess:
+    """The process as seen from the one that started it."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self._log = log
 
     async def ended(self) -> None:
-        """Wait until it has ended by itself, and raise `FieldFailed`."""
+        """Wait until the process has ended by itself, and raise `MeterProcessFailed`."""
         code = await self._process.wait()
-        raise FieldFailed(f"The meters' process ended (exit code {code}); see {self._log}.")
+        raise MeterProcessFailed(f"The meters' process ended (exit code {code}); see {self._log}.")
 
     async def ready(self) -> None:
-        """Return when meters are read; raises `FieldFailed`."""
+        """Return when meters are read; raises `MeterProcessFailed`."""
         stream = self._process.stdout
         if stream is None:
-            raise FieldFailed("The meters' process was started without an output.")
+            raise MeterProcessFailed("The meters' process was started without an output.")
         try:
             async with asyncio.timeout(READY_S):
                 line = await stream.readline()
@@ -95,12 +90,12 @@ class Field:
                     await self.ended()
                 msgspec.json.decode(line, type=Ready)
         except TimeoutError:
-            raise FieldFailed(
+            raise MeterProcessFailed(
                 f"The meters' process was not ready within {READY_S:g} s; see {self._log}."
             ) from None
 
     async def close(self) -> None:
-        """End it, and wait until it has."""
+        """End the process, and wait until it has ended."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:
@@ -112,7 +107,7 @@ class Field:
 
 
 class ReportedGateway(LedgerGateway):
-    """The ledger gateway of the nodes, which tells of each slot that was reported."""
+    """A ledger gateway that calls `reported` with the slot of each recorded report."""
 
     def __init__(self, ledger: Ledger, reported: Callable[[int], None]) -> None:
         super().__init__(ledger, AREA, Member(ORACLE))
@@ -127,22 +122,20 @@ class ReportedGateway(LedgerGateway):
 
 
 @asynccontextmanager
-async def running_field(
+async def running_meter_process(
     ledger: Ledger,
     cast: Cast,
     *,
     folder: Path,
-    seed: int,
-    first_slot: int,
-    clock: Clock,
+    plan: MarketPlan,
     faults: dict[str, FaultKind],
     late: Callable[[int], None],
     api: str,
-) -> AsyncGenerator[Field]:
-    """A field whose nodes report to `ledger`; `folder` takes its certificates, plan and log.
+) -> AsyncGenerator[MeterProcess]:
+    """A process whose nodes report to `ledger`; `folder` keeps its certificates, settings and log.
 
-    `late` is told each slot that is reported, for it may have settled already. What nodes say of
-    health goes to the API at the address `api`.
+    `late` is called with each reported slot, because the slot may have settled already. The nodes'
+    health reports are passed on to the API at the address `api`.
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
@@ -151,63 +144,55 @@ async def running_field(
     server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, receiver)
     port = await server.start("127.0.0.1:0")
     try:
-        plan = FieldPlan(
-            seed=seed,
-            households=len(cast.homes),
-            first_slot=first_slot,
+        settings = MeterProcessSettings(
+            plan=plan,
             channel=ledger.channel,
             contract=ledger.contract,
-            clock=ClockSettings(
-                real_anchor_s=clock.real_anchor_s,
-                market_anchor_s=clock.market_anchor_s,
-                rate=clock.rate,
-            ),
             ledger=f"127.0.0.1:{port}",
             tls=tls,
             faults=faults,
         )
-        path = folder / "field.json"
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(plan)))
-        field = await _start(path, folder / "field.log")
+        path = folder / "settings.json"
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(settings)))
+        process = await _start(path, folder / "process.log")
         try:
-            await field.ready()
-            yield field
+            await process.ready()
+            yield process
         finally:
-            await field.close()
+            await process.close()
     finally:
         await server.close()
         await receiver.close()
 
 
-async def _start(plan: Path, log: Path) -> Field:
+async def _start(settings: Path, log: Path) -> MeterProcess:
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "commonwatt.demonstration.meter_process", str(plan)),
+            *(sys.executable, "-m", "commonwatt.demonstration.meter_process", str(settings)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
             start_new_session=True,  # Ctrl-C in a terminal reaches `commonwatt up` alone
         )
-    return Field(process, log)
+    return MeterProcess(process, log)
 
 
-async def work(plan: FieldPlan, output: BinaryIO) -> None:
+async def work(settings: MeterProcessSettings, output: BinaryIO) -> None:
     """Serve the meters and run the nodes until standard input ends."""
-    cast = make_cast(plan.seed, plan.households)
-    homes = [*cast.homes, *empty_homes(plan.seed, plan.households)]
-
-    fleet = _fleet(homes, plan)
+    plan = settings.plan
+    cast, fleet = plan.cast(), plan.fleet()
     await fleet.start(units_per_port=1)
     try:
-        for meter, fault in plan.faults.items():
+        for meter, fault in settings.faults.items():
             fleet.order(meter, fault)
         ledgers = {
-            did: RemoteLedgerGateway(plan.tls[did], plan.ledger) for did in cast.oracle.nodes
+            did: RemoteLedgerGateway(settings.tls[did], settings.ledger)
+            for did in cast.oracle.nodes
         }
         setups = [
             NodeSetup(
                 key=key,
-                tls=plan.tls[did],
+                tls=settings.tls[did],
                 meters=sources_of(fleet.sources()),
                 submitter=ledgers[did],
                 view=ledgers[did],
@@ -219,15 +204,15 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
         ]
         market = MarketSettings(
             area=AREA,
-            channel=plan.channel,
-            contract=plan.contract,
+            channel=settings.channel,
+            contract=settings.contract,
             slot_s=SLOT_S,
             nodes=cast.oracle.nodes,
             faulty_max=cast.oracle.faulty_max,
         )
 
         async def ready(_: Mapping[str, str]) -> None:
-            output.write(msgspec.json.encode(Ready(len(homes))) + b"\n")
+            output.write(msgspec.json.encode(Ready(len(fleet.sources()))) + b"\n")
             output.flush()
 
         nodes = asyncio.create_task(
@@ -248,7 +233,7 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
 
 
 def timing(rate: int) -> TimingSettings:
-    """How long nodes wait where market time runs `rate` times as fast: a slot is soon over."""
+    """How long nodes wait when market time runs `rate` times as fast, so that slots are short."""
     if rate == 1:
         return TimingSettings()
     slot_ms = SLOT_S * 1000 // rate
@@ -265,20 +250,8 @@ def timing(rate: int) -> TimingSettings:
     )
 
 
-def _fleet(homes: Sequence[Home], plan: FieldPlan) -> Fleet:
-    curve = HouseholdCurve(
-        {home.meter: home.profile for home in homes}, simbench_week(), plan.first_slot
-    )
-    clock = MarketClock(
-        plan.clock.real_anchor_s * SECOND_NS,
-        plan.clock.market_anchor_s * SECOND_NS,
-        plan.clock.rate,
-    )
-    return Fleet([simulated_meter(home.meter, home.profile) for home in homes], curve, clock)
-
-
 async def _until_input_ends() -> None:
-    """Return when whoever started this process is gone, or says so."""
+    """Return when the process that started this one has ended or has closed the pipe."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -287,10 +260,12 @@ async def _until_input_ends() -> None:
 
 
 def main() -> None:
-    """Run the field of the plan that is named by the only argument."""
-    plan = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=FieldPlan)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started us decides when it ends
-    asyncio.run(work(plan, sys.stdout.buffer))
+    """Run with the settings in the file that the only argument names."""
+    settings = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=MeterProcessSettings)
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # the process that started this one decides when it ends
+    asyncio.run(work(settings, sys.stdout.buffer))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The people whose part anybody may play in a demonstration, each with a wallet of its own.
+"""The people that any visitor may play in a demonstration, each with a wallet.
 
-Their keys are drawn from the demonstration's seed and given to every visitor: worth nothing beyond it.
+Their keys follow from the demonstration's seed, and every visitor gets them: they protect nothing.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def personas(cast: Cast) -> Sequence[Persona]:
 
 
 def accounts(cast: Cast) -> Mapping[str, AccountRole]:
-    """Who acts for a member, by DID."""
+    """The accounts that act for members, by DID."""
     return {did: account for did, account, _ in _clerks(cast)}
 
 

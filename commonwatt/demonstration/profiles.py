@@ -5,8 +5,8 @@ means over the quarter hour from the stamp, in local time of Berlin. The week re
 its row by weekday and wall clock, so a local day has 92, 96 or 100 slots as the calendar says.
 
 Everything is an integer: fractions in millionths, power in W, energy in Wh rounded down per source.
-Left out: weather, seasons and holidays other than those of that week, and whatever a household
-would shift because of a price.
+Left out: weather, seasons and holidays other than those of that week, and any reaction of a household
+to prices.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _BERLIN = ZoneInfo("Europe/Berlin")  # from the system, else from the package tz
 _STAMP = "%d.%m.%Y %H:%M"
 _WEEK_FILE = "data/simbench/simbench-week-2016-06-13.csv"
 
-# One draw in so many parts of a hundred; mostly homes, a few shops and farms.
+# How many of a hundred draws take each column: mostly homes, a few shops and farms.
 _LOAD_COLUMNS: Mapping[str, int] = {
     "H0-A_pload": 22,
     "H0-B_pload": 22,
@@ -59,13 +59,13 @@ class Week(NamedTuple):
     def millionths(self, column: str, slot_s: int) -> int:
         """The value of `column` in the slot that starts at `slot_s` (seconds UTC).
 
-        Raises `KeyError` for an unknown column, `ValueError` for a time that starts no slot.
+        Raises `KeyError` for an unknown column, `ValueError` for a time at which no slot starts.
         """
         return self.columns[column][row_of(slot_s)]
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection point: one load, and a roof with photovoltaics or none."""
+    """A connection point: one load, with or without photovoltaics on the roof."""
 
     load_column: str
     load_peak_w: int
@@ -83,10 +83,12 @@ class SlotEnergy(NamedTuple):
 def row_of(slot_s: int) -> int:
     """The row of the week (0 is Monday 00:00) for the slot that starts at `slot_s` (seconds UTC).
 
-    Raises `ValueError` for a time that starts no slot.
+    Raises `ValueError` for a time at which no slot starts.
     """
     if slot_s % SLOT_S:
-        raise ValueError(f"{slot_s} is no slot: a slot starts at a multiple of {SLOT_S} s")
+        raise ValueError(
+            f"{slot_s} is not the start of a slot: a slot starts at a multiple of {SLOT_S} s"
+        )
     local = datetime.fromtimestamp(slot_s, UTC).astimezone(_BERLIN)
     return local.weekday() * SLOTS_PER_DAY + (local.hour * 60 + local.minute) // 15
 
@@ -121,7 +123,7 @@ def _row(line: int, cells: Sequence[str], *, width: int) -> tuple[datetime, tupl
         # The stamps are wall clock time, so no zone belongs to them.
         stamp = datetime.strptime(cells[0], _STAMP)  # noqa: DTZ007 wall clock by definition
     except ValueError as error:
-        raise ValueError(f"line {line}: {cells[0]!r} is no stamp") from error
+        raise ValueError(f"line {line}: {cells[0]!r} is not a date and time") from error
     return stamp, tuple(_millionths(line, cell) for cell in cells[1:])
 
 
@@ -129,9 +131,9 @@ def _millionths(line: int, cell: str) -> int:
     try:
         value = int(Decimal(cell) * MILLION)  # further decimals are cut off
     except (InvalidOperation, ValueError, OverflowError) as error:
-        raise ValueError(f"line {line}: {cell!r} is no number") from error
+        raise ValueError(f"line {line}: {cell!r} is not a number") from error
     if not 0 <= value <= MILLION:
-        raise ValueError(f"line {line}: {cell!r} is no fraction from 0 to 1")
+        raise ValueError(f"line {line}: {cell!r} is not a fraction from 0 to 1")
     return value
 
 
@@ -140,7 +142,7 @@ def _check_stamps(stamps: Sequence[datetime]) -> None:
         raise ValueError(f"{len(stamps)} rows, expected {SLOTS_PER_WEEK}")
     first = stamps[0]
     if (first.weekday(), first.hour, first.minute) != (0, 0, 0):
-        raise ValueError(f"line 2: {first} is no Monday 00:00")
+        raise ValueError(f"line 2: {first} is not a Monday 00:00")
     for index, stamp in enumerate(stamps):
         if stamp != first + index * timedelta(seconds=SLOT_S):
             raise ValueError(f"line {index + 2}: {stamp} is out of step")
@@ -199,6 +201,6 @@ def _draw_peak_w(seed: int, index: int, name: str, peak_min_w: int, peak_max_w: 
 
 
 def _drawn(seed: int, index: int, name: str, size: int) -> int:
-    """A number from 0 to size - 1; scaling 64 bits prefers none by more than size / 2^64."""
+    """A number from 0 to size - 1; scaling 64 bits favours no number by more than size / 2^64."""
     digest = hashlib.sha256(f"commonwatt household/{seed}/{index}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") * size // _DRAWN_SPACE

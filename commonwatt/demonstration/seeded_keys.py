@@ -1,8 +1,8 @@
 """Keys, salts and seed chains of a demonstration, all drawn from one seed.
 
-Everything is SHA-256 over the seed and the name of what is drawn: the same on any machine and
-Python, and one more draw changes no other. For demonstrations and simulations only: whoever
-knows the seed has every key.
+Each draw is SHA-256 over the seed and a name: it is the same on every machine and Python, and an
+additional draw changes no other draw. Use this for demonstrations and simulations only, because all
+keys can be computed from the seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Draw:
         self._seed = seed
 
     def bytes32(self, *names: object) -> bytes:
-        """32 bytes for what `names` name."""
+        """The 32 bytes of a name, which may have several parts."""
         digest = sha256(len(self._seed).to_bytes(4, "big") + self._seed)
         for name in names:
             part = str(name).encode()
@@ -40,7 +40,7 @@ class Draw:
 
 
 class SeedChain:
-    """A hash chain of tie seeds: `anchor` is posted, pre-images are revealed one a slot."""
+    """A hash chain of tie seeds: the DSO posts `anchor` and reveals one pre-image per slot."""
 
     def __init__(self, draw: Draw, number: int, length: int) -> None:
         links = [draw.bytes32("seed chain", number)]
@@ -62,5 +62,5 @@ class SeedChain:
         return self._links[place - 1].hex()
 
     def left(self, tip: str) -> int:
-        """How many pre-images remain behind `tip`; 0 for one that is not of this chain."""
+        """How many pre-images remain behind `tip`; 0 if `tip` does not belong to this chain."""
         return self._places.get(bytes.fromhex(tip), 0)

@@ -1,4 +1,4 @@
-"""The reports of a simulation: every node has read every meter and agrees at once."""
+"""The reports of a simulation: every node has read every meter, and all nodes agree at once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from meter_oracle.agreement.report import make_report, sign_report
 SECOND_NS = 1_000_000_000
 
 
-class SignedByAll:
-    """Reports what the meters show as soon as it is asked to."""
+class SimulatedReports:
+    """Makes and records the report of a slot, signed by all nodes."""
 
     def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:
         self._ledger = ledger

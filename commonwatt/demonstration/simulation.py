@@ -1,7 +1,7 @@
 """A seeded market in one process: real contract, real signatures, real embedded ledger.
 
-Keys, salts, seed chains, the ledger's own key and nonces come from the seed and time is virtual,
-so the same seed ends in the same state hash on any machine.
+Keys, salts, seed chains, the ledger's own key and nonces are drawn from the seed, and time is virtual.
+So the same seed gives the same state hash on every machine.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from commonwatt.demonstration.cast import (
     found,
     make_cast,
 )
-from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, Operation
+from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
 
@@ -43,7 +43,7 @@ HOUSEHOLDS_MAX = 1_000  # one report carries them all
 
 
 class SimulationResult(msgspec.Struct, frozen=True):
-    """What a simulation ends with; money in nano, energy in Wh."""
+    """The result of a simulation; money in nano-currency, energy in Wh."""
 
     days: int
     households: int
@@ -63,7 +63,7 @@ class SimulationResult(msgspec.Struct, frozen=True):
 
 
 class VirtualClock:
-    """Seconds UTC that pass when told to."""
+    """A clock in seconds UTC that moves only when it is set."""
 
     def __init__(self, now_s: int) -> None:
         self.now_s = now_s
@@ -74,7 +74,7 @@ class VirtualClock:
 
 
 class _Entropy:
-    """Bytes drawn from the seed, a new draw at each call."""
+    """Bytes drawn from the seed, a new draw for each call."""
 
     def __init__(self, draw: Draw) -> None:
         self._draw = draw
@@ -94,7 +94,7 @@ async def simulate(
     data: Path | None = None,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """Trade `days` x 96 slots and settle them all; `data` keeps the ledger, else it is dropped."""
+    """Trade and settle `days` x 96 slots; `data` keeps the ledger, without it the ledger is removed."""
     if data is not None:
         return await _simulate(days, households, seed, data, settled)
     with tempfile.TemporaryDirectory(prefix="commonwatt-simulate-") as folder:
@@ -126,10 +126,10 @@ async def _simulate(
 
     async with ledger:
         rule = ClockArguments(AREA, START_S, START_S, 1)
-        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        duties = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
         state_hash = await ledger.state_hash()
         return await _result(
-            ledger, operation, days, households, seed, state_hash=state_hash, began=began
+            ledger, duties, days, households, seed, state_hash=state_hash, began=began
         )
 
 
@@ -140,10 +140,10 @@ async def simulate_on_fabric(
     seed: int,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """The same on a Fabric network of its own, which is founded for it and goes at its end.
+    """The same on a Fabric network, which is founded for the simulation and removed at its end.
 
-    Peers take real time only, so market time is anchored anew before each step; clock rules are
-    no part of the state hash, and nothing else in the state comes from time.
+    Peers accept only real time, so market time is anchored again before each step. Clock rules are not
+    part of the state hash, and nothing else in the state depends on time.
     """
     began = time.perf_counter()
     cast = make_cast(seed, households)
@@ -154,16 +154,16 @@ async def simulate_on_fabric(
             await ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
 
         rule = ClockArguments(AREA, int(time.time()), START_S, 1)
-        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        duties = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
         state_hash = await ledger.state_hash()
         return await _result(
-            ledger, operation, days, households, seed, state_hash=state_hash, began=began
+            ledger, duties, days, households, seed, state_hash=state_hash, began=began
         )
 
 
 async def _result(
     ledger: Ledger,
-    operation: Operation,
+    duties: MemberDuties,
     days: int,
     households: int,
     seed: int,
@@ -173,7 +173,7 @@ async def _result(
 ) -> SimulationResult:
     answer = await ledger.evaluate("sum_accounts", AreaName(AREA), member=Member(DSO))
     totals = msgspec.json.decode(answer, type=Totals)
-    tally = operation.tally
+    tally = duties.tally
     return SimulationResult(
         days=days,
         households=households,
@@ -201,16 +201,16 @@ async def _trade(
     clock: ClockArguments,
     at: Callable[[int], Awaitable[None]],
     settled: Callable[[SlotView], None] | None,
-) -> Operation:
+) -> MemberDuties:
     """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
     await found(ledger, cast, first_slot=first_slot, clock=clock)
-    reporter = SignedByAll(ledger, cast, first_slot)
-    operation = Operation(ledger, cast, first_slot, reporter=reporter, settled=settled)
+    reporter = SimulatedReports(ledger, cast, first_slot)
+    duties = MemberDuties(ledger, cast, first_slot, reporter=reporter, settled=settled)
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
     now_s = START_S
-    while not operation.is_settled(last_slot):
+    while not duties.is_settled(last_slot):
         await at(now_s)
-        await operation.tick(now_s, last_slot=last_slot)
+        await duties.tick(now_s, last_slot=last_slot)
         now_s += SLOT_S if now_s > START_S else SLOT_S - 300
-    return operation
+    return duties

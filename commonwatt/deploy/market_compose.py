@@ -1,9 +1,9 @@
-"""`docker-compose.yaml`: the consortium, and around it the oracle, the API and its PostgreSQL.
+"""`docker-compose.yaml`: the consortium, the oracle, the API and its PostgreSQL.
 
-Oracle nodes reach each other and the ledger gateway, which alone knows Fabric; the API reaches peers
-and the database, which nobody else does. Simulated meters and the members' daily work, which in
-earnest are everybody's own, are a profile of their own: `demonstration`. A consortium without the
-demonstration's members gets its Fabric services and no more.
+Oracle nodes reach each other and the ledger gateway, which alone connects to Fabric. The API reaches
+peers and the database, which no other service reaches. Simulated meters and the members' daily work form
+the profile `demonstration`: outside a demonstration every member has systems of its own for them. A
+consortium without the demonstration's members gets only its Fabric services.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEAD = """\
 # How to run it: docs/guides/containers.md.
 """
 MARKET_FOLDER = "market"
-"""Where in the material the folders of these services lie."""
+"""The folder of the material that holds the folders of these services."""
 
 API, DATABASE, LEDGER_GATEWAY, METERS, MEMBERS = (
     "api",
@@ -51,7 +51,7 @@ API_PORT, DATABASE_PORT, LEDGER_GATEWAY_PORT, NODE_PORT = 8400, 5432, 7001, 7000
 METERS_PORT = 15_020  # the first; each meter has a port of its own
 READ_MODEL, FIELD, ORACLE_NETWORK = "read-model", "field", "oracle"
 PUBLISHED = "${COMMONWATT_PORT:-8400}"
-"""Where the dashboard is on this machine, as the compose file says it."""
+"""The port of the dashboard on this machine, as the compose file names it."""
 
 # Seen with 24 households: nodes and ledger gateway 60 MB, API 150, members 120, meters 80.
 MEMORY = {API: "1g", DATABASE: "512m", LEDGER_GATEWAY: "512m", METERS: "512m", MEMBERS: "512m"}
@@ -59,12 +59,12 @@ ORACLE_MEMORY = "512m"
 
 
 def compose_file(consortium: Consortium) -> bytes:
-    """The text of the compose file of a consortium and what runs around it."""
+    """The compose file of a consortium and of the services around it."""
     return compose_text(consortium, HEAD, market_services(consortium))
 
 
 def has_market(consortium: Consortium) -> bool:
-    """Whether a consortium has the members with whom the demonstration's market runs."""
+    """Whether a consortium has the members that the demonstration's market needs."""
     try:
         require_demonstration(consortium)
     except ValueError:
@@ -73,7 +73,7 @@ def has_market(consortium: Consortium) -> bool:
 
 
 def market_services(consortium: Consortium) -> Added:
-    """What runs beside the nodes of a consortium."""
+    """The services that run beside the nodes of a consortium."""
     if not has_market(consortium):
         return NOTHING
     services = {
@@ -95,15 +95,15 @@ def market_services(consortium: Consortium) -> Added:
 
 
 def market_folder(service: str) -> str:
-    """A service's folder, from the material's."""
+    """The folder of a service, relative to the material's folder."""
     return f"{MARKET_FOLDER}/{service}"
 
 
 def _database() -> Service:
     service = sealed(POSTGRES_IMAGE, [], memory=MEMORY[DATABASE], networks=(READ_MODEL,))
-    del service["command"]  # the image has one of its own
+    del service["command"]  # the image has its own command
     service["volumes"] = [given(market_folder(DATABASE)), kept(DATABASE)]
-    return service | {"stop_signal": "SIGINT"}  # which ends sessions and stops at once
+    return service | {"stop_signal": "SIGINT"}  # PostgreSQL ends its sessions and stops at once
 
 
 def _api() -> Service:

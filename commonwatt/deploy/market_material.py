@@ -1,8 +1,8 @@
-"""What the services around a consortium in containers are given: settings, keys, ways in.
+"""What the services around a consortium in containers need: settings, keys, profiles.
 
-Each has a folder of its own in the material. Keys of the demonstration's people and of the oracle's
-nodes follow from its seed; certificates between the nodes, the database's password and the API's
-signing key are drawn once. What is there is kept; what is to be renewed is removed first.
+Each service has its own folder in the material. The keys of the demonstration's people and of the
+oracle nodes follow from the plan's seed; the certificates of the nodes, the database's password and the
+API's signing key are random and made once. Existing folders are kept: remove them to renew them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from chaincode.context import Role
 from commonwatt.demonstration.cast import AREA, DSO, ORACLE, RETAILERS, SLOT_S, Cast
+from commonwatt.demonstration.market_plan import MarketPlan
 from commonwatt.demonstration.meter_process import timing
 from commonwatt.demonstration.personas import REGULATOR, accounts
 from commonwatt.deploy.market_compose import (
@@ -35,7 +36,6 @@ from commonwatt.deploy.market_compose import (
     NODE_PORT,
     ORACLES,
 )
-from commonwatt.deploy.staged_market import StagedMarket
 from commonwatt.wiring.ledger_gateway import LedgerGatewaySettings
 from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
 from ledger_network.fabric.images.container_material import make_readable, stage_profiles
@@ -51,19 +51,19 @@ from meter_oracle.settings import (
 )
 
 DATABASE_NAME = "commonwatt"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 each within its own networks
+EVERYWHERE = "0.0.0.0"  # noqa: S104 each service has its own networks
 CLIENT: Sequence[Role] = ("client",)
 TLS = TlsFiles("tls/certificate.pem", "tls/key.pem", "tls/authority.pem")
-"""The names of these files in a service's folder."""
+"""The names of the TLS files in a service's folder."""
 
 
 def market_root(material: Material) -> Path:
-    """Where the services' folders lie."""
+    """The folder that holds the services' folders."""
     return material.folder.root / MARKET_FOLDER
 
 
-def make_market_material(material: Material, market: StagedMarket) -> None:
-    """Make the folders of all services, as one: they are there whole or not at all."""
+def make_market_material(material: Material, market: MarketPlan) -> None:
+    """Make the folders of all services, completely or not at all."""
     root = market_root(material)
     fresh = root.with_name(f"{MARKET_FOLDER}.new")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -89,7 +89,7 @@ def _make_database(folder: Path, password: str) -> None:
 
 
 def _make_api(folder: Path, material: Material, people: Cast, password: str) -> None:
-    """An API that submits as retailers do and reads as the DSO and the regulator do."""
+    """The API submits as the retailers, and reads as the DSO and the regulator."""
     folder.mkdir(parents=True)
     names = [DSO, *RETAILERS, REGULATOR]
     stage_profiles(material, names, folder, roles=CLIENT)
@@ -121,7 +121,7 @@ def _make_api(folder: Path, material: Material, people: Cast, password: str) -> 
 
 
 def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tables of texts, numbers, and lists and tables of these."""
+    """Tables of texts and numbers, and of lists and tables of them, as TOML."""
     lines: list[str] = []
     for name, table in tables.items():
         lines.append(f"[{name}]")
@@ -135,10 +135,10 @@ def _toml_value(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_toml_value(inner)}" for key, inner in pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml_value, cast("list[Any]", value))) + "]"
-    return msgspec.json.encode(value).decode()  # of texts and numbers TOML takes the same
+    return msgspec.json.encode(value).decode()  # JSON and TOML write texts and numbers alike
 
 
-def _make_oracle(root: Path, material: Material, market: StagedMarket, people: Cast) -> None:
+def _make_oracle(root: Path, material: Material, market: MarketPlan, people: Cast) -> None:
     """The nodes, and the ledger gateway that they reach the ledger through."""
     nodes = people.oracle.nodes
     authority = root / "authority"
@@ -171,7 +171,7 @@ def _make_oracle(root: Path, material: Material, market: StagedMarket, people: C
             clock=market.clock,
         )
         (folder / "node.yaml").write_bytes(msgspec.yaml.encode(settings))
-    shutil.rmtree(authority)  # its key signs no others: new nodes are a new authority's
+    shutil.rmtree(authority)  # its key signs nothing else: new nodes get a new authority
 
 
 def _make_ledger_gateway(

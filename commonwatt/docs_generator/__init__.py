@@ -1,4 +1,4 @@
-"""Reference pages that are written from the code, and the picture of the market in the README.
+"""The reference pages that are written from the code, and the picture of the market in `docs/start.md`.
 
 Begin with `pages.py`.
 """

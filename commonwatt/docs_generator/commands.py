@@ -5,43 +5,46 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 from typer import Typer
 from typer.models import ArgumentInfo, ParameterInfo
 
-from commonwatt.cli import app
+from commonwatt.cli import COMMANDS
 
 HEAD = """\
 # Commands
 
-For whoever runs Commonwatt: every command with its options, as `--help` tells them. Written from the
-commands themselves by `make docs`.
+Every command of Commonwatt with its options, as `--help` prints them. `make docs` writes this page
+from the commands themselves.
 
-In the checkout they lie in `.venv/bin`, which `make up` or `make venv` prepares:
-`.venv/bin/commonwatt --help`.
+In a checkout the command is `.venv/bin/commonwatt`, which `make up` or `make venv` installs.
+`commonwatt --version` prints the versions of Commonwatt, Python and Fabric, and the commit where it
+is known.
 
 Exit codes: 0 done; 1 what was asked for does not hold (a damaged log, a missed number); 2 the input
-cannot be taken, and one line on standard error says which and why. `--json` prints one JSON document
-where a machine may read the answer.
+cannot be taken. With 1 and 2 one line on standard error says what and why. `--json` prints one JSON
+document for machines.
 
 """
 
 
 def commands_page() -> str:
     """The page as Markdown."""
-    return "\n\n".join([HEAD.strip("\n"), *_sections(app, "commonwatt")]) + "\n"
+    return "\n\n".join([HEAD.strip("\n"), *_sections()]) + "\n"
 
 
-def _sections(group: Typer, name: str) -> Iterator[str]:
-    for command in group.registered_commands:
-        if command.callback is not None:
-            word = command.name or command.callback.__name__.replace("_", "-")
-            yield _section(command.callback, f"{name} {word}", command.epilog or "")
-    for inner in group.registered_groups:
-        if inner.typer_instance is not None:
-            yield from _sections(inner.typer_instance, f"{name} {inner.name}")
+def _sections() -> Iterator[str]:
+    for name, listed in COMMANDS.items():
+        group: Typer = import_module(listed.module).app
+        is_group = group.registered_callback is not None or len(group.registered_commands) > 1
+        for command in group.registered_commands:
+            if command.callback is not None:
+                word = command.name or command.callback.__name__.replace("_", "-")
+                full = f"commonwatt {name} {word}" if is_group else f"commonwatt {name}"
+                yield _section(command.callback, full, command.epilog or "")
 
 
 def _section(callback: Callable[..., object], name: str, epilog: str) -> str:

@@ -14,14 +14,14 @@ from commonwatt.docs_generator.structs import fields_table, structs_in, summary
 HEAD = """\
 # Keys and rows
 
-This page lists every table of the public state, its key and the struct under it. Use it to read the
-state with a block explorer, or to see which transactions conflict. `make docs` writes it from the
-contract's tables.
+Every table of the public state, its key, and the struct that is stored there. Use this page to read the state
+with a block explorer, or to find out which transactions conflict. `make docs` writes it from the contract's
+tables.
 
-A key is `<table>/<part>/<part>…`: two digits, then parts that never hold `/`. A slot stands as 12
-digits, so text order is time order; pages and epochs are padded with zeros for the same reason. A
-table number is never used again. Values are canonical JSON, each with the version `v` of its layout.
-Types are those of the [transactions](transactions.md).
+A key is `<table>/<part>/<part>…`: two digits, then parts that never contain `/`. A slot is written as 12 digits,
+so text order is time order; pages and epochs are padded with zeros for the same reason. A table number is
+never reused. Values are canonical JSON, each with the version `v` of its layout. The page of
+[transactions](transactions.md) explains the types.
 
 """
 
@@ -62,7 +62,7 @@ def contract_tables() -> list[tuple[Table[Row], str]]:
 
 
 def _module_of(table: Table[Row], found_in: str) -> str:
-    """The module of the row's struct; a table stands beside it. A bare `Row` has none."""
+    """The module of the row's struct, which has the table too; a bare `Row` has no such module."""
     return found_in if table.struct is Row else table.struct.__module__
 
 
@@ -73,8 +73,8 @@ def _key(table: Table[Row]) -> str:
 def _private() -> str:
     return (
         "## Private values\n\n"
-        f"The collection `{COLLECTION}` holds readings by exact key, "
+        f"The collection `{COLLECTION}` holds readings under exact keys, "
         f"`<slot>/<meter>/<version>`, such as `{reading_key(1797724800, 'meter-00001')}`. Members of the "
         "collection are the DSOs, retailers, the oracle operator and the regulator. The public state "
-        "holds SHA-256 of key and value only."
+        "holds only SHA-256 of key and value."
     )

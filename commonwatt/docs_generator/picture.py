@@ -1,7 +1,7 @@
 """The picture of a running market: the live page of `commonwatt up`, drawn as SVG.
 
-A real market on an embedded ledger of its own, seeded and in virtual time: the same picture on
-every machine. Only the seconds between two looks are made up.
+The picture shows a real market on an embedded ledger, seeded and in virtual time, so it is the same on
+every machine. Only the seconds between two snapshots are made up.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
 from commonwatt.demonstration.cast import AREA, ORGANISATIONS, SLOT_S, found, make_cast
 from commonwatt.demonstration.market_plan import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
-from commonwatt.demonstration.member_duties import Operation
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import CHANNEL, START_S, VirtualClock
 from commonwatt.terminal.page import live_page
 from commonwatt.terminal.snapshot import Snapshot, take_snapshot
@@ -45,7 +45,7 @@ _TEXT = re.compile(
 
 
 async def draw_market() -> str:
-    """The picture as SVG text; no address of another machine stands in it."""
+    """The picture as SVG text, without addresses of other machines."""
     console = Console(
         file=io.StringIO(),
         record=True,
@@ -65,7 +65,7 @@ async def draw_market() -> str:
 
 
 def _placed(found: re.Match[str]) -> str:
-    """A piece of text where its first letter stands; some viewers drop the blanks before it."""
+    """A text moved to its first letter, because some viewers drop leading blanks."""
     text = found["text"].replace("&#160;", " ")
     kept = text.lstrip(" ")
     x = float(found["x"]) + CELL * (len(text) - len(kept))
@@ -81,7 +81,7 @@ def _placed(found: re.Match[str]) -> str:
 
 
 async def _run() -> Snapshot:
-    """Trade until `SLOTS` slots have settled, and look at the market then."""
+    """Trade until `SLOTS` slots have settled; returns how the market looks then."""
     cast = make_cast(SEED, HOUSEHOLDS_DEFAULT)
     clock = VirtualClock(BEGIN_S)
     history: list[SlotView] = []
@@ -98,19 +98,19 @@ async def _run() -> Snapshot:
             first_slot = BEGIN_S + SLOT_S
             rule = ClockArguments(AREA, BEGIN_S, BEGIN_S, SPEED_DEFAULT)
             await found(ledger, cast, first_slot=first_slot, clock=rule)
-            reporter = SignedByAll(ledger, cast, first_slot)
-            operation = Operation(
+            reporter = SimulatedReports(ledger, cast, first_slot)
+            duties = MemberDuties(
                 ledger, cast, first_slot, reporter=reporter, settled=history.append
             )
             while len(history) < SLOTS:
                 market_s = BEGIN_S + (clock.now_s - BEGIN_S) * SPEED_DEFAULT
-                await operation.tick(market_s, lookahead_s=SLOT_S)
+                await duties.tick(market_s, lookahead_s=SLOT_S)
                 clock.now_s += 1
             return await take_snapshot(
                 ledger,
                 cast,
-                open_slot=operation.open_slot,
+                open_slot=duties.open_slot,
                 history=history,
-                orders=operation.tally.orders,
-                slots=operation.tally.slots,
+                orders=duties.tally.orders,
+                slots=duties.tally.slots,
             )

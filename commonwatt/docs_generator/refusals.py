@@ -9,19 +9,17 @@ from chaincode.errors import REFUSALS, Refusal
 HEAD = """\
 # Refusals
 
-This page lists every code with which the contract refuses a request, its sentence, and what to do.
-`make docs` writes it from the contract's table. Transactions are on the page of
-[transactions](transactions.md), the bounds of market rules on that of
-[configuration](../configuration.md).
+Every code with which the contract refuses a request, its sentence, and what to do. `make docs` writes this
+page from the contract's table.
 
-A refused transaction has changed nothing. Codes are grouped by subject, roughly in the order in which
-a request is examined: of several faults the contract names one, and the next one after that is
-repaired. A word in braces stands for the value that was refused or for its bound. **Repeatable**
-means that the same request may succeed later without a change. In a batch of sheets each sheet is
-refused or accepted by itself, and the answer holds its code.
+A refused transaction changes nothing. The codes are sorted by subject, roughly in the order in which the
+contract checks a request. If a request has several faults, the contract names one; when that is repaired, it
+names the next. A word in braces stands for the refused value or for its bound. **Repeatable** means that the
+same request may succeed later without a change. In a batch of sheets each sheet is accepted or refused on its
+own, and the answer holds its code.
 
-Codes of the identity floor, which appear inside the reason of `SHEET_UNREADABLE` and `DID_UNUSABLE`,
-are on the page of [identity](../concepts/identity.md).
+The reasons of `SHEET_UNREADABLE` and `DID_UNUSABLE` contain codes of their own; the page about
+[identity](../concepts/identity.md) lists them.
 """
 
 _PLACE = re.compile(r"\{(\w+)(?:!r)?\}")

@@ -1,7 +1,7 @@
-"""How structs of the contract are told to people: fields, types with their bounds, meanings.
+"""How the pages describe structs of the contract: fields, types with their bounds, meanings.
 
-Types and bounds come from the annotations that decode a message, so the pages cannot promise
-another bound than the one enforced. Meanings stand in `fields.py`.
+Types and bounds come from the annotations that decode a message, so the pages name exactly the bounds
+that are enforced. Meanings are in `fields.py`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PLAIN_TYPES: dict[Any, str] = {
 }
 
 TYPES_LEGEND = """\
-| type | what is taken |
+| type | allowed values |
 |---|---|
 | name | 1 to 64 of `A-Z a-z 0-9 . _ -` |
 | DID | a `did:key` of an Ed25519 or P-256 key |
@@ -57,7 +57,7 @@ TYPES_LEGEND = """\
 | integer | an integer from -(2^53 - 1) to 2^53 - 1 |
 | ppm | parts per million, 0 to 1,000,000 |
 | hex32 | 32 bytes as 64 lower-case hex digits |
-| list of …, [a, b] | a JSON array; the second of exactly these |
+| list of …, [a, b] | a JSON array; the second form with exactly these items |
 | … or null | may be null |
 """
 
@@ -80,7 +80,7 @@ def fields_table(struct: type[msgspec.Struct]) -> str:
 
 
 def has_fields(struct: type[msgspec.Struct]) -> bool:
-    """Whether a struct has any field."""
+    """Whether a struct has fields."""
     return bool(msgspec.structs.fields(struct))
 
 

@@ -34,13 +34,12 @@ SIGNED: tuple[tuple[str, type[msgspec.Struct], str], ...] = (
 HEAD = """\
 # Transactions
 
-This page lists every transaction of the contract: its arguments with their bounds, who may call it,
-and what it answers. `make docs` writes it from the contract's table. The words are explained in the
-[glossary](../concepts/glossary.md), refusals on [their own page](refusals.md).
+Every transaction of the contract: its arguments with their bounds, who may call it, and what it answers.
+`make docs` writes this page from the contract's table. The [glossary](../concepts/glossary.md) explains the
+words, and [refusals](refusals.md) have a page of their own.
 
-A **write** changes state; one that is refused has changed nothing. A **query** reads; every member may
-ask. Before anything else the name, the arguments and the caller are checked; an unknown field is
-refused.
+A **write** changes state; a refused write changes nothing. A **query** reads, and every member may call it.
+The contract first checks the name, the arguments and the caller; it refuses unknown fields.
 
 Energy is in Wh, power in W, prices in micro-currency per kWh, money in nano-currency, times in seconds
 UTC.
@@ -81,8 +80,8 @@ def _section(transaction: TransactionRow) -> str:
     )
     if transaction.name == "record_readings":
         said.append(
-            f"Transient data `{TRANSIENT_LEAVES}`: canonical JSON, a list of [Leaf]({_link(Leaf)}) "
-            "rising by meter, 1 to 1,000. It never enters a block."
+            f"Transient data `{TRANSIENT_LEAVES}`: canonical JSON, a list of 1 to 1,000 "
+            f"[Leaf]({_link(Leaf)}), sorted by meter. It never enters a block."
         )
     if has_fields(transaction.arguments):
         said.append(summary(transaction.arguments))
@@ -139,7 +138,7 @@ def _mechanisms() -> str:
 
 
 def _structures() -> list[type[msgspec.Struct]]:
-    """Every struct that is not told under its transaction already, by name."""
+    """Every struct that is not described under its transaction already, by name."""
     top = [transaction.arguments for transaction in TRANSACTIONS]
     others: list[Any] = [_answer_of(transaction) for transaction in TRANSACTIONS]
     others += [struct for _, struct, _ in SIGNED]

@@ -1,4 +1,4 @@
-"""The market in a terminal: what is read from the ledger and how it is drawn.
+"""The market in a terminal: a snapshot of the ledger, and how it is drawn.
 
 Begin with `page.py`.
 """

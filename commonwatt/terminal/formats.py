@@ -1,6 +1,6 @@
 """How numbers are shown to people: kWh, ct/kWh, currency, local times.
 
-Exact integers stay exact; only what is printed is cut to the decimals people read.
+Values stay exact integers; only the printed text is cut to a few decimals.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def kwh(energy_wh: int) -> str:
 
 
 def cents(price: int | None) -> str:
-    """Micro/kWh as ct/kWh with two decimals; a dash where there is no price."""
+    """Micro/kWh as ct/kWh with two decimals; a dash without a price."""
     return "-" if price is None else f"{Decimal(price) / 10_000:.2f}"
 
 

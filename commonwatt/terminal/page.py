@@ -1,4 +1,4 @@
-"""The market in the terminal: a live page where there is one, a line per slot where not."""
+"""The market in the terminal: a live page, or a line per slot for logs and pipes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDE_COLUMNS = 120
 
 
 def slot_line(view: SlotView) -> str:
-    """A settled slot in one line."""
+    """A settled slot, as one line."""
     settlement = view.settlement
     prices = ", ".join(
         f"{zone.zone.rpartition('-')[2]} {cents(zone.price)} ct" for zone in view.zones
@@ -43,7 +43,7 @@ def slot_line(view: SlotView) -> str:
 
 
 def live_page(snapshot: Snapshot, cast: Cast, *, speed: int, columns: int) -> RenderableType:
-    """The whole page from one look at the market, for a terminal of so many columns."""
+    """The whole page from a snapshot, for a terminal with `columns` columns."""
     wide = columns >= WIDE_COLUMNS
     layout = Layout()
     layout.split_column(
@@ -174,7 +174,7 @@ def _trade_cells(view: TradeView, names: dict[str, str], *, wide: bool) -> list[
 
 
 def _balances(snapshot: Snapshot, *, wide: bool) -> RenderableType:
-    """What each home may spend, what matched trades hold back, certificates it has live."""
+    """Per home: money available, money reserved for matched trades, live certificates."""
     table = _table("account", left=1)
     for name in ("free", "reserved", "certified") if wide else ("free",):
         table.add_column(name, justify="right", no_wrap=True)

@@ -18,14 +18,14 @@ TRADES_SHOWN = 14
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """A household's account as shown."""
+    """A household's account as the terminal shows it."""
 
     home: Home
     answer: AccountAnswer
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """One look at the market."""
+    """The state of the market at one moment."""
 
     area: AreaAnswer
     open_slot: int
@@ -48,7 +48,7 @@ async def take_snapshot(
     orders: int,
     slots: int,
 ) -> Snapshot:
-    """Read what is shown; nothing is written."""
+    """Take a snapshot; this only reads."""
     reader = Member(DSO)
 
     async def ask(name: str, arguments: msgspec.Struct) -> bytes:

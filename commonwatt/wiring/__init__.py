@@ -1,4 +1,4 @@
-"""How the parts are put together: which ledger, the API as a service, the ledger's gateway.
+"""How the parts are put together: the whole market on one machine, the API alone, the ledger gateway.
 
-Begin with `up.py`, which starts the whole market on one machine.
+Begin with `up.py`, which starts the market. What the parts do lives in their own packages.
 """

@@ -1,10 +1,10 @@
-"""An API by itself, beside a ledger that runs elsewhere: its file, its ledger, its services.
+"""An API alone, for a ledger that runs elsewhere: its file, its ledger, its services.
 
 A TOML file has two tables. `api` holds the settings of `api.settings`, `market` says which ledger
-and area are served: `profiles` are files as `commonwatt network profile --json` prints them, one
-for each member that this API submits for; or `folder` is an embedded ledger, which belongs to one
-process, so no market may run on it at the same time. `accounts` are the DIDs that are no
-households.
+and area the API serves. `profiles` are files as `commonwatt network profile --json` prints them, one
+for each member that this API submits for. Instead, `folder` can name an embedded ledger; only one
+process can open it, so no market may run on it at the same time. `accounts` are the DIDs that do not
+belong to households.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ledger_network.port import Ledger
 
 
 class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A DID that acts for a member, or for the regulator."""
+    """A DID that acts for a member or for the regulator."""
 
     did: str
     role: Role
@@ -36,7 +36,11 @@ class Account(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MarketFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which market an API is of; `member` asks the ledger and carries whom no other carries."""
+    """The market of an API.
+
+    The API queries the ledger as `member`, and `member` carries the orders of traders that are not in
+    `carriers`.
+    """
 
     area: str
     member: str
@@ -60,13 +64,13 @@ def read_market(file: Path) -> MarketFile:
     except msgspec.DecodeError as error:
         raise SettingsInvalid(f"{file}: {error}.") from None
     if (found.folder is None) == (not found.profiles):
-        raise SettingsInvalid(f"{file}: market names either profiles or a folder.")
+        raise SettingsInvalid(f"{file}: market needs either profiles or a folder, not both.")
     return found
 
 
 @asynccontextmanager
 async def opened(market: MarketFile, settings: ApiSettings) -> AsyncGenerator[Services]:
-    """The services of a market; the projection is not begun. Closes what it opened."""
+    """The services of a market, closed at the end; the caller starts the projection."""
     ledger = await _ledger(market)
     try:
         async with await open_read_model(settings.read_model.get_secret_value()) as read_model:
@@ -101,7 +105,7 @@ def _profile(path: Path) -> Profile:
     except OSError as error:
         raise SettingsInvalid(f"{path} cannot be read: {error.strerror}.") from None
     except msgspec.DecodeError as error:
-        raise SettingsInvalid(f"{path} is no profile: {error}.") from None
+        raise SettingsInvalid(f"{path} does not hold a profile: {error}.") from None
 
 
 def _path(kind: type, value: object) -> object:

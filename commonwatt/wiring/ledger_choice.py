@@ -29,9 +29,9 @@ class LedgerKind(StrEnum):
 
 
 def demonstration_network(data: Path) -> Network:
-    """The network of the default consortium in a folder; Fabric is built if it is missing.
+    """The network of the default consortium in a folder; builds Fabric if it is missing.
 
-    Raises `InstallFailed`, and `ConsortiumInvalid` for a folder with another consortium's file.
+    Raises `InstallFailed`, and `ConsortiumInvalid` if the consortium's file in the folder is invalid.
     """
     made = data / "consortium.yaml"
     consortium = read_consortium(made) if made.exists() else read_consortium()
@@ -51,9 +51,9 @@ def embedded_ledger(data: Path) -> EmbeddedLedger:
 
 
 async def fabric_ledger(network: Network, *, roles: Collection[str] = ROLES) -> FabricLedger:
-    """The ledger of a network that is up, for all of its members that have one of `roles`.
+    """The ledger of a running network, for all members that have one of `roles`.
 
-    What is read is read from their own peers.
+    Queries read from the members' own peers.
     """
     return await FabricLedger.open(
         [
@@ -67,7 +67,7 @@ async def fabric_ledger(network: Network, *, roles: Collection[str] = ROLES) -> 
 
 @asynccontextmanager
 async def running(network: Network, progress: Callable[[str], None]) -> AsyncGenerator[Network]:
-    """A network that is up; one that was not running before is taken down at the end."""
+    """A running network; if this call started it, it is taken down at the end."""
     ran_before = network.processes() is not None
     try:
         await network.up(progress)
@@ -78,7 +78,7 @@ async def running(network: Network, progress: Callable[[str], None]) -> AsyncGen
 
 
 def require_demonstration(consortium: Consortium) -> None:
-    """Raise `ValueError` unless the demonstration's members are the consortium's."""
+    """Raise `ValueError` unless all members of the demonstration are in the consortium."""
     named = {(organisation.name, organisation.role) for organisation in ORGANISATIONS}
     there = {(member.name, member.role) for member in consortium.organisations}
     if not named <= there:

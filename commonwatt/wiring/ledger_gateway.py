@@ -1,9 +1,10 @@
-"""`commonwatt oracle ledger-gateway`: where oracle nodes submit and ask, on a Fabric network.
+"""`commonwatt oracle ledger-gateway`: where oracle nodes submit and query, on a Fabric network.
 
-The nodes know no ledger: they speak mutual TLS with this, which holds the operator's identity on the
-channel and one profile. It checks nothing that the contract does not; whoever breaks into it can
-withhold reports and make none, for he has no node's key. What nodes sign about health it takes to an
-API, where it is told one.
+Oracle nodes do not connect to a ledger: they connect to this gateway over mutual TLS, and the gateway
+holds the operator's identity on the channel and one profile. It checks nothing that the contract does
+not check. An attacker who breaks into the gateway can withhold reports but cannot make any, because
+the nodes' keys are elsewhere. If an API is set, the gateway passes the nodes' signed health reports to
+it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import typer
 
 from chaincode.contract import Contract
 from chaincode.metering.reports import NODES_MAX
+from commonwatt.command_line import FAILED, ended
 from commonwatt.wiring.network_readiness import (
     ProfileUnreadable,
     read_profile,
@@ -34,11 +36,11 @@ from meter_oracle.settings import SettingsInvalid
 
 
 class LedgerGatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A YAML file; paths in it are relative to it.
+    """A YAML file; its paths are relative to the file.
 
-    `profile` is the oracle operator's, as `commonwatt network profile --json` prints it; `nodes` are
-    the DIDs that may ask and submit. `api` is `http://host:port` of the API that shows what they say of
-    health; without one that stays in their logs.
+    `profile` is the oracle operator's profile, as `commonwatt network profile --json` prints it;
+    `nodes` are the DIDs that may query and submit. `api` is `http://host:port` of the API that shows
+    the health that the nodes report; without an API that stays in their logs.
     """
 
     area: str
@@ -50,7 +52,7 @@ class LedgerGatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 
 def read_ledger_gateway(file: Path) -> LedgerGatewaySettings:
-    """The settings of a file, with whole paths. Raises `SettingsInvalid`."""
+    """The settings in a file, their paths joined to its folder. Raises `SettingsInvalid`."""
     try:
         found = msgspec.yaml.decode(file.read_bytes(), type=LedgerGatewaySettings)
         split_address(found.listen)
@@ -68,13 +70,13 @@ def ledger_gateway(
     *,
     config: Annotated[Path, typer.Option("--config", help="Settings of this gateway, YAML.")],
 ) -> None:
-    """Answer oracle nodes for a Fabric network until SIGTERM; waits until that takes orders."""
+    """Answer oracle nodes for a Fabric network until SIGTERM; first wait until it takes orders."""
     try:
         asyncio.run(_serve(read_ledger_gateway(config)))
     except (SettingsInvalid, ProfileUnreadable) as fault:
-        raise _ended(fault, 2) from None
+        raise ended(fault) from None
     except (Invalid, NotReady, OSError) as fault:
-        raise _ended(fault, 1) from None
+        raise ended(fault, FAILED) from None
 
 
 async def _serve(settings: LedgerGatewaySettings) -> None:
@@ -101,8 +103,3 @@ async def _serve(settings: LedgerGatewaySettings) -> None:
             await server.close()
             if receiver is not None:
                 await receiver.close()
-
-
-def _ended(fault: Exception, code: int) -> typer.Exit:
-    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
-    return typer.Exit(code)

@@ -1,8 +1,8 @@
-"""`commonwatt up`: the whole market on this machine, going on where it stopped.
+"""`commonwatt up`: the whole market on this machine, resumed where it stopped.
 
-The ledger, the members' work, the API with its dashboard in this process; the meters and the
-oracle's nodes in another (`commonwatt.demonstration.meter_process`). The data folder holds the ledger, the read model and
-`market.json`.
+This process runs the ledger, the members' work and the API with its dashboard. Another process runs
+the meters and the oracle nodes (`commonwatt.demonstration.meter_process`). The data folder holds the
+ledger, the read model and `market.json`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ from rich.live import Live
 
 from api.server.dashboard_build import build
 from commonwatt.demonstration.cast import TIME_ZONE
-from commonwatt.demonstration.market_plan import choose_plan
-from commonwatt.demonstration.meter_process import running_field
-from commonwatt.demonstration.running_market import Market
+from commonwatt.demonstration.meter_process import running_meter_process
 from commonwatt.terminal.formats import moment
 from commonwatt.terminal.page import live_page, slot_line
 from commonwatt.terminal.snapshot import take_snapshot
@@ -35,6 +33,8 @@ from commonwatt.wiring.ledger_choice import (
     require_demonstration,
     running,
 )
+from commonwatt.wiring.market_folder import choose_market
+from commonwatt.wiring.running_market import RunningMarket
 from commonwatt.wiring.web_server import Web, serving, take_address
 from ledger_network.port import Ledger
 from meter_oracle.simulated.device import FaultKind
@@ -46,9 +46,9 @@ PORT_DEFAULT = 8400
 async def _ledgers(
     data: Path, kind: LedgerKind, console: Console
 ) -> AsyncGenerator[tuple[Ledger, Ledger | None]]:
-    """The ledger of a market's folder, closed at the end; on Fabric with its network.
+    """The ledger of a market's folder, closed at the end; on Fabric its network runs meanwhile.
 
-    The second is the regulator's own, where it has a peer of its own.
+    The second ledger reads from the regulator's own peer; the embedded ledger has no such peer.
     """
     if kind is LedgerKind.EMBEDDED:
         async with embedded_ledger(data / "ledger") as embedded:
@@ -81,50 +81,50 @@ async def run_up(
     fault: FaultKind | None = None,
     ledger: LedgerKind = LedgerKind.EMBEDDED,
 ) -> None:
-    """Bring the market up and keep it running until SIGINT or SIGTERM.
+    """Start the market and keep it running until SIGINT or SIGTERM.
 
-    `terminal` draws the market in the terminal instead of printing a line per slot. `fault` is what
-    the second household's meter does wrong.
+    With `terminal` the market is drawn in the terminal, instead of a line per slot. `fault` makes the
+    second household's meter misbehave.
     """
     address = take_address(port)  # before anything is founded
-    plan = choose_plan(data, households, speed, int(time.time()), ledger)
-    verb = "Going on with" if plan.founded else "Founding"
-    console.print(f"{verb} a market of {plan.households} households in {data} …", soft_wrap=True)
+    kept = choose_market(data, households, speed, int(time.time()), ledger)
+    verb = "Resuming" if kept.founded else "Founding"
+    console.print(
+        f"{verb} a market of {kept.plan.households} households in {data} …", soft_wrap=True
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     await asyncio.to_thread(build, lambda what: console.print(f"Dashboard: {what} …"))
-    async with _ledgers(data, plan.ledger, console) as (opened, regulator):
-        market = Market(opened, data, plan, speed)
-        clock = await market.start()
+    async with _ledgers(data, kept.ledger, console) as (opened, regulator):
+        market = RunningMarket(opened, data, kept, speed)
+        plan = await market.start()
         faults = {} if fault is None else {market.cast.homes[1].meter: fault}
         async with (
             serving(market, data, at=address, regulator=regulator) as web,
-            running_field(
+            running_meter_process(
                 opened,
                 market.cast,
-                folder=data / "field",
-                seed=plan.seed,
-                first_slot=plan.first_slot,
-                clock=clock,
+                folder=data / "meters",
+                plan=plan,
                 faults=faults,
-                late=market.operation.correct,
+                late=market.duties.correct,
                 api=web.address,
-            ) as field,
+            ) as meters,
         ):
-            _welcome(console, market, web, clock.market_anchor_s)
+            _welcome(console, market, web, plan.clock.market_anchor_s)
             show = _run_live if terminal else _run_lines
-            await _first_of(stop, web.ended(), field.ended(), show(market, stop, console))
-    tally = market.operation.tally
+            await _first_of(stop, web.ended(), meters.ended(), show(market, stop, console))
+    tally = market.duties.tally
     console.print(
         f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "
-        "The same command goes on from here.",
+        "Run the same command to resume it.",
         soft_wrap=True,
     )
 
 
-def _welcome(console: Console, market: Market, web: Web, market_s: int) -> None:
+def _welcome(console: Console, market: RunningMarket, web: Web, market_s: int) -> None:
     time_text = moment(market_s, ZoneInfo(TIME_ZONE))
     for line in (
         f"Open {web.address} in a browser: make a wallet, or play one of these:",
@@ -135,12 +135,12 @@ def _welcome(console: Console, market: Market, web: Web, market_s: int) -> None:
 
 
 async def _first_of(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Work on all until `stop`, or until one ends; raises what ended it."""
+    """Run all works until `stop` is set or one of them ends; raises the fault that ended it."""
     tasks = [asyncio.create_task(work) for work in works]
     waiting = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():  # the market's own work ends between two steps, not within one
+        if stop.is_set():  # the market's own work, which is last, ends between two steps
             await tasks[-1]
         for task in done:
             task.result()
@@ -151,7 +151,7 @@ async def _first_of(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _run_live(market: Market, stop: asyncio.Event, console: Console) -> None:
+async def _run_live(market: RunningMarket, stop: asyncio.Event, console: Console) -> None:
     """Redraw the page with every second of transaction time."""
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while not stop.is_set():
@@ -159,22 +159,22 @@ async def _run_live(market: Market, stop: asyncio.Event, console: Console) -> No
             snapshot = await take_snapshot(
                 market.ledger,
                 market.cast,
-                open_slot=market.operation.open_slot,
+                open_slot=market.duties.open_slot,
                 history=list(market.history),
-                orders=market.operation.tally.orders,
-                slots=market.operation.tally.slots,
+                orders=market.duties.tally.orders,
+                slots=market.duties.tally.slots,
             )
             page = live_page(snapshot, market.cast, speed=market.speed, columns=console.width)
             live.update(page, refresh=True)
             await _next_second(stop)
 
 
-async def _run_lines(market: Market, stop: asyncio.Event, console: Console) -> None:
+async def _run_lines(market: RunningMarket, stop: asyncio.Event, console: Console) -> None:
     """Print a line per settled slot, for logs and pipes."""
     shown = 0
     while not stop.is_set():
         await market.work()
-        fresh = market.operation.tally.slots - shown
+        fresh = market.duties.tally.slots - shown
         for view in list(market.history)[-fresh:] if fresh else []:
             console.print(slot_line(view), highlight=False, soft_wrap=True)
         shown += fresh

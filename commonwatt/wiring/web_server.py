@@ -17,15 +17,15 @@ from api.server.logs import configure_logs
 from api.services import Services
 from api.settings import ApiSettings, SettingsInvalid, load_settings
 from commonwatt.demonstration.cast import AREA, DSO, RETAILERS
-from commonwatt.demonstration.enrolment import Reception
-from commonwatt.demonstration.market_plan import UpRefused
+from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.personas import REGULATOR, accounts, personas
-from commonwatt.demonstration.running_market import Market
+from commonwatt.wiring.market_folder import UpRefused
+from commonwatt.wiring.running_market import RunningMarket
 from ledger_network.port import Ledger
 
 
 class Web:
-    """What serves a market's pages; `run` ends when the market is stopped."""
+    """The server of a market's pages."""
 
     def __init__(self, address: str, services: Services, work: asyncio.Task[None]) -> None:
         self.address = address
@@ -33,7 +33,7 @@ class Web:
         self._work = work
 
     async def ended(self) -> None:
-        """Return when serving has ended by itself; raises what ended it."""
+        """Return when serving has ended by itself; raises the fault that ended it."""
         await asyncio.shield(self._work)
 
 
@@ -42,30 +42,30 @@ Address = tuple[socket.socket, ApiSettings]
 
 
 def _reason(error: OSError) -> str:
-    """The system's own words; the library adds its own to them, which say the address twice."""
+    """The reason in the system's words; the library's text would repeat the address."""
     return os.strerror(error.errno) if error.errno is not None else str(error)
 
 
 def take_address(port: int) -> Address:
-    """The address for a market's pages; port 0 takes a free one. Raises `UpRefused`."""
+    """Listen at the address for a market's pages; port 0 takes a free port. Raises `UpRefused`."""
     try:
         return listen(load_settings().model_copy(update={"port": port}))
     except SettingsInvalid as error:
         raise UpRefused(str(error)) from None
     except OSError as error:
         raise UpRefused(
-            f"Port {port} cannot be taken ({_reason(error)}): stop what listens there, or say "
-            "--port with another one, or --port 0 for any that is free."
+            f"Port {port} cannot be taken ({_reason(error)}): stop the program that listens there, or "
+            "choose another --port; --port 0 takes any free port."
         ) from None
 
 
 @asynccontextmanager
 async def serving(
-    market: Market, data: Path, *, at: Address, regulator: Ledger | None
+    market: RunningMarket, data: Path, *, at: Address, regulator: Ledger | None
 ) -> AsyncGenerator[Web]:
-    """The pages of a market at an address that was taken for them.
+    """The pages of a market at an address from `take_address`.
 
-    `regulator` is the ledger as the regulator's own peer has it: its endpoint reads from there.
+    `regulator` is the ledger as the regulator's own peer has it: the regulator's endpoint reads there.
     """
     listening, settings = at
     stop = asyncio.Event()
@@ -84,7 +84,7 @@ async def serving(
             settings=settings,
             carriers={retailer: retailer for retailer in RETAILERS},
             accounts=accounts(market.cast),
-            enrolment=Reception(market.ledger, market.empty, market.first_slot),
+            enrolment=Enrolment(market.ledger, market.empty, market.first_slot),
             personas=personas(market.cast),
         )
         regulators = services

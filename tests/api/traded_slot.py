@@ -16,8 +16,8 @@ from chaincode.area.clock import ClockArguments
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, Cast, Home, market_rules
-from commonwatt.demonstration.member_duties import Operation
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from identity.canonical import encode
 from identity.jws import sign_compact
 from ledger_network.port import Member
@@ -70,8 +70,8 @@ class Market:
     def __init__(self, client: Client, cast: Cast) -> None:
         self._client = client
         ledger = client.services.ledger
-        reporter = SignedByAll(ledger, cast, SLOT)
-        self._operation = Operation(ledger, cast, SLOT, reporter=reporter)
+        reporter = SimulatedReports(ledger, cast, SLOT)
+        self._duties = MemberDuties(ledger, cast, SLOT, reporter=reporter)
 
     async def clear(self) -> None:
         """Market time reaches the gate; the slot closes and clears."""
@@ -85,7 +85,7 @@ class Market:
         ledger = self._client.services.ledger
         clock = ClockArguments(AREA, int(time.time()), now_s, 1)
         await ledger.submit("set_clock", clock, member=Member(DSO, "admin"))
-        await self._operation.tick(now_s, lookahead_s=0, last_slot=SLOT)
+        await self._duties.tick(now_s, lookahead_s=0, last_slot=SLOT)
         await seen(self._client, phase)
 
 

@@ -257,5 +257,5 @@ def test_market_that_is_told_to_stop_leaves_no_process_of_its_network(
     stopped = stop(on_fabric.process, signal.SIGTERM)
 
     assert stopped.code == 0, stopped.printed
-    assert "The same command goes on from here." in stopped.printed
+    assert "Run the same command to resume it." in stopped.printed
     assert on_fabric.processes() == []

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from commonwatt.commands.network_compose import Composed
+from commonwatt.commands.network.compose import Composed
+from commonwatt.demonstration.market_plan import MarketPlan, read_plan
 from commonwatt.deploy.market_compose import DATABASE, DEMONSTRATION, market_services
-from commonwatt.deploy.staged_market import StagedMarket, read_staged_market
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import Consortium, Node
 from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
@@ -144,9 +144,9 @@ class Stand:
         around = market_services(self.consortium).services
         return [*(node.name for node in self.nodes()), *around]
 
-    def market(self) -> StagedMarket:
+    def market(self) -> MarketPlan:
         """The market that runs on it."""
-        return read_staged_market(self.material / "market.json")
+        return read_plan(self.material / "market.json")
 
     def selected(self, statement: str) -> list[str]:
         """The rows that a statement selects in the database, fields parted by `|`."""

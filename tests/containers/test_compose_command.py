@@ -9,7 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from commonwatt.commands.network_compose import Composed, compose, join
+from commonwatt.commands.network.compose import Composed, compose
+from commonwatt.commands.network.join import join
 from commonwatt.deploy.market_compose import compose_file
 from ledger_network.fabric.consortium.definition import read_consortium
 

@@ -10,9 +10,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from api.settings import load_settings
+from commonwatt.demonstration.market_plan import MarketPlan, make_plan, read_plan
 from commonwatt.deploy.market_compose import API, DATABASE, LEDGER_GATEWAY, MEMBERS, METERS, ORACLES
 from commonwatt.deploy.market_material import make_market_material, market_root
-from commonwatt.deploy.staged_market import StagedMarket, read_staged_market, stage_market
 from commonwatt.wiring.api_service import read_market
 from commonwatt.wiring.ledger_gateway import read_ledger_gateway
 from identity.did import did_key
@@ -26,7 +26,7 @@ from meter_oracle.settings import NodeSettings, read_settings
 pytestmark = pytest.mark.network
 
 HOUSEHOLDS, SPEED, NOW_S = 3, 90, 1_790_000_000
-MARKET = stage_market(HOUSEHOLDS, SPEED, NOW_S)
+MARKET = make_plan(HOUSEHOLDS, SPEED, NOW_S)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_api_and_ledger_s_side_hold_no_administrator_s_key(material: Material) -
 
 
 def test_parts_agree_on_where_each_meter_is_and_what_it_is(material: Material) -> None:
-    plan: StagedMarket = read_staged_market(market_root(material) / METERS / "plan.json")
+    plan: MarketPlan = read_plan(market_root(material) / METERS / "plan.json")
 
     assert plan == MARKET
     for settings in node_settings(material):
@@ -152,7 +152,7 @@ def test_parts_agree_on_where_each_meter_is_and_what_it_is(material: Material) -
 
 
 def test_market_that_hurries_begins_in_the_morning_and_another_now() -> None:
-    slow = stage_market(HOUSEHOLDS, 1, NOW_S)
+    slow = make_plan(HOUSEHOLDS, 1, NOW_S)
 
     assert slow.clock.market_anchor_s == NOW_S
     assert slow.first_slot(NOW_S + 5_000) > NOW_S + 5_000

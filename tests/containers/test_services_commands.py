@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from commonwatt.commands import demonstration as demonstration_command
-from commonwatt.deploy.staged_market import stage_market
+from commonwatt.commands.network.waiting import await_network
+from commonwatt.demonstration.market_plan import make_plan
 from commonwatt.wiring.ledger_gateway import ledger_gateway
-from commonwatt.wiring.network_readiness import await_network
 
 app = typer.Typer()
 app.command("await")(await_network)
@@ -84,7 +84,7 @@ def test_part_of_a_demonstration_without_a_plan_is_refused(tmp_path: Path, part:
 
 def test_members_without_profiles_are_refused(tmp_path: Path) -> None:
     plan = tmp_path / "plan.json"
-    plan.write_bytes(msgspec.json.encode(stage_market(3, 90, NOW_S)))
+    plan.write_bytes(msgspec.json.encode(make_plan(3, 90, NOW_S)))
 
     said = refusal("demonstration", "members", "--plan", str(plan))
 

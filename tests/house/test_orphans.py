@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections.abc import Iterable, Iterator
 
 from tests.house.tree import ROOT, Source, in_packages, python_sources
+
+DOTTED = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 
 
 def module_of(path: str) -> str:
@@ -15,13 +18,18 @@ def module_of(path: str) -> str:
 
 
 def imported_names(source: Source) -> Iterator[str]:
-    """Dotted names that `source` may import: of `from a import b` both `a` and `a.b`."""
+    """Dotted names that `source` may import: of `from a import b` both `a` and `a.b`.
+
+    A string that is nothing but a dotted name counts: so commands are listed, and loaded when run.
+    """
     for node in ast.walk(source.syntax):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Constant) and DOTTED.fullmatch(str(node.value)):
+            yield str(node.value)
 
 
 def orphans(modules: Iterable[Source], entry_points: Iterable[str]) -> list[str]:
@@ -60,8 +68,12 @@ def test_module_that_nobody_imports_is_found() -> None:
         Source("chaincode/state.py", "import chaincode.state"),
         Source("chaincode/lost.py", "import chaincode.lost"),
         Source("commonwatt/cli.py", "from chaincode.orders.handlers import place"),
+        Source("commonwatt/named.py", ""),
+        Source(
+            "commonwatt/listing.py", "import commonwatt.listing\nCOMMANDS = ['commonwatt.named']"
+        ),
         Source("commonwatt/__main__.py", "import commonwatt.cli"),
     ]
 
-    assert orphans(tree, set()) == ["chaincode/lost.py"]
-    assert orphans(tree, {"chaincode.lost"}) == []
+    assert orphans(tree, set()) == ["chaincode/lost.py", "commonwatt/listing.py"]
+    assert orphans(tree, {"chaincode.lost", "commonwatt.listing"}) == []

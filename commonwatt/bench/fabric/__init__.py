@@ -1,4 +1,4 @@
-"""The benches that bring up a Fabric network.
+"""The benches that start a Fabric network.
 
 Begin with `benches.py`, which lists them.
 """

@@ -1,4 +1,4 @@
-"""The benches that bring up a Fabric network, by name."""
+"""The benches that start a Fabric network, by name."""
 
 from __future__ import annotations
 

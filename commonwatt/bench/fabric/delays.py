@@ -1,9 +1,9 @@
-"""How long things take on a Fabric network that has nothing else to do.
+"""How long single steps take on a Fabric network that is otherwise idle.
 
-`fabric-up`: from built programs and nothing else to the first committed order. `fabric-latency`:
-one order from submit to receipt, which is given when the member's own peer has committed it.
-`fabric-events`: from a receipt at one member to the event at another, each with its own peer, and
-from the block at that other peer to the event.
+`fabric-up`: from built programs in new folders to the first committed order. `fabric-latency`: one
+order from submit to receipt; the receipt is given when the member's own peer has committed the order.
+`fabric-events`: from a receipt at one member to the event at another member, each with its own peer,
+and from the block at the second peer to the event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ledger_network.port import Member, Position, Receipt
 UP_RUNS = 3
 UP_MAX_S = 12
 TRADERS = 20
-SLOTS = 12  # with the traders: 240 orders, of which the first ones are not counted
+SLOTS = 12  # with the traders this gives 240 orders; the first ones are not counted
 WARM_ORDERS = 20
 P50_OVER_CUT_MS, P99_OVER_CUT_MS = 50, 200
 EVENT_MAX_MS = 100
@@ -139,9 +139,9 @@ async def _fabric_events() -> list[Figure]:
 async def _watched(
     market: FabricMarket,
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """When each transaction had its receipt, its filtered block and its event.
+    """The times of receipt, filtered block and event of each transaction.
 
-    The last two come from the peer that the ledger takes its events from, over two streams.
+    Filtered block and event come from the same peer, over two streams.
     """
     given: dict[str, float] = {}
     committed: dict[str, float] = {}
@@ -178,13 +178,13 @@ async def _watched(
 
 
 def observer(network: Network) -> Gateway:
-    """A client of the member whose peer a ledger takes its events from."""
+    """A client of the member from whose peer a ledger reads its events."""
     first = profiles(network)[0]
     return Gateway(first.identity("client"), first.endpoints, channel=first.channel)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of them do not exceed."""
+    """The value that `percent` of the values do not exceed."""
     return sorted(values)[-(-len(values) * percent // 100) - 1]
 
 

@@ -1,8 +1,9 @@
-"""The leading orderer killed while orders come in: how long nothing is acknowledged, what is lost.
+"""The leading orderer is killed while orders arrive: how long nothing is acknowledged, what is lost.
 
-The others see requests that it does not order, elect another leader and go on; what stalls is every
-transaction in between. It stays dead: a supervisor that brings it back would hide how long the
-others take without it. Afterwards the ledger has to hold each acknowledged order, once.
+The other orderers see requests that it does not order, elect another leader and continue; every
+transaction in between stalls. The killed orderer stays dead: if a supervisor restarted it, that would
+hide how long the others take without it. Afterwards the ledger must hold each acknowledged order
+exactly once.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _LEADS = re.compile(rb"^consensus_BFT_is_leader\{[^}]*\} 1$", re.MULTILINE)
 
 
 class Order(NamedTuple):
-    """An order by what makes it unique."""
+    """What makes an order unique."""
 
     did: str
     slot: int
@@ -50,7 +51,7 @@ class Order(NamedTuple):
 
 
 class Load(msgspec.Struct):
-    """What was sent and acknowledged so far; times are of `time.perf_counter`.
+    """What was sent and acknowledged so far; times come from `time.perf_counter`.
 
     `last` is the place of the last transaction that placed anything.
     """
@@ -63,7 +64,7 @@ class Load(msgspec.Struct):
     ended: bool = False
 
     async def until(self, count: int, *, begun_s: float = 0.0) -> None:
-        """Wait for so many acknowledged batches that were sent at `begun_s` or later."""
+        """Wait for a number of acknowledged batches that were sent at `begun_s` or later."""
         while sum(1 for began, _ in self.answered if began >= begun_s) < count:
             self.changed.clear()
             await self.changed.wait()
@@ -113,12 +114,12 @@ Strike = Callable[[Network], Awaitable[None]]
 
 
 async def kill_leader(network: Network) -> None:
-    """Kill the leading orderer as a crash would; it stays dead."""
+    """Kill the leading orderer, as a crash would; it stays dead."""
     await network.stop((await leading(network)).name, at_once=True)
 
 
 async def orders_under(market: FabricMarket, strike: Strike) -> Load:
-    """Orders from all senders, a strike in their midst, until they flow again."""
+    """Send orders from all senders, kill the leader meanwhile, wait until orders are taken again."""
     load = Load()
     async with asyncio.timeout(LOAD_MAX_S), asyncio.TaskGroup() as group:
         for sender in range(SENDERS_AT_ONCE):
@@ -132,7 +133,7 @@ async def orders_under(market: FabricMarket, strike: Strike) -> Load:
 
 
 async def _send(market: FabricMarket, load: Load, sender: int) -> None:
-    """Batch after batch by one member, each again until it is acknowledged."""
+    """Send batch after batch by one member, and repeat each until it is acknowledged."""
     member = Member(SENDERS[sender % len(SENDERS)])
     for slot, name in _turns(market, sender):
         if load.ended:
@@ -156,9 +157,9 @@ async def _send(market: FabricMarket, load: Load, sender: int) -> None:
 async def _receipt(
     market: FabricMarket, load: Load, arguments: TokensArguments, member: Member
 ) -> Receipt:
-    """A batch that is acknowledged; one of unknown or no outcome is sent again.
+    """Send a batch until it is acknowledged; repeat it if the outcome is unknown or missing.
 
-    Any client may do so: a sheet that was taken already is answered with EXISTS.
+    Any client may repeat a batch: the answer for a sheet that was taken already is EXISTS.
     """
     while True:
         try:
@@ -204,7 +205,7 @@ async def _placed(market: FabricMarket, last: Position) -> int:
 
 
 async def leading(network: Network) -> Node:
-    """The orderer that leads, by its own word."""
+    """The orderer that says it leads."""
     for node in network.consortium.nodes("orderer"):
         if _LEADS.search(await asyncio.to_thread(_metrics, node)):
             return node

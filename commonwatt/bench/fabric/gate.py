@@ -1,7 +1,7 @@
 """A full gate on a Fabric network: 10,000 orders closed and cleared.
 
-Households order several times each, since registering as many as there are orders would take
-minutes; the rows that clearing scans are fewer by that, its book and its trades are not.
+Each household places several orders, because registering one household per order would take minutes.
+So clearing scans fewer rows, but its book and its trades are as large.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ async def _fabric_gate() -> list[Figure]:
 
 
 def _sheet(market: FabricMarket, home: int, slot: int, order: int) -> str:
-    """An order of a household: with a roof it sells in every other slot, else it buys."""
+    """An order of a household: one with a roof sells in every other slot, the others buy."""
     draw = market.cast.draw
     sells = market.cast.homes[home].profile.pv_peak_w > 0 and draw.number(2, "side", slot, home)
     side: Side = "sell" if sells else "buy"
@@ -80,7 +80,7 @@ def _sheet(market: FabricMarket, home: int, slot: int, order: int) -> str:
 
 
 async def _clear(market: FabricMarket, slot: int) -> int:
-    """Carry the clearing of a slot to its end; how many transactions that took."""
+    """Finish the clearing of a slot; returns how many transactions that took."""
     steps = 0
     phase = ""
     while phase != "CLEARED":

@@ -1,8 +1,8 @@
 """A founded market on a Fabric network, for the benches that need traders.
 
-The demonstration founds its market one transaction after the other, which takes a block's time
-for each; here the households are registered many at a time. Transactions bear the real time, since
-peers take no other; market time is set by the area's clock.
+The demonstration founds its market one transaction after the other, and each takes the time of a
+block; here many households are registered at a time. Transactions carry real time, because peers accept
+no other; the area's clock sets market time.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ class FabricMarket(msgspec.Struct):
         return receipt
 
     async def set_time(self, market_s: int) -> None:
-        """Let it be `market_s` in the market now."""
+        """Set market time to `market_s`."""
         rule = ClockArguments(AREA, int(time.time()), market_s, 1)
         await self.ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
 
 
 @asynccontextmanager
 async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
-    """A founded market of `households` on a network of its own."""
+    """A founded market of `households` households on a network of its own."""
     async with bench_network() as network, await open_ledger(network) as ledger:
         cast = make_cast(1, households)
         first_slot = START_S + SLOT_S
@@ -102,7 +102,7 @@ async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
 async def at_once(
     items: Iterable[T], act: Callable[[T], Awaitable[Receipt]], *, in_flight: int
 ) -> list[Receipt]:
-    """`act` on every item, so many at a time; the first failure ends it."""
+    """Call `act` with every item, several at a time; the first failure ends this."""
     room = asyncio.Semaphore(in_flight)
 
     async def one(item: T) -> Receipt:

@@ -1,7 +1,7 @@
-"""What the processes of the default network hold, idle and under a load of orders.
+"""The memory of the default network's processes, idle and under a load of orders.
 
-Counted is the proportional set size: a process's own pages and its share of those that several
-have, of everything that the network's supervisor runs and of what those processes started.
+The number is the proportional set size: a process's own pages and its share of shared pages. It covers
+everything that the network's supervisor runs, and the processes that those processes started.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ async def _watch(network: Network, seen: list[dict[str, int]]) -> None:
 
 
 def held_bytes(network: Network) -> dict[str, int]:
-    """What each process holds with all that it started, by its name."""
+    """The memory of each process with its children, by name."""
     processes = network.processes()
     if processes is None:
         raise RuntimeError("the network of the bench does not run")

@@ -1,6 +1,6 @@
-"""A Fabric network of a bench's own: the default consortium on free ports, gone afterwards.
+"""A Fabric network for one bench: the default consortium on free ports, removed afterwards.
 
-Nothing of it outlives the bench: not when a step of it fails, not on Ctrl-C or SIGTERM.
+Nothing of the network outlives the bench, even when a step fails, or on Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")
 
 @asynccontextmanager
 async def made_network(*, contract_command: Sequence[str] | None = None) -> AsyncGenerator[Network]:
-    """A network of which nothing exists yet; whatever is brought up of it goes at the end.
+    """A network that is not started yet; everything that is started is removed at the end.
 
     `contract_command` starts a contract service; an empty one leaves the contract out.
     """
@@ -57,7 +57,7 @@ async def made_network(*, contract_command: Sequence[str] | None = None) -> Asyn
 
 @asynccontextmanager
 async def bench_network() -> AsyncGenerator[Network]:
-    """A network that is up and takes orders."""
+    """A running network that takes orders."""
     async with made_network() as network:
         await network.up(unheard)
         yield network
@@ -72,12 +72,12 @@ def profiles(network: Network) -> list[Profile]:
 
 
 async def open_ledger(network: Network) -> FabricLedger:
-    """The ledger of a network that is up, for all of its members."""
+    """The ledger of a running network, for all of its members."""
     return await FabricLedger.open(profiles(network), contract=Contract())
 
 
 def on_free_ports(consortium: Consortium) -> Consortium:
-    """The same consortium on a block of ports that nobody uses; raises `PortTaken` if none is."""
+    """The same consortium on a free block of ports; raises `PortTaken` if no block is free."""
     for first in PORTS:
         moved = _from_port(consortium, first)
         try:
@@ -104,7 +104,7 @@ def _from_port(consortium: Consortium, first: int) -> Consortium:
 
 @contextmanager
 def _ended_by_sigterm() -> Generator[None]:
-    """Let SIGTERM end the task that waits here, so that what it holds is put away."""
+    """Let SIGTERM cancel the task that waits here, so that it cleans up."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task is None:
         raise RuntimeError("a network is held by a task")
@@ -116,4 +116,4 @@ def _ended_by_sigterm() -> Generator[None]:
 
 
 def unheard(_: str) -> None:
-    """Progress that nobody watches."""
+    """Ignore progress."""

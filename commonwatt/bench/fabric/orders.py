@@ -1,7 +1,7 @@
 """Signed orders through `place_orders` on a Fabric network, committed.
 
-Printed beside the bare verification rate of the machine: each sheet's signature is verified twice,
-by two endorsers, so half of that rate is what a network of one machine could reach at best.
+The result is printed beside the machine's rate of bare verification. Two endorsers verify each sheet's
+signature, so a network on one machine can reach at most half of that rate.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ async def _fabric_orders() -> list[Figure]:
 
 
 async def sheets(market: FabricMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; market time comes along."""
+    """One round's sheets, for the next slots of every trader; sets market time."""
     first = market.first_slot + number * SLOTS * SLOT_S
     await market.set_time(first - SLOT_S)
     return [

@@ -1,7 +1,7 @@
 """Our Python shim against Fabric's Go shim: the same chaincode twice, on one network, in turn.
 
-Each twin is one process that serves every peer, under a definition of its own with the same policy.
-What is evaluated asks one peer alone, so the processor time of a twin is that of its calls.
+Each twin is one process that serves every peer, under its own definition with the same policy.
+Evaluated calls go to one peer only, so the processor time of a twin is the time of its calls.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ PORTS_BEYOND = {"python": 2, "go": 4}  # within the block of the first peer, whe
 
 
 class Twin(NamedTuple):
-    """One of the two: the name of its definition and its process."""
+    """One of the two twins: the name of its definition, and its process."""
 
     name: str
     pid: int
 
 
 class Round(NamedTuple):
-    """What one round of a twin came to: calls a second, processor seconds of the twin per call."""
+    """The result of one round of a twin: calls per second, processor seconds per call."""
 
     rate: float
     cpu_s: float
@@ -89,7 +89,7 @@ async def _fabric_shim() -> list[Figure]:
 
 
 def _build(program: Path) -> None:
-    """Build the Go twin; static, and no other toolchain is fetched."""
+    """Build the Go twin as a static program, with the installed toolchain."""
     flags = ["-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"]
     environment = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOWORK="off")
     subprocess.run(
@@ -102,7 +102,7 @@ def _build(program: Path) -> None:
 
 @asynccontextmanager
 async def _twin(network: Network, name: str, command: Sequence[str]) -> AsyncGenerator[Twin]:
-    """A twin that runs, installed on every peer and agreed on by all members."""
+    """A running twin that is installed on every peer and agreed on by all members."""
     consortium, placement = network.consortium, network.placement
     peer = consortium.nodes("peer")[0]
     site = Site(peer.site.port + PORTS_BEYOND[name], peer.site.host)
@@ -130,7 +130,7 @@ async def _twin(network: Network, name: str, command: Sequence[str]) -> AsyncGen
 
 
 async def _ready(gateway: Gateway, twin: Twin) -> None:
-    """Write the rows that will be read, as soon as enough peers know each other for that."""
+    """Write the rows that will be read, as soon as enough peers know each other."""
 
     async def missing() -> str:
         try:
@@ -145,7 +145,7 @@ async def _ready(gateway: Gateway, twin: Twin) -> None:
 async def _in_turn(
     ours: Twin, theirs: Twin, run: Callable[[Twin], Awaitable[Round]]
 ) -> list[tuple[Round, Round]]:
-    """Rounds of both in turn; the first pair only warms up."""
+    """Run rounds of both twins in turn; the first pair only warms up."""
     pairs = [(await run(ours), await run(theirs)) for _ in range(ROUNDS + 1)]
     return pairs[1:]
 
@@ -170,7 +170,7 @@ async def _submit(gateway: Gateway, twin: Twin) -> Round:
 
 
 async def _timed(twin: Twin, call: Callable[[int], Awaitable[None]], calls: int) -> Round:
-    """So many calls, 32 in flight."""
+    """Make a number of calls, 32 in flight."""
     room = asyncio.Semaphore(IN_FLIGHT)
 
     async def one(number: int) -> None:
@@ -192,7 +192,9 @@ def _touch(twin: Twin) -> list[bytes]:
 def _cpu_s(pid: int) -> float:
     """Processor seconds that a process has used so far."""
     text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
-    fields = text.rpartition(")")[2].split()  # its name may hold blanks and brackets
+    fields = text.rpartition(")")[
+        2
+    ].split()  # the name of a process may contain blanks and brackets
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -1,7 +1,7 @@
-"""The chaincode of the bench fabric-shim on our own shim; its twin in Go is in go_chaincode.
+"""The chaincode of the bench fabric-shim, on our own shim; its twin in Go is in go_chaincode.
 
-`touch <count> <prefix>` reads that many rows and writes them all, `put 1 <key>` writes one. Run as
-a module it serves until SIGTERM, with the settings that every chaincode takes from its environment.
+`touch <count> <prefix>` reads that many rows and writes them all, `put 1 <key>` writes one. Run as a
+module, this serves until SIGTERM, with the settings that every chaincode reads from its environment.
 """
 
 from __future__ import annotations

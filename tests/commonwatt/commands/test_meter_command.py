@@ -13,11 +13,17 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from commonwatt.commands.meter import ReadAnswer, app
+from commonwatt.commands.meter.group import app
+from commonwatt.commands.meter.reading import ReadAnswer
 from meter_oracle.drivers.modbus.discovery import Found
 from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
-SIMULATE = [sys.executable, "-c", "from commonwatt.commands.meter import app; app()", "simulate"]
+SIMULATE = [
+    sys.executable,
+    "-c",
+    "from commonwatt.commands.meter.group import app; app()",
+    "simulate",
+]
 
 
 class Running:
@@ -109,7 +115,7 @@ def test_scan_finds_every_unit_with_models_and_serial(fleet: Running) -> None:
         (["read", "--sources", "none.json"], 2, "none.json"),
         (["read", "--host", "127.0.0.1", "--registers", "x"], 2, "eastron"),
         (["read", "--host", "127.0.0.1", "--port", "1"], 1, "METER_SILENT"),
-        (["scan", "127.0.0.1", "--ports", "1"], 1, "Nothing speaks Modbus"),
+        (["scan", "127.0.0.1", "--ports", "1"], 1, "No device answers"),
         (["scan", "127.0.0.1", "--ports", "5-1"], 2, "5-1"),
         (["scan", "127.0.0.1", "--ports", "x"], 2, "'x'"),
         (["scan", "192.0.2.0/8"], 2, "addresses"),

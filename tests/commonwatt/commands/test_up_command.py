@@ -6,9 +6,9 @@ import signal
 import socket
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from commonwatt.wiring.market_folder import choose_market
 from ledger_network.embedded.recovery.verify import verify
 from tests.commonwatt.wiring.running_market import SLOT_LINE, market, slots_of, stop
 
@@ -28,7 +28,7 @@ def test_market_stops_cleanly_and_goes_on_with_the_next_slot(
         code, rest = stop(process, name)
     seen = [*first, *(m[1] for m in map(SLOT_LINE.match, rest.splitlines()) if m)]
     assert code == 0
-    assert "The same command goes on from here." in rest
+    assert "Run the same command to resume it." in rest
     assert verify(tmp_path / "ledger").fault is None
 
     with market(tmp_path) as process:
@@ -58,8 +58,7 @@ def test_market_killed_at_any_point_loses_nothing_and_goes_on(tmp_path: Path) ->
 
 
 def test_other_number_of_households_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    plan = {"v": 1, "seed": 1, "households": 6, "first_slot": 1797724800, "founded": False}
-    (tmp_path / "market.json").write_bytes(msgspec.json.encode(plan))
+    choose_market(tmp_path, 6, 90, 1_797_724_800)
 
     with market(tmp_path, "--households", "7") as process:
         printed, _ = process.communicate()
@@ -122,6 +121,6 @@ def test_taken_port_is_told_before_anything_is_founded(tmp_path: Path) -> None:
         printed, _ = process.communicate()
 
     assert process.returncode == 2
-    assert "cannot be taken (Address already in use): stop" in printed
+    assert "cannot be taken (Address already in use): stop the program" in printed
     assert "Traceback" not in printed
     assert not data.exists()

@@ -53,7 +53,7 @@ def test_payload_of_another_kind_is_refused_with_its_field(wallet: Path) -> None
     )
 
     assert result.exit_code == 2
-    assert result.stderr.startswith("The payload is no cancel: ")
+    assert result.stderr.startswith("The payload is not a valid cancel: ")
     assert result.stdout == ""
 
 

@@ -34,9 +34,9 @@ from commonwatt.demonstration.cast import (
     market_rules,
     seed_chain,
 )
-from commonwatt.demonstration.member_duties import Operation
+from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import START_S
 from identity.did import did_key
 from ledger_network.embedded.engine import EmbeddedLedger
@@ -167,21 +167,24 @@ def test_seed_chains_follow_each_other_before_they_end(
         async with open_ledger(tmp_path / "ledger", now_s) as ledger:
             clock = ClockArguments(AREA, START_S, START_S, 1)
             await found(ledger, cast, first_slot=FIRST_SLOT, clock=clock)
-            operation = Operation(
-                ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+            duties = MemberDuties(
+                ledger, cast, FIRST_SLOT, reporter=SimulatedReports(ledger, cast, FIRST_SLOT)
             )
             anchors = await anchor(ledger, FIRST_SLOT)
             for number in range(slots):
-                await operation.tick(now_s[0], lookahead_s=0)
+                await duties.tick(now_s[0], lookahead_s=0)
                 now_s[0] += SLOT_S if number else SLOT_S - 300
                 if number in (25, 55):  # a process begins anew and finds the chain in use
-                    operation = Operation(
-                        ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+                    duties = MemberDuties(
+                        ledger,
+                        cast,
+                        FIRST_SLOT,
+                        reporter=SimulatedReports(ledger, cast, FIRST_SLOT),
                     )
-                    await operation.resume()
+                    await duties.resume()
             last = FIRST_SLOT + (slots - 2) * SLOT_S
             assert await anchor(ledger, last) != anchors
-            views = [await operation.slot(s) for s in range(FIRST_SLOT, last + 1, SLOT_S)]
+            views = [await duties.slot(s) for s in range(FIRST_SLOT, last + 1, SLOT_S)]
             return [view.row is not None and view.row.revealed for view in views]
 
     revealed = asyncio.run(trade())

@@ -23,15 +23,16 @@ from commonwatt.demonstration.cast import (
     CHANNEL,
     DEPOSIT_NANO,
     DSO,
+    HOMES_EMPTY,
     ORGANISATIONS,
     SLOT_S,
+    draw_empty_homes,
     found,
     make_cast,
     market_rules,
     seed_chain,
 )
-from commonwatt.demonstration.enrolment import HOMES_EMPTY, Reception
-from commonwatt.demonstration.running_market import empty_homes
+from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.simulation import START_S, VirtualClock
 from identity.did import did_key
 from identity.keys import PrivateKey
@@ -83,7 +84,7 @@ class Overtaken(EmbeddedLedger):
 
 
 def test_empty_homes_have_roofs_and_are_nobodys() -> None:
-    homes = empty_homes(SEED, HOUSEHOLDS)
+    homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
 
     assert len(homes) == HOMES_EMPTY
     assert all(home.profile.pv_column for home in homes)
@@ -92,15 +93,15 @@ def test_empty_homes_have_roofs_and_are_nobodys() -> None:
 
 def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: Path) -> None:
     async def scene() -> None:
-        homes = empty_homes(SEED, HOUSEHOLDS)
+        homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
         async with founded(tmp_path) as (ledger, _):
-            reception = Reception(ledger, homes, FIRST_SLOT)
+            enrolment = Enrolment(ledger, homes, FIRST_SLOT)
             dids = [did_key(newcomer(number).public) for number in range(HOMES_EMPTY + 1)]
 
-            given = await asyncio.gather(*(reception.enrol(did) for did in dids[:-1]))
+            given = await asyncio.gather(*(enrolment.enrol(did) for did in dids[:-1]))
 
             assert [each.meter for each in given] == [home.meter for home in homes]
-            again = Reception(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
+            again = Enrolment(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
             assert await again.enrol(dids[2]) == given[2]
             with pytest.raises(ApiFault, match="All homes") as full:
                 await again.enrol(dids[-1])
@@ -134,8 +135,8 @@ def test_newcomer_moves_in_though_others_and_a_gate_are_first(tmp_path: Path) ->
                 await ledger.submit("close_gate", arguments, member=Member(DSO))
 
             ledger.due = [conflict, close_gate]
-            homes = empty_homes(SEED, HOUSEHOLDS)
-            given = await Reception(ledger, homes, FIRST_SLOT).enrol(did_key(newcomer(0).public))
+            homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
+            given = await Enrolment(ledger, homes, FIRST_SLOT).enrol(did_key(newcomer(0).public))
 
             assert not ledger.due
             assert given.from_slot == FIRST_SLOT + SLOT_S

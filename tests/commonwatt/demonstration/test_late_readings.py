@@ -1,4 +1,4 @@
-"""A slot whose readings come too late: settled on estimates, then corrected by the operation."""
+"""A slot whose readings come too late: settled on estimates, then corrected by the duties."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORGANISATIONS, SLOT_S, found, make_cast
-from commonwatt.demonstration.member_duties import Operation
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
 
@@ -31,27 +31,27 @@ def test_slot_waits_for_its_deadline_settles_on_estimates_and_is_corrected(tmp_p
         async with ledger:
             rule = ClockArguments(AREA, BEGIN_S, BEGIN_S, 1)
             await found(ledger, cast, first_slot=FIRST_SLOT, clock=rule)
-            operation = Operation(ledger, cast, FIRST_SLOT)
+            duties = MemberDuties(ledger, cast, FIRST_SLOT)
 
             async def work_at(second: int) -> None:
                 clock.now_s = second
-                await operation.tick(second, last_slot=FIRST_SLOT)
+                await duties.tick(second, last_slot=FIRST_SLOT)
 
             await work_at(FIRST_SLOT - 600)
             await work_at(FIRST_SLOT + SLOT_S)
-            assert (await operation.slot(FIRST_SLOT)).phase == "CLEARED"
+            assert (await duties.slot(FIRST_SLOT)).phase == "CLEARED"
             await work_at(FIRST_SLOT + SLOT_S + DEADLINE_S)
-            before = await operation.slot(FIRST_SLOT)
+            before = await duties.slot(FIRST_SLOT)
             assert before.phase == "SETTLED"
             assert before.settlement is not None
             assert before.settlement.estimated == len(cast.homes)
             assert before.settlement.settled_wh == 0
 
-            await SignedByAll(ledger, cast, FIRST_SLOT).report(FIRST_SLOT)
-            operation.correct(FIRST_SLOT)
+            await SimulatedReports(ledger, cast, FIRST_SLOT).report(FIRST_SLOT)
+            duties.correct(FIRST_SLOT)
             await work_at(clock.now_s + 1)
 
-            after = await operation.slot(FIRST_SLOT)
+            after = await duties.slot(FIRST_SLOT)
             assert after.phase == "SETTLED"
             assert after.settlement is not None
             assert after.settlement.estimated == 0

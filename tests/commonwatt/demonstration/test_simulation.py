@@ -16,8 +16,8 @@ import pytest
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration.cast import AREA, ORGANISATIONS, SLOT_S, Cast, found, make_cast
-from commonwatt.demonstration.member_duties import Operation
-from commonwatt.demonstration.simulated_reports import SignedByAll
+from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import (
     CHANNEL,
     START_S,
@@ -144,13 +144,13 @@ async def _trade(folder: Path, cast: Cast, lives: Iterable[int]) -> tuple[str, i
     for count, submits in enumerate([*lives, None], start=1):
         async with _open(folder, cast, clock) as ledger:
             ledger.left = submits
-            operation = Operation(
-                ledger, cast, FIRST_SLOT, reporter=SignedByAll(ledger, cast, FIRST_SLOT)
+            duties = MemberDuties(
+                ledger, cast, FIRST_SLOT, reporter=SimulatedReports(ledger, cast, FIRST_SLOT)
             )
             try:
-                await operation.resume()
-                while not operation.is_settled(last_slot):
-                    await operation.tick(clock.now_s, last_slot=last_slot)
+                await duties.resume()
+                while not duties.is_settled(last_slot):
+                    await duties.tick(clock.now_s, last_slot=last_slot)
                     clock.now_s += SLOT_S if clock.now_s > START_S else SLOT_S - 300
             except Cut:
                 continue

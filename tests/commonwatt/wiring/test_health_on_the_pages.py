@@ -21,8 +21,8 @@ from api.server.app import listen, make_app, serve
 from api.services import Services
 from api.settings import ApiSettings
 from chaincode.metering.reports import Report
-from commonwatt.demonstration.cast import AREA, DSO, Home, make_cast
-from commonwatt.demonstration.market_plan import read_plan
+from commonwatt.demonstration.cast import AREA, DSO, Home
+from commonwatt.wiring.market_folder import read_market
 from ledger_network.port import Position
 from meter_oracle.health.api_client import HealthApi
 from meter_oracle.node.assembly import NodeSetup, make_node
@@ -269,9 +269,9 @@ def test_household_of_a_market_that_is_up_sees_that_its_meter_is_read(tmp_path: 
 
     with market(tmp_path, "--households", "6") as process:
         port = int(address_of(process).rpartition(":")[2])
-        plan = read_plan(tmp_path)
-        assert plan is not None
-        home = make_cast(plan.seed, plan.households).homes[0]
+        kept = read_market(tmp_path)
+        assert kept is not None
+        home = kept.plan.cast().homes[0]
         seen: list[str | None] = []
         while "good" not in seen and slots_of(process, 1):
             seen.append(asyncio.run(seen_by(home, port)))

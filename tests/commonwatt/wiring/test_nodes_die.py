@@ -26,9 +26,9 @@ from chaincode.contract import Contract
 from chaincode.documents.document import TOKEN_BYTES_MAX
 from chaincode.metering.reports import REPORT_TYP, Report, ReportArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, ORGANISATIONS, SLOT_S, Cast, found
+from commonwatt.demonstration.market_plan import MarketPlan
 from commonwatt.demonstration.meter_process import timing
 from commonwatt.demonstration.simulation import START_S
-from commonwatt.deploy.staged_market import StagedMarket
 from identity.did import did_key
 from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
@@ -145,8 +145,8 @@ async def four_nodes(folder: Path, way: Way) -> AsyncGenerator[Oracle]:
     clock = ClockSettings(
         real_anchor_s=int(time.time()) + BEGIN_S, market_anchor_s=START_S, rate=RATE
     )
-    staged = StagedMarket(seed=1, households=HOUSEHOLDS, counts_from=START_S, clock=clock)
-    cast, fleet = staged.cast(), staged.fleet()
+    plan = MarketPlan(seed=1, households=HOUSEHOLDS, counts_from=START_S, clock=clock)
+    cast, fleet = plan.cast(), plan.fleet()
     tls = make_certificates(folder, [*cast.oracle.nodes, LEDGER_NAME])
     ledger = EmbeddedLedger.open(
         folder / "ledger",
@@ -156,7 +156,7 @@ async def four_nodes(folder: Path, way: Way) -> AsyncGenerator[Oracle]:
     )
     async with AsyncExitStack() as stack, ledger:
         first_slot = START_S + SLOT_S
-        await found(ledger, cast, first_slot=first_slot, clock=staged.clock_arguments())
+        await found(ledger, cast, first_slot=first_slot, clock=plan.clock_arguments())
         await fleet.start()
         stack.push_async_callback(fleet.close)
         gateways: dict[str, str] = {}
@@ -274,8 +274,8 @@ def test_market_whose_nodes_and_meters_are_killed_says_so_and_goes_on_when_start
 ) -> None:
     with market(tmp_path, "--households", "6") as process:
         seen = slots_of(process, 2)
-        (field,) = children_of(process.pid)
-        os.kill(field, signal.SIGKILL)
+        (meters,) = children_of(process.pid)
+        os.kill(meters, signal.SIGKILL)
         assert process.stdout is not None
         printed = process.stdout.read()
         code = process.wait()

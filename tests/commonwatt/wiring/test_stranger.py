@@ -379,7 +379,7 @@ def test_market_stopped_and_started_again_has_lost_and_doubled_nothing_and_goes_
 
     stopped = market.stop()
     assert stopped.code == 0
-    assert "The same command goes on from here." in stopped.printed
+    assert "Run the same command to resume it." in stopped.printed
     market.start()
 
     again = signed_in_again(story.first, market)

@@ -97,7 +97,7 @@ def test_logs_of_an_unknown_node_name_those_there_are(network: StandingNetwork) 
     result = command("logs", "peer-eastgrid", *of(network))
 
     assert result.exit_code == 1
-    assert "There is no node 'peer-eastgrid'; there are orderer-nordgrid," in result.stderr
+    assert "No node is called 'peer-eastgrid'; choose from orderer-nordgrid," in result.stderr
 
 
 def test_doctor_finds_all_well(network: StandingNetwork) -> None:

@@ -199,7 +199,7 @@ def test_killed_supervisor_takes_its_processes_along_and_everybody_is_told(
     found = [one for one in network.run(examine(network.network)) if not one.is_well]
     assert [(one.about, one.sentence, one.mend) for one in found] == [("processes", died, UP)]
 
-    assert f"{died} All of it is started again." in " ".join(brought_up(network).split())
+    assert f"{died} All processes are started again." in " ".join(brought_up(network).split())
 
     after = network.network.processes()
     assert after is not None

@@ -1,4 +1,4 @@
-"""The nodes' logs on the terminal, the newest lines first gathered, then as they are written."""
+"""The nodes' logs on the terminal: the last lines, then new lines as they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLL_S = 0.2
 
 
 def follow_logs(paths: Mapping[str, Path], *, lines: int, follow: bool) -> None:
-    """Print the last `lines` of each log behind its node's name; with `follow` until Ctrl-C."""
+    """Print the last `lines` of each log, each after its node's name; `follow` waits for more."""
     width = max(map(len, paths), default=0)
     opened: dict[str, TextIO] = {}
     try:
