@@ -24,7 +24,7 @@ from chaincode.contract import Contract
 from chaincode.orders import TokensAnswer
 from chaincode.readings import Leaf, reading_key
 from chaincode.sheets import SheetOrder, TokensArguments
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.bench.fabric_network import CONTRACT_COMMAND, unheard
 from commonwatt.bidding import sign_sheet
 from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
 from commonwatt.simulate import START_S
@@ -45,6 +45,7 @@ from ledger_network.fabric.profile import Profile, profile
 from ledger_network.fabric.status import NetworkStatus, network_status
 from ledger_network.port import Member, Receipt
 from meter_oracle.reports import SignedReport, make_report, sign_report
+from tests.own_ports import on_own_ports
 
 T = TypeVar("T")
 
@@ -88,7 +89,7 @@ class StandingNetwork:
     def __init__(self, consortium: Consortium, folder: Path) -> None:
         """For `with`, which brings it up and takes it down. `folder` is there and empty."""
         self.network = Network(
-            on_free_ports(consortium),
+            on_own_ports(consortium),
             folder / "network",
             install(),
             contract_command=CONTRACT_COMMAND,
