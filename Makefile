@@ -46,7 +46,7 @@ bench: venv ## the numbers that the project promises, measured here
 	@$(BIN)/commonwatt bench
 
 docs: venv ## the pages and the picture that are written from the code, into docs/
-	@$(BIN)/python -m commonwatt.reference docs
+	@$(BIN)/python -m commonwatt.docs_generator docs
 
 lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade for newer versions
 	$(LOCK) pyproject.toml -o requirements.txt

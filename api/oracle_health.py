@@ -22,11 +22,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.faults import READ_MODEL_UNAVAILABLE, ApiFault, Fault
-from api.metrics import Metrics
 from api.read_model.reads import UNREADABLE
 from api.read_model.records import HealthRecord
+from api.server.metrics import Metrics
 from api.services import Services
-from chaincode.readings import NODES_MAX, OracleSet
+from chaincode.metering.reports import NODES_MAX, OracleSet
 from identity.canonical import INTEGER_MAX
 from identity.jws import Compact, TokenRefused, decode_payload, parse_compact
 from identity.keys import verify

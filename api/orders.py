@@ -13,12 +13,12 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import LEDGER_BUSY, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, REFUSED
 from api.services import Services
 from chaincode.errors import NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
-from chaincode.orders import TokenAnswer, TokensAnswer
-from chaincode.sheets import (
+from chaincode.orders.handlers import TokenAnswer, TokensAnswer
+from chaincode.orders.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
     SHEET_BYTES_MAX,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, Protocol
 
-from api.freshness import Freshness
-from api.hub import Hub
+from api.live.freshness import Freshness
+from api.live.subscriptions import Hub
 from api.read_model.projection import Projection
 from api.read_model.reads import ReadModel
 from api.settings import ApiSettings

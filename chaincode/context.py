@@ -68,6 +68,12 @@ class Effects(msgspec.Struct, frozen=True):
     events: list[Event]
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer of a registration: what it was for."""
+
+    name: str
+
+
 class StateView(Protocol):
     """What an engine lends to one simulation. Every read enters the read set of the engine."""
 

@@ -11,25 +11,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chaincode import (
-    acts,
-    balances,
-    clearing,
-    clock,
-    correction,
-    disputes,
-    market_rules,
-    meter_queries,
-    meters,
-    orders,
-    queries,
-    readings,
-    registry,
-    settlement,
-    slots,
-    tariffs,
-    zones,
-)
+from chaincode.accounts import balances
+from chaincode.area import clock, tariffs, zones
+from chaincode.area import rules as market_rules
+from chaincode.clearing import run as clearing
+from chaincode.consortium import acts, registry
+from chaincode.consortium.registry import CHANNEL, ORGANISATIONS, OrganisationRole
 from chaincode.context import Context
 from chaincode.errors import (
     ADMIN_NEEDED,
@@ -39,7 +26,14 @@ from chaincode.errors import (
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
 )
-from chaincode.registry import CHANNEL, ORGANISATIONS, OrganisationRole
+from chaincode.metering import meters
+from chaincode.metering import reports as readings
+from chaincode.orders import handlers as orders
+from chaincode.queries import market as queries
+from chaincode.queries import meters as meter_queries
+from chaincode.settlement import correction, disputes
+from chaincode.settlement import run as settlement
+from chaincode.slots import gate as slots
 from chaincode.state import encode
 
 NAME = "commonwatt"

@@ -61,6 +61,11 @@ def slot_part(slot: int) -> str:
     return f"{slot:0{SLOT_DIGITS}d}"
 
 
+def page_part(page: int) -> str:
+    """A page number as part of a key."""
+    return f"{page:06d}"
+
+
 class Table(Generic[R]):
     """Rows of one struct under one table number."""
 

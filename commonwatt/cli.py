@@ -17,40 +17,38 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from api.dashboard import BuildFailed
-from chaincode.queries import SlotView
-from commonwatt import (
-    api_command,
-    contract_command,
-    demonstration_command,
-    ledger_command,
-    meter_command,
-    network_command,
-    oracle_command,
-    wallet_command,
-)
-from commonwatt.auction import AuctionInputError, run_auction
+from api.server.dashboard_build import BuildFailed
+from chaincode.queries.market import SlotView
 from commonwatt.bench.benches import BENCHES
 from commonwatt.bench.figure import Figure
-from commonwatt.collector import collect_seldom
-from commonwatt.engine import LedgerKind
-from commonwatt.field import FieldFailed
-from commonwatt.formats import kwh, money
-from commonwatt.market_plan import (
+from commonwatt.commands import api as api_command
+from commonwatt.commands import contract as contract_command
+from commonwatt.commands import demonstration as demonstration_command
+from commonwatt.commands import ledger as ledger_command
+from commonwatt.commands import meter as meter_command
+from commonwatt.commands import network as network_command
+from commonwatt.commands import oracle as oracle_command
+from commonwatt.commands import wallet as wallet_command
+from commonwatt.commands.auction import AuctionInputError, run_auction
+from commonwatt.demonstration.market_plan import (
     HOUSEHOLDS_DEFAULT,
     HOUSEHOLDS_MAX,
     SPEED_DEFAULT,
     SPEED_MAX,
     UpRefused,
 )
-from commonwatt.simulate import (
+from commonwatt.demonstration.meter_process import FieldFailed
+from commonwatt.demonstration.simulation import (
     DAYS_MAX,
     SimulationResult,
     simulate,
     simulate_on_fabric,
 )
-from commonwatt.simulate import HOUSEHOLDS_MAX as SIMULATED_MAX
-from commonwatt.up import PORT_DEFAULT, run_up
+from commonwatt.demonstration.simulation import HOUSEHOLDS_MAX as SIMULATED_MAX
+from commonwatt.terminal.formats import kwh, money
+from commonwatt.wiring.garbage_collection import collect_seldom
+from commonwatt.wiring.ledger_choice import LedgerKind
+from commonwatt.wiring.up import PORT_DEFAULT, run_up
 from ledger_network.port import Invalid, Unknown
 from meter_oracle.simulated.device import FaultKind
 

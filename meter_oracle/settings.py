@@ -12,13 +12,13 @@ from typing import Annotated
 
 import msgspec
 
-from chaincode.clock import RATE_MAX
-from chaincode.readings import NODES_MAX, OracleSet
+from chaincode.area.clock import RATE_MAX
+from chaincode.metering.reports import NODES_MAX, OracleSet
 from identity.did import resolve_did_key
 from identity.errors import IdentityError
+from meter_oracle.drivers.sources import MeterSource
+from meter_oracle.peers.transport import TlsFiles, split_address
 from meter_oracle.schedule import NS_PER_S
-from meter_oracle.sources import MeterSource
-from meter_oracle.transport import TlsFiles, split_address
 
 FILE_BYTES_MAX = 16 * 1024 * 1024  # ten thousand meters
 METERS_MAX = 10_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from commonwatt.bench.fabric_network import PORTS, on_free_ports
-from ledger_network.fabric.consortium import Consortium
+from commonwatt.bench.fabric.network import PORTS, on_free_ports
+from ledger_network.fabric.consortium.definition import Consortium
 
 WORKER = "PYTEST_XDIST_WORKER"  # `gw0`, `gw1` and so on; not set where there is one process
 WORKERS_MAX = 5

@@ -24,7 +24,7 @@ from tortoise.exceptions import BaseORMException, DBConnectionError, Operational
 from tortoise.migrations.executor import MigrationExecutor
 from tortoise.transactions import in_transaction
 
-from api.read_model.kept_rows import KeptRows
+from api.read_model.row_cache import KeptRows
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"

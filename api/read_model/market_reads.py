@@ -18,9 +18,9 @@ from api.read_model.records import (
     SlotRecord,
     ZoneRecord,
 )
-from chaincode.market_rules import MarketRules
-from chaincode.readings import OracleSet
-from chaincode.sheets import Step
+from chaincode.area.rules import MarketRules
+from chaincode.metering.reports import OracleSet
+from chaincode.orders.sheets import Step
 from chaincode.state import Dated
 
 POINTS_MAX = 2_000  # prices or readings in one answer: 20 days of quarter hours

@@ -15,8 +15,8 @@ import msgspec
 from api.read_model.batch import Batch
 from api.read_model.registry import Registry
 from api.read_model.statements import AMEND_ORDER, CANCEL_ORDER, OPEN_SLOT, PUT_ORDER
-from chaincode.orders import OrdersChanged, TokensAnswer
-from chaincode.sheets import (
+from chaincode.orders.handlers import OrdersChanged, TokensAnswer
+from chaincode.orders.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
     SHEET_BYTES_MAX,

@@ -16,8 +16,8 @@ from api.read_model.database import Database, Row
 from api.read_model.paging import Columns, Where, count_of, key_of, rows_of
 from api.read_model.records import OrderRecord, Page, TradeRecord
 from api.read_model.states import order_state, trade_state
-from chaincode.queries import OrderState
-from chaincode.sheets import Step
+from chaincode.orders.sheets import Step
+from chaincode.queries.market import OrderState
 
 _STEPS = msgspec.json.Decoder(list[Step])
 _PATH = msgspec.json.Decoder(list[str])

@@ -13,21 +13,25 @@ from typing import TypeVar
 
 import msgspec
 
-from chaincode.clearing import MatchedTrade
-from chaincode.meter_queries import MeteredAnswer, ReadingsAnswer, ReadingsArguments
-from chaincode.postings import Posting
-from chaincode.queries import (
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.clearing.run import MatchedTrade
+from chaincode.metering.readings import VersionedReading
+from chaincode.queries.market import (
     BookAnswer,
     BookArguments,
     OrdersAnswer,
-    PageArguments,
     PostingsAnswer,
     TraderArguments,
     TradesAnswer,
 )
-from chaincode.settled import MeterSettled
-from chaincode.slots import SlotArguments
-from chaincode.stored_readings import VersionedReading
+from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
+from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from ledger_network.port import Invalid, Ledger, Member
 
 AGAIN_S = 0.2

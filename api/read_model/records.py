@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
-from chaincode.queries import OrderState
+from chaincode.queries.market import OrderState
 
 R = TypeVar("R")
 

@@ -25,15 +25,15 @@ from api.read_model.statements import (
     SET_LOCKED,
     SET_PAUSED,
 )
-from chaincode.acts import Act
-from chaincode.balances import Payment, PaymentArguments
-from chaincode.clock import Clock, ClockArguments
-from chaincode.market_rules import RulesArguments
-from chaincode.meters import MeterArguments
-from chaincode.readings import OracleArguments, OracleSet
-from chaincode.registry import InitialiseArguments, OrganisationArguments, Participant
+from chaincode.accounts.balances import Payment, PaymentArguments
+from chaincode.area.clock import Clock, ClockArguments
+from chaincode.area.rules import RulesArguments
+from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
+from chaincode.consortium.acts import Act
+from chaincode.consortium.registry import InitialiseArguments, OrganisationArguments, Participant
+from chaincode.metering.meters import MeterArguments
+from chaincode.metering.reports import OracleArguments, OracleSet
 from chaincode.state import encode
-from chaincode.zones import AreaArguments, PauseArguments, ZoneArguments
 from ledger_network.port import Happened
 
 Handler = Callable[[msgspec.Raw, Happened, Registry, Batch], None]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 
 from api.read_model.database import Database
-from chaincode.clock import Clock
-from chaincode.market_rules import MarketRules
+from chaincode.area.clock import Clock
+from chaincode.area.rules import MarketRules
 from chaincode.state import Dated, at_slot, with_version
 
 

@@ -31,16 +31,18 @@ from api.read_model.statements import (
     PUT_TRADE,
     SETTLE_TRADE,
 )
-from chaincode.book import trader_of
-from chaincode.clearing import MatchedTrade, SlotCleared
-from chaincode.correction import SlotCorrected
-from chaincode.delivery import Contract, retire_in_order
-from chaincode.disputes import DisputeAct
-from chaincode.postings import Posting
-from chaincode.readings import Report
-from chaincode.settled import MeterSettled
-from chaincode.settlement import SlotSettled
-from chaincode.slots import GateArguments
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.clearing.order_book import trader_of
+from chaincode.clearing.run import MatchedTrade, SlotCleared
+from chaincode.metering.reports import Report
+from chaincode.settlement.correction import SlotCorrected
+from chaincode.settlement.delivery import Contract, retire_in_order
+from chaincode.settlement.disputes import DisputeAct
+from chaincode.settlement.run import SlotSettled
+from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.slots.gate import GateArguments
 from chaincode.state import encode
 from ledger_network.port import Happened
 

@@ -1,11 +1,11 @@
 """States of orders and trades, computed when they are read; the rule is that of the contract.
 
-`chaincode.queries` has the same rule over the ledger's rows, and a test compares the two.
+`chaincode.queries.market` has the same rule over the ledger's rows, and a test compares the two.
 """
 
 from __future__ import annotations
 
-from chaincode.queries import OrderState
+from chaincode.queries.market import OrderState
 
 
 def trade_state(phase: str, *, slot: int, disputed: bool, now_s: int) -> OrderState:

@@ -14,11 +14,11 @@ import strawberry
 from strawberry.dataloader import DataLoader
 from strawberry.extensions import SchemaExtension
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import UNAUTHENTICATED
-from api.guard import Admission
+from api.graphql.guard.admission import Admission
 from api.services import Services
-from api.session import RequestContext, Sessions
+from api.sign_in.session import RequestContext, Sessions
 
 Loaders: TypeAlias = dict[str, DataLoader[object, object]]
 

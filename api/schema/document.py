@@ -13,7 +13,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from api.guard import AdmittedOnly
+from api.graphql.guard.admission import AdmittedOnly
 from api.schema.context import Asking
 from api.schema.mutations import Mutation
 from api.schema.queries import Query
@@ -47,7 +47,7 @@ def make_schema(*, mutation: type | None = Mutation, is_guarded: bool = True) ->
 
 
 def market_schema() -> strawberry.Schema:
-    """Everything, for everybody; rights are rows of `api.access`."""
+    """Everything, for everybody; rights are rows of `api.access.table`."""
     return make_schema()
 
 

@@ -2,7 +2,7 @@
 
 One row per list: the arguments it takes, the type of its nodes, how its pages are read, and a
 column for each plain field of a node. A column is a field of the record, or made of some;
-`api.plan` reads what a selection needs and puts the columns together to answers. What a resolver
+`api.graphql.fast_path.list_plan` reads what a selection needs and puts the columns together to answers. What a resolver
 of the same field says (`*_node` beside each type) and what the column says is the same, which a
 test holds over all fields.
 """
@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
-from api.access import Viewer
+from api.access.table import Viewer
+from api.graphql.fast_path.selection import NotPlain
 from api.read_model.records import Page
 from api.schema import lists
 from api.schema.accounts import rule_of
 from api.schema.pages import Listing
 from api.schema.scalars import SAFE_INTEGER_MAX
 from api.schema.trading import counterparty_of, order_id, side_of
-from api.selection import NotPlain
 from api.services import Services
 
 INT_MAX = 2**31 - 1  # of GraphQL's own Int

@@ -1,12 +1,13 @@
 """The lists that come in pages or spans: what each asks of the read model, rows checked.
 
-Resolvers and the compiled plan (`api.plan`) both read through these, so that a list is the same
+Resolvers and the compiled plan (`api.graphql.fast_path.list_plan`) both read through these, so that a list is the same
 list however it is asked for.
 """
 
 from __future__ import annotations
 
-from api.access import Viewer, scope
+from api.access.table import Viewer, scope
+from api.access.visible_rows import visible_owner
 from api.faults import FORBIDDEN
 from api.read_model.records import (
     CertificateRecord,
@@ -19,7 +20,6 @@ from api.read_model.records import (
     TradeRecord,
 )
 from api.schema.pages import Listing, check_range
-from api.schema.visible import visible_owner
 from api.services import Services
 
 SPAN_SLOTS_MAX = 2_000  # slots of one question for prices or readings: three weeks of quarter hours

@@ -12,7 +12,8 @@ from typing import TypeVar, cast
 
 from strawberry.dataloader import DataLoader
 
-from api.access import Subject, may_see_row
+from api.access.table import Subject, may_see_row
+from api.access.visible_rows import posting_owner, visible_postings
 from api.faults import NOT_FOUND
 from api.read_model.records import (
     HealthRecord,
@@ -23,7 +24,6 @@ from api.read_model.records import (
     TradeRecord,
 )
 from api.schema.context import Info, require_viewer
-from api.schema.visible import posting_owner, visible_postings
 
 BATCH_MAX = 500  # keys of one question
 

@@ -17,7 +17,7 @@ from api.schema.context import Info, require_viewer
 from api.schema.enums import Role
 from api.schema.scalars import Money, Time, money
 from api.schema.trading import order_id
-from api.session import Issued
+from api.sign_in.session import Issued
 
 
 @strawberry.type(description="A nonce to sign, good once.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from strawberry import ID
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import NOT_FOUND
 from api.read_model.records import HealthRecord, MeterRecord, Page
 from api.schema import lists, people
@@ -17,7 +17,7 @@ from api.schema.metering import OfferProposal, OracleNode, is_heard, is_well, me
 from api.schema.pages import PAGE_MAX
 from api.schema.scalars import Energy, Price, Time
 from api.services import Services
-from chaincode.market_rules import MarketRules
+from chaincode.area.rules import MarketRules
 from chaincode.state import Dated
 
 OPEN_SLOTS_MAX = 200  # slots that are named as open; two days of quarter hours

@@ -1,6 +1,6 @@
 """Every query: what is asked of the read model, and whose rows are shown.
 
-Who may ask a field at all is decided before (`api.access`); here only rows are.
+Who may ask a field at all is decided before (`api.access.table`); here only rows are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from typing import Annotated
 import strawberry
 from strawberry import ID
 
-from api.access import scope
+from api.access.table import scope
+from api.access.visible_rows import may_see, visible_owner
 from api.faults import ARGUMENT_RANGE, NOT_FOUND
 from api.schema import lists, loading
 from api.schema.accounts import (
@@ -36,7 +37,6 @@ from api.schema.pages import Connection, connect
 from api.schema.people import Client, Viewer, client_node
 from api.schema.scalars import Time
 from api.schema.trading import Order, Trade, order_node, read_order_id, trade_node
-from api.schema.visible import may_see, visible_owner
 
 From = Annotated[Time, strawberry.argument(name="from")]
 To = Annotated[Time, strawberry.argument(name="to")]

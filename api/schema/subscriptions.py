@@ -14,14 +14,14 @@ from collections.abc import AsyncGenerator, Iterable
 import strawberry
 from strawberry import ID
 
-from api.access import Viewer
+from api.access.table import Viewer
+from api.access.visible_rows import own_account
 from api.read_model.records import PriceRecord, TradeRecord
 from api.schema import lists
 from api.schema.accounts import Balance, balance_node
 from api.schema.context import Info, require_viewer
 from api.schema.market import PricePoint, Slot, price_node, slot_node
 from api.schema.trading import Trade, trade_node
-from api.schema.visible import own_account
 from api.services import Services
 
 TRADES_MAX = 500  # trades of one trader in a slot that one change may bring

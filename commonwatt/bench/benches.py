@@ -16,7 +16,7 @@ from commonwatt.bench import (
     project,
     write,
 )
-from commonwatt.bench.fabric_benches import FABRIC_BENCHES
+from commonwatt.bench.fabric.benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
 BENCHES: Mapping[str, Callable[[], list[Figure]]] = {

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.readings import Report
+from chaincode.metering.reports import Report
 from commonwatt.bench.figure import Figure
-from commonwatt.demonstration import (
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DSO,
@@ -32,15 +32,15 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.simulation import START_S
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
-from meter_oracle.certificates import make_certificates
-from meter_oracle.ensemble import Seat, run_nodes, sources_of
+from meter_oracle.drivers.sources import ModbusSource
+from meter_oracle.node.assembly import Seat, run_nodes, sources_of
+from meter_oracle.peers.certificates import make_certificates
+from meter_oracle.peers.ledger_gateway import LedgerSide
 from meter_oracle.settings import MarketSettings, TimingSettings
 from meter_oracle.simulated.fleet import Fleet, MarketClock, SimulatedMeter
-from meter_oracle.sources import ModbusSource
-from meter_oracle.submitting import LedgerSide
 
 METERS = 500
 RATE = 90

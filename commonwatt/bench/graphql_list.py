@@ -15,7 +15,7 @@ import orjson
 
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.served import HOUSEHOLDS, NEIGHBOURS, Caller, served
-from commonwatt.demonstration import make_cast
+from commonwatt.demonstration.cast import make_cast
 
 ROUNDS = 7
 REQUESTS = 600  # of one round

@@ -13,10 +13,10 @@ import time
 from collections.abc import Iterator
 
 from api.faults import ApiFault
-from api.guard import Guard
-from api.scan import DOCUMENT_BYTES_MAX
+from api.graphql.guard.admission import Guard
+from api.graphql.guard.query_cost import ALIASES_MAX, REPEATED_MAX
+from api.graphql.guard.text_scan import DOCUMENT_BYTES_MAX
 from api.schema.document import market_schema
-from api.walk import ALIASES_MAX, REPEATED_MAX
 from commonwatt.bench.figure import Figure
 
 BYTES_MAX = 65_536

@@ -11,15 +11,15 @@ from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
-from chaincode.readings import LEAVES_MAX, Leaf
-from chaincode.sheets import SheetOrder
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from chaincode.metering.reports import LEAVES_MAX, Leaf
+from chaincode.orders.sheets import SheetOrder
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.demonstration import AREA, DSO, ORACLE, SLOT_S, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, DSO, ORACLE, SLOT_S, market_rules, seed_chain
 from identity.keys import PrivateKey, SignatureCheck, verify_many
 from ledger_network.port import Member
-from meter_oracle.reports import make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
 
 CORES = 2
 ROUNDS = 5

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import orjson
 
-from api.dashboard import build
+from api.server.dashboard_build import build
 from commonwatt.bench.figure import Figure
 
 ADDRESS = re.compile(r"Open (http://\S+) ")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.sheets import TOKENS_MAX, SheetOrder, TokensArguments
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import (
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     ORGANISATIONS,
@@ -24,7 +24,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S, VirtualClock
+from commonwatt.demonstration.simulation import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 

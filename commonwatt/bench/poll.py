@@ -18,10 +18,10 @@ import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 
 from commonwatt.bench.figure import Figure
-from meter_oracle.driver import open_driver
-from meter_oracle.modbus import ModbusLink
-from meter_oracle.sources import ModbusSource, SourcesFile
-from meter_oracle.sunspec import discover
+from meter_oracle.drivers.driver import open_driver
+from meter_oracle.drivers.modbus.link import ModbusLink
+from meter_oracle.drivers.modbus.sunspec import discover
+from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
 METERS = 500
 UNITS = 50  # meters on a port
@@ -29,7 +29,7 @@ READS = 6  # of each meter in a round
 PAIRS = 5
 REACH = 0.8
 DEADLINE_S = 20.0  # all meters are asked at once, so the last answer waits for all others
-_SIMULATE = "from commonwatt.meter_command import app; app()"
+_SIMULATE = "from commonwatt.commands.meter import app; app()"
 
 
 class Round(NamedTuple):

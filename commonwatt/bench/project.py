@@ -14,10 +14,10 @@ from pathlib import Path
 
 from api.read_model.projection import Projection
 from api.read_model.reads import ReadModel, open_read_model
-from chaincode.sheets import TOKENS_MAX, SheetOrder
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.demonstration import DSO, SLOT_S
+from commonwatt.demonstration.cast import DSO, SLOT_S
 
 ROUNDS = 5
 TRANSACTIONS = 10  # of a round, each a full batch of one-order sheets

@@ -25,19 +25,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.app import listen, make_app, serve
-from api.logs import configure_logs
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import listen, make_app, serve
+from api.server.logs import configure_logs
 from api.services import Services
-from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
+from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.contract import Contract
-from chaincode.sheets import SheetOrder
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
+from chaincode.orders.sheets import SheetOrder
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.collector import collect_seldom
-from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
+from commonwatt.wiring.garbage_collection import collect_seldom
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

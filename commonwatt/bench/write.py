@@ -12,11 +12,11 @@ import time
 
 import orjson
 
-from chaincode.sheets import SheetOrder, TokensArguments
+from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.bench.served import Caller, serve_until, services_of
-from commonwatt.demonstration import RETAILERS, SLOT_S
+from commonwatt.demonstration.cast import RETAILERS, SLOT_S
 from ledger_network.port import Member
 
 HOUSEHOLDS = 4

@@ -21,18 +21,18 @@ from typing import Self, TypeVar
 import msgspec
 
 from identity.verification import Verification
-from ledger_network.embedded.committer import Committer, Cut
+from ledger_network.embedded.commit.committer import Committer, Cut
+from ledger_network.embedded.commit.proposal import Proposal, Request, Simulator
 from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.envelope import (
+from ledger_network.embedded.folder import DataFolder, segment_name
+from ledger_network.embedded.log.envelope import (
     NONCE_BYTES,
 )
-from ledger_network.embedded.folder import DataFolder, segment_name
-from ledger_network.embedded.hot_rows import HotRows
-from ledger_network.embedded.lookup import block_of, happened_in, receipt_of
-from ledger_network.embedded.proposal import Proposal, Request, Simulator
-from ledger_network.embedded.snapshots import Snapshots
-from ledger_network.embedded.start import Parts, make_ledger, open_folder, require_same
-from ledger_network.embedded.state_store import StateReader
+from ledger_network.embedded.recovery.start import Parts, make_ledger, open_folder, require_same
+from ledger_network.embedded.state.hot_rows import HotRows
+from ledger_network.embedded.state.lookup import block_of, happened_in, receipt_of
+from ledger_network.embedded.state.snapshots import Snapshots
+from ledger_network.embedded.state.state_store import StateReader
 from ledger_network.port import (
     Block,
     Contract,

@@ -14,9 +14,9 @@ from typing import cast
 
 from pymodbus.server import ModbusTcpServer
 
+from meter_oracle.drivers.sources import POWER_MAX_DEFAULT_W, ModbusSource
 from meter_oracle.simulated.device import Device, FaultKind, FaultRefused, SimulatedMeter
 from meter_oracle.simulated.market_clock import MarketClock, RegisterCurve
-from meter_oracle.sources import POWER_MAX_DEFAULT_W, ModbusSource
 
 UNITS_MAX = 247  # unit ids that Modbus gives to devices
 METERS_MAX = 5_000

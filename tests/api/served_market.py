@@ -20,15 +20,15 @@ import httpx
 import orjson
 from starlette.applications import Starlette
 
-from api.app import make_app
 from api.read_model.projection import Projection
 from api.read_model.reads import open_read_model
+from api.server.app import make_app
 from api.services import AccountRole, EnrolmentResult, Persona, Services
-from api.session import LOGIN_TYP, Login
 from api.settings import ApiSettings
-from chaincode.clock import ClockArguments
+from api.sign_in.session import LOGIN_TYP, Login
+from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from commonwatt.demonstration import (
+from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DSO,
@@ -39,7 +39,7 @@ from commonwatt.demonstration import (
     found,
     make_cast,
 )
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.simulation import START_S
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from api.dashboard import FOLDER, find_node
+from api.server.dashboard_build import FOLDER, find_node
 from tests.browser.first_load import FIRST_LOAD_BYTES_MAX, files_named, first_load_bytes
 from tests.house.tree import ROOT
 
@@ -18,7 +18,7 @@ DEADLINE_S = 300  # a slow line
 BUILD = """
 import sys
 from pathlib import Path
-from api.dashboard import BuildFailed, build
+from api.server.dashboard_build import BuildFailed, build
 try:
     print(build(print, folder=Path(sys.argv[1])))
 except BuildFailed as error:

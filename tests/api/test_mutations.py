@@ -13,14 +13,14 @@ import pytest
 from graphql import parse
 
 from api import orders
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import ApiFault
+from api.graphql.fast_path.list_plan import Plans
 from api.orders import submit
-from api.plan import Plans
-from chaincode.sheets import SheetOrder, TokensArguments
-from commonwatt.demonstration import RETAILERS, make_cast
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from commonwatt.demonstration.cast import RETAILERS, make_cast
 from ledger_network.port import Conflict, Ledger, Member, Receipt, Unknown
-from tests.api.plan_records import ListedReads, services_over
+from tests.api.graphql.fast_path.plan_records import ListedReads, services_over
 from tests.api.served_market import CLERK, GRID, SLOT, served
 from tests.api.traded_slot import PLACE, SELL, amend, cancel, place, sheet
 

@@ -9,8 +9,8 @@ import msgspec
 
 from api.schema.overview import open_slots
 from chaincode.state import Dated
-from commonwatt.demonstration import SLOT_S, TIME_ZONE, market_rules
-from commonwatt.simulate import START_S
+from commonwatt.demonstration.cast import SLOT_S, TIME_ZONE, market_rules
+from commonwatt.demonstration.simulation import START_S
 from tests.api.served_market import SLOT, served
 from tests.api.traded_slot import SELL, place, sheet
 

@@ -12,19 +12,19 @@ import httpx
 import msgspec
 import pytest
 
-from api.app import make_app
 from api.oracle_health import OFF_MS_MAX, WORD_BYTES_MAX, WORDS_AT_ONCE
 from api.read_model.reads import open_read_model
 from api.read_model.records import HealthRecord
 from api.schema.metering import HEARD_MS_MAX
-from chaincode.readings import OracleArguments
-from commonwatt.demonstration import AREA, CHANNEL, ORACLE, Cast
+from api.server.app import make_app
+from chaincode.metering.reports import OracleArguments
+from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.port import Member, Position
-from meter_oracle.health_telling import HEALTH_TYP, Finding, HealthWord
+from meter_oracle.health.teller import HEALTH_TYP, Finding, HealthWord
 from tests.api.served_market import OPERATOR, ORIGIN, SLOT, Client, served
 
 JOSE = {"Content-Type": "application/jose"}

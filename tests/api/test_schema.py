@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 from api.schema.document import regulator_schema, sdl
 from api.schema.enums import SlotPhase
-from chaincode.slots import Phase
-from commonwatt.demonstration import RETAILERS, ZONES
+from chaincode.slots.gate import Phase
+from commonwatt.demonstration.cast import RETAILERS, ZONES
 from tests.api.served_market import CLERK, GRID, OPERATOR, REGULATOR, SLOT, served
 from tests.api.traded_slot import BUY, Market, trade
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from api.access import Viewer
+from api.access.table import Viewer
 from api.faults import ApiFault
-from api.guard import Guard
-from api.hub import QUEUE_MAX, Hub
+from api.graphql.guard.admission import Guard
+from api.live.subscriptions import QUEUE_MAX, Hub
 from api.read_model.projection import Changed
 from api.schema.document import make_schema
-from api.session import RequestContext
-from commonwatt.demonstration import AREA, Home
+from api.sign_in.session import RequestContext
+from commonwatt.demonstration.cast import AREA, Home
 from ledger_network.port import Position
 from tests.api.served_market import SLOT, Client, served
 from tests.api.traded_slot import DEADLINE_S, Market, trade
@@ -191,7 +191,7 @@ def test_who_falls_behind_is_ended_and_the_others_are_not() -> None:
 def test_there_is_room_for_so_many_subscriptions_and_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.hub.SUBSCRIPTIONS_MAX", 2)
+    monkeypatch.setattr("api.live.subscriptions.SUBSCRIPTIONS_MAX", 2)
 
     async def story() -> None:
         hub = Hub(Source())

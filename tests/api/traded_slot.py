@@ -12,12 +12,12 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from chaincode.clock import ClockArguments
-from chaincode.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import AREA, CHANNEL, DSO, SLOT_S, Cast, Home, market_rules
-from commonwatt.metering import SignedByAll
-from commonwatt.operation import Operation
+from chaincode.area.clock import ClockArguments
+from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, Cast, Home, market_rules
+from commonwatt.demonstration.member_duties import Operation
+from commonwatt.demonstration.simulated_reports import SignedByAll
 from identity.canonical import encode
 from identity.jws import sign_compact
 from ledger_network.port import Member

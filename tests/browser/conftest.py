@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from api.dashboard import FOLDER, build
+from api.server.dashboard_build import FOLDER, build
 from tests.browser.double import Double, served
 from tests.browser.looks import launch
 

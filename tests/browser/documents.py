@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from api.dashboard import FOLDER
+from api.server.dashboard_build import FOLDER
 
 _CONSTANT = re.compile(r"const (\w+) =\s*(?:`([^`]*)`|\"([^\"\n]*)\");")
 _INLINE = re.compile(r"\"(subscription \{[^\"]*)\"")

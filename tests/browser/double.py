@@ -29,8 +29,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from api.assets import asset_response, read_assets
-from api.headers import SecurityHeaders
+from api.server.assets import asset_response, read_assets
+from api.server.headers import SecurityHeaders
 from api.services import Role
 from identity.did import did_key
 from identity.keys import PrivateKey

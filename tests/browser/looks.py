@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from api.dashboard import DIST
+from api.server.dashboard_build import DIST
 from tests.browser.double import ROLES, Double, served
 
 SIZES = {"phone": (390, 844), "desktop": (1440, 900)}

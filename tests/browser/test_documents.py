@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from api.access import Reader, is_allowed
-from api.dashboard import FOLDER
-from api.guard import Guard, Kind
+from api.access.table import Reader, is_allowed
+from api.graphql.guard.admission import Guard, Kind
 from api.schema.document import market_schema, regulator_schema
+from api.server.dashboard_build import FOLDER
 from tests.browser.documents import Written, documents
 from tests.browser.double import SDL
 

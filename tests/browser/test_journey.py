@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from commonwatt.market_plan import SPEED_DEFAULT
+from commonwatt.demonstration.market_plan import SPEED_DEFAULT
 from tests.browser.looks import SIZES
 from tests.browser.newcomer import join, kept_keys, place
-from tests.commonwatt.running_market import running_market
+from tests.commonwatt.wiring.running_market import running_market
 
 SETTLED_DEADLINE_MS = 180_000  # some slots of ten seconds, on a machine with other work
 LASTS_S = 600  # all tests of this module together

@@ -21,19 +21,19 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chaincode.contract import Contract
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, unheard
-from commonwatt.demonstration import ORACLE
-from commonwatt.personas import REGULATOR
-from ledger_network.fabric.consortium import read_consortium
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
+from commonwatt.demonstration.cast import ORACLE
+from commonwatt.demonstration.personas import REGULATOR
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.consortium.profile import profile
 from ledger_network.fabric.gateway.client import Gateway
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.probe import until
-from ledger_network.fabric.processes import Process
-from ledger_network.fabric.profile import profile
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.runtime.probe import until
+from ledger_network.fabric.runtime.processes import Process
 from tests.browser.looks import become, settle
 from tests.browser.newcomer import join, place
-from tests.commonwatt.running_market import address_of, market, stop
+from tests.commonwatt.wiring.running_market import address_of, market, stop
 from tests.own_ports import on_own_ports
 
 pytestmark = pytest.mark.network

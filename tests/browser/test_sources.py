@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from api.dashboard import check
+from api.server.dashboard_build import check
 
 
 def test_sources_hold_their_types_and_pass_their_own_tests() -> None:

@@ -12,17 +12,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from chaincode.balances import ACCOUNTS, Account, Totals
-from chaincode.book import BOOKS, BookPage, page_part, trader_of
-from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
-from chaincode.correction import CAUSES
-from chaincode.defaults import DEFAULT_KIND
-from chaincode.desk import ORDERS, StoredOrder
-from chaincode.postings import Posting, Vat
-from chaincode.settled import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
-from chaincode.slots import SLOTS, Slot
-from chaincode.state import slot_part
-from chaincode.zones import AreaName
+from chaincode.accounts.balances import ACCOUNTS, Account, Totals
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.area.zones import AreaName
+from chaincode.clearing.order_book import (
+    BOOKS,
+    BookPage,
+    trader_of,
+)
+from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade, ZoneClearing
+from chaincode.orders.order_batch import ORDERS, StoredOrder
+from chaincode.settlement.correction import CAUSES
+from chaincode.settlement.defaults import DEFAULT_KIND
+from chaincode.settlement.settled_slot import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled
+from chaincode.slots.gate import SLOTS, Slot
+from chaincode.state import (
+    page_part,
+    slot_part,
+)
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
 from tests.chaincode.settlement.reference import Books as SettledSlowly
 from tests.chaincode.settlement.reference import Line, settle_slowly

@@ -13,20 +13,35 @@ from hashlib import sha256
 import msgspec
 import pytest
 
-from chaincode import clearing, context, correction, estimates, metered, runs, settled, settlement
-from chaincode.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
-from chaincode.book import BOOKS
-from chaincode.clearing import CLEARINGS, TRADES, MatchedTrade
+from chaincode import context
+from chaincode.accounts.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.zones import LANES
+from chaincode.clearing import run as clearing
+from chaincode.clearing.order_book import BOOKS
+from chaincode.clearing.run import CLEARINGS, TRADES, MatchedTrade
+from chaincode.consortium.registry import PARTICIPANTS, Participant
 from chaincode.context import PrivateKey
-from chaincode.desk import ORDERS, OrderRow, StoredOrder
-from chaincode.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
-from chaincode.postings import Posting
-from chaincode.readings import COLLECTION, Leaf, Reading, reading_key
-from chaincode.registry import PARTICIPANTS, Participant
-from chaincode.settled import METER_PAGES, POSTINGS, SETTLEMENTS, MeterSettled, SlotSettlement
-from chaincode.slots import SLOTS
+from chaincode.metering import estimates
+from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
+from chaincode.metering.reports import COLLECTION, Leaf, Reading, reading_key
+from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
+from chaincode.settlement import correction
+from chaincode.settlement import meter_balances as metered
+from chaincode.settlement import run as settlement
+from chaincode.settlement import settled_slot as settled
+from chaincode.settlement.settled_slot import (
+    METER_PAGES,
+    POSTINGS,
+    SETTLEMENTS,
+    MeterSettled,
+    SlotSettlement,
+)
+from chaincode.slots import runs
+from chaincode.slots.gate import SLOTS
 from chaincode.state import Dated, R, Row, Side, Table, slot_part
-from chaincode.zones import LANES
 from identity.canonical import encode
 from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town
 

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chaincode.balances import Payment
-from chaincode.desk import StoredOrder
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules, RulesArguments
-from chaincode.readings import Recorded
-from chaincode.sheets import SheetOrder, Step
-from chaincode.slots import GateArguments, SlotArguments
-from chaincode.stored_readings import READING_VERSIONS_MAX, Leaf
-from chaincode.zones import PauseArguments
+from chaincode.accounts.balances import Payment
+from chaincode.area.fees import FeeRow
+from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.zones import PauseArguments
+from chaincode.metering.readings import READING_VERSIONS_MAX, Leaf
+from chaincode.metering.reports import Recorded
+from chaincode.orders.order_batch import StoredOrder
+from chaincode.orders.sheets import SheetOrder, Step
+from chaincode.slots.gate import GateArguments, SlotArguments
 from tests.chaincode.books_model import Books
-from tests.chaincode.order_model import Orders
+from tests.chaincode.orders.order_model import Orders
 from tests.chaincode.town import (
     AREA,
     DSO,

@@ -12,17 +12,23 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.acts import ACT_TYP, Act, ActArguments
-from chaincode.balances import Account, OwnerArguments, PaymentArguments
-from chaincode.clock import ClockArguments
+from chaincode.accounts.balances import Account, OwnerArguments, PaymentArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.area.fees import FeeRow
+from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
+from chaincode.area.zones import AreaArguments, ZoneArguments
+from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
+from chaincode.consortium.registry import (
+    InitialiseArguments,
+    OrganisationArguments,
+    ParticipantArguments,
+)
 from chaincode.errors import Refused
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules, RulesArguments
-from chaincode.meters import MeterArguments
-from chaincode.orders import TokenAnswer, TokensAnswer
-from chaincode.readings import Leaf, OracleArguments, OracleSet, ReportArguments
-from chaincode.registry import InitialiseArguments, OrganisationArguments, ParticipantArguments
-from chaincode.sheets import (
+from chaincode.metering.meters import MeterArguments
+from chaincode.metering.reports import Leaf, OracleArguments, OracleSet, ReportArguments
+from chaincode.orders.handlers import TokenAnswer, TokensAnswer
+from chaincode.orders.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
     SHEET_TYP,
@@ -33,15 +39,13 @@ from chaincode.sheets import (
     Step,
     TokensArguments,
 )
-from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
-from chaincode.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from chaincode.zones import AreaArguments, ZoneArguments
-from commonwatt.seeded import Draw, SeedChain
+from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from meter_oracle.reports import make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
 from tests.chaincode.dict_engine import CHANNEL, DictEngine, SortedView
 
 AREA, ROOT, ZONES = "town", "root", ("east", "west")

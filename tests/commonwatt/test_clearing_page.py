@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from commonwatt.auction import run_auction
+from commonwatt.commands.auction import run_auction
 
 PAGE = Path(__file__).parents[2] / "docs" / "concepts" / "clearing.md"
 WORKED = re.compile(r"```json\n(?P<book>.*?)```\n```answer\n(?P<answer>.*?)```", re.DOTALL)

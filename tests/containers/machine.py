@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.install import cache_folder
+from ledger_network.fabric.binaries.install import cache_folder
 
 CONTAINERS_CONF = Path(__file__).parent / "containers.conf"
 PROGRAMS = ("podman", "runc", "iptables", "debootstrap")

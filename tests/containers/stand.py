@@ -11,15 +11,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from commonwatt.market_compose import DATABASE, DEMONSTRATION, market_services
-from commonwatt.network_compose import Composed
-from commonwatt.staged_market import StagedMarket, read_staged_market
-from ledger_network.fabric.consortium import Consortium, Node
-from ledger_network.fabric.install import install
-from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.probe import until
-from ledger_network.fabric.processes import Process, process_of
-from ledger_network.fabric.profile import Profile, profile
+from commonwatt.commands.network_compose import Composed
+from commonwatt.deploy.market_compose import DATABASE, DEMONSTRATION, market_services
+from commonwatt.deploy.staged_market import StagedMarket, read_staged_market
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import Consortium, Node
+from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
+from ledger_network.fabric.consortium.profile import Profile, profile
+from ledger_network.fabric.runtime.probe import until
+from ledger_network.fabric.runtime.processes import Process, process_of
 from tests.containers.machine import run
 from tests.house.tree import ROOT
 

@@ -13,16 +13,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
-from chaincode.queries import AreaAnswer, SlotView
-from chaincode.slots import SlotArguments
-from chaincode.zones import AreaName
-from commonwatt.demonstration import AREA, DSO, SLOT_S
-from commonwatt.market_compose import API, DATABASE, ORACLES, compose_file
-from ledger_network.fabric.compose import AGREEMENT
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.probe import until
+from chaincode.queries.market import AreaAnswer, SlotView
+from chaincode.slots.gate import SlotArguments
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S
+from commonwatt.deploy.market_compose import API, DATABASE, ORACLES, compose_file
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.images.compose import AGREEMENT
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import until
 from ledger_network.port import Member
 from tests.containers.machine import base_image, require_podman, run
 from tests.containers.stand import HOUSEHOLDS, READY_S, TAG, Stand

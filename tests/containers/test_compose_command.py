@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from commonwatt.market_compose import compose_file
-from commonwatt.network_compose import Composed, compose, join
-from ledger_network.fabric.consortium import read_consortium
+from commonwatt.commands.network_compose import Composed, compose, join
+from commonwatt.deploy.market_compose import compose_file
+from ledger_network.fabric.consortium.definition import read_consortium
 
 pytestmark = pytest.mark.network
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from commonwatt.market_compose import (
+from commonwatt.deploy.market_compose import (
     API,
     DATABASE,
     DEMONSTRATION,
@@ -18,8 +18,8 @@ from commonwatt.market_compose import (
     ORACLES,
     compose_file,
 )
-from ledger_network.fabric.compose import AGREEMENT
-from ledger_network.fabric.consortium import read_consortium
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.images.compose import AGREEMENT
 from tests.house.tree import ROOT
 
 FILE = ROOT / "docker-compose.yaml"
@@ -36,7 +36,7 @@ def on_network(network: str) -> set[str]:
 
 
 def test_file_is_what_the_generator_writes() -> None:
-    command = ".venv/bin/python -m commonwatt.market_compose > docker-compose.yaml"
+    command = ".venv/bin/python -m commonwatt.deploy.market_compose > docker-compose.yaml"
 
     assert FILE.read_bytes() == compose_file(CONSORTIUM), f"write it anew: {command}"
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.image_building import (
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.images.image_building import (
     ImagesFault,
     find_engine,
     stage_fabric,
     stage_python,
 )
-from ledger_network.fabric.install import install
 
 
 def program(folder: Path, name: str, *, code: int) -> None:

@@ -10,17 +10,17 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from api.settings import load_settings
-from commonwatt.api_serving import read_market
-from commonwatt.ledger_side import read_ledger_side
-from commonwatt.market_compose import API, DATABASE, LEDGER_SIDE, MEMBERS, METERS, ORACLES
-from commonwatt.market_material import make_market_material, market_root
-from commonwatt.staged_market import StagedMarket, read_staged_market, stage_market
+from commonwatt.deploy.market_compose import API, DATABASE, LEDGER_SIDE, MEMBERS, METERS, ORACLES
+from commonwatt.deploy.market_material import make_market_material, market_root
+from commonwatt.deploy.staged_market import StagedMarket, read_staged_market, stage_market
+from commonwatt.wiring.api_service import read_market
+from commonwatt.wiring.ledger_gateway import read_ledger_side
 from identity.did import did_key
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.container_material import make_container_material
-from ledger_network.fabric.install import install
-from ledger_network.fabric.material import Material
-from meter_oracle.ensemble import read_key
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.images.container_material import make_container_material
+from ledger_network.fabric.operations.material import Material
+from meter_oracle.node.assembly import read_key
 from meter_oracle.settings import NodeSettings, read_settings
 
 pytestmark = pytest.mark.network

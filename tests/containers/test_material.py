@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.compose import AGREEMENT, PACKAGE_ENVIRONMENT
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.container_material import make_container_material
-from ledger_network.fabric.install import install
-from ledger_network.fabric.material import Material, NetworkFault
-from ledger_network.fabric.placement import NetworkFolder
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.consortium.placement import NetworkFolder
+from ledger_network.fabric.images.compose import AGREEMENT, PACKAGE_ENVIRONMENT
+from ledger_network.fabric.images.container_material import make_container_material
+from ledger_network.fabric.operations.material import Material, NetworkFault
 from tests.own_ports import on_own_ports
 
 CONSORTIUM = read_consortium()

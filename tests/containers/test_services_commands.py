@@ -9,10 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from commonwatt import demonstration_command
-from commonwatt.ledger_side import ledger_side
-from commonwatt.network_waiting import await_network
-from commonwatt.staged_market import stage_market
+from commonwatt.commands import demonstration as demonstration_command
+from commonwatt.deploy.staged_market import stage_market
+from commonwatt.wiring.ledger_gateway import ledger_side
+from commonwatt.wiring.network_readiness import await_network
 
 app = typer.Typer()
 app.command("await")(await_network)

@@ -8,15 +8,15 @@ from typing import Any, Self
 
 import httpx
 
-from api.session import LOGIN_TYP, Login
-from chaincode.sheets import SheetOrder
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import CHANNEL, Home
+from api.sign_in.session import LOGIN_TYP, Login
+from chaincode.orders.sheets import SheetOrder
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import CHANNEL, Home
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from ledger_network.fabric.probe import until
+from ledger_network.fabric.runtime.probe import until
 
 ORDER = "visitor-1"
 CONTRACT = "commonwatt"

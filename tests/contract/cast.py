@@ -12,9 +12,9 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules
-from chaincode.tariffs import ResidualPrices
+from chaincode.area.fees import FeeRow
+from chaincode.area.rules import MarketRules
+from chaincode.area.tariffs import ResidualPrices
 from identity.did import did_key
 from identity.keys import PrivateKey
 from ledger_network.port import Ledger, Receipt

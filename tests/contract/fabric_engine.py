@@ -23,14 +23,14 @@ from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
 from identity.verification import Verification
 from ledger_network import port
-from ledger_network.embedded.export import export
-from ledger_network.fabric.agreement import Agreement, definition
-from ledger_network.fabric.consortium import parse_consortium
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.profile import profile
-from ledger_network.fabric.service import contract_handler
+from ledger_network.embedded.recovery.export import export
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import parse_consortium
+from ledger_network.fabric.consortium.profile import profile
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.ledger.service import contract_handler
+from ledger_network.fabric.operations.contract_rollout import Agreement, definition
+from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Conflict, Happened, Member, Position, Receipt
 from tests.contract.cast import Call, Clock
 from tests.contract.copying import CopyingContract

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from chaincode.fees import FeeRow
-from chaincode.market_rules import MarketRules
-from chaincode.readings import Leaf
+from chaincode.area.fees import FeeRow
+from chaincode.area.rules import MarketRules
+from chaincode.metering.reports import Leaf
 from tests.contract import ladders
 from tests.contract.cast import (
     AREA,

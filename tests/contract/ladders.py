@@ -11,10 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from chaincode.acts import ACT_TYP, ActArguments
-from chaincode.disputes import DISPUTE_TYP, DisputeArguments
+from chaincode.consortium.acts import ACT_TYP, ActArguments
 from chaincode.errors import Refused
-from chaincode.readings import (
+from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     ReportArguments,
@@ -22,7 +21,8 @@ from chaincode.readings import (
     leaf_bytes,
     merkle_root,
 )
-from chaincode.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
+from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
+from chaincode.settlement.disputes import DISPUTE_TYP, DisputeArguments
 from identity.canonical import encode
 from identity.jws import sign_compact
 from tests.contract.cast import AREA, DSO, did_of, key_of

@@ -14,33 +14,50 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from chaincode.acts import ActAnswer, ActArguments
-from chaincode.balances import AccountAnswer, OwnerArguments, Payment, PaymentArguments, Totals
-from chaincode.clock import ClockArguments
-from chaincode.disputes import DisputeAnswer, DisputeArguments
-from chaincode.market_rules import RulesArguments
-from chaincode.meters import MeterArguments
-from chaincode.orders import TokenAnswer, TokensAnswer
-from chaincode.postings import Posting
-from chaincode.queries import (
+from chaincode.accounts.balances import (
+    AccountAnswer,
+    OwnerArguments,
+    Payment,
+    PaymentArguments,
+    Totals,
+)
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.clock import ClockArguments
+from chaincode.area.rules import RulesArguments
+from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
+from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
+from chaincode.consortium.acts import ActAnswer, ActArguments
+from chaincode.consortium.registry import (
+    InitialiseArguments,
+    OrganisationArguments,
+    ParticipantArguments,
+)
+from chaincode.metering.meters import MeterArguments
+from chaincode.metering.reports import Leaf, OracleArguments, OracleSet
+from chaincode.orders.handlers import TokenAnswer, TokensAnswer
+from chaincode.orders.sheets import TokensArguments
+from chaincode.queries.market import (
     OrdersAnswer,
     OrderView,
-    PageArguments,
     PostingsAnswer,
     SlotView,
     TraderArguments,
     TradesAnswer,
     TradeView,
 )
-from chaincode.readings import Leaf, OracleArguments, OracleSet
-from chaincode.registry import InitialiseArguments, OrganisationArguments, ParticipantArguments
-from chaincode.sheets import TokensArguments
-from chaincode.slots import GateArguments, SeedArguments, SlotAnswer, SlotArguments
-from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
-from chaincode.zones import AreaArguments, AreaName, ZoneArguments
+from chaincode.settlement.disputes import DisputeAnswer, DisputeArguments
+from chaincode.slots.gate import (
+    GateArguments,
+    PageArguments,
+    SeedArguments,
+    SlotAnswer,
+    SlotArguments,
+)
 from identity.did import did_key
 from ledger_network.port import Member, Receipt
-from meter_oracle.reports import SignedReport, make_report, sign_report
+from meter_oracle.agreement.report import SignedReport, make_report, sign_report
 from tests.contract.cast import (
     AREA,
     DEPOSIT_NANO,

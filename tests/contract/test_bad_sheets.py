@@ -6,7 +6,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from chaincode.sheets import AMEND_TYP, SHEET_TYP
+from chaincode.orders.sheets import AMEND_TYP, SHEET_TYP
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey

@@ -11,9 +11,9 @@ import pytest
 from chaincode.auctions.book import AuctionRules, Book, Order, Zone
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.errors import Refused
-from chaincode.queries import BookAnswer, BookArguments, OpenOrdersAnswer
-from chaincode.sheets import TokensArguments
-from chaincode.slots import SlotArguments
+from chaincode.orders.sheets import TokensArguments
+from chaincode.queries.market import BookAnswer, BookArguments, OpenOrdersAnswer
+from chaincode.slots.gate import SlotArguments
 from tests.contract.cast import (
     AREA,
     DSO,

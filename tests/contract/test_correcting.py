@@ -7,12 +7,14 @@ import itertools
 import msgspec
 import pytest
 
-from chaincode.correction import CausesAnswer
 from chaincode.errors import Refused
-from chaincode.meter_queries import MeteredAnswer
-from chaincode.queries import PageArguments
-from chaincode.readings import Leaf
-from chaincode.slots import SlotArguments
+from chaincode.metering.reports import Leaf
+from chaincode.queries.meters import MeteredAnswer
+from chaincode.settlement.correction import CausesAnswer
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from tests.contract.cast import (
     AREA,
     DSO,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.balances import PaymentArguments
-from chaincode.clock import ClockArguments
+from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.tariffs import ResidualArguments, ResidualPrices
+from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
-from chaincode.market_rules import MarketRules, RulesArguments
-from chaincode.orders import TokensAnswer
-from chaincode.queries import AreaAnswer, SeedChainView
-from chaincode.sheets import TokensArguments
-from chaincode.slots import GateArguments, SeedArguments, SlotArguments
-from chaincode.tariffs import ResidualArguments, ResidualPrices
-from chaincode.zones import AreaName
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import TokensArguments
+from chaincode.queries.market import AreaAnswer, SeedChainView
+from chaincode.slots.gate import GateArguments, SeedArguments, SlotArguments
 from ledger_network.port import Conflict
 from tests.contract.cast import (
     AREA,

@@ -6,15 +6,17 @@ import msgspec
 import pytest
 
 from chaincode.errors import Refused
-from chaincode.meter_queries import (
+from chaincode.metering.reports import leaf_bytes, merkle_root
+from chaincode.queries.meters import (
     MeteredAnswer,
     MetersAnswer,
     MetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
 )
-from chaincode.queries import PageArguments
-from chaincode.readings import leaf_bytes, merkle_root
+from chaincode.slots.gate import (
+    PageArguments,
+)
 from tests.contract.cast import AREA, GUEST, ORACLE, R1, R2, REGULATOR, SLOT, SLOT_S, did_of
 from tests.contract.market import Market
 

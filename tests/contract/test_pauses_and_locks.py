@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from chaincode.area.zones import AreaName, CapacityArguments, PauseArguments
 from chaincode.errors import Refused
-from chaincode.queries import AreaAnswer
-from chaincode.zones import AreaName, CapacityArguments, PauseArguments
+from chaincode.queries.market import AreaAnswer
 from tests.contract.cast import AREA, DSO, EAST, R2, ROOT, SLOT, SLOT_S, WEST
 from tests.contract.market import Market
 from tests.contract.tokens import order_of

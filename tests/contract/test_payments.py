@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaincode.balances import Payment, PaymentArguments
+from chaincode.accounts.balances import Payment, PaymentArguments
 from chaincode.errors import Refused
 from tests.contract.cast import AREA, MILLION, R1, R2, SLOT, SLOT_S, did_of
 from tests.contract.market import Market

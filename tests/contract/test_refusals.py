@@ -12,13 +12,13 @@ from typing import TypeAlias
 
 import pytest
 
+from chaincode.area.rules import RulesArguments
+from chaincode.area.tariffs import ResidualArguments, ResidualPrices
+from chaincode.area.zones import AreaArguments, CapacityArguments, PauseArguments, ZoneArguments
+from chaincode.consortium.registry import OrganisationArguments, ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
-from chaincode.market_rules import RulesArguments
-from chaincode.meters import MeterArguments
-from chaincode.registry import OrganisationArguments, ParticipantArguments
-from chaincode.slots import SeedArguments
-from chaincode.tariffs import ResidualArguments, ResidualPrices
-from chaincode.zones import AreaArguments, CapacityArguments, PauseArguments, ZoneArguments
+from chaincode.metering.meters import MeterArguments
+from chaincode.slots.gate import SeedArguments
 from tests.contract import ladders
 from tests.contract.cast import (
     DSO,
@@ -41,7 +41,7 @@ from tests.contract.tokens import order_of
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
     "LANE_BUSY",  # test_clearing_again.py: it takes a slot too large for one transaction
-    "REPORT_LATE",  # in the middle of a run: tests/chaincode/test_late_readings.py
+    "REPORT_LATE",  # in the middle of a run: tests/chaincode/settlement/test_late_readings.py
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",
     "READ_ONLY",

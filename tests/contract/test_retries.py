@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from chaincode import contract
+from chaincode.area.rules import RulesArguments
+from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
+from chaincode.area.zones import CapacityArguments, PauseArguments
+from chaincode.consortium.registry import OrganisationArguments
 from chaincode.errors import Refused
-from chaincode.market_rules import RulesArguments
-from chaincode.readings import OracleArguments
-from chaincode.registry import OrganisationArguments
-from chaincode.slots import SeedArguments
-from chaincode.tariffs import FeesArguments, ResidualArguments, VatArguments
-from chaincode.zones import CapacityArguments, PauseArguments
+from chaincode.metering.reports import OracleArguments
+from chaincode.slots.gate import SeedArguments
 from ledger_network.port import Receipt
 from tests.contract.cast import (
     AREA,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from chaincode.area.fees import FeeRow
+from chaincode.area.tariffs import VatArguments
 from chaincode.errors import Refused
-from chaincode.fees import FeeRow
-from chaincode.readings import Recorded
-from chaincode.slots import SlotArguments
-from chaincode.tariffs import VatArguments
+from chaincode.metering.reports import Recorded
+from chaincode.slots.gate import SlotArguments
 from tests.contract.cast import (
     AREA,
     DSO,

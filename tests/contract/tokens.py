@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaincode.acts import ACT_TYP, Act
-from chaincode.disputes import DISPUTE_TYP, DisputeAct
-from chaincode.sheets import (
+from chaincode.consortium.acts import ACT_TYP, Act
+from chaincode.orders.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
     SHEET_TYP,
@@ -16,6 +15,7 @@ from chaincode.sheets import (
     SheetOrder,
     Step,
 )
+from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from chaincode.state import Side
 from identity.canonical import encode
 from identity.jws import sign_compact

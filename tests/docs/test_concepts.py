@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import get_args
 
-from chaincode.book import LeftOutReason
-from chaincode.queries import OrderState
-from chaincode.slots import Phase
+from chaincode.clearing.order_book import LeftOutReason
+from chaincode.queries.market import OrderState
+from chaincode.slots.gate import Phase
 from tests.house.tree import ROOT
 
 CONCEPTS = ROOT / "docs" / "concepts"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from chaincode.market_rules import MarketRules
+from chaincode.area.rules import MarketRules
 from tests.house.tree import ROOT
 
 TEXT = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from chaincode.fees import FeeRow
+from chaincode.area.fees import FeeRow
 from tests.contract.cast import DSO, R1, R2, Rules, market_rules
 from tests.contract.embedded_engine import EmbeddedEngine
 from tests.contract.market import Market

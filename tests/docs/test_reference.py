@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from commonwatt.reference.pages import generated_pages
-from commonwatt.reference.picture import draw_market
+from commonwatt.docs_generator.pages import generated_pages
+from commonwatt.docs_generator.picture import draw_market
 from tests.house.tree import ROOT
 
 DOCS = ROOT / "docs"

@@ -8,9 +8,9 @@ import re
 import msgspec
 
 from chaincode.contract import NAME
-from chaincode.sheets import Sheet
-from commonwatt.auction import run_auction
-from commonwatt.demonstration import CHANNEL, make_cast
+from chaincode.orders.sheets import Sheet
+from commonwatt.commands.auction import run_auction
+from commonwatt.demonstration.cast import CHANNEL, make_cast
 from tests.house.tree import ROOT
 
 TEXT = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")

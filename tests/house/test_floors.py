@@ -13,7 +13,11 @@ import pytest
 
 from tests.house.tree import PACKAGES, ROOT
 
-MODULES = ("ledger_network/port.py", "ledger_network/embedded/engine.py", "chaincode/orders.py")
+MODULES = (
+    "ledger_network/port.py",
+    "ledger_network/embedded/engine.py",
+    "chaincode/orders/handlers.py",
+)
 
 
 def contracts() -> str:
@@ -27,9 +31,10 @@ def lint(folder: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[s
     for package in (*PACKAGES, "chaincode/auctions", "chaincode/shim", "ledger_network/embedded"):
         (folder / package).mkdir(parents=True, exist_ok=True)
         (folder / package / "__init__.py").touch()
-    for path in MODULES:
-        (folder / path).touch()
-    for path, statement in imports.items():
+    for path, statement in {**dict.fromkeys(MODULES, ""), **imports}.items():
+        room = (folder / path).parent
+        room.mkdir(exist_ok=True)
+        (room / "__init__.py").touch()
         (folder / path).write_text(statement + "\n", encoding="utf-8")
     (folder / "pyproject.toml").write_text(contracts(), encoding="utf-8")
     script = "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
@@ -47,17 +52,17 @@ def lint(folder: Path, imports: dict[str, str]) -> subprocess.CompletedProcess[s
     ("path", "statement"),
     [
         ("identity/keys.py", "import chaincode"),
-        ("chaincode/orders.py", "import ledger_network.port"),
+        ("chaincode/orders/handlers.py", "import ledger_network.port"),
         ("ledger_network/port.py", "import api"),
         ("api/reads.py", "import meter_oracle"),
         ("api/reads.py", "import commonwatt"),
         ("api/reads.py", "import ledger_network.embedded.engine"),
-        ("meter_oracle/consensus.py", "from ledger_network import embedded"),
-        ("chaincode/orders.py", "import time"),
-        ("chaincode/orders.py", "def place():\n    from random import choice"),
+        ("meter_oracle/agreement/consensus.py", "from ledger_network import embedded"),
+        ("chaincode/orders/handlers.py", "import time"),
+        ("chaincode/orders/handlers.py", "def place():\n    from random import choice"),
         ("chaincode/auctions/uniform.py", "import os.path"),
-        ("chaincode/orders.py", "from decimal import Decimal"),
-        ("chaincode/orders.py", "import numpy"),
+        ("chaincode/orders/handlers.py", "from decimal import Decimal"),
+        ("chaincode/orders/handlers.py", "import numpy"),
         ("identity/keys.py", "import numpy as np"),
     ],
 )
@@ -72,11 +77,11 @@ def test_lawful_imports_pass(tmp_path: Path) -> None:
     answer = lint(
         tmp_path,
         {
-            "api/reads.py": "import ledger_network.port, chaincode.orders, identity, time",
-            "meter_oracle/consensus.py": "from ledger_network.port import Ledger",
-            "ledger_network/embedded/engine.py": "import os, chaincode.orders, ledger_network.port",
-            "chaincode/orders.py": "import identity, hashlib",
-            "chaincode/shim/server.py": "import socket, asyncio, chaincode.orders",
+            "api/reads.py": "import ledger_network.port, chaincode.orders.handlers, identity, time",
+            "meter_oracle/agreement/consensus.py": "from ledger_network.port import Ledger",
+            "ledger_network/embedded/engine.py": "import os, chaincode.orders.handlers, ledger_network.port",
+            "chaincode/orders/handlers.py": "import identity, hashlib",
+            "chaincode/shim/server.py": "import socket, asyncio, chaincode.orders.handlers",
             "chaincode/auctions/uniform.py": "import numpy",
             "identity/keys.py": "import secrets",
             "commonwatt/cli.py": "import api, meter_oracle, ledger_network.embedded.engine, numpy",

@@ -86,7 +86,7 @@ def test_division_belongs_to_units_and_auctions() -> None:
 
     assert not rule.applies("chaincode/units.py")
     assert not rule.applies("chaincode/auctions/uniform.py")
-    assert rule.applies("chaincode/settlement.py")
+    assert rule.applies("chaincode/settlement/run.py")
 
 
 def test_no_escape_is_idle() -> None:

@@ -56,10 +56,10 @@ def test_every_module_is_imported_or_an_entry_point() -> None:
 def test_module_that_nobody_imports_is_found() -> None:
     tree = [
         Source("chaincode/__init__.py", ""),
-        Source("chaincode/orders.py", "from chaincode import state"),
+        Source("chaincode/orders/handlers.py", "from chaincode import state"),
         Source("chaincode/state.py", "import chaincode.state"),
         Source("chaincode/lost.py", "import chaincode.lost"),
-        Source("commonwatt/cli.py", "from chaincode.orders import place"),
+        Source("commonwatt/cli.py", "from chaincode.orders.handlers import place"),
         Source("commonwatt/__main__.py", "import commonwatt.cli"),
     ]
 

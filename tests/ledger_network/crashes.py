@@ -20,9 +20,9 @@ from random import Random
 
 import msgspec
 
-from ledger_network.embedded.committer import Cut
-from ledger_network.embedded.rebuild import rebuild
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.commit.committer import Cut
+from ledger_network.embedded.recovery.rebuild import rebuild
+from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Conflict, Receipt
 from tests.ledger_network.notebook import Key, Many, Notebook, Place, Places, Put, Span
 from tests.ledger_network.workbench import KILLED, NORTH, DyingDisk, UnsyncedDisk, open_ledger

@@ -9,10 +9,10 @@ from typing import cast
 import msgspec
 import pytest
 
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
+from ledger_network.embedded.commit.validation import KEYS_MAX
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.export import export
-from ledger_network.embedded.validation import KEYS_MAX
+from ledger_network.embedded.recovery.export import export
 from ledger_network.port import Conflict, Receipt
 from tests.ledger_network.notebook import Key, Many, Place, Places, Put, Span, Transfer
 from tests.ledger_network.workbench import (

@@ -13,20 +13,20 @@ import msgspec
 import pytest
 
 from identity.keys import PrivateKey
-from ledger_network.embedded.block import encode_body
-from ledger_network.embedded.block_log import (
+from ledger_network.embedded.commit.committer import Cut
+from ledger_network.embedded.faults import DamagedLog, OtherLedger
+from ledger_network.embedded.folder import DataFolder
+from ledger_network.embedded.log.block import encode_body
+from ledger_network.embedded.log.block_log import (
     FRAME_BYTES,
     SEGMENT_HEADER_BYTES,
     StoredBlock,
     encode_block,
 )
-from ledger_network.embedded.chain import blocks_above, check_chain
-from ledger_network.embedded.committer import Cut
-from ledger_network.embedded.faults import DamagedLog, OtherLedger
-from ledger_network.embedded.folder import DataFolder
-from ledger_network.embedded.rebuild import rebuild
-from ledger_network.embedded.replay import PrivateValues, changes_of, entries_of
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.log.chain import blocks_above, check_chain
+from ledger_network.embedded.recovery.rebuild import rebuild
+from ledger_network.embedded.recovery.replay import PrivateValues, changes_of, entries_of
+from ledger_network.embedded.recovery.verify import verify
 from tests.ledger_network.notebook import Place, Places, Put
 from tests.ledger_network.workbench import NORTH, open_ledger, put_all, run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Conflict, Happened, Position
 from tests.ledger_network.notebook import Key, Put

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.embedded.committer import Cut
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.commit.committer import Cut
+from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Invalid, Receipt, Unknown
 from tests.ledger_network.notebook import Key, Place, Places, Put
 from tests.ledger_network.workbench import NORTH, FullDisk, open_ledger, put_all, run, value_of

@@ -8,10 +8,10 @@ import contextlib
 import msgspec
 import pytest
 
-from chaincode.orders import TokensAnswer
-from chaincode.sheets import TokensArguments
-from ledger_network.fabric.chain import happened_in
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import TokensArguments
 from ledger_network.fabric.gateway.block import Block, Transaction
+from ledger_network.fabric.ledger.chain import happened_in
 from ledger_network.port import Position
 from tests.ledger_network.fabric.grounds import DSO, StandingNetwork
 

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chaincode.errors import Refused
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.rebuild import rebuild
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.recovery.rebuild import rebuild
+from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Conflict, Receipt
 from tests.ledger_network.notebook import Key, Keys, Notebook, Put, Span, Transfer
 from tests.ledger_network.workbench import NORTH, open_ledger

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.embedded.block_log import FRAME_BYTES, SEGMENT_HEADER_BYTES
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.faults import DamagedLog, LedgerBusy, OtherLedger
-from ledger_network.embedded.rebuild import rebuild
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.log.block_log import FRAME_BYTES, SEGMENT_HEADER_BYTES
+from ledger_network.embedded.recovery.rebuild import rebuild
+from ledger_network.embedded.recovery.verify import verify
 from tests.ledger_network.notebook import Key, Notebook, Place, Places, Put
 from tests.ledger_network.workbench import NORTH, open_ledger, put_all, run, value_of
 

@@ -13,10 +13,10 @@ import pytest
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
 from chaincode.errors import Refused
 from identity.keys import PrivateKey
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.export import export
-from ledger_network.embedded.verify import verify
+from ledger_network.embedded.recovery.export import export
+from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Invalid, Ledger, Member, Receipt
 from tests.ledger_network.notebook import (
     Key,

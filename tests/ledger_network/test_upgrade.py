@@ -16,12 +16,12 @@ import msgspec
 import pytest
 
 from chaincode.contract import NAME, Contract
-from chaincode.orders import ORDERS_PER_ROW_MAX
-from chaincode.sheets import TokensArguments
-from chaincode.slots import SlotArguments
-from ledger_network.embedded.export import export
-from ledger_network.embedded.rebuild import rebuild
-from ledger_network.embedded.verify import verify
+from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
+from chaincode.orders.sheets import TokensArguments
+from chaincode.slots.gate import SlotArguments
+from ledger_network.embedded.recovery.export import export
+from ledger_network.embedded.recovery.rebuild import rebuild
+from ledger_network.embedded.recovery.verify import verify
 from tests.contract.cast import AREA, MEMBERS, MILLION, R1, SLOT, WEST, Clock, Rules
 from tests.contract.embedded_engine import CHANNEL, SEED, EmbeddedEngine, TestedEmbedded
 from tests.contract.held import HeldContract

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger_network.embedded.block import version_at
-from ledger_network.embedded.hot_rows import HotRows
-from ledger_network.embedded.simulation import RangeRead, ReadSet
-from ledger_network.embedded.state_store import Version
-from ledger_network.embedded.validation import RecentWrites
+from ledger_network.embedded.commit.simulation import RangeRead, ReadSet
+from ledger_network.embedded.commit.validation import RecentWrites
+from ledger_network.embedded.log.block import version_at
+from ledger_network.embedded.state.hot_rows import HotRows
+from ledger_network.embedded.state.state_store import Version
 
 KEYS = "abcde"
 State = dict[str, int]  # versions of keys that are there

@@ -17,7 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from chaincode.context import Context
-from ledger_network.embedded.committer import Cut
+from ledger_network.embedded.commit.committer import Cut
 from ledger_network.embedded.disk import Disk
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member, Receipt

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from api.dashboard import build
+from api.server.dashboard_build import build
 from tests.house.tree import PACKAGES, ROOT
 
 # One test installs what the others use, so one worker runs them all.
@@ -109,7 +109,7 @@ def test_wheel_holds_packages_type_markers_data_and_licences(wheel: Path) -> Non
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert "commonwatt/data/simbench/simbench-week-2016-06-13.csv" in names
     assert "commonwatt/data/simbench/README.md" in names
-    assert {"api/dashboard/dist/index.html", "api/dashboard.py"} <= names
+    assert {"api/dashboard/dist/index.html", "api/server/dashboard_build.py"} <= names
     assert not [name for name in names if "node_modules" in name or name.endswith((".ts", ".tsx"))]
     (info,) = {name.split("/")[0] for name in names if ".dist-info/" in name}
     assert {f"{info}/licenses/LICENSE", f"{info}/licenses/NOTICE"} <= names
@@ -165,7 +165,7 @@ def test_unreadable_book_is_refused_in_one_line(installed: Path, tmp_path: Path)
 
 def test_profiles_are_read_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     script = (
-        "from commonwatt.profiles import row_of, simbench_week;"
+        "from commonwatt.demonstration.profiles import row_of, simbench_week;"
         "print(len(simbench_week().columns['PV1']), row_of(1781474400))"
     )
 

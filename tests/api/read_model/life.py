@@ -6,9 +6,9 @@ import msgspec
 
 from api.read_model.database import Database
 from api.read_model.tables import TABLES
-from chaincode.market_rules import MarketRules
-from chaincode.readings import Leaf
-from chaincode.zones import PauseArguments
+from chaincode.area.rules import MarketRules
+from chaincode.area.zones import PauseArguments
+from chaincode.metering.reports import Leaf
 from tests.contract.cast import DSO, EAST, SLOT, SLOT_S, WEST
 from tests.contract.market import Market
 

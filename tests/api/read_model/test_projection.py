@@ -11,12 +11,20 @@ import pytest
 
 from api.read_model.projection import Changed, Projection
 from api.read_model.reads import ReadModel, open_read_model
-from chaincode.balances import AccountAnswer, OwnerArguments
+from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.context import Event
-from chaincode.meter_queries import MeteredAnswer, ReadingsAnswer, ReadingsArguments
-from chaincode.queries import OrdersAnswer, PageArguments, SlotView, TraderArguments, TradesAnswer
-from chaincode.sheets import TokensArguments
-from chaincode.slots import SlotArguments
+from chaincode.orders.sheets import TokensArguments
+from chaincode.queries.market import (
+    OrdersAnswer,
+    SlotView,
+    TraderArguments,
+    TradesAnswer,
+)
+from chaincode.queries.meters import MeteredAnswer, ReadingsAnswer, ReadingsArguments
+from chaincode.slots.gate import (
+    PageArguments,
+    SlotArguments,
+)
 from ledger_network.port import Happened, Ledger, Member, Position
 from tests.api.read_model.life import (
     NEXT,

@@ -13,14 +13,24 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chaincode.delivery import Contract, Generation, certify, deliver_in_order, retire_in_order
-from chaincode.fees import FeeRow, Relation, check_rows, fees_of_slot
-from chaincode.postings import (
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.fees import FeeRow, Relation, check_rows, fees_of_slot
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.settlement.delivery import (
+    Contract,
+    Generation,
+    certify,
+    deliver_in_order,
+    retire_in_order,
+)
+from chaincode.settlement.postings import (
     Billing,
     Party,
-    Posting,
     SettledTrade,
-    Vat,
     residual_postings,
     surplus_postings,
     totals,

@@ -6,8 +6,14 @@ import itertools
 
 import pytest
 
-from chaincode.delivery import Contract, Generation, certify, deliver_in_order, retire_in_order
 from chaincode.errors import Broken
+from chaincode.settlement.delivery import (
+    Contract,
+    Generation,
+    certify,
+    deliver_in_order,
+    retire_in_order,
+)
 
 
 def test_every_small_slot_of_three_contracts_delivers_all_that_the_order_allows() -> None:

@@ -6,16 +6,22 @@ from collections.abc import Iterable
 
 import pytest
 
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.fees import FeeRow
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
 from chaincode.errors import Broken
-from chaincode.fees import FeeRow
-from chaincode.postings import (
+from chaincode.settlement.postings import (
     Billing,
     Party,
-    Posting,
     SettledTrade,
-    Vat,
     cancellation_postings,
-    cover_nano,
     residual_postings,
     surplus_postings,
     totals,

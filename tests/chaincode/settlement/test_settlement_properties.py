@@ -7,14 +7,18 @@ from collections.abc import Iterable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaincode.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
-from chaincode.postings import (
+from chaincode.area.fees import FeeRow, Relation, check_rows, highest_cover, matching, relation_of
+from chaincode.area.vat import (
+    Vat,
+)
+from chaincode.clearing.cover import (
+    cover_nano,
+)
+from chaincode.settlement.postings import (
     Billing,
     Party,
     SettledTrade,
-    Vat,
     cancellation_postings,
-    cover_nano,
     residual_postings,
     surplus_postings,
     totals,

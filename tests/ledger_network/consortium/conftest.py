@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.material import Material
-from ledger_network.fabric.placement import NetworkFolder, Placement
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
+from ledger_network.fabric.operations.material import Material
 from tests.ledger_network.consortium.programs import built_programs
 
 

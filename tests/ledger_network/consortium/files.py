@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import msgspec
 
-from ledger_network.fabric.consortium import DEFAULT_FILE, Consortium, parse_consortium
+from ledger_network.fabric.consortium.definition import DEFAULT_FILE, Consortium, parse_consortium
 
 Document = dict[str, Any]
 

@@ -13,9 +13,9 @@ from typing import Self
 
 import msgspec
 
-from ledger_network.fabric.network import SUPERVISOR
-from ledger_network.fabric.probe import until
-from ledger_network.fabric.processes import (
+from ledger_network.fabric.operations.network import SUPERVISOR
+from ledger_network.fabric.runtime.probe import until
+from ledger_network.fabric.runtime.processes import (
     Process,
     Processes,
     Running,

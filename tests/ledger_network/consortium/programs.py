@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ledger_network.fabric.install import Installation, installation
+from ledger_network.fabric.binaries.install import Installation, installation
 
 
 def built_programs() -> Installation:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ledger_network.fabric.consortium import (
+from ledger_network.fabric.consortium.definition import (
     DEFAULT_FILE,
     NODES_MAX,
     PORT_BLOCK,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.install import (
+from ledger_network.fabric.binaries.install import (
     PROGRAMS,
     RELEASE,
     InstallFailed,

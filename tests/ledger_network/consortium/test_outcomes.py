@@ -22,8 +22,8 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
     TamperedEndorsement,
 )
-from ledger_network.fabric.outcomes import outcome_of
-from ledger_network.fabric.service import Refusal
+from ledger_network.fabric.ledger.outcomes import outcome_of
+from ledger_network.fabric.ledger.service import Refusal
 from ledger_network.port import Conflict, Invalid, Unknown
 
 ID = "ab" * 32

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from fabric_protos.peer import collection_pb2, policy_pb2
 
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.material import Material
-from ledger_network.fabric.package import (
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.consortium.package import (
     application_policy,
     collections,
     contract_package,
     package_id,
 )
-from ledger_network.fabric.policies import one_of_each, stored
+from ledger_network.fabric.consortium.policies import one_of_each, stored
+from ledger_network.fabric.operations.material import Material
 from tests.ledger_network.consortium.files import default_document, parsed
 from tests.ledger_network.consortium.programs import built_programs
 

@@ -6,8 +6,8 @@ import pytest
 from fabric_protos.common import policies_pb2
 from fabric_protos.msp import msp_principal_pb2
 
-from ledger_network.fabric.consortium import read_consortium
-from ledger_network.fabric.policies import (
+from ledger_network.fabric.consortium.definition import read_consortium
+from ledger_network.fabric.consortium.policies import (
     Rule,
     Who,
     any_of,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.consortium import Node, Organisation, Site
-from ledger_network.fabric.probe import (
+from ledger_network.fabric.consortium.definition import Node, Organisation, Site
+from ledger_network.fabric.runtime.probe import (
     NotReady,
     PortTaken,
     health,

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger_network.fabric.processes import (
+from ledger_network.fabric.runtime.processes import (
     Process,
     Processes,
     Running,

@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ledger_network.fabric.consortium import ConsortiumInvalid, read_consortium
+from ledger_network.fabric.consortium.definition import ConsortiumInvalid, read_consortium
+from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
+from ledger_network.fabric.consortium.profile import Profile, profile
 from ledger_network.fabric.gateway.endpoint import Endpoint
-from ledger_network.fabric.material import Material
-from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.profile import Profile, profile
+from ledger_network.fabric.operations.material import Material
 from tests.ledger_network.consortium.files import default_document, member, parsed
 
 PLACEMENT = Placement("native", NetworkFolder(Path("network")), Path("builder"))

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from ledger_network.fabric.consortium import (
+from ledger_network.fabric.consortium.definition import (
     NODES_MAX,
     ORDERERS_MIN,
     Collection,

@@ -21,7 +21,7 @@ from chaincode.shim.faults import Rejected
 from chaincode.shim.queries import Page, Row
 from chaincode.shim.transaction import Transaction
 from identity.keys import SignatureCheck
-from ledger_network.fabric.service import (
+from ledger_network.fabric.ledger.service import (
     ABOUT,
     READ,
     ROWS,

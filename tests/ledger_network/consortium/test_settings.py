@@ -12,14 +12,14 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 from fabric_protos.common import common_pb2, configtx_pb2, configuration_pb2, policies_pb2
 
-from ledger_network.fabric.channel_config import channel_plan
-from ledger_network.fabric.consortium import Node, read_consortium
-from ledger_network.fabric.crypto import GenerationFailed, crypto_plan, make_crypto
-from ledger_network.fabric.material import Material, NetworkFault
-from ledger_network.fabric.node_settings import contract_environment, orderer_settings
-from ledger_network.fabric.placement import NetworkFolder, Placement
-from ledger_network.fabric.policies import any_of as any_one_of
-from ledger_network.fabric.policies import approvers, readers, stored, writers
+from ledger_network.fabric.consortium.channel_config import channel_plan
+from ledger_network.fabric.consortium.crypto import GenerationFailed, crypto_plan, make_crypto
+from ledger_network.fabric.consortium.definition import Node, read_consortium
+from ledger_network.fabric.consortium.node_settings import contract_environment, orderer_settings
+from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
+from ledger_network.fabric.consortium.policies import any_of as any_one_of
+from ledger_network.fabric.consortium.policies import approvers, readers, stored, writers
+from ledger_network.fabric.operations.material import Material, NetworkFault
 from tests.ledger_network.consortium.files import default_document, parsed
 from tests.ledger_network.consortium.programs import built_programs
 

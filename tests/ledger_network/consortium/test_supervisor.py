@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger_network.fabric.supervisor import ENDS_WITH_PARENT, LOG_BYTES_MAX, PAUSE_MIN_S
+from ledger_network.fabric.runtime.supervisor import ENDS_WITH_PARENT, LOG_BYTES_MAX, PAUSE_MIN_S
 from tests.ledger_network.consortium.overseen import LIVES, Overseen
 
 
@@ -123,7 +123,7 @@ def test_supervisor_that_is_to_end_with_its_parent_does(overseen: Overseen) -> N
         "sys.stdin.read()"
     )
     command = [
-        *(sys.executable, "-m", "ledger_network.fabric.supervisor"),
+        *(sys.executable, "-m", "ledger_network.fabric.runtime.supervisor"),
         *(str(overseen.folder / name) for name in ("wanted.json", "processes.json")),
     ]
     with subprocess.Popen(

@@ -16,12 +16,11 @@ from typing import Literal
 import msgspec
 from fabric_protos.peer.lifecycle import lifecycle_pb2
 
-from chaincode.readings import reading_key
-from chaincode.zones import AreaArguments, AreaName
-from commonwatt.demonstration import AREA, DSO, ORACLE
+from chaincode.area.zones import AreaArguments, AreaName
+from chaincode.metering.reports import reading_key
+from commonwatt.demonstration.cast import AREA, DSO, ORACLE
 from identity.canonical import encode
-from ledger_network.fabric.agreement import definition
-from ledger_network.fabric.consortium import Node
+from ledger_network.fabric.consortium.definition import Node
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.errors import (
     CommitError,
@@ -30,8 +29,9 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.signing import Identity, SigningIdentity
-from ledger_network.fabric.lifecycle import LIFECYCLE, approval
-from ledger_network.fabric.service import FOREIGN_STATUS, READ, refused_of
+from ledger_network.fabric.ledger.service import FOREIGN_STATUS, READ, refused_of
+from ledger_network.fabric.operations.contract_rollout import definition
+from ledger_network.fabric.operations.lifecycle import LIFECYCLE, approval
 from tests.ledger_network.fabric.grounds import FIRST_SLOT, StandingNetwork
 from tests.ledger_network.fabric.odd_contracts import READ_KEY
 from tests.shim.authority import Authority

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from chaincode.context import Role
-from ledger_network.fabric.profile import Profile, UserProfile
+from ledger_network.fabric.consortium.profile import Profile, UserProfile
 
 LATER = timedelta(seconds=10)  # than its authority's certificate, which begins minutes ago
 LASTS = timedelta(minutes=1)

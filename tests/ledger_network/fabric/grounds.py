@@ -18,33 +18,33 @@ from typing import Any, Self, TypeVar
 
 import msgspec
 
-from chaincode.clock import ClockArguments
+from chaincode.area.clock import ClockArguments
 from chaincode.context import Role
 from chaincode.contract import Contract
-from chaincode.orders import TokensAnswer
-from chaincode.readings import Leaf, reading_key
-from chaincode.sheets import SheetOrder, TokensArguments
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, unheard
-from commonwatt.bidding import sign_sheet
-from commonwatt.demonstration import AREA, DSO, SLOT_S, Cast, found, make_cast
-from commonwatt.simulate import START_S
-from ledger_network.fabric.consortium import (
+from chaincode.metering.reports import Leaf, reading_key
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, Cast, found, make_cast
+from commonwatt.demonstration.simulation import START_S
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import (
     Consortium,
     Node,
     Organisation,
     parse_consortium,
     read_consortium,
 )
-from ledger_network.fabric.engine import FabricLedger
+from ledger_network.fabric.consortium.profile import Profile, profile
 from ledger_network.fabric.gateway.client import Gateway
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network, contract_process
-from ledger_network.fabric.probe import PortTaken, require_free, until
-from ledger_network.fabric.processes import Process, Wanted, read_wanted, write_whole
-from ledger_network.fabric.profile import Profile, profile
-from ledger_network.fabric.status import NetworkStatus, network_status
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.operations.network import Network, contract_process
+from ledger_network.fabric.operations.status import NetworkStatus, network_status
+from ledger_network.fabric.runtime.probe import PortTaken, require_free, until
+from ledger_network.fabric.runtime.processes import Process, Wanted, read_wanted, write_whole
 from ledger_network.port import Member, Receipt
-from meter_oracle.reports import SignedReport, make_report, sign_report
+from meter_oracle.agreement.report import SignedReport, make_report, sign_report
 from tests.own_ports import on_own_ports
 
 T = TypeVar("T")

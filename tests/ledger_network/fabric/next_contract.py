@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from chaincode.contract import Contract
-from commonwatt import contract_command
+from commonwatt.commands import contract as contract_command
 
 VERSION = "2"
 

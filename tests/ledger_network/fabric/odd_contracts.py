@@ -14,8 +14,8 @@ import msgspec
 
 from chaincode.context import Context
 from chaincode.contract import Contract
-from chaincode.readings import COLLECTION
-from commonwatt.contract_command import serve_contract
+from chaincode.metering.reports import COLLECTION
+from commonwatt.commands.contract import serve_contract
 
 OTHER_VERSION = "0.9-odd"
 READ_KEY = "read_key"

@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commonwatt.demonstration import DSO
+from commonwatt.demonstration.cast import DSO
 from identity.canonical import encode
-from ledger_network.fabric.doctor import Finding
+from ledger_network.fabric.consortium.profile import Profile, UserProfile
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.profile import Profile, UserProfile
+from ledger_network.fabric.operations.doctor import Finding
 from ledger_network.port import Invalid, Member, Position
 from tests.ledger_network.fabric.certificates import expired, with_user
 from tests.ledger_network.fabric.grounds import StandingNetwork

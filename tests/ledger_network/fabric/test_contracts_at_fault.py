@@ -9,9 +9,9 @@ import ssl
 import grpc
 import pytest
 
-from commonwatt.demonstration import DSO, RETAILERS
+from commonwatt.demonstration.cast import DSO, RETAILERS
 from identity.canonical import encode
-from ledger_network.fabric.doctor import Finding, examine
+from ledger_network.fabric.operations.doctor import Finding, examine
 from ledger_network.port import Invalid
 from tests.ledger_network.fabric import odd_contracts
 from tests.ledger_network.fabric.grounds import StandingNetwork

@@ -10,15 +10,15 @@ import signal
 
 import pytest
 
-from commonwatt.bench.fabric_failover import (
+from commonwatt.bench.fabric.failover import (
     Strike,
     faults_of,
     kill_leader,
     leading,
     orders_under,
 )
-from commonwatt.bench.fabric_market import fabric_market
-from ledger_network.fabric.network import Network
+from commonwatt.bench.fabric.market import fabric_market
+from ledger_network.fabric.operations.network import Network
 
 pytestmark = pytest.mark.network
 

@@ -10,16 +10,16 @@ import msgspec
 import pytest
 
 from chaincode.contract import Contract
-from commonwatt.bench.fabric_network import unheard
-from commonwatt.demonstration import DSO, ORACLE, RETAILERS
+from commonwatt.bench.fabric.network import unheard
+from commonwatt.demonstration.cast import DSO, ORACLE, RETAILERS
 from identity.canonical import encode
-from ledger_network.fabric import lifecycle
-from ledger_network.fabric.doctor import Finding, examine
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.network import UP, Network
-from ledger_network.fabric.probe import until
-from ledger_network.fabric.service import READ, About
-from ledger_network.fabric.status import contracts_run
+from ledger_network.fabric.ledger.service import READ, About
+from ledger_network.fabric.operations import lifecycle
+from ledger_network.fabric.operations.doctor import Finding, examine
+from ledger_network.fabric.operations.network import UP, Network
+from ledger_network.fabric.operations.status import contracts_run
+from ledger_network.fabric.runtime.probe import until
 from tests.ledger_network.fabric import odd_contracts
 from tests.ledger_network.fabric.grounds import StandingNetwork, small
 

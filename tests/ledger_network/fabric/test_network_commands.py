@@ -9,10 +9,10 @@ import msgspec
 import pytest
 
 from chaincode.contract import Contract
-from ledger_network.fabric.consortium import DEFAULT_FILE
-from ledger_network.fabric.doctor import Finding
-from ledger_network.fabric.profile import Profile
-from ledger_network.fabric.status import LAG_MAX, NetworkStatus
+from ledger_network.fabric.consortium.definition import DEFAULT_FILE
+from ledger_network.fabric.consortium.profile import Profile
+from ledger_network.fabric.operations.doctor import Finding
+from ledger_network.fabric.operations.status import LAG_MAX, NetworkStatus
 from tests.ledger_network.fabric.commands import command
 from tests.ledger_network.fabric.grounds import StandingNetwork
 

@@ -16,14 +16,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commonwatt.bench.fabric_network import CONTRACT_COMMAND, unheard
-from commonwatt.demonstration import DSO
-from ledger_network.fabric.consortium import Node, read_consortium
-from ledger_network.fabric.doctor import DISK_FREE_MIN, RESTARTS_MANY, Finding, examine
-from ledger_network.fabric.install import install
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.probe import PortTaken, health, until
-from ledger_network.fabric.processes import Process, Processes, Running, process_of
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
+from commonwatt.demonstration.cast import DSO
+from ledger_network.fabric.binaries.install import install
+from ledger_network.fabric.consortium.definition import Node, read_consortium
+from ledger_network.fabric.operations.doctor import DISK_FREE_MIN, RESTARTS_MANY, Finding, examine
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.runtime.probe import PortTaken, health, until
+from ledger_network.fabric.runtime.processes import Process, Processes, Running, process_of
 from tests.ledger_network.fabric.certificates import expired, in_place_of
 from tests.ledger_network.fabric.grounds import StandingNetwork
 from tests.own_ports import on_own_ports

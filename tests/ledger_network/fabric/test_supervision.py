@@ -19,15 +19,26 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chaincode.area.zones import (
+    AreaArguments,
+)
+from chaincode.consortium.registry import InitialiseArguments
+from chaincode.context import (
+    Accepted,
+)
 from chaincode.errors import Refused
-from chaincode.registry import InitialiseArguments
-from chaincode.zones import Accepted, AreaArguments
-from commonwatt.demonstration import DSO, ORGANISATIONS
+from commonwatt.demonstration.cast import DSO, ORGANISATIONS
 from identity.did import did_key
-from ledger_network.fabric.doctor import examine
-from ledger_network.fabric.network import UP
-from ledger_network.fabric.probe import NotReady, attended, until
-from ledger_network.fabric.processes import Process, Processes, Running, started_ticks, this_process
+from ledger_network.fabric.operations.doctor import examine
+from ledger_network.fabric.operations.network import UP
+from ledger_network.fabric.runtime.probe import NotReady, attended, until
+from ledger_network.fabric.runtime.processes import (
+    Process,
+    Processes,
+    Running,
+    started_ticks,
+    this_process,
+)
 from ledger_network.port import Member
 from tests.ledger_network.consortium.overseen import LIVES, Overseen
 from tests.ledger_network.fabric.commands import command

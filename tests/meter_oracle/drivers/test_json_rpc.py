@@ -10,9 +10,9 @@ import httpx
 import msgspec
 import pytest
 
-from meter_oracle.json_rpc import JsonRpcMeter
-from meter_oracle.registers import MeterFault, RegisterRead
-from meter_oracle.sources import JsonRpcSource
+from meter_oracle.drivers.json_rpc import JsonRpcMeter
+from meter_oracle.drivers.sources import JsonRpcSource
+from meter_oracle.readings.registers import MeterFault, RegisterRead
 
 NOW_NS = 1_781_524_800_000_000_000
 SOURCE = JsonRpcSource(

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from meter_oracle.driver import MeterDriver, MeterFault, open_driver
-from meter_oracle.sources import ModbusSource, SourcesRefused
+from meter_oracle.drivers.driver import MeterDriver, MeterFault, open_driver
+from meter_oracle.drivers.sources import ModbusSource, SourcesRefused
 
 Answer = Callable[[bytes], bytes]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from meter_oracle.sources import (
+from meter_oracle.drivers.sources import (
     FileDropSource,
     JsonRpcSource,
     MeterSource,

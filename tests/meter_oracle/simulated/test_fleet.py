@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from meter_oracle.driver import MeterDriver, MeterFault, open_driver
+from meter_oracle.drivers.driver import MeterDriver, MeterFault, open_driver
 from meter_oracle.simulated.device import FaultKind, FaultRefused, SimulatedMeter
 from meter_oracle.simulated.fleet import Fleet, FleetRefused
 from meter_oracle.simulated.market_clock import MarketClock

@@ -1,0 +1,223 @@
+"""GraphQL over HTTP: one operation by POST, from its bytes to the bytes of its answer.
+
+Refused before anything is read: another method, another content type, another origin. A body is
+read up to 64 KB; those who trade may send up to 1.2 MB, and then only to place, amend or cancel.
+Then the guard, the table of rights, the schema. Batches are refused: a list is no request.
+
+It speaks ASGI itself: a framework's request and response around it cost as much as the rest of the
+way of a mutation to the ledger and back (`commonwatt bench write`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+from starlette.types import Receive, Scope, Send
+from strawberry import Schema
+from strawberry.types import ExecutionResult
+
+from api.access.table import Viewer, reader_of
+from api.faults import ApiFault, Fault
+from api.graphql.answers import STATUS, told, written
+from api.graphql.fast_path.list_plan import Plans
+from api.graphql.fast_path.selection import Answer, NotPlain
+from api.graphql.guard.admission import Admission, Guard, Kind
+from api.server.headers import RAW_HEADERS
+from api.server.metrics import Metrics
+from api.services import Services
+from api.sign_in.session import RequestContext, Sessions
+
+BODY_BYTES_MAX = 65_536
+BATCH_BODY_BYTES_MAX = 1_258_291  # 1.2 MB: the contract's batch of 1 MB, and its JSON
+BATCH_FIELDS = frozenset({"placeOrders", "amendOrders", "cancelOrders"})
+TRADING_ROLES = frozenset({"HOUSEHOLD", "RETAILER"})
+JSON = "application/json"
+
+METHOD = Fault("METHOD", "GraphQL is asked by POST here.")
+CONTENT_TYPE = Fault("CONTENT_TYPE", f"The content type is not {JSON}.")
+ORIGIN = Fault("ORIGIN", "Pages of another origin may not ask here; it can be set (origins).")
+BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes.")
+BODY_FORM = Fault("BODY_FORM", "The body is no GraphQL request: {reason}.")
+BATCH = Fault("BATCH", "Several operations in one request are not taken; send one.")
+
+log = structlog.get_logger("api")
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A request's body; `extensions` are read over."""
+
+    query: str
+    variables: dict[str, object] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, object] | None = None
+
+
+_asked = msgspec.json.Decoder(Asked)
+_HEADERS = (
+    *RAW_HEADERS, (b"content-type", JSON.encode()), (b"cache-control", b"no-store")
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One schema behind one address. `viewers` says who may ask at all (None: everybody)."""
+
+    schema: Schema
+    guard: Guard
+    services: Services
+    sessions: Sessions
+    metrics: Metrics
+    kinds: frozenset[Kind] = frozenset({"query", "mutation"})
+    require: Callable[[Viewer | None], None] | None = None
+    plans: Plans = field(default_factory=Plans)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer an HTTP request; never raises for what a client sent."""
+        began_s = time.perf_counter()
+        heads = _heads(scope)
+        kind, roots, status = "none", (), 200
+        try:
+            viewer, asked, size = await self._asked(scope["method"], heads, receive)
+            admission = self.guard.admit(
+                asked.query,
+                reader_of(viewer),
+                variables=asked.variables,
+                operation_name=asked.operation_name,
+                kinds=self.kinds,
+            )
+            kind, roots = admission.kind, admission.roots
+            _check_size(size, admission)
+            result = await self._executed(asked, admission, viewer, heads.get("origin"))
+            data, errors = result.data, told(result.errors or (), self.metrics)
+        except ApiFault as fault:
+            status = STATUS.get(fault.code, 400)
+            self.metrics.refused.labels(fault.code).inc()
+            data, errors = None, told([fault], self.metrics)
+        except _Gone:
+            return
+        body = written(data, errors, await self.services.freshness.extensions())
+        await _send(send, status, body)
+        seconds = time.perf_counter() - began_s
+        self.metrics.took(kind, seconds)
+        log.info(
+            "graphql",
+            kind=kind,
+            fields=roots,
+            status=status,
+            code=errors[0]["extensions"]["code"] if errors else None,
+            ms=round(seconds * 1e3, 2),
+        )
+
+    async def _asked(
+        self, method: str, heads: Mapping[str, str], receive: Receive
+    ) -> tuple[Viewer | None, Asked, int]:
+        """Who asks what, and the bytes of the body."""
+        if method != "POST":
+            raise METHOD()
+        if heads.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            raise CONTENT_TYPE()
+        check_origin(heads.get("origin"), self.services)
+        viewer = self.sessions.viewer(heads.get("authorization"))
+        if self.require is not None:
+            self.require(viewer)
+        trades = viewer is not None and viewer.role in TRADING_ROLES
+        limit = BATCH_BODY_BYTES_MAX if trades else BODY_BYTES_MAX
+        body = await _body(heads.get("content-length", "0"), receive, limit)
+        return viewer, _decoded(body), len(body)
+
+    async def _executed(
+        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+    ) -> Answer | ExecutionResult:
+        result = await self._planned(asked, admission, viewer)
+        if result is None:
+            result = await self._standard(asked, admission, viewer, origin)
+        return result
+
+    async def _planned(
+        self, asked: Asked, admission: Admission, viewer: Viewer | None
+    ) -> Answer | None:
+        """The answer where there is a short way to it."""
+        plan = self.plans.plan(admission.document, asked.operation_name)
+        if plan is None:
+            return None
+        try:
+            return await plan.answer(self.services, viewer, asked.variables or {})
+        except NotPlain:
+            return None
+
+    async def _standard(
+        self, asked: Asked, admission: Admission, viewer: Viewer | None, origin: str | None
+    ) -> ExecutionResult:
+        context = RequestContext(viewer, self.services, self.sessions, admission, origin)
+        return await self.schema.execute(
+            asked.query,
+            variable_values=asked.variables,
+            context_value=context,
+            operation_name=asked.operation_name,
+        )
+
+
+def check_origin(origin: str | None, services: Services) -> None:
+    """Raise `ORIGIN` for a page of another origin; programs send none."""
+    if origin is not None and origin not in services.settings.own_origins:
+        raise ORIGIN()
+
+
+class _Gone(Exception):
+    """The client has left before it had sent all of its body."""
+
+
+def _heads(scope: Scope) -> dict[str, str]:
+    """The headers by name; of one that stands twice the first counts."""
+    found: Iterable[tuple[bytes, bytes]] = reversed(scope["headers"])
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
+
+
+async def _body(length: str, receive: Receive, limit: int) -> bytes:
+    """The body, read no further than `limit` bytes; `length` is what its header says."""
+    if not length.isdecimal() or len(length) > 12 or int(length) > limit:
+        raise BODY_TOO_LARGE(limit=limit)
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        piece: bytes = message.get("body", b"")
+        size += len(piece)
+        if size > limit:
+            raise BODY_TOO_LARGE(limit=limit)
+        pieces.append(piece)
+        more = message.get("more_body", False)
+    return b"".join(pieces)
+
+
+async def _send(send: Send, status: int, body: bytes) -> None:
+    headers = [*_HEADERS, (b"content-length", str(len(body)).encode())]
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _decoded(body: bytes) -> Asked:
+    if body.lstrip()[:1] == b"[":
+        raise BATCH()
+    try:
+        return _asked.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BODY_FORM(
+            reason='it is an object with "query", "variables", "operationName"'
+        ) from None
+
+
+def _check_size(size: int, admission: Admission) -> None:
+    """A large body is for orders alone."""
+    if size > BODY_BYTES_MAX and not (
+        admission.kind == "mutation" and BATCH_FIELDS.issuperset(admission.roots)
+    ):
+        raise BODY_TOO_LARGE(limit=BODY_BYTES_MAX)

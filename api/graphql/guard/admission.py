@@ -1,0 +1,240 @@
+"""The guard: what a GraphQL document may cost, decided before it is validated.
+
+Three looks, each linear in what it looks at. The text (`api.graphql.guard.text_scan`) is counted and refused before
+it is parsed. The parsed document is walked once along the types of the schema, each fragment once
+whatever spreads it, with sums that stop at their limits: depth, aliases, fields that repeat (which
+validation would compare pairwise), cost by list sizes, directives, fragments that run in a circle,
+fields that do not exist (told without suggestions), introspection by strangers. Then graphql-core
+validates what is small enough to be validated.
+
+What was let through is remembered by its text. Strawberry's own limiters walk every spread anew
+and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the extension
+that makes a schema execute nothing that was not let through here.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    build_schema,
+    parse,
+    validate,
+)
+from strawberry.extensions import SchemaExtension
+
+from api.access.table import Reader, check_fields
+from api.faults import ApiFault, Fault
+from api.graphql.guard.query_cost import Measure, measure
+from api.graphql.guard.text_scan import COMMENTS_MAX, DOCUMENT_SYNTAX, TOKENS_MAX, scan
+from api.graphql.guard.type_shapes import Types
+
+FRAGMENTS_MAX = 30
+VARIABLES_MAX = 30
+LIST_MAX = 500  # elements of one variable; a batch has as many tokens
+ADMITTED_MAX = 512  # documents remembered: a dashboard has some 40; about 20 KB each
+ERRORS_MAX = 5  # of validation that are told
+
+Kind = Literal["query", "mutation", "subscription"]
+
+DOCUMENT_OPERATIONS = Fault(
+    "DOCUMENT_OPERATIONS", "The document holds {count} operations; send one at a time."
+)
+DOCUMENT_KIND = Fault("DOCUMENT_KIND", "A document defines no types; it asks.")
+OPERATION_NAME = Fault("OPERATION_NAME", "The document has no operation of that name.")
+OPERATION_KIND = Fault("OPERATION_KIND", "A {kind} is not taken here.")
+DOCUMENT_TOO_MANY_FRAGMENTS = Fault(
+    "DOCUMENT_TOO_MANY_FRAGMENTS", "The document has {count} fragments; at most {limit} are read."
+)
+FRAGMENT_TWICE = Fault("FRAGMENT_TWICE", "Fragment {name} is defined twice.")
+FRAGMENT_UNUSED = Fault("FRAGMENT_UNUSED", "Fragment {name} is never spread.")
+VARIABLES_TOO_MANY = Fault("VARIABLES_TOO_MANY", "There are more than {limit} variables.")
+VARIABLES_FORM = Fault(
+    "VARIABLES_FORM", "Variable {name} is neither a plain value nor a list of plain values."
+)
+LIST_TOO_LONG = Fault("LIST_TOO_LONG", "Variable {name} has {count} elements; at most {limit}.")
+DOCUMENT_INVALID = Fault("DOCUMENT_INVALID", "{reason}")
+NOT_ADMITTED = Fault("NOT_ADMITTED", "The document did not pass the guard.")
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A document that was let through: its one operation, the fields it reaches, its roots."""
+
+    document: DocumentNode
+    kind: Kind
+    name: str | None
+    fields: frozenset[str]
+    viewer_fields: frozenset[str]  # those under `Query.viewer`, which strangers never reach
+    roots: tuple[str, ...]
+    has_introspection: bool
+    size_variables: frozenset[str]
+
+    def fields_for(self, reader: Reader) -> frozenset[str]:
+        """The fields that this document executes for `reader`."""
+        return self.fields if reader == "STRANGER" else self.fields | self.viewer_fields
+
+
+class Guard:
+    """Lets documents through for one schema, given as SDL."""
+
+    def __init__(self, sdl: str) -> None:
+        self._schema = build_schema(sdl)
+        self._types = Types(self._schema)
+        self._admitted: OrderedDict[str, Admission] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Documents that are remembered."""
+        return len(self._admitted)
+
+    def admit(
+        self,
+        text: str,
+        reader: Reader,
+        *,
+        variables: Mapping[str, object] | None = None,
+        operation_name: str | None = None,
+        kinds: frozenset[Kind] = frozenset({"query", "mutation"}),
+    ) -> Admission:
+        """The document of `text`, if `reader` may have it executed with these variables.
+
+        Raises an `ApiFault`: of the document, of its variables, or of the reader's rights.
+        """
+        variables = variables or {}
+        _check_variables(variables)
+        admission = self._admitted.get(text)
+        if admission is None:
+            admission = self._look(text, reader, variables)
+            if len(self._admitted) >= ADMITTED_MAX:
+                self._admitted.popitem(last=False)
+            self._admitted[text] = admission
+        else:
+            self._admitted.move_to_end(text)
+            if admission.size_variables:
+                _measured(self._types, admission.document, reader, variables)
+        if admission.has_introspection and reader == "STRANGER":
+            check_fields(reader, ("__schema",))
+        if admission.kind not in kinds:
+            raise OPERATION_KIND(kind=admission.kind)
+        if operation_name is not None and operation_name != admission.name:
+            raise OPERATION_NAME()
+        check_fields(reader, admission.fields_for(reader))
+        return admission
+
+    def _look(self, text: str, reader: Reader, variables: Mapping[str, object]) -> Admission:
+        scan(text)
+        try:
+            document = parse(
+                text,
+                no_location=True,
+                max_lexical_tokens=TOKENS_MAX,
+                max_comments=COMMENTS_MAX,
+            )
+        except GraphQLSyntaxError as error:
+            raise DOCUMENT_SYNTAX(reason=error.description.rstrip(".")) from None
+        found = _measured(self._types, document, reader, variables)
+        operation = _operation(document)
+        errors = validate(self._schema, document, max_errors=ERRORS_MAX, hide_suggestions=True)
+        if errors:
+            raise DOCUMENT_INVALID(reason=" ".join(_words(errors)))
+        return Admission(
+            document=document,
+            kind=operation.operation.value,
+            name=operation.name.value if operation.name else None,
+            fields=frozenset(found.fields),
+            viewer_fields=frozenset(found.viewer_fields),
+            roots=tuple(found.roots),
+            has_introspection=found.has_introspection,
+            size_variables=frozenset(found.size_variables),
+        )
+
+
+class AdmittedOnly(SchemaExtension):
+    """Executes what the guard let through and nothing else.
+
+    The admission is the `admission` of the context; parsing and validating, which the guard has
+    done, are passed over.
+    """
+
+    def on_parse(self) -> Iterator[None]:
+        """Take the document from the admission."""
+        self.execution_context.graphql_document = self._admission().document
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Nothing more to find."""
+        self.execution_context.pre_execution_errors = []
+        yield
+
+    def _admission(self) -> Admission:
+        given: object = getattr(self.execution_context.context, "admission", None)
+        if not isinstance(given, Admission):
+            raise NOT_ADMITTED()
+        return given
+
+
+def _measured(
+    types: Types, document: DocumentNode, reader: Reader, variables: Mapping[str, object]
+) -> Measure:
+    operation = _operation(document)
+    fragments = _fragments(document)
+    found = measure(types, operation, fragments, variables, may_introspect=reader != "STRANGER")
+    for name in fragments:
+        if name not in found.spread:
+            raise FRAGMENT_UNUSED(name=name)
+    return found
+
+
+def _operation(document: DocumentNode) -> OperationDefinitionNode:
+    """The one operation of a document, of which nothing else defines types."""
+    operations: list[OperationDefinitionNode] = []
+    for definition in document.definitions:
+        if isinstance(definition, OperationDefinitionNode):
+            operations.append(definition)
+        elif not isinstance(definition, FragmentDefinitionNode):
+            raise DOCUMENT_KIND()
+    if len(operations) != 1:
+        raise DOCUMENT_OPERATIONS(count=len(operations))
+    if len(operations[0].variable_definitions or ()) > VARIABLES_MAX:
+        raise VARIABLES_TOO_MANY(limit=VARIABLES_MAX)
+    return operations[0]
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    found: dict[str, FragmentDefinitionNode] = {}
+    count = len(document.definitions) - 1
+    if count > FRAGMENTS_MAX:
+        raise DOCUMENT_TOO_MANY_FRAGMENTS(count=count, limit=FRAGMENTS_MAX)
+    for definition in document.definitions:
+        if isinstance(definition, FragmentDefinitionNode):
+            if definition.name.value in found:
+                raise FRAGMENT_TWICE(name=definition.name.value)
+            found[definition.name.value] = definition
+    return found
+
+
+def _check_variables(variables: Mapping[str, object]) -> None:
+    if len(variables) > VARIABLES_MAX:
+        raise VARIABLES_TOO_MANY(limit=VARIABLES_MAX)
+    for name, value in variables.items():
+        if isinstance(value, list):
+            elements: list[object] = value  # pyright: ignore[reportUnknownVariableType]  # JSON has any elements
+            if len(elements) > LIST_MAX:
+                raise LIST_TOO_LONG(name=name[:64], count=len(elements), limit=LIST_MAX)
+            if any(isinstance(element, dict | list) for element in elements):
+                raise VARIABLES_FORM(name=name[:64])
+        elif isinstance(value, dict):
+            raise VARIABLES_FORM(name=name[:64])
+
+
+def _words(errors: list[GraphQLError]) -> Iterator[str]:
+    for error in errors:
+        yield error.message if not isinstance(error, ApiFault) else str(error)

@@ -1,0 +1,4 @@
+"""Who is asking: sign-in by wallet, sessions, access tokens.
+
+Begin with `session.py`.
+"""

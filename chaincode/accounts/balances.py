@@ -1,0 +1,328 @@
+"""Accounts of an area: money and energy certificates, double entry, every sum zero.
+
+Credits append entries under the area's open epoch and touch no balance, so many retailers pay
+in at once. Closing a gate closes the epoch too; then the area's lane, one run at a time, folds
+the entries of closed epochs into the balances. Only the lane changes a balance. A debit reserves
+its amount in the account at once, so that no clearing between now and the folding can spend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import msgspec
+
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.zones import LANES, AreaName, Lane, get_lane
+from chaincode.consortium.registry import PARTICIPANTS
+from chaincode.context import Context
+from chaincode.errors import (
+    AREA_UNKNOWN,
+    FUNDS_INSUFFICIENT,
+    NOT_OWN_CLIENT,
+    PARTICIPANT_UNKNOWN,
+    PAYMENT_EXISTS,
+    Broken,
+)
+from chaincode.state import AccountName, Did, Id, Row, Table, encode
+from chaincode.units import Money
+
+AMOUNT_NANO_MAX = 10**18  # a thousand million currency units in one payment
+
+Amount = Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_NANO_MAX)]
+
+
+class Account(Row, frozen=True, gc=False):
+    """What an owner has in an area.
+
+    `reserved_nano` is cover for matched trades that are not settled, and pay-outs that are not
+    folded. Certificates in Wh:
+    `minted_wh` of this owner's plants = live here + retired by whoever consumed; `retired_wh`
+    is what this owner retired as a consumer.
+    """
+
+    balance_nano: int = 0
+    reserved_nano: int = 0
+    minted_wh: int = 0
+    live_wh: int = 0
+    retired_wh: int = 0
+
+
+class Epoch(Row, frozen=True):
+    """The epoch under which credits append now."""
+
+    open: int
+
+
+class Entry(Row, frozen=True, gc=False):
+    """A credit (or debit) that is not folded into its balance yet.
+
+    `reserved_nano` is what the account reserved for a debit; folding releases it.
+    """
+
+    amount_nano: int
+    reserved_nano: int
+    kind: str
+
+
+class Payment(Row, frozen=True):
+    """A payment between a retailer and its client, by the retailer's reference."""
+
+    area: str
+    participant: str
+    amount_nano: int
+
+
+ACCOUNTS = Table(30, "accounts", Account, ("area", "owner"))
+EPOCHS = Table(31, "epochs", Epoch, ("area",))
+ENTRIES = Table(32, "entries", Entry, ("area", "epoch", "owner", "reference"))
+PAYMENTS = Table(33, "payments", Payment, ("member", "reference"))
+
+
+class PaymentArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A payment of `amount_nano` under the retailer's own `reference`, which makes it once."""
+
+    area: Id
+    participant: Did
+    amount_nano: Amount
+    reference: Id
+
+
+def credit_client(context: Context, arguments: PaymentArguments) -> Payment:
+    """The retailer has been paid outside and credits its client."""
+    return _pay(context, arguments, arguments.amount_nano, "credit")
+
+
+def debit_client(context: Context, arguments: PaymentArguments) -> Payment:
+    """The retailer pays its client out, from what is not reserved."""
+    return _pay(context, arguments, -arguments.amount_nano, "debit")
+
+
+def _pay(context: Context, arguments: PaymentArguments, amount_nano: int, kind: str) -> Payment:
+    member = context.caller.member
+    lane = get_lane(context, arguments.area)
+    participant = PARTICIPANTS.get(context, arguments.participant)
+    if participant is None:
+        raise PARTICIPANT_UNKNOWN(did=arguments.participant)
+    if participant.retailer != member:
+        raise NOT_OWN_CLIENT(did=arguments.participant, retailer=participant.retailer)
+    payment = Payment(
+        area=arguments.area, participant=arguments.participant, amount_nano=amount_nano
+    )
+    earlier = PAYMENTS.get(context, member, arguments.reference)
+    if earlier == payment:
+        return payment
+    if earlier is not None:
+        raise PAYMENT_EXISTS(reference=arguments.reference)
+    if amount_nano < 0:
+        free_nano = available_nano(context, arguments.area, arguments.participant, lane)
+        if free_nano + amount_nano < 0:
+            raise FUNDS_INSUFFICIENT(amount_nano=-amount_nano, available_nano=free_nano)
+    PAYMENTS.put(context, payment, member, arguments.reference)
+    epoch = open_epoch(context, arguments.area)
+    reference = f"{member}.{arguments.reference}"
+    reserved_nano = max(0, -amount_nano)
+    if reserved_nano:
+        _reserve(context, arguments.area, arguments.participant, reserved_nano)
+    for owner, amount, reserved in (
+        (arguments.participant, amount_nano, reserved_nano),
+        (member, -amount_nano, 0),
+    ):
+        entry = Entry(amount_nano=amount, reserved_nano=reserved, kind=kind)
+        ENTRIES.put(context, entry, arguments.area, epoch_part(epoch), owner, reference)
+    context.emit(kind, encode(payment))
+    return payment
+
+
+def _reserve(context: Context, area: str, owner: str, amount_nano: int) -> None:
+    account = ACCOUNTS.get(context, area, owner) or Account()
+    reserved_nano = account.reserved_nano + amount_nano
+    row = msgspec.structs.replace(account, reserved_nano=reserved_nano)
+    ACCOUNTS.put(context, row, area, owner)
+
+
+def available_nano(context: Context, area: str, owner: str, lane: Lane) -> int:
+    """What an owner may take out: balance and unfolded entries less what is reserved.
+
+    A pending debit stands in the reserve already, so its entry counts nothing more.
+    """
+    account = ACCOUNTS.get(context, area, owner) or Account()
+    total = account.balance_nano - account.reserved_nano
+    for epoch in range(lane.unfolded_epoch, open_epoch(context, area) + 1):
+        for _, entry in ENTRIES.range(context, area, epoch_part(epoch), owner):
+            total += entry.amount_nano + entry.reserved_nano
+    return total
+
+
+def open_epoch(context: Context, area: str) -> int:
+    """The epoch under which credits append now."""
+    epoch = EPOCHS.get(context, area)
+    return 0 if epoch is None else epoch.open
+
+
+def close_epoch(context: Context, area: str) -> None:
+    """Close the open epoch: whoever is appending to it conflicts, as at a gate."""
+    EPOCHS.put(context, Epoch(open=open_epoch(context, area) + 1), area)
+
+
+def epoch_part(epoch: int) -> str:
+    """An epoch as part of a key, in text order."""
+    return f"{epoch:012d}"
+
+
+class Books:
+    """The accounts that a run works on, loaded once and written once."""
+
+    def __init__(self, context: Context, area: str) -> None:
+        self._context = context
+        self._area = area
+        self._accounts: dict[str, Account] = {}
+        self._before: dict[str, Account | None] = {}
+        self._folded = False
+
+    def load(self, owners: Iterable[str]) -> None:
+        """Read the accounts of `owners` in one go."""
+        missing = list(dict.fromkeys(owner for owner in owners if owner not in self._accounts))
+        rows = ACCOUNTS.get_many(self._context, [(self._area, owner) for owner in missing])
+        for owner, row in zip(missing, rows, strict=True):
+            self._before[owner] = row
+            self._accounts[owner] = row or Account()
+
+    def account(self, owner: str) -> Account:
+        """The account as it stands in this run."""
+        if owner not in self._accounts:
+            self.load([owner])
+        return self._accounts[owner]
+
+    def change(
+        self,
+        owner: str,
+        *,
+        balance_nano: int = 0,
+        reserved_nano: int = 0,
+        minted_wh: int = 0,
+        live_wh: int = 0,
+        retired_wh: int = 0,
+    ) -> None:
+        """Add to an account; what is reserved or live never goes below zero."""
+        old = self.account(owner)
+        new = Account(
+            balance_nano=old.balance_nano + balance_nano,
+            reserved_nano=old.reserved_nano + reserved_nano,
+            minted_wh=old.minted_wh + minted_wh,
+            live_wh=old.live_wh + live_wh,
+            retired_wh=old.retired_wh + retired_wh,
+        )
+        if new.reserved_nano < 0 or new.live_wh < 0 or new.minted_wh < 0 or new.retired_wh < 0:
+            raise Broken(f"account {owner} in {self._area} would hold {new}")
+        self._accounts[owner] = new
+
+    def post(self, postings: Iterable[Posting]) -> None:
+        """Book postings; they must sum to zero."""
+        total = 0
+        for posting in postings:
+            self.change(posting.account, balance_nano=posting.amount_nano)
+            total += posting.amount_nano
+        if total:
+            raise Broken(f"postings in {self._area} sum to {Money(total)}")
+
+    @property
+    def touched(self) -> int:
+        """Accounts that will be written."""
+        return len(self._accounts)
+
+    def balances_below_zero(self, owners: Iterable[str]) -> list[tuple[str, int]]:
+        """Those of `owners` whose balance is negative, in the order of their names."""
+        return [
+            (owner, self._accounts[owner].balance_nano)
+            for owner in sorted(set(owners))
+            if owner in self._accounts and self._accounts[owner].balance_nano < 0
+        ]
+
+    def write(self) -> None:
+        """Put every account that changed, in the order of their names."""
+        for owner in sorted(self._accounts):
+            if self._accounts[owner] != self._before[owner]:
+                ACCOUNTS.put(self._context, self._accounts[owner], self._area, owner)
+                self._before[owner] = self._accounts[owner]
+
+
+def fold(context: Context, books: Books, area: str, *, rows_max: int) -> bool:
+    """Fold entries of closed epochs into `books`; True when none is left.
+
+    Epochs closed by a committed gate take no more entries, so there is no phantom here.
+    """
+    lane = LANES.get(context, area)
+    if lane is None:
+        raise AREA_UNKNOWN(area=area)
+    epoch = lane.unfolded_epoch
+    rows = 0
+    while epoch < open_epoch(context, area):
+        for rest, entry in ENTRIES.range(context, area, epoch_part(epoch)):
+            if rows == rows_max:
+                LANES.put(context, msgspec.structs.replace(lane, unfolded_epoch=epoch), area)
+                return False
+            owner, reference = rest.split("/")
+            books.change(owner, balance_nano=entry.amount_nano, reserved_nano=-entry.reserved_nano)
+            ENTRIES.delete(context, area, epoch_part(epoch), owner, reference)
+            rows += 1
+        epoch += 1
+    if epoch != lane.unfolded_epoch:
+        LANES.put(context, msgspec.structs.replace(lane, unfolded_epoch=epoch), area)
+    return True
+
+
+class OwnerArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An account's area and owner."""
+
+    area: Id
+    owner: AccountName
+
+
+class AccountAnswer(msgspec.Struct, frozen=True):
+    """An account as folded, and what is free of reservations with pending entries."""
+
+    owner: str
+    account: Account
+    available_nano: int
+
+
+def get_account(context: Context, arguments: OwnerArguments) -> AccountAnswer:
+    """An account; one that never moved is empty."""
+    lane = get_lane(context, arguments.area)
+    return AccountAnswer(
+        owner=arguments.owner,
+        account=ACCOUNTS.get(context, arguments.area, arguments.owner) or Account(),
+        available_nano=available_nano(context, arguments.area, arguments.owner, lane),
+    )
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """Sums over all accounts of an area: money must be 0, minted = live + retired."""
+
+    accounts: int
+    money_nano: int
+    reserved_nano: int
+    minted_wh: int
+    live_wh: int
+    retired_wh: int
+
+
+def sum_accounts(context: Context, arguments: AreaName) -> Totals:
+    """Does everything sum to zero? Accounts and pending entries of an area together."""
+    lane = get_lane(context, arguments.area)
+    count = money = reserved = minted = live = retired = 0
+    for _, account in ACCOUNTS.range(context, arguments.area):
+        count += 1
+        money += account.balance_nano
+        reserved += account.reserved_nano
+        minted += account.minted_wh
+        live += account.live_wh
+        retired += account.retired_wh
+    for epoch in range(lane.unfolded_epoch, open_epoch(context, arguments.area) + 1):
+        for _, entry in ENTRIES.range(context, arguments.area, epoch_part(epoch)):
+            money += entry.amount_nano
+    return Totals(count, money, reserved, minted, live, retired)

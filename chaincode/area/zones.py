@@ -1,0 +1,273 @@
+"""Areas and their trees of zones: levels, capacities, pauses, and how far the gates are.
+
+A tree is one row, so that a pause is one write that every order in flight meets. Capacities are
+dated rows of their own: nobody reads them while placing.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from chaincode.context import (
+    Accepted,
+    Context,
+)
+from chaincode.errors import (
+    ALREADY_REGISTERED,
+    AREA_UNKNOWN,
+    CAPACITY_ON_ROOT,
+    DATED_BEFORE_GATE,
+    NOT_AREA_DSO,
+    SLOT_INVALID,
+    VERSIONS_TOO_MANY,
+    ZONE_STATE,
+    ZONE_UNKNOWN,
+    ZONES_TOO_MANY,
+)
+from chaincode.state import (
+    Count,
+    Dated,
+    GridLevel,
+    Id,
+    Row,
+    Second,
+    Table,
+    encode,
+    with_version,
+)
+from chaincode.units import is_slot_start
+
+ZONES_MAX = 1_000  # zones of one area: its tree is read with every batch of orders
+VERSIONS_MAX = 200  # dated versions of one row
+SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and markets use
+
+
+class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A zone in its area's tree; the root has no parent."""
+
+    id: str
+    parent: str | None
+    grid_level: GridLevel
+    paused: bool
+
+
+class Area(Row, frozen=True):
+    """An area: its DSO, its slot length and the tree of its zones, the root first."""
+
+    area: str
+    dso: str
+    slot_s: int
+    zones: list[TreeZone]
+
+
+class Zone(Row, frozen=True):
+    """Where a zone belongs; zone names are unique in the channel."""
+
+    area: str
+
+
+class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the DSO leaves to the market on a zone's edge, W; None is unlimited."""
+
+    import_w: int | None
+    export_w: int | None
+
+
+class ZoneCapacity(Row, frozen=True):
+    """A zone's dated capacities, oldest first."""
+
+    versions: list[Dated[EdgeCapacity]]
+
+
+class Lane(Row, frozen=True):
+    """An area's lane: the newest slot whose gate is closed and the run that is going on.
+
+    One run at a time folds accounts; `run` is the slot of it, None between runs. Epochs of
+    accounts below `unfolded_epoch` are folded into their balances.
+    """
+
+    closed_slot: int
+    run: int | None
+    unfolded_epoch: int
+
+
+AREAS = Table(10, "areas", Area, ("area",))
+ZONES = Table(11, "zones", Zone, ("zone",))
+CAPACITIES = Table(12, "capacities", ZoneCapacity, ("zone",))
+LANES = Table(13, "lanes", Lane, ("area",))
+
+
+class AreaName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The area asked about."""
+
+    area: Id
+
+
+class AreaArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new area, named with its root zone; the caller becomes its DSO."""
+
+    area: Id
+    root: Id
+    grid_level: GridLevel
+    slot_s: Literal[300, 900, 1800, 3600] = 900
+
+
+class ZoneArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new zone below `parent`."""
+
+    area: Id
+    zone: Id
+    parent: Id
+    grid_level: GridLevel
+
+
+class CapacityArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Capacity of a zone's edge from a slot on, W; null is unlimited."""
+
+    zone: Id
+    import_w: Count | None
+    export_w: Count | None
+    from_slot: Second
+
+
+class PauseArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The zone to pause or resume."""
+
+    zone: Id
+
+
+def register_area(context: Context, arguments: AreaArguments) -> Accepted:
+    """Open an area with its root zone."""
+    if AREAS.get(context, arguments.area) is not None:
+        raise ALREADY_REGISTERED(kind="area", name=arguments.area)
+    if ZONES.get(context, arguments.root) is not None:
+        raise ALREADY_REGISTERED(kind="zone", name=arguments.root)
+    root = TreeZone(arguments.root, None, arguments.grid_level, paused=False)
+    area = Area(
+        area=arguments.area, dso=context.caller.member, slot_s=arguments.slot_s, zones=[root]
+    )
+    AREAS.put(context, area, arguments.area)
+    ZONES.put(context, Zone(area=arguments.area), arguments.root)
+    LANES.put(context, Lane(closed_slot=0, run=None, unfolded_epoch=0), arguments.area)
+    context.emit("area_registered", encode(arguments))
+    return Accepted(arguments.area)
+
+
+def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
+    """Add a zone below another one of the caller's area."""
+    area = own_area(context, arguments.area)
+    if ZONES.get(context, arguments.zone) is not None:
+        raise ALREADY_REGISTERED(kind="zone", name=arguments.zone)
+    if all(zone.id != arguments.parent for zone in area.zones):
+        raise ZONE_UNKNOWN(zone=arguments.parent)
+    if len(area.zones) >= ZONES_MAX:
+        raise ZONES_TOO_MANY(limit=ZONES_MAX)
+    zone = TreeZone(arguments.zone, arguments.parent, arguments.grid_level, paused=False)
+    AREAS.put(context, msgspec.structs.replace(area, zones=[*area.zones, zone]), area.area)
+    ZONES.put(context, Zone(area=area.area), arguments.zone)
+    context.emit("zone_registered", encode(arguments))
+    return Accepted(arguments.zone)
+
+
+def set_zone_capacity(context: Context, arguments: CapacityArguments) -> Accepted:
+    """Say what a zone's edge leaves to the market from a slot on."""
+    area = own_area(context, zone_area(context, arguments.zone))
+    if area.zones[0].id == arguments.zone:
+        raise CAPACITY_ON_ROOT(zone=arguments.zone)
+    require_open(context, area.area, arguments.from_slot)
+    row = CAPACITIES.get(context, arguments.zone)
+    versions = row.versions if row is not None else []
+    if len(versions) >= VERSIONS_MAX:
+        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
+    capacity = EdgeCapacity(arguments.import_w, arguments.export_w)
+    dated = with_version(versions, arguments.from_slot, capacity)
+    CAPACITIES.put(context, ZoneCapacity(versions=dated), arguments.zone)
+    context.emit("zone_capacity_set", encode(arguments))
+    return Accepted(arguments.zone)
+
+
+def pause_zone(context: Context, arguments: PauseArguments) -> Accepted:
+    """Stop all trade in a zone and below it, from now on."""
+    return _set_paused(context, arguments.zone, paused=True)
+
+
+def resume_zone(context: Context, arguments: PauseArguments) -> Accepted:
+    """Let a paused zone trade again."""
+    return _set_paused(context, arguments.zone, paused=False)
+
+
+def _set_paused(context: Context, name: str, *, paused: bool) -> Accepted:
+    area = own_area(context, zone_area(context, name))
+    current = next(zone for zone in area.zones if zone.id == name)
+    if current.paused == paused:
+        raise ZONE_STATE(zone=name, state="paused" if paused else "not paused")
+    zones = [
+        msgspec.structs.replace(zone, paused=paused) if zone.id == name else zone
+        for zone in area.zones
+    ]
+    AREAS.put(context, msgspec.structs.replace(area, zones=zones), area.area)
+    context.emit("zone_paused" if paused else "zone_resumed", encode(PauseArguments(name)))
+    return Accepted(name)
+
+
+def get_area(context: Context, name: str) -> Area:
+    """The area; refuses an unknown one."""
+    area = AREAS.get(context, name)
+    if area is None:
+        raise AREA_UNKNOWN(area=name)
+    return area
+
+
+def own_area(context: Context, name: str) -> Area:
+    """The area, if the caller is its DSO."""
+    area = get_area(context, name)
+    if area.dso != context.caller.member:
+        raise NOT_AREA_DSO(area=name, dso=area.dso)
+    return area
+
+
+def zone_area(context: Context, zone: str) -> str:
+    """The area a zone belongs to."""
+    row = ZONES.get(context, zone)
+    if row is None:
+        raise ZONE_UNKNOWN(zone=zone)
+    return row.area
+
+
+def paused_zones(area: Area) -> frozenset[str]:
+    """Zones that trade nothing: the paused ones and all below them."""
+    parents = {zone.id: zone.parent for zone in area.zones}
+    paused = {zone.id for zone in area.zones if zone.paused}
+
+    def stands_below(name: str | None) -> bool:
+        while name is not None:
+            if name in paused:
+                return True
+            name = parents[name]
+        return False
+
+    return frozenset(name for name in parents if stands_below(name))
+
+
+def get_lane(context: Context, area: str) -> Lane:
+    """The area's lane; refuses an unknown area."""
+    lane = LANES.get(context, area)
+    if lane is None:
+        raise AREA_UNKNOWN(area=area)
+    return lane
+
+
+def require_open(context: Context, area: str, slot: int) -> None:
+    """Refuse a slot that is none of the area's, or whose gate is closed already."""
+    require_slot_start(get_area(context, area), slot)
+    closed = get_lane(context, area).closed_slot
+    if slot <= closed:
+        raise DATED_BEFORE_GATE(from_slot=slot, closed_slot=closed)
+
+
+def require_slot_start(area: Area, slot: int) -> None:
+    """Refuse a second at which no slot of the area starts."""
+    if not is_slot_start(slot, area.slot_s):
+        raise SLOT_INVALID(slot=slot, slot_s=area.slot_s)

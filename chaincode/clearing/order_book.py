@@ -1,0 +1,300 @@
+"""The book of a slot: which orders are in, with how much cover, and which were left out.
+
+The COVER step of clearing. Order rows are scanned in key order; a participant's orders take
+cover from what its account has free, in the order (time, id); one that no longer fits is left
+out as NO_COVER and a smaller one after it may still fit. Meters and rules are dated and may have
+changed for this slot since an order was placed: one that could not be placed now is left out.
+The book is stored in pages, so that clearing, release and anyone who clears again read the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+from chaincode.accounts.balances import Books
+from chaincode.area.fees import highest_cover
+from chaincode.area.rules import MarketRules
+from chaincode.area.tariffs import Tariffs
+from chaincode.clearing.cover import (
+    cover_nano,
+)
+from chaincode.consortium.registry import locked_traders
+from chaincode.context import Context
+from chaincode.errors import Broken
+from chaincode.metering.meters import METERS, MeterVersion, meter_at
+from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
+from chaincode.state import (
+    Row,
+    Side,
+    Table,
+    page_part,
+    slot_part,
+)
+from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
+
+LeftOutReason = Literal[
+    "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
+]
+"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot were dated anew after placing."""
+
+
+class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
+    """A step in the book: limit and cover in micro/kWh, quantity in Wh."""
+
+    price: int
+    quantity_wh: int
+    cover_price: int
+
+    @property
+    def cover_nano(self) -> int:
+        """What the step reserves."""
+        return (Energy(self.quantity_wh) * Price(self.cover_price)).nano
+
+
+class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """An order in the book under its full name `<trader DID>/<client id>`."""
+
+    order: str
+    meter: str
+    side: Side
+    steps: list[BookStep]
+    time: int
+    zone: str
+
+    @property
+    def trader(self) -> str:
+        """The DID that placed it."""
+        return trader_of(self.order)
+
+    @property
+    def cover_nano(self) -> int:
+        """What the order reserves until it has cleared."""
+        return sum(step.cover_nano for step in self.steps)
+
+
+class LeftOut(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """An open order that is not in the book, and why."""
+
+    order: str
+    reason: LeftOutReason
+
+
+class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Wh that a trader gave up before the gate, and the fee that settlement posts."""
+
+    order: str
+    withdrawn_wh: int
+    fee_nano: int
+
+
+class BookPage(Row, frozen=True):
+    """A page of the book of a slot."""
+
+    entries: list[BookEntry]
+    left_out: list[LeftOut]
+    withdrawals: list[Withdrawal]
+
+
+BOOKS = Table(42, "book pages", BookPage, ("area", "slot", "page"))
+
+
+def trader_of(order: str) -> str:
+    """The DID in an order's full name."""
+    return order.partition("/")[0]
+
+
+def book_page(context: Context, area: str, slot: int, number: int) -> BookPage:
+    """One page of a slot's book, which must be there."""
+    page = BOOKS.get(context, area, slot_part(slot), page_part(number))
+    if page is None:
+        raise Broken(f"page {number} of the book of {area}, {slot} is gone")
+    return page
+
+
+def book_pages(context: Context, area: str, slot: int, count: int) -> Iterator[BookPage]:
+    """The pages of a slot's book, in order."""
+    names = [(area, slot_part(slot), page_part(page)) for page in range(count)]
+    for page in BOOKS.get_many(context, names):
+        if page is not None:
+            yield page
+
+
+def draw_time(seed: bytes, did: str, client_id: str) -> int:
+    """The tie-breaking time of an order by rule `draw`: 63 bits of a hash, smaller is first.
+
+    SHA-256 over the gate seed, the trader's DID and its id, each with its length before it.
+    """
+    parts = (seed, did.encode(), client_id.encode())
+    framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+    return int.from_bytes(sha256(framed).digest()[:8], "big") >> 1
+
+
+class Covering:
+    """Takes cover for the orders of one slot, a chunk of participants at a time."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        area: str,
+        slot: int,
+        slot_s: int,
+        seed: str,
+        rules: MarketRules,
+        paused: frozenset[str],
+        books: Books,
+        quantity_wh: dict[str, int],
+    ) -> None:
+        self._context = context
+        self._area = area
+        self._slot = slot
+        self._slot_s = slot_s
+        self._seed = bytes.fromhex(seed)
+        self._gate_s = rules.gate_s(slot)
+        self._paused = paused
+        self._books = books
+        self._quantity_wh = quantity_wh
+        self._tariffs = Tariffs(context, area, slot)
+        self._hour = local_hour(slot, rules.offset_s(slot))
+        self._fees: dict[int, int] = {}
+        self._band = rules.price_band
+        self._taken_wh: dict[tuple[str, Side], int] = {}
+
+    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str]:
+        """The next participants after `did_from`: their part of the book, the last DID.
+
+        At most `rows_max` of them, and none after `orders_min` orders. The DID is empty when
+        there is nobody left.
+        """
+        part = slot_part(self._slot)
+        chunk: list[tuple[str, OrderRow]] = []
+        orders = 0
+        left = False
+        for did, row in ORDERS.range(self._context, self._area, part, after=did_from):
+            chunk.append((did, row))
+            orders += len(row.orders)
+            left = len(chunk) == rows_max or orders >= orders_min
+            if left:
+                break
+        page = BookPage(entries=[], left_out=[], withdrawals=[])
+        dids = [did for did, _ in chunk]
+        locks = locked_traders(self._context)
+        self._books.load(dids)
+        names = list(dict.fromkeys(o.meter for _, row in chunk for o in row.orders if o.open))
+        rows = METERS.get_many(self._context, [(name,) for name in names])
+        meters = dict(zip(names, rows, strict=True))
+        for did, row in chunk:
+            timed: list[tuple[int, StoredOrder]] = []
+            for order in row.orders:
+                if order.withdrawn_wh:
+                    page.withdrawals.append(
+                        Withdrawal(f"{did}/{order.id}", order.withdrawn_wh, order.fee_nano)
+                    )
+                if order.open:
+                    timed.append((draw_time(self._seed, did, order.id), order))
+            timed.sort(key=lambda item: (item[0], item[1].id))
+            for time, order in timed:
+                meter = meter_at(meters[order.meter], order.meter, self._slot)
+                self._judge(page, did, order, time, meter, locked=did in locks)
+        return page, dids[-1] if left else ""
+
+    def _judge(
+        self,
+        page: BookPage,
+        did: str,
+        order: StoredOrder,
+        time: int,
+        meter: MeterVersion,
+        *,
+        locked: bool,
+    ) -> None:
+        name = f"{did}/{order.id}"
+        steps = [
+            BookStep(price, quantity_wh, self._cover_price(order.side, price, meter))
+            for price, quantity_wh in order.steps
+        ]
+        cover_nano = sum(step.cover_nano for step in steps)
+        wanted_wh = order.quantity_wh
+        reason: LeftOutReason | None
+        if locked:
+            reason = "LOCKED"
+        elif not self._fits_meter(order, did, meter):
+            reason = "METER_CHANGED"
+        else:
+            reason = self._left_out(did, order, wanted_wh, cover_nano)
+        if reason is not None:
+            page.left_out.append(LeftOut(name, reason))
+            return
+        if cover_nano:
+            self._books.change(did, reserved_nano=cover_nano)
+        place = (order.meter, order.side)
+        self._taken_wh[place] = self._taken_wh.get(place, 0) + wanted_wh
+        self._quantity_wh[order.zone] = self._quantity_wh.get(order.zone, 0) + wanted_wh
+        page.entries.append(
+            BookEntry(
+                order=name,
+                meter=order.meter,
+                side=order.side,
+                steps=steps,
+                time=time,
+                zone=order.zone,
+            )
+        )
+
+    def _left_out(
+        self, did: str, order: StoredOrder, wanted_wh: int, cover_nano: int
+    ) -> LeftOutReason | None:
+        if order.expires_s is not None and order.expires_s <= self._gate_s:
+            return "EXPIRED"
+        if order.zone in self._paused:
+            return "ZONE_PAUSED"
+        low, high = self._band
+        if any(not low <= price <= high for price, _ in order.steps):
+            return "PRICE_BAND"
+        total_wh = self._quantity_wh.get(order.zone, 0) + wanted_wh
+        if total_wh * (high - low) >= INT64_SAFE:
+            return "BOUND"
+        if cover_nano:
+            account = self._books.account(did)
+            if cover_nano > max(0, account.balance_nano - account.reserved_nano):
+                return "NO_COVER"
+        return None
+
+    def _fits_meter(self, order: StoredOrder, trader: str, meter: MeterVersion) -> bool:
+        """Whether the meter, as certified for this slot, still lets its holder trade so much.
+
+        All orders at a meter are its holder's, so they stand in one row and in one chunk.
+        """
+        power = Power(meter.export_w if order.side == "sell" else meter.import_w)
+        taken_wh = self._taken_wh.get((order.meter, order.side), 0)
+        return (
+            meter.holder == trader
+            and meter.zone == order.zone
+            and taken_wh + order.quantity_wh <= power.over(self._slot_s).wh
+        )
+
+    def _cover_price(self, side: Side, limit: int, meter: MeterVersion) -> int:
+        """Cover per Wh, which is nano per Wh and so micro per kWh."""
+        if side == "sell" and limit >= 0:
+            return 0
+        if meter.grid_level not in self._fees:
+            self._fees[meter.grid_level] = highest_cover(
+                self._tariffs.fee_rows, grid_level=meter.grid_level, local_hour=self._hour
+            )
+        return cover_nano(
+            side=side,
+            limit=limit,
+            quantity_wh=1,
+            fees=self._fees[meter.grid_level],
+            vat_ppm=self._tariffs.taxed_ppm(meter.retailer),
+        )
+
+
+def page_entries(pages: Sequence[BookPage]) -> Iterator[BookEntry]:
+    """All entries of pages, in order."""
+    for page in pages:
+        yield from page.entries

@@ -1,0 +1,136 @@
+"""Estimates: what the contract settles a meter on that nobody read.
+
+A meter without a reading when its slot settles after the report deadline settles on what it
+measured in the same slot one day before; else in the last slot before that has a reading, at most
+a day back; else on nothing. What its certified power does not allow in a slot is cut off. Every
+peer comes to the same estimate; it is written down before the first trade settles and stays what
+it is until a reading of the slot itself replaces it (`correction`).
+
+An estimate is public like all that a slot settled at a meter; no register is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chaincode.context import Context
+from chaincode.metering.meters import METERS, meter_at
+from chaincode.metering.readings import (
+    READING_VERSIONS_MAX,
+    VersionedReading,
+    last_slots_read,
+    newest_readings,
+)
+from chaincode.slots.runs import PAGE_ROWS
+from chaincode.state import (
+    Row,
+    Table,
+    page_part,
+    slot_part,
+)
+from chaincode.units import Power
+
+DAY_S = 86_400
+CHUNK_READS = 4_000  # of estimates between two looks at the room that is left
+
+
+class Estimate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What a meter is taken to have measured, Wh, and the slot it was read off; None: nothing."""
+
+    meter: str
+    import_wh: int
+    export_wh: int
+    from_slot: int | None
+
+
+class EstimatePage(Row, frozen=True):
+    """Up to 500 estimates of a slot."""
+
+    estimates: list[Estimate]
+
+
+ESTIMATES = Table(49, "estimate pages", EstimatePage, ("area", "slot", "page"))
+
+
+class Estimates:
+    """The estimates of a slot: read once, added to while its run waits for readings."""
+
+    def __init__(self, context: Context, area: str, slot: int, slot_s: int, *, pages: int) -> None:
+        self._context = context
+        self._area = area
+        self._slot = slot
+        self._slot_s = slot_s
+        self.pages = pages
+        self._new: list[Estimate] = []
+        self._by_meter: dict[str, Estimate] = {}
+        names = [self._names(page) for page in range(pages)]
+        for page in ESTIMATES.get_many(context, names):
+            if page is not None:
+                self._by_meter.update((row.meter, row) for row in page.estimates)
+
+    @property
+    def rows_max(self) -> int:
+        """How many meters may be estimated between two looks at the room left."""
+        reads = 3 * READING_VERSIONS_MAX + len(self._slots_back())
+        return max(1, CHUNK_READS // reads)  # house: division, how many fit
+
+    def get(self, meter: str) -> Estimate:
+        """The estimate of a meter; nothing, where a slot was settled before there were any."""
+        return self._by_meter.get(meter) or Estimate(meter, 0, 0, None)
+
+    def add(self, meters: Sequence[str]) -> None:
+        """Estimate what `meters` measured in the slot."""
+        if not meters:
+            return
+        day_before = self._slot - DAY_S
+        found = dict.fromkeys(meters, day_before)
+        readings = dict(zip(meters, self._readings(day_before, meters), strict=True))
+        silent = [meter for meter in meters if readings[meter] is None]
+        last = last_slots_read(self._context, self._slots_back(), silent)
+        for slot in sorted(set(last.values())):
+            names = [meter for meter in silent if last.get(meter) == slot]
+            found.update(dict.fromkeys(names, slot))
+            readings.update(zip(names, self._readings(slot, names), strict=True))
+        rows = METERS.get_many(self._context, [(meter,) for meter in meters])
+        for meter, row in zip(meters, rows, strict=True):
+            reading = readings[meter]
+            if reading is None:
+                estimate = Estimate(meter, 0, 0, None)
+            else:
+                version, leaf = meter_at(row, meter, self._slot), reading.reading.leaf
+                estimate = Estimate(
+                    meter,
+                    min(leaf.import_wh, Power(version.import_w).over(self._slot_s).wh),
+                    min(leaf.export_wh, Power(version.export_w).over(self._slot_s).wh),
+                    found[meter],
+                )
+            self._by_meter[meter] = estimate
+            self._new.append(estimate)
+        while len(self._new) >= PAGE_ROWS:
+            self._put(self._new[:PAGE_ROWS])
+            del self._new[:PAGE_ROWS]
+
+    def write(self) -> None:
+        """Put what does not fill a page."""
+        if self._new:
+            self._put(self._new)
+            self._new = []
+
+    def _put(self, estimates: list[Estimate]) -> None:
+        ESTIMATES.put(self._context, EstimatePage(estimates=estimates), *self._names(self.pages))
+        self.pages += 1
+
+    def _readings(self, slot: int, meters: Sequence[str]) -> list[VersionedReading | None]:
+        if slot < 0:
+            return [None] * len(meters)
+        return newest_readings(self._context, slot, meters)
+
+    def _slots_back(self) -> range:
+        """The slots before this one, newest first, up to the one a day before."""
+        first = max(0, self._slot - DAY_S + self._slot_s)
+        return range(self._slot - self._slot_s, first - 1, -self._slot_s)
+
+    def _names(self, page: int) -> tuple[str, str, str]:
+        return self._area, slot_part(self._slot), page_part(page)

@@ -1,0 +1,351 @@
+"""Oracle reports: what meters measured in a slot, signed by 2f+1 oracle nodes.
+
+A report names the root of a Merkle tree over salted leaves, one per meter. The leaves travel as
+transient data and are stored in the collection `readings`, once per (meter, slot, version);
+the public ledger holds the root and the signatures (arguments of the transaction) and nothing
+else: the report writes no public key, so that the collection's own endorsement policy applies.
+
+The contract checks plausibility itself: registers do not run back, energy fits the certified
+power, a slot begins where the one before it ended.
+
+A slot takes one reading per meter until it has settled. Then it still takes the reading of a
+meter that was estimated, and a next version of one that is substituted or edited; nothing is ever
+overwritten, and `correct_slot` settles the difference.
+
+Trees are those of RFC 9162 (section 2.1): leaves hashed with a 0x00 before them, nodes with 0x01.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import pairwise
+from typing import Annotated, Literal
+
+import msgspec
+
+from chaincode.area.clock import market_time_s
+from chaincode.area.rules import RULES, MarketRules, rules_at
+from chaincode.area.zones import (
+    VERSIONS_MAX,
+    Area,
+    get_area,
+    require_open,
+    require_slot_start,
+)
+from chaincode.consortium.registry import require_key
+from chaincode.context import (
+    Accepted,
+    Context,
+)
+from chaincode.errors import (
+    CHANNEL_WRONG,
+    CONTRACT_WRONG,
+    LEAVES_COUNT,
+    LEAVES_MISSING,
+    LEAVES_ORDER,
+    LEAVES_UNREADABLE,
+    METER_AREA_FIXED,
+    ORACLE_CONFIGURATION,
+    ORACLE_NODES_COUNT,
+    READING_BACKWARDS,
+    READING_GAP,
+    READING_IMPLAUSIBLE,
+    READING_REPEATED,
+    REPORT_EARLY,
+    REPORT_LATE,
+    REPORT_ROOT,
+    REPORTS_DIFFER,
+    SHEET_UNREADABLE,
+    SIGNATURE_INVALID,
+    SIGNATURES_FEW,
+    SIGNER_REPEATED,
+    SIGNER_UNKNOWN,
+    VERSIONS_TOO_MANY,
+)
+from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at
+from chaincode.metering.readings import (
+    COLLECTION,
+    READING_VERSIONS_MAX,
+    Leaf,
+    Quality,
+    Reading,
+    newest_readings,
+    reading_key,
+    stored_versions,
+)
+from chaincode.orders.sheets import TOKEN_BYTES_MAX
+from chaincode.slots.gate import SLOTS
+from chaincode.state import (
+    Count,
+    Dated,
+    Did,
+    Hex32,
+    Id,
+    Row,
+    Second,
+    Table,
+    at_slot,
+    encode,
+    slot_part,
+    with_version,
+)
+from chaincode.units import Power, times_exceeded
+from identity.jws import TokenRefused, decode_payload, parse_compact
+
+REPORT_TYP = "commonwatt-report+jws"
+LEAVES_MAX = 1_000  # meters of a report: up to sixteen keys are read for each
+NODES_MAX = 31  # oracle nodes: f = 10
+TRANSIENT_LEAVES = "leaves"
+CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # may replace a settled reading
+
+
+class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The nodes whose signatures count and how many of them may be faulty."""
+
+    nodes: list[Did]
+    faulty_max: int
+
+
+class OracleSets(Row, frozen=True):
+    """An area's dated oracle sets, oldest first."""
+
+    versions: list[Dated[OracleSet]]
+
+
+ORACLES = Table(50, "oracle sets", OracleSets, ("area",))
+
+
+class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An area's oracle nodes from a slot on; at least 3 x `faulty_max` + 1 of them."""
+
+    area: Id
+    from_slot: Second
+    nodes: list[Did]
+    faulty_max: Count
+
+
+class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node signs: the root over `count` leaves, for one slot of one area.
+
+    `configuration` is the digest of the oracle set the node believes to be part of.
+    """
+
+    area: Id
+    channel: str
+    configuration: Hex32
+    contract: str
+    count: Count
+    root: Hex32
+    slot: Second
+    v: Literal[1]
+
+
+class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The same report signed by at least 2f+1 nodes, one token each."""
+
+    tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """How many readings a report brought; 0 if it was known already."""
+
+    recorded: int
+
+
+_reports = msgspec.json.Decoder(Report)
+_leaves = msgspec.json.Decoder(list[Leaf])
+
+
+def set_oracle_nodes(context: Context, arguments: OracleArguments) -> Accepted:
+    """Name the oracle nodes of an area from a slot on."""
+    require_open(context, arguments.area, arguments.from_slot)
+    needed = 3 * arguments.faulty_max + 1
+    if not needed <= len(arguments.nodes) <= NODES_MAX:
+        raise ORACLE_NODES_COUNT(
+            count=len(arguments.nodes), needed=needed, faulty=arguments.faulty_max, limit=NODES_MAX
+        )
+    for place, node in enumerate(arguments.nodes):
+        require_key(node)
+        if node in arguments.nodes[:place]:
+            raise SIGNER_REPEATED(did=node)
+    row = ORACLES.get(context, arguments.area)
+    versions = row.versions if row is not None else []
+    if len(versions) >= VERSIONS_MAX:
+        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
+    oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
+    dated = with_version(versions, arguments.from_slot, oracle)
+    ORACLES.put(context, OracleSets(versions=dated), arguments.area)
+    context.emit("oracle_nodes_set", encode(arguments))
+    return Accepted(arguments.area)
+
+
+def configuration_digest(oracle: OracleSet) -> str:
+    """SHA-256 of an oracle set, which each report names."""
+    return sha256(encode(oracle)).hexdigest()
+
+
+def leaf_bytes(leaf: Leaf) -> bytes:
+    """A leaf as it is hashed: canonical JSON."""
+    return encode(leaf)
+
+
+def merkle_root(leaves: Sequence[bytes]) -> str:
+    """The root over leaves in the order given, in hex; none has the hash of nothing."""
+    level = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
+    if not level:
+        return sha256(b"").hexdigest()
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        above = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+        if len(level) & 1:
+            above.append(level[-1])  # promoted unhashed: the split of RFC 9162
+        level = above
+    return level[0].hex()
+
+
+def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
+    """Check a report's signatures, root and plausibility, and store its readings privately."""
+    report, signers = _read_tokens(context, arguments.tokens)
+    area = get_area(context, report.area)
+    require_slot_start(area, report.slot)
+    _check_signers(context, report, signers)
+    leaves = _read_leaves(context, report)
+    names = [leaf.meter for leaf in leaves]
+    earlier = stored_versions(context, report.slot, names)
+    readings = [encode(Reading(leaf=leaf, rank="oracle", root=report.root)) for leaf in leaves]
+    if all(reading in known for reading, known in zip(readings, earlier, strict=True)):
+        return Recorded(0)
+    now_s = market_time_s(context, report.area)
+    slot = SLOTS.get(context, report.area, slot_part(report.slot))
+    phase = "OPEN" if slot is None else slot.phase
+    for leaf, known in zip(leaves, earlier, strict=True):
+        if known and not (phase == "SETTLED" and leaf.quality in CORRECTIONS):
+            raise READING_REPEATED(meter=leaf.meter, slot=report.slot)
+        if len(known) == READING_VERSIONS_MAX:
+            raise VERSIONS_TOO_MANY(limit=READING_VERSIONS_MAX)
+    if now_s < report.slot + area.slot_s:
+        raise REPORT_EARLY(slot=report.slot, end_s=report.slot + area.slot_s, now_s=now_s)
+    if phase in ("SETTLING", "CORRECTING"):
+        raise REPORT_LATE(slot=report.slot, phase=phase)
+    replacing = [bool(known) for known in earlier]
+    _check_plausible(context, area, report, leaves, replacing)
+    collection = context.private(COLLECTION)
+    for leaf, known, reading in zip(leaves, earlier, readings, strict=True):
+        key = reading_key(report.slot, leaf.meter, version=len(known) + 1)
+        collection.put(key, reading)
+    context.emit("readings_recorded", encode(report))
+    return Recorded(len(leaves))
+
+
+def _read_tokens(context: Context, tokens: Sequence[str]) -> tuple[Report, list[str]]:
+    """The one report that all tokens carry, and who signed it."""
+    try:
+        compacts = [
+            parse_compact(token, typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX) for token in tokens
+        ]
+        report = decode_payload(compacts[0].payload, _reports)
+    except TokenRefused as refused:
+        raise SHEET_UNREADABLE(reason=refused.sentence) from None
+    if any(compact.payload != compacts[0].payload for compact in compacts):
+        raise REPORTS_DIFFER()
+    if report.channel != context.channel:
+        raise CHANNEL_WRONG(channel=report.channel, here=context.channel)
+    if report.contract != context.contract:
+        raise CONTRACT_WRONG(contract=report.contract, here=context.contract)
+    held = context.verify_many([compact.check for compact in compacts])
+    for compact, holds in zip(compacts, held, strict=True):
+        if not holds:
+            raise SIGNATURE_INVALID(did=compact.did)
+    return report, [compact.did for compact in compacts]
+
+
+def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> None:
+    row = ORACLES.get(context, report.area)
+    oracle = None if row is None else at_slot(row.versions, report.slot)
+    if oracle is None or configuration_digest(oracle) != report.configuration:
+        raise ORACLE_CONFIGURATION(area=report.area, slot=report.slot)
+    for place, signer in enumerate(signers):
+        if signer not in oracle.nodes:
+            raise SIGNER_UNKNOWN(did=signer)
+        if signer in signers[:place]:
+            raise SIGNER_REPEATED(did=signer)
+    needed = 2 * oracle.faulty_max + 1
+    if len(signers) < needed:
+        raise SIGNATURES_FEW(count=len(signers), needed=needed)
+
+
+def _read_leaves(context: Context, report: Report) -> list[Leaf]:
+    """The transient leaves, in rising order of meters, under the report's root."""
+    data = context.transient.get(TRANSIENT_LEAVES)
+    if data is None:
+        raise LEAVES_MISSING(name=TRANSIENT_LEAVES)
+    try:
+        leaves = decode_payload(data, _leaves)
+    except TokenRefused as refused:
+        raise LEAVES_UNREADABLE(reason=refused.sentence) from None
+    if not 1 <= len(leaves) <= LEAVES_MAX or len(leaves) != report.count:
+        raise LEAVES_COUNT(count=len(leaves), named=report.count, limit=LEAVES_MAX)
+    for before, leaf in pairwise(leaves):
+        if before.meter >= leaf.meter:
+            raise LEAVES_ORDER(meter=leaf.meter, before=before.meter)
+    root = merkle_root([leaf_bytes(leaf) for leaf in leaves])
+    if root != report.root:
+        raise REPORT_ROOT(root=root, named=report.root)
+    return leaves
+
+
+def _check_plausible(
+    context: Context,
+    area: Area,
+    report: Report,
+    leaves: Sequence[Leaf],
+    replacing: Sequence[bool],
+) -> None:
+    """Hold leaves against certified power and against the slots around.
+
+    One that replaces a settled reading may end elsewhere than the slot after begins: the slot
+    after is corrected next, from where this one ends now.
+    """
+    rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
+    names = [leaf.meter for leaf in leaves]
+    meters = METERS.get_many(context, [(name,) for name in names])
+    following = report.slot + area.slot_s
+    before = newest_readings(context, report.slot - area.slot_s, names)
+    after = newest_readings(context, following, names)  # reports may come out of their order
+    around = zip(leaves, meters, before, after, replacing, strict=True)
+    for leaf, meter, earlier, later, replaces in around:
+        version = _meter_in_area(meter, leaf.meter, report)
+        if leaf.import_wh < 0 or leaf.export_wh < 0:
+            raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
+        _check_power(area, rules, leaf, version)
+        if earlier is not None and not _follows(leaf, earlier.reading.leaf):
+            raise READING_GAP(meter=leaf.meter, slot=report.slot)
+        if later is not None and not replaces and not _follows(later.reading.leaf, leaf):
+            raise READING_GAP(meter=leaf.meter, slot=following)
+
+
+def _follows(leaf: Leaf, earlier: Leaf) -> bool:
+    """Whether the registers begin where they ended in the slot before."""
+    return (earlier.import_to_wh, earlier.export_to_wh) == (
+        leaf.import_from_wh,
+        leaf.export_from_wh,
+    )
+
+
+def _meter_in_area(meter: Meter | None, name: str, report: Report) -> MeterVersion:
+    version = meter_at(meter, name, report.slot)
+    if version.area != report.area:
+        raise METER_AREA_FIXED(meter=name, area=version.area)
+    return version
+
+
+def _check_power(area: Area, rules: MarketRules, leaf: Leaf, meter: MeterVersion) -> None:
+    """A reading may exceed the certified energy by the rule's tolerance and one step."""
+    for energy_wh, power_w in (
+        (leaf.import_wh, meter.import_w),
+        (leaf.export_wh, meter.export_w),
+    ):
+        limit_wh = Power(power_w).over(area.slot_s).wh
+        if times_exceeded(energy_wh - leaf.resolution_wh, limit_wh, rules.plausible_ppm):
+            raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)

@@ -1,0 +1,289 @@
+"""What anybody may ask of an area: slots, books, trades, postings, orders and their states.
+
+The state of an order is a function of its row, its slot's phase and the trades: it is stored
+nowhere and cannot disagree with them.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.clock import CLOCKS, Clock, market_time_s
+from chaincode.area.rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
+from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane
+from chaincode.auctions.book import book_json
+from chaincode.clearing.order_book import (
+    book_pages,
+    page_entries,
+)
+from chaincode.clearing.run import CLEARINGS, MatchedTrade, ZoneClearing, slot_trades, zone_book
+from chaincode.context import Context
+from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
+from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
+from chaincode.settlement.disputes import disputed_trades
+from chaincode.settlement.settled_slot import POSTINGS, SETTLEMENTS, SlotSettlement
+from chaincode.slots.gate import (
+    SLOTS,
+    PageArguments,
+    Slot,
+    SlotArguments,
+)
+from chaincode.state import (
+    Did,
+    Id,
+    Second,
+    at_slot,
+    encode,
+    page_part,
+    slot_part,
+)
+
+OrderState = Literal[
+    "LISTED", "MATCHED", "EXECUTING", "SETTLED", "DISPUTED", "EXPIRED", "CANCELLED"
+]
+
+
+class BookArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One zone's closed book of a slot."""
+
+    area: Id
+    slot: Second
+    zone: Id
+
+
+class TraderArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One trader's orders of a slot."""
+
+    area: Id
+    slot: Second
+    did: Did
+
+
+class AreaAnswer(msgspec.Struct, frozen=True):
+    """An area with its lane, its clock and market time now (None without a clock)."""
+
+    area: Area
+    lane: Lane
+    clock: Clock | None
+    market_s: int | None
+
+
+class SeedChainView(msgspec.Struct, frozen=True):
+    """The seed chain that holds for a slot."""
+
+    chain: SeedChain
+
+
+class SlotView(msgspec.Struct, frozen=True):
+    """A slot: its gate, its row once closed, what its zones cleared at, its settlement."""
+
+    slot: int
+    gate_s: int
+    phase: str
+    row: Slot | None
+    zones: list[ZoneClearing]
+    settlement: SlotSettlement | None
+
+
+class OrderView(msgspec.Struct, frozen=True):
+    """An order and its state; `matched_wh` and `settled_wh` of all its steps.
+
+    `left_out` says why an open order did not come into the book; empty where it did.
+    """
+
+    order: StoredOrder
+    state: OrderState
+    matched_wh: int
+    settled_wh: int
+    left_out: str = ""
+
+
+class OrdersAnswer(msgspec.Struct, frozen=True):
+    """A trader's orders of a slot, in the order placed."""
+
+    orders: list[OrderView]
+
+
+class TradeView(msgspec.Struct, frozen=True):
+    """A trade and its state."""
+
+    trade: MatchedTrade
+    state: OrderState
+
+
+class TradesAnswer(msgspec.Struct, frozen=True):
+    """A slot's trades in match sequence."""
+
+    trades: list[TradeView]
+
+
+class PostingsAnswer(msgspec.Struct, frozen=True):
+    """A page of postings and how many pages there are."""
+
+    postings: list[Posting]
+    pages: int
+
+
+class BookAnswer(msgspec.Struct, frozen=True):
+    """A book as `commonwatt auction` reads it."""
+
+    book: msgspec.Raw
+
+
+class OpenOrder(msgspec.Struct, frozen=True):
+    """An open order of a slot whose gate may still be open."""
+
+    trader: Did
+    order: StoredOrder
+
+
+class OpenOrdersAnswer(msgspec.Struct, frozen=True):
+    """Every open order of a slot by trader."""
+
+    orders: list[OpenOrder]
+
+
+def describe_area(context: Context, arguments: AreaName) -> AreaAnswer:
+    """An area's tree of zones, lane and clock."""
+    area = get_area(context, arguments.area)
+    clock = CLOCKS.get(context, area.area)
+    market_s = None if clock is None else market_time_s(context, area.area)
+    return AreaAnswer(area, get_lane(context, area.area), clock, market_s)
+
+
+def get_market_rules(context: Context, arguments: SlotArguments) -> MarketRules:
+    """The rules that hold for a slot."""
+    return rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+
+
+def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
+    """The anchor of the tie seeds for a slot, and what was revealed last."""
+    row = SEEDS.get(context, arguments.area)
+    chain = None if row is None else at_slot(row.versions, arguments.slot)
+    if chain is None:
+        raise NO_SEED_CHAIN(area=arguments.area, slot=arguments.slot)
+    return SeedChainView(chain)
+
+
+def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
+    """A slot's phase and what came of it."""
+    part = slot_part(arguments.slot)
+    row = SLOTS.get(context, arguments.area, part)
+    rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+    zones = [record for _, record in CLEARINGS.range(context, arguments.area, part)]
+    settlement = SETTLEMENTS.get(context, arguments.area, part)
+    phase = "OPEN" if row is None else row.phase
+    gate_s = rules.gate_s(arguments.slot)
+    return SlotView(arguments.slot, gate_s, phase, row, zones, settlement)
+
+
+def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAnswer:
+    """The resting orders of a slot."""
+    rows = ORDERS.range(context, arguments.area, slot_part(arguments.slot))
+    return OpenOrdersAnswer(
+        [OpenOrder(did, order) for did, row in rows for order in row.orders if order.open]
+    )
+
+
+def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
+    """A zone's cleared book, for whoever wants to clear it again."""
+    area = get_area(context, arguments.area)
+    if all(zone.id != arguments.zone for zone in area.zones):
+        raise ZONE_UNKNOWN(zone=arguments.zone)
+    row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
+    if row is None or row.phase in ("CLOSED", "CLEARING"):
+        raise BOOK_OPEN(slot=arguments.slot, zone=arguments.zone)
+    rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+    pages = list(book_pages(context, arguments.area, arguments.slot, row.book_pages))
+    entries = [entry for entry in page_entries(pages) if entry.zone == arguments.zone]
+    book = zone_book(arguments.zone, entries, rules)
+    return BookAnswer(msgspec.Raw(encode(book_json(book))))
+
+
+def list_trades(context: Context, arguments: SlotArguments) -> TradesAnswer:
+    """A slot's trades with their states."""
+    row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
+    if row is None:
+        return TradesAnswer([])
+    disputed = disputed_trades(context, arguments.area, arguments.slot)
+    running = _is_running(context, arguments)
+    trades = slot_trades(context, arguments.area, arguments.slot, row.trade_pages)
+    return TradesAnswer(
+        [
+            TradeView(trade, _trade_state(row, trade, disputed=disputed, running=running))
+            for trade in trades
+        ]
+    )
+
+
+def list_postings(context: Context, arguments: PageArguments) -> PostingsAnswer:
+    """A page of a slot's postings."""
+    row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
+    pages = 0 if row is None else row.posting_pages
+    if arguments.page >= max(1, pages):
+        raise PAGE_UNKNOWN(page=arguments.page, pages=pages)
+    names = (arguments.area, slot_part(arguments.slot), page_part(arguments.page))
+    page = POSTINGS.get(context, *names)
+    return PostingsAnswer([] if page is None else page.postings, pages)
+
+
+def list_orders(context: Context, arguments: TraderArguments) -> OrdersAnswer:
+    """A trader's orders of a slot with their states."""
+    part = slot_part(arguments.slot)
+    row = ORDERS.get(context, arguments.area, part, arguments.did) or OrderRow(orders=[])
+    slot = SLOTS.get(context, arguments.area, part)
+    own: dict[str, list[TradeView]] = {}
+    reasons: dict[str, str] = {}
+    if slot is not None:
+        answer = list_trades(context, SlotArguments(arguments.area, arguments.slot))
+        for view in answer.trades:
+            for step in (view.trade.buy, view.trade.sell):
+                own.setdefault(step.partition("#")[0], []).append(view)
+        for page in book_pages(context, arguments.area, arguments.slot, slot.book_pages):
+            reasons.update((item.order, item.reason) for item in page.left_out)
+    now_s = market_time_s(context, arguments.area)
+    views: list[OrderView] = []
+    for order in row.orders:
+        name = f"{arguments.did}/{order.id}"
+        view = _order_view(order, slot, own.get(name, []), now_s)
+        views.append(msgspec.structs.replace(view, left_out=reasons.get(name, "")))
+    return OrdersAnswer(views)
+
+
+def _is_running(context: Context, arguments: SlotArguments) -> bool:
+    """Whether market time has reached the slot's start."""
+    return market_time_s(context, arguments.area) >= arguments.slot
+
+
+def _trade_state(
+    slot: Slot, trade: MatchedTrade, *, disputed: set[int], running: bool
+) -> OrderState:
+    if trade.number in disputed:
+        return "DISPUTED"
+    if slot.phase in ("SETTLED", "CORRECTING"):
+        return "SETTLED"
+    return "EXECUTING" if running else "MATCHED"
+
+
+def _order_view(
+    order: StoredOrder, slot: Slot | None, own: list[TradeView], now_s: int
+) -> OrderView:
+    matched_wh = sum(view.trade.quantity_wh for view in own)
+    settled_wh = sum(view.trade.settled_wh or 0 for view in own)
+    state: OrderState
+    if not order.open:
+        state = "CANCELLED"
+    elif slot is None or slot.phase in ("CLOSED", "CLEARING"):
+        expired = order.expires_s is not None and order.expires_s <= now_s
+        state = "EXPIRED" if expired else "LISTED"
+    elif not own:
+        state = "EXPIRED"
+    else:
+        disputed = any(view.state == "DISPUTED" for view in own)
+        state = "DISPUTED" if disputed else own[0].state
+    return OrderView(order, state, matched_wh, settled_wh)

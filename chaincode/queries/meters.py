@@ -1,0 +1,111 @@
+"""What members may ask of an area's meters: certified versions, readings, what a slot settled.
+
+Answers come in pages by the order of meters. Readings are private: only members that hold their
+collection get an answer that any peer of theirs can give.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import msgspec
+
+from chaincode.area.zones import get_area, require_slot_start
+from chaincode.context import Context
+from chaincode.errors import PAGE_UNKNOWN
+from chaincode.metering.meters import AREA_METERS, METERS, Meter
+from chaincode.metering.readings import VersionedReading, newest_readings
+from chaincode.settlement.settled_slot import METER_PAGES, SETTLEMENTS, MeterSettled
+from chaincode.slots.gate import (
+    PageArguments,
+)
+from chaincode.state import (
+    Id,
+    Name,
+    Second,
+    page_part,
+    slot_part,
+)
+
+PAGE_METERS = 500  # of a page of readings: up to six keys are read for each
+PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter stands on one page
+
+
+class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A slot's readings of the meters behind `after`, which the page before answered."""
+
+    area: Id
+    slot: Second
+    after: Name = ""
+
+
+class ReadingsAnswer(msgspec.Struct, frozen=True):
+    """The newest readings of up to 500 meters, and what to ask on with (None behind the last).
+
+    A meter without a reading is left out, so a page may hold fewer.
+    """
+
+    readings: list[VersionedReading]
+    after: str | None
+
+
+class MetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An area's meters behind `after`, which the page before answered."""
+
+    area: Id
+    after: Name = ""
+
+
+class MetersAnswer(msgspec.Struct, frozen=True):
+    """Certified meters with all their versions, and what to ask on with (None behind the last)."""
+
+    meters: list[Meter]
+    after: str | None
+
+
+class MeteredAnswer(msgspec.Struct, frozen=True):
+    """A page of what a slot settled at its meters, and how many pages there are."""
+
+    meters: list[MeterSettled]
+    pages: int
+
+
+def list_readings(context: Context, arguments: ReadingsArguments) -> ReadingsAnswer:
+    """A page of the newest readings of a slot, each with its version, by meter."""
+    require_slot_start(get_area(context, arguments.area), arguments.slot)
+    rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
+    page = list(islice(rows, PAGE_METERS))
+    names = [name for name, row in page if row.from_slot <= arguments.slot]
+    readings = newest_readings(context, arguments.slot, names)
+    return ReadingsAnswer(
+        [reading for reading in readings if reading is not None],
+        page[-1][0] if len(page) == PAGE_METERS else None,
+    )
+
+
+def list_meters(context: Context, arguments: MetersArguments) -> MetersAnswer:
+    """A page of an area's certified meters with all their dated versions."""
+    get_area(context, arguments.area)
+    rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
+    names = [name for name, _ in islice(rows, PAGE_METERS)]
+    meters: list[Meter] = []
+    room = PAGE_VERSIONS
+    for row in METERS.get_many(context, [(name,) for name in names]):
+        if row is None:
+            continue
+        if meters and len(row.versions) > room:
+            return MetersAnswer(meters, meters[-1].meter)
+        room -= len(row.versions)
+        meters.append(row)
+    return MetersAnswer(meters, names[-1] if len(names) == PAGE_METERS else None)
+
+
+def list_metered(context: Context, arguments: PageArguments) -> MeteredAnswer:
+    """A page of what a slot settled at each meter."""
+    part = slot_part(arguments.slot)
+    sums = SETTLEMENTS.get(context, arguments.area, part)
+    pages = 0 if sums is None else sums.meter_pages
+    if arguments.page >= max(1, pages):
+        raise PAGE_UNKNOWN(page=arguments.page, pages=pages)
+    page = METER_PAGES.get(context, arguments.area, part, page_part(arguments.page))
+    return MeteredAnswer([] if page is None else page.meters, pages)

@@ -1,0 +1,295 @@
+"""Correction of a settled slot: settle it anew on the newest readings, post the differences.
+
+A run in three steps that any member continues: READINGS (which meters have another version than
+they were settled on; they are the cause, and without one nothing is done), TRADES (settled Wh and
+retired certificates anew, in match sequence), METERS (residual supply, surplus, certificates
+minted). What is posted are differences of rounded amounts per (account, kind, trade), in further
+pages, each naming its correction. What was posted stays.
+
+Trades, meters and sums then show what a settlement from nothing would: whatever order readings and
+corrections come in, the same newest readings end in the same books. For that nothing here depends
+on what an account holds: covers were released when the slot settled, and a default is not judged
+anew. A client that a correction takes below zero is carried by its retailer at its next
+settlement.
+
+A plant that fed in less than it was settled on loses certificates that are live first; what its
+buyers retired is reversed only as far as their trades settle less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.clearing.order_book import (
+    trader_of,
+)
+from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
+from chaincode.context import Context
+from chaincode.errors import PAGE_UNKNOWN, Broken
+from chaincode.metering.readings import newest_readings
+from chaincode.settlement.postings import (
+    differences,
+)
+from chaincode.settlement.run import deliver, meter_lines, settled_meter, trade_lines
+from chaincode.settlement.settled_slot import (
+    METER_PAGES,
+    SETTLEMENTS,
+    MeterPage,
+    MeterSettled,
+    SettledSlot,
+    SlotSettlement,
+)
+from chaincode.slots.gate import (
+    PageArguments,
+    Run,
+    Slot,
+    SlotAnswer,
+    SlotArguments,
+)
+from chaincode.slots.runs import PAGE_ROWS, enter, leave
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
+
+
+class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A meter whose reading is another: its version now and before, 0 for an estimate."""
+
+    meter: str
+    version: int
+    before: int
+
+
+class CausePage(Row, frozen=True):
+    """Up to 500 causes of one correction of a slot, which are counted from 1."""
+
+    correction: int
+    causes: list[Cause]
+
+
+CAUSES = Table(51, "cause pages", CausePage, ("area", "slot", "page"))
+
+
+class SlotCorrected(msgspec.Struct, frozen=True):
+    """The event of a corrected slot: which correction it was, and what the slot settled now."""
+
+    area: str
+    slot: int
+    correction: int
+    settlement: SlotSettlement
+
+
+class CausesAnswer(msgspec.Struct, frozen=True):
+    """A page of causes with the correction they belong to, 0 without one; how many pages."""
+
+    correction: int
+    causes: list[Cause]
+    pages: int
+
+
+def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
+    """Settle a settled slot anew on the newest readings and post the differences, or go on.
+
+    Where no reading is newer than what the slot was settled on, nothing is posted.
+    """
+    slot, run = enter(
+        context,
+        area=arguments.area,
+        slot=arguments.slot,
+        phases=("SETTLED", "CORRECTING"),
+        first_step="READINGS",
+    )
+    correcting = _Correcting(context, arguments, slot, run)
+    left = correcting.work()
+    return leave(
+        context,
+        area=arguments.area,
+        slot=arguments.slot,
+        row=correcting.at.slot,
+        run=left,
+        done="SETTLED",
+        during="CORRECTING",
+    )
+
+
+def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:
+    """A page of the causes of a slot's corrections: which meters had a newer reading."""
+    part = slot_part(arguments.slot)
+    sums = SETTLEMENTS.get(context, arguments.area, part)
+    pages = 0 if sums is None else sums.cause_pages
+    if arguments.page >= max(1, pages):
+        raise PAGE_UNKNOWN(page=arguments.page, pages=pages)
+    page = CAUSES.get(context, arguments.area, part, page_part(arguments.page))
+    if page is None:
+        return CausesAnswer(0, [], pages)
+    return CausesAnswer(page.correction, page.causes, pages)
+
+
+def cause_name(correction: int) -> str:
+    """How a posting names the correction that it belongs to."""
+    return f"correction-{correction}"
+
+
+class _Correcting:
+    """One transaction's part of a correction run."""
+
+    def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
+        self._context = context
+        self.at = SettledSlot(
+            context, arguments.area, arguments.slot, slot=slot, run=run, newest=True
+        )
+        self._number = self.at.sums.corrections + 1
+        self._causes: list[Cause] = []
+
+    def work(self) -> Run | None:
+        """Step by step until done (None) or out of room (where to go on)."""
+        at = self.at
+        steps = {
+            "READINGS": (self._find_causes, "TRADES"),
+            "TRADES": (self._correct_trades, "METERS"),
+            "METERS": (self._correct_meters, ""),
+        }
+        while at.run.step:
+            act, following = steps[at.run.step]
+            if not act():
+                at.store(finished=False)
+                return at.run
+            if at.run.step == "READINGS" and not self._has_cause():
+                return None
+            at.move(step=following, cursor="", page=0)
+        at.add(corrections=1)
+        at.store(finished=True)
+        event = SlotCorrected(at.name, at.start, self._number, at.sums)
+        self._context.emit("slot_corrected", encode(event))
+        return None
+
+    def _find_causes(self) -> bool:
+        """Compare versions, page of meters by page; no reading may come in while the run is on."""
+        at = self.at
+        for number in range(at.run.page, at.sums.meter_pages):
+            if not at.has_room():
+                at.move(page=number)
+                self._put_causes()
+                return False
+            page = self._meter_page(number)
+            names = [meter.meter for meter in page.meters]
+            readings = newest_readings(self._context, at.start, names)
+            for meter, reading in zip(page.meters, readings, strict=True):
+                version = 0 if reading is None else reading.version
+                if version != meter.read_version:
+                    self._causes.append(Cause(meter.meter, version, meter.read_version))
+            if len(self._causes) >= PAGE_ROWS:
+                self._put_causes()
+        self._put_causes()
+        return True
+
+    def _put_causes(self) -> None:
+        at = self.at
+        for start in range(0, len(self._causes), PAGE_ROWS):
+            causes = self._causes[start : start + PAGE_ROWS]
+            page = CausePage(correction=self._number, causes=causes)
+            CAUSES.put(self._context, page, *at.names(at.sums.cause_pages))
+            at.add(cause_pages=1)
+        self._causes = []
+
+    def _has_cause(self) -> bool:
+        pages = self.at.sums.cause_pages
+        if not pages:
+            return False
+        page = CAUSES.get(self._context, *self.at.names(pages - 1))
+        return page is not None and page.correction == self._number
+
+    def _correct_trades(self) -> bool:
+        """Walk the trades anew; the run's cursor counts those done of the page where it stands."""
+        at = self.at
+        for number in range(at.run.page, at.slot.trade_pages):
+            page = TRADES.get(self._context, *at.names(number))
+            if page is None:
+                raise Broken(f"trade page {at.names(number)} is gone")
+            trades = list(page.trades)
+            done = int(at.run.cursor or 0)
+            fits = True
+            while done < len(trades) and (fits := at.has_room()):
+                chunk = trades[done : done + at.chunk]
+                trades[done : done + at.chunk] = self._correct_chunk(chunk)
+                done += len(chunk)
+            if trades != page.trades:
+                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+            if not fits:
+                at.move(page=number, cursor=str(done))
+                return False
+            at.move(page=number + 1, cursor="")
+        return True
+
+    def _correct_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+        at = self.at
+        settled_wh, retired_wh = deliver(at, trades)
+        corrected: list[MatchedTrade] = []
+        for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
+            before_wh = trade.settled_wh
+            if before_wh is None:
+                raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
+            # Certificates are minted on the export, never less than what trades settle of it.
+            retired_before_wh = before_wh if at.metered.source(trade.sell_meter) else 0
+            retired_more_wh = certificates_wh - retired_before_wh
+            if energy_wh != before_wh:
+                before = trade_lines(at, trade, before_wh)
+                self._post(before, trade_lines(at, trade, energy_wh))
+            if retired_more_wh:
+                at.books.change(trader_of(trade.buy), retired_wh=retired_more_wh)
+            at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
+            corrected.append(msgspec.structs.replace(trade, settled_wh=energy_wh))
+        return corrected
+
+    def _correct_meters(self) -> bool:
+        at = self.at
+        for number in range(at.run.page, at.sums.meter_pages):
+            if not at.has_room():
+                at.move(page=number)
+                return False
+            page = self._meter_page(number)
+            names = [meter.meter for meter in page.meters]
+            at.metered.load(names)
+            at.books.load(at.metered.parties[name].account for name in names)
+            rows = [self._correct_meter(meter) for meter in page.meters]
+            if rows != page.meters:
+                METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(number))
+        return True
+
+    def _correct_meter(self, old: MeterSettled) -> MeterSettled:
+        at, new = self.at, settled_meter(self.at, old.meter)
+        if (new.residual_wh, new.surplus_wh) != (old.residual_wh, old.surplus_wh):
+            before, after = (
+                meter_lines(at, row.meter, residual_wh=row.residual_wh, surplus_wh=row.surplus_wh)
+                for row in (old, new)
+            )
+            self._post(before, after)
+        minted_wh, retired_wh = new.minted_wh - old.minted_wh, new.retired_wh - old.retired_wh
+        if minted_wh or retired_wh:
+            account = at.metered.parties[old.meter].account
+            at.books.change(account, minted_wh=minted_wh, live_wh=minted_wh - retired_wh)
+        at.add(
+            residual_wh=new.residual_wh - old.residual_wh,
+            surplus_wh=new.surplus_wh - old.surplus_wh,
+            minted_wh=minted_wh,
+            estimated=int(new.estimated) - int(old.estimated),
+        )
+        return new
+
+    def _post(self, before: Sequence[Posting], after: Sequence[Posting]) -> None:
+        self.at.post(differences(before, after, cause=cause_name(self._number)))
+
+    def _meter_page(self, number: int) -> MeterPage:
+        page = METER_PAGES.get(self._context, *self.at.names(number))
+        if page is None:
+            raise Broken(f"meter page {self.at.names(number)} is gone")
+        return page

@@ -1,0 +1,165 @@
+"""What the meters of a slot measured, and what is left of it as trades are settled.
+
+Readings come from the private collection and never enter the public state: between two
+transactions of a run only what trades have used of each meter is carried on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from chaincode.area.tariffs import Tariffs
+from chaincode.context import Context
+from chaincode.metering.estimates import Estimates
+from chaincode.metering.meters import METERS, MeterVersion, meter_at
+from chaincode.metering.readings import first_readings, newest_readings
+from chaincode.settlement.delivery import Generation, certify
+from chaincode.settlement.postings import Party
+from chaincode.slots.runs import PAGE_ROWS
+from chaincode.state import (
+    Row,
+    Table,
+    page_part,
+    slot_part,
+)
+
+USED_BYTES = 40  # of a meter in a page beside its name
+
+
+class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
+    """What trades have used of a meter so far in this run, Wh."""
+
+    meter: str
+    export_wh: int
+    import_wh: int
+    certificates_wh: int
+
+
+class CarryPage(Row, frozen=True):
+    """A page of what an unfinished run carries to its next transaction."""
+
+    used: list[Used]
+
+
+CARRIES = Table(45, "carry pages", CarryPage, ("area", "slot", "page"))
+
+
+class MeteredSlot:
+    """Readings and parties of the meters that a transaction of a settlement run works on.
+
+    `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
+    so far; `versions` that of the reading, 0 where the meter is estimated; `carry_bytes` is what
+    carrying on may take.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        area: str,
+        slot: int,
+        tariffs: Tariffs,
+        estimates: Estimates,
+        *,
+        newest: bool,
+    ) -> None:
+        self._context = context
+        self._area = area
+        self._slot = slot
+        self._tariffs = tariffs
+        self._estimates = estimates
+        self._read = newest_readings if newest else first_readings
+        self._used: dict[str, Used] = {}
+        self.carry_bytes = 0
+        self._measured: dict[str, tuple[int, int]] = {}
+        self._sources: dict[str, str] = {}
+        self.parties: dict[str, Party] = {}
+        self.export_wh: dict[str, int] = {}
+        self.import_wh: dict[str, int] = {}
+        self.live_wh: dict[str, int] = {}
+        self.minted_wh: dict[str, int] = {}
+        self.versions: dict[str, int] = {}
+        self.zones: dict[str, str] = {}
+
+    def load(self, meters: Iterable[str]) -> None:
+        """Read what is not known yet of `meters`: version, reading, party."""
+        wanted = [name for name in dict.fromkeys(meters) if name not in self.parties]
+        if not wanted:
+            return
+        rows = METERS.get_many(self._context, [(name,) for name in wanted])
+        readings = self._read(self._context, self._slot, wanted)
+        for name, row, reading in zip(wanted, rows, readings, strict=True):
+            version = meter_at(row, name, self._slot)
+            self.parties[name] = self._party(version)
+            if name not in self._used:
+                self.carry_bytes += len(name) + USED_BYTES
+            self.zones[name] = version.zone
+            self._sources[name] = version.source
+            self.versions[name] = 0 if reading is None else reading.version
+            measure = self._estimates.get(name) if reading is None else reading.reading.leaf
+            taken = measure.export_wh, measure.import_wh
+            self._measured[name] = taken
+            used = self._used.get(name, Used(name, 0, 0, 0))
+            plant = Generation(name, taken[0], certified=bool(version.source))
+            minted_wh = certify([plant]).get(name, 0)
+            self.export_wh[name] = taken[0] - used.export_wh
+            self.import_wh[name] = taken[1] - used.import_wh
+            self.minted_wh[name] = minted_wh
+            self.live_wh[name] = minted_wh - used.certificates_wh
+        accounts = (self.parties[name].account for name in wanted)
+        self._tariffs.load_vats(accounts)
+
+    def source(self, meter: str) -> str:
+        """What generates behind a loaded meter."""
+        return self._sources[meter]
+
+    def read_carry(self, pages: int) -> None:
+        """Take over what the run's last transaction carried on."""
+        names = [self._names(page) for page in range(pages)]
+        for page in CARRIES.get_many(self._context, names):
+            if page is not None:
+                self._used.update((used.meter, used) for used in page.used)
+        self.carry_bytes = sum(len(name) + USED_BYTES for name in self._used)
+
+    def write_carry(self, pages_before: int) -> int:
+        """Carry on what trades have used of meters; the number of pages."""
+        for name, (export_wh, import_wh) in self._measured.items():
+            self._used[name] = Used(
+                name,
+                export_wh - self.export_wh[name],
+                import_wh - self.import_wh[name],
+                self.minted_wh[name] - self.live_wh[name],
+            )
+        rows = [used for _, used in sorted(self._used.items()) if used != Used(used.meter, 0, 0, 0)]
+        starts = range(0, len(rows), PAGE_ROWS)
+        for page, start in enumerate(starts):
+            carry = CarryPage(used=rows[start : start + PAGE_ROWS])
+            CARRIES.put(self._context, carry, *self._names(page))
+        self.drop_carry(pages_before, kept=len(starts))
+        return len(starts)
+
+    def drop_carry(self, pages: int, *, kept: int = 0) -> None:
+        """Delete carry pages from `kept` on."""
+        for page in range(kept, pages):
+            CARRIES.delete(self._context, *self._names(page))
+
+    def _names(self, page: int) -> tuple[str, str, str]:
+        return self._area, slot_part(self._slot), page_part(page)
+
+    def _party(self, version: MeterVersion) -> Party:
+        self._tariffs.load_vats([version.retailer])
+        return Party(
+            account=version.holder,
+            retailer=version.retailer,
+            offtaker=version.offtaker,
+            residual_import=self._tariffs.residual(version.retailer).import_price,
+            residual_export=self._tariffs.residual(version.offtaker).export_price,
+            grid_level=version.grid_level,
+        )
+
+
+def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
+    """Those of `meters` without a reading for `slot`."""
+    readings = first_readings(context, slot, meters)
+    return [name for name, reading in zip(meters, readings, strict=True) if reading is None]

@@ -1,0 +1,189 @@
+"""What a settled slot consists of, and the work on it that settling and correcting share.
+
+Postings stand in pages that are only ever appended; meters and sums show what holds now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from chaincode.accounts.balances import Books
+from chaincode.accounts.posting import (
+    Posting,
+)
+from chaincode.area.fees import fees_of_slot
+from chaincode.area.rules import RULES, rules_at
+from chaincode.area.tariffs import Tariffs
+from chaincode.area.zones import get_area
+from chaincode.context import Context
+from chaincode.metering.estimates import Estimates
+from chaincode.settlement.meter_balances import MeteredSlot
+from chaincode.settlement.postings import (
+    Billing,
+)
+from chaincode.slots.gate import Run, Slot
+from chaincode.slots.runs import PAGE_ROWS, chained, has_room
+from chaincode.state import (
+    Row,
+    Table,
+    encode,
+    page_part,
+    slot_part,
+)
+from chaincode.units import local_hour
+
+CHUNK_POSTINGS = 2_000  # of one chunk, at some 350 bytes with the longest names
+LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
+FEE_POSTINGS = 4  # of a fee row with its VAT
+
+
+class PostingPage(Row, frozen=True, kw_only=True):
+    """Up to 500 postings of a slot."""
+
+    postings: list[Posting]
+    v: int = 2
+
+
+class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
+
+    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading, for
+    an estimated meter no one's.
+    """
+
+    meter: str
+    zone: str
+    source: str
+    residual_wh: int
+    surplus_wh: int
+    minted_wh: int
+    retired_wh: int
+    estimated: bool
+    version: int = 1
+
+    @property
+    def read_version(self) -> int:
+        """The version of the reading that the meter was settled on, 0 for an estimate."""
+        return 0 if self.estimated else self.version
+
+
+class MeterPage(Row, frozen=True, kw_only=True):
+    """Meters of a slot in the order of their names."""
+
+    meters: list[MeterSettled]
+    v: int = 2
+
+
+class SlotSettlement(Row, frozen=True, kw_only=True):
+    """The sums of a slot, Wh; they grow while its run goes on and move with its corrections.
+
+    Beside them how many pages there are of meters, of estimates and of causes of corrections.
+    """
+
+    settled_wh: int = 0
+    residual_wh: int = 0
+    surplus_wh: int = 0
+    minted_wh: int = 0
+    retired_wh: int = 0
+    postings: int = 0
+    estimated: int = 0
+    meter_pages: int = 0
+    estimate_pages: int = 0
+    corrections: int = 0
+    cause_pages: int = 0
+    v: int = 2
+
+
+POSTINGS = Table(46, "posting pages", PostingPage, ("area", "slot", "page"))
+METER_PAGES = Table(47, "metered pages", MeterPage, ("area", "slot", "page"))
+SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
+
+
+class SettledSlot:
+    """One transaction's work on a slot: rules, books, meters; what it posts, adds and stores.
+
+    `chunk` is how many trades or meters are taken on between two looks at the room left.
+    `newest` takes the newest readings instead of the first ones.
+    """
+
+    def __init__(
+        self, context: Context, area: str, start: int, *, slot: Slot, run: Run, newest: bool
+    ) -> None:
+        self.context = context
+        self.area = get_area(context, area)
+        self.name, self.start, self.part = area, start, slot_part(start)
+        self.rules = rules_at(RULES.get(context, area), area, start)
+        self.end_s = start + self.area.slot_s
+        self.slot, self.run = slot, run
+        self.sums = SETTLEMENTS.get(context, area, self.part) or SlotSettlement()
+        self._tariffs = Tariffs(context, area, start)
+        hour = local_hour(start, self.rules.offset_s(start))
+        self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
+        most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self.fees.values()))
+        self.chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
+        self.books = Books(context, area)
+        pages = self.sums.estimate_pages
+        self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
+        self.metered = MeteredSlot(
+            context, area, start, self._tariffs, self.estimates, newest=newest
+        )
+        self.metered.read_carry(slot.carry_pages)
+        self._postings: list[Posting] = []
+
+    @property
+    def billing(self) -> Billing:
+        """How the area bills, with the VAT of every party loaded so far."""
+        return Billing(vat=self._tariffs.vats, reverse_charge=self.rules.reverse_charge)
+
+    def has_room(self) -> bool:
+        """Whether another chunk fits into this transaction."""
+        return has_room(self.context, self.books, bytes_later=self.metered.carry_bytes)
+
+    def names(self, page: int) -> tuple[str, str, str]:
+        """The key of a page of this slot."""
+        return self.name, self.part, page_part(page)
+
+    def move(self, **position: int | str) -> None:
+        """Note in the run where to go on."""
+        self.run = msgspec.structs.replace(self.run, **position)
+
+    def post(self, postings: Sequence[Posting]) -> None:
+        """Book postings and append them to the slot's pages."""
+        self.books.post(postings)
+        self._postings.extend(postings)
+        while len(self._postings) >= PAGE_ROWS:
+            self._put_postings(self._postings[:PAGE_ROWS])
+            del self._postings[:PAGE_ROWS]
+
+    def add(self, **sums: int) -> None:
+        """Add to the slot's sums, by their names."""
+        old = msgspec.structs.asdict(self.sums)
+        self.sums = msgspec.structs.replace(
+            self.sums, **{name: old[name] + number for name, number in sums.items()}
+        )
+
+    def store(self, *, finished: bool) -> None:
+        """Write accounts, postings and sums, and what the next transaction needs."""
+        if self._postings:
+            self._put_postings(self._postings)
+        self.books.write()
+        self.estimates.write()
+        pages = self.estimates.pages
+        self.sums = msgspec.structs.replace(self.sums, estimate_pages=pages, v=2)
+        SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
+        if finished:
+            self.metered.drop_carry(self.slot.carry_pages)
+            carried = 0
+        else:
+            carried = self.metered.write_carry(self.slot.carry_pages)
+        self.slot = msgspec.structs.replace(self.slot, carry_pages=carried)
+
+    def _put_postings(self, postings: list[Posting]) -> None:
+        page = PostingPage(postings=postings)
+        number = self.slot.posting_pages
+        POSTINGS.put(self.context, page, *self.names(number))
+        self.move(digest=chained(self.run.digest, encode(page)))
+        self.slot = msgspec.structs.replace(self.slot, posting_pages=number + 1)
+        self.add(postings=len(postings))

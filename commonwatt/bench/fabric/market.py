@@ -1,0 +1,135 @@
+"""A founded market on a Fabric network, for the benches that need traders.
+
+The demonstration founds its market one transaction after the other, which takes a block's time
+for each; here the households are registered many at a time. Transactions bear the real time, since
+peers take no other; market time is set by the area's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+import msgspec
+
+from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.clock import ClockArguments
+from chaincode.consortium.registry import ParticipantArguments
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from commonwatt.bench.fabric.network import bench_network, open_ledger
+from commonwatt.demonstration.bidding import sign_sheet
+from commonwatt.demonstration.cast import (
+    AREA,
+    DEPOSIT_NANO,
+    DSO,
+    RETAILERS,
+    SLOT_S,
+    Cast,
+    Home,
+    certified_meter,
+    found,
+    make_cast,
+)
+from commonwatt.demonstration.simulation import START_S
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.operations.network import Network
+from ledger_network.port import Member, Receipt
+
+SENDERS = (DSO, "SouthGrid", *RETAILERS)
+"""The members that may place orders, each by the gateway of its own peer."""
+FOUNDING_IN_FLIGHT = 96
+
+T = TypeVar("T")
+
+
+class FabricMarket(msgspec.Struct):
+    """An open ledger on a network, and its cast."""
+
+    network: Network
+    ledger: FabricLedger
+    cast: Cast
+    first_slot: int
+
+    def sheet(self, home: int, order: SheetOrder) -> str:
+        """A signed one-order sheet of a household by its number."""
+        return sign_sheet(
+            self.cast.homes[home],
+            [order],
+            channel=self.ledger.channel,
+            contract=self.ledger.contract,
+        )
+
+    async def place(self, tokens: Sequence[str], *, in_flight: int) -> list[Receipt]:
+        """Place sheets, 500 a transaction, by all senders in turn; every one must be taken."""
+        members = itertools.cycle(SENDERS)
+        batches = [
+            (list(tokens[at : at + TOKENS_MAX]), Member(next(members)))
+            for at in range(0, len(tokens), TOKENS_MAX)
+        ]
+        return await at_once(batches, lambda batch: self.place_batch(*batch), in_flight=in_flight)
+
+    async def place_batch(self, tokens: list[str], member: Member) -> Receipt:
+        """Place the sheets of one transaction; every one must be taken."""
+        receipt = await self.ledger.submit("place_orders", TokensArguments(tokens), member=member)
+        if receipt.result.count(b'"PLACED"') != len(tokens):
+            raise RuntimeError(f"not every sheet was taken: {receipt.result[:300]!r}")
+        return receipt
+
+    async def set_time(self, market_s: int) -> None:
+        """Let it be `market_s` in the market now."""
+        rule = ClockArguments(AREA, int(time.time()), market_s, 1)
+        await self.ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
+
+
+@asynccontextmanager
+async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
+    """A founded market of `households` on a network of its own."""
+    async with bench_network() as network, await open_ledger(network) as ledger:
+        cast = make_cast(1, households)
+        first_slot = START_S + SLOT_S
+        rule = ClockArguments(AREA, int(time.time()), START_S, 1)
+        nobody = msgspec.structs.replace(cast, homes=[])
+        await found(ledger, nobody, first_slot=first_slot, clock=rule)
+        await _register(ledger, cast.homes, first_slot)
+        yield FabricMarket(network, ledger, cast, first_slot)
+
+
+async def at_once(
+    items: Iterable[T], act: Callable[[T], Awaitable[Receipt]], *, in_flight: int
+) -> list[Receipt]:
+    """`act` on every item, so many at a time; the first failure ends it."""
+    room = asyncio.Semaphore(in_flight)
+
+    async def one(item: T) -> Receipt:
+        async with room:
+            return await act(item)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(item)) for item in items]
+    return [task.result() for task in tasks]
+
+
+async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int) -> None:
+    """Admit every household, then its meter, then its deposit."""
+
+    async def admit(home: Home) -> Receipt:
+        arguments = ParticipantArguments(home.did)
+        return await ledger.submit("register_participant", arguments, member=Member(home.retailer))
+
+    async def certify(home: Home) -> Receipt:
+        return await ledger.submit(
+            "register_certified_meter",
+            certified_meter(home, first_slot),
+            member=Member(DSO, "admin"),
+        )
+
+    async def deposit(home: Home) -> Receipt:
+        payment = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
+        return await ledger.submit("credit_client", payment, member=Member(home.retailer))
+
+    for step in (admit, certify, deposit):
+        await at_once(homes, step, in_flight=FOUNDING_IN_FLIGHT)

@@ -1,0 +1,196 @@
+"""`commonwatt demonstration`: the parts of a demonstration that run apart, on a Fabric network.
+
+`meters` are the households' devices on Modbus/TCP. `members` do what the members' own systems do in
+earnest: found the market, carry the households' sheets, close gates, clear, settle, correct. It
+acts for all of them, so it holds the keys of all, and belongs to a demonstration alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from chaincode.area.zones import AreaName
+from chaincode.contract import Contract
+from chaincode.errors import Refused
+from chaincode.metering.reports import Report
+from chaincode.queries.market import AreaAnswer, SlotView
+from chaincode.queries.meters import MetersAnswer, MetersArguments
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found
+from commonwatt.demonstration.member_duties import Operation
+from commonwatt.deploy.market_compose import METERS_PORT
+from commonwatt.deploy.staged_market import StagedMarket, StagedMarketUnreadable, read_staged_market
+from commonwatt.terminal.formats import kwh
+from commonwatt.wiring.network_readiness import (
+    ProfileUnreadable,
+    read_profile,
+    until_it_takes_orders,
+)
+from ledger_network.fabric.gateway.errors import GatewayError
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import NotReady
+from ledger_network.port import Conflict, Invalid, Ledger, Member, Position, Unknown
+from meter_oracle.simulated.fleet import FleetRefused
+
+PROFILES = "profiles"
+FOUND_AGAIN_S = 2.0
+FOUND_ATTEMPTS = 60  # peers that have just joined find each other within half a minute
+READINGS_RECORDED = "readings_recorded"
+UNREADABLE = (ProfileUnreadable, StagedMarketUnreadable)
+FAILED = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
+
+app = typer.Typer(help="Parts of a demonstration that run apart.", no_args_is_help=True)
+
+Plan = Annotated[Path, typer.Option("--plan", help="The plan of the market, JSON.")]
+
+
+@app.callback()
+def demonstration() -> None:
+    """Parts of a demonstration that run apart, as in containers."""
+
+
+@app.command()
+def meters(
+    *,
+    plan: Plan,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "0.0.0.0",  # noqa: S104 in its own network
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The first port.")] = METERS_PORT,
+) -> None:
+    """Serve a market's simulated meters on Modbus/TCP until SIGTERM, each at a port of its own."""
+    _carry_out(_meters(plan, host, port))
+
+
+@app.command()
+def members(*, plan: Plan) -> None:
+    """Found a market and do its members' work until SIGTERM.
+
+    The members' profiles lie in the folder `profiles` beside the plan.
+    """
+    _carry_out(_members(plan))
+
+
+def _carry_out(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        asyncio.run(_until_stopped(work))
+    except UNREADABLE as fault:
+        raise _ended(fault, 2) from None
+    except FAILED as fault:
+        raise _ended(fault, 1) from None
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Work until it ends or SIGTERM comes; what the ledger has is gone on from at the next start."""
+    task = asyncio.ensure_future(work)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _meters(plan: Path, host: str, port: int) -> None:
+    fleet = read_staged_market(plan).fleet()
+    await fleet.start(host=host, port=port)
+    try:
+        typer.echo(f"{len(fleet.sources())} meters listen from port {port} on.")
+        await asyncio.get_running_loop().create_future()
+    finally:
+        await fleet.close()
+
+
+async def _members(plan: Path) -> None:
+    market = read_staged_market(plan)
+    files = sorted((plan.parent / PROFILES).glob("*.json"))
+    profiles = [read_profile(file) for file in files]
+    if not profiles:
+        raise ProfileUnreadable(f"{plan.parent / PROFILES} holds no member's profile.")
+    await until_it_takes_orders(profiles[0])
+    async with await FabricLedger.open(profiles, contract=Contract()) as ledger:
+        first_slot = await _founded(ledger, market)
+        operation = Operation(ledger, market.cast(), first_slot, settled=_tell)
+        await operation.resume()
+        working = asyncio.create_task(_work(ledger, operation, market.clock.rate))
+        watching = asyncio.create_task(_watch_for_late_readings(ledger, operation))
+        try:
+            done, _ = await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                each.result()
+        finally:
+            working.cancel()
+            watching.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _founded(ledger: Ledger, market: StagedMarket) -> int:
+    """Found the market unless it is; its first slot."""
+    cast = market.cast()
+    for left in reversed(range(FOUND_ATTEMPTS)):
+        try:
+            registered = await _registered_from(ledger)
+            if len(registered) >= len(cast.homes):
+                return min(registered)
+            first_slot = market.first_slot(int(time.time()))
+            clock = market.clock_arguments()
+            await found(ledger, cast, first_slot=first_slot, clock=clock)
+        except (Conflict, Invalid, Unknown) as fault:
+            if not left:
+                raise
+            sys.stderr.write(f"founding goes on: {fault}\n")
+            await asyncio.sleep(FOUND_AGAIN_S)
+    raise NotReady(f"The market was not founded in {FOUND_ATTEMPTS} attempts.")
+
+
+async def _registered_from(ledger: Ledger) -> list[int]:
+    """From which slot on each meter is certified."""
+    found_slots: list[int] = []
+    after: str | None = ""
+    while after is not None:
+        try:
+            answer = await ledger.evaluate(
+                "list_meters", MetersArguments(AREA, after), member=Member(DSO)
+            )
+        except Refused:
+            return []  # there is no area yet
+        page = msgspec.json.decode(answer, type=MetersAnswer)
+        found_slots += [meter.versions[0].from_slot for meter in page.meters]
+        after = page.after
+    return found_slots
+
+
+async def _work(ledger: Ledger, operation: Operation, rate: int) -> None:
+    """Do what is due, every second; raises what ends it, and a new start finds where it stands."""
+    while True:
+        answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
+        market_s = msgspec.json.decode(answer, type=AreaAnswer).market_s or 0
+        await operation.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
+        now_s = time.time()
+        await asyncio.sleep(int(now_s) + 1.01 - now_s)
+
+
+async def _watch_for_late_readings(ledger: Ledger, operation: Operation) -> None:
+    """Have a slot corrected whose readings come after it has settled."""
+    height = (await ledger.health()).height
+    async for happened in ledger.events(after=Position(max(0, height - 1), 0)):
+        for event in happened.events:
+            if event.name == READINGS_RECORDED:
+                operation.correct(msgspec.json.decode(event.data, type=Report).slot)
+
+
+def _tell(view: SlotView) -> None:
+    """A line for each slot that has settled."""
+    trades = sum(zone.trades for zone in view.zones)
+    settled_wh = 0 if view.settlement is None else view.settlement.settled_wh
+    typer.echo(f"slot {view.slot}: {trades} trades, {kwh(settled_wh)} kWh delivered")
+
+
+def _ended(fault: Exception, code: int) -> typer.Exit:
+    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
+    return typer.Exit(code)

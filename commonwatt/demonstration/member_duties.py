@@ -1,0 +1,277 @@
+"""The work of a market's members, slot by slot: what `up` and `simulate` both do.
+
+`Operation.tick` looks at market time and at the ledger and does what is due: retailers carry
+their clients' sheets, the DSO closes gates, somebody clears, a retailer settles and corrects.
+It holds nothing that the ledger does not: after a crash it looks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from chaincode.accounts.balances import AccountAnswer, OwnerArguments, PaymentArguments
+from chaincode.area.rules import MarketRules
+from chaincode.area.zones import AreaName
+from chaincode.errors import Refused
+from chaincode.orders.handlers import TokensAnswer
+from chaincode.orders.sheets import TOKENS_MAX, SheetOrder, TokensArguments
+from chaincode.queries.market import AreaAnswer, SeedChainView, SlotView
+from chaincode.settlement.run import SlotSettlement
+from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from commonwatt.demonstration.bidding import make_orders, sign_sheet
+from commonwatt.demonstration.cast import (
+    AREA,
+    CHAIN_AHEAD_SLOTS,
+    CHAIN_LEFT_MIN,
+    DEPOSIT_LOW_NANO,
+    DEPOSIT_NANO,
+    DSO,
+    RETAILERS,
+    SLOT_S,
+    Cast,
+    Home,
+    market_rules,
+    seed_chain,
+)
+from commonwatt.demonstration.profiles import simbench_week
+from ledger_network.port import Conflict, Ledger, Member, Receipt
+
+ATTEMPTS_MAX = 20  # of a transaction that conflicts; each loses only to one that committed
+SLOTS_PER_DAY = 96
+
+
+class Tally(msgspec.Struct):
+    """What has happened since the operation began, over all slots."""
+
+    orders: int = 0
+    slots: int = 0
+    trades: int = 0
+    volume_wh: int = 0
+    settled_wh: int = 0
+    certificates_minted_wh: int = 0
+    certificates_retired_wh: int = 0
+
+
+class Reporter(Protocol):
+    """Who reports what meters measured."""
+
+    async def report(self, slot: int) -> None:
+        """Record the readings of a slot that has ended."""
+        ...
+
+
+class Operation:
+    """The members' work on one ledger; `settled` is called with each slot that has settled.
+
+    Without a reporter oracle nodes report by themselves, and a slot waits for its readings until
+    the deadline of its rules.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        cast: Cast,
+        first_slot: int,
+        *,
+        reporter: Reporter | None = None,
+        settled: Callable[[SlotView], None] | None = None,
+    ) -> None:
+        self._ledger = ledger
+        self._reporter = reporter
+        self._cast = cast
+        self._rules: MarketRules = market_rules(first_slot)
+        self._week = simbench_week()
+        self._chains = [seed_chain(cast, 0)]
+        self._settled = settled
+        self._first_slot = first_slot
+        self._place_next = first_slot
+        self._close_next = first_slot
+        self._settle_next = first_slot
+        self._to_correct: set[int] = set()
+        self.tally = Tally()
+
+    def correct(self, slot: int) -> None:
+        """A reading of a settled slot has come: correct it when the next work is done."""
+        if slot < self._settle_next:
+            self._to_correct.add(slot)
+
+    async def resume(self) -> None:
+        """Find where the ledger stands: the newest gate, and the oldest slot not settled.
+
+        What was cut short is finished first, in the order in which it would have been done: the
+        run that holds the lane, then the clearing of slots whose gate has closed.
+        """
+        area = await self._area()
+        if area.lane.closed_slot < self._close_next:
+            return
+        running = area.lane.run
+        if running is not None and (await self.slot(running)).phase == "SETTLING":
+            await self._run("settle_slot", running, "SETTLED", Member(RETAILERS[0]))
+        self._close_next = self._place_next = area.lane.closed_slot + SLOT_S
+        slot = area.lane.closed_slot
+        while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
+            slot -= SLOT_S
+        self._settle_next = slot + SLOT_S
+        for closed in range(self._settle_next, self._close_next, SLOT_S):
+            if (await self.slot(closed)).phase in ("CLOSED", "CLEARING"):
+                await self._run("clear_slot", closed, "CLEARED", Member(DSO))
+
+    async def tick(
+        self, now_s: int, *, lookahead_s: int = SLOT_S, last_slot: int | None = None
+    ) -> None:
+        """Do what is due at market time `now_s`.
+
+        Sheets are sent for slots whose gate closes within `lookahead_s`; slots after `last_slot`
+        are left alone.
+        """
+        while self._is_due(self._place_next, last_slot, now_s + lookahead_s):
+            if self._rules.gate_s(self._place_next) > now_s:
+                await self._place(self._place_next)
+            self._place_next += SLOT_S
+        while self._is_due(self._close_next, last_slot, now_s):
+            await self._close(self._close_next)
+            self._close_next += SLOT_S
+        while self._settle_next < self._close_next and self._settle_next + SLOT_S <= now_s:
+            if not await self._settle(self._settle_next):
+                break
+            self._settle_next += SLOT_S
+        for slot in sorted(self._to_correct):
+            await self._run("correct_slot", slot, "SETTLED", Member(RETAILERS[0]))
+            self._to_correct.discard(slot)
+
+    async def settled_before(self, count: int) -> list[SlotView]:
+        """Up to `count` slots that settled before this operation began, oldest first."""
+        first = max(self._first_slot, self._settle_next - count * SLOT_S)
+        return [await self.slot(slot) for slot in range(first, self._settle_next, SLOT_S)]
+
+    def is_settled(self, last_slot: int) -> bool:
+        """Whether every slot up to `last_slot` has settled."""
+        return self._settle_next > last_slot
+
+    @property
+    def open_slot(self) -> int:
+        """The next slot whose gate closes."""
+        return self._close_next
+
+    async def slot(self, slot: int) -> SlotView:
+        """A slot as the ledger has it."""
+        answer = await self._ledger.evaluate(
+            "describe_slot", SlotArguments(AREA, slot), member=Member(DSO)
+        )
+        return msgspec.json.decode(answer, type=SlotView)
+
+    async def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        member: Member,
+        transient: dict[str, bytes] | None = None,
+    ) -> Receipt:
+        """Submit, and again as long as others commit first."""
+        for _ in range(ATTEMPTS_MAX):
+            try:
+                return await self._ledger.submit(
+                    name, arguments, member=member, transient=transient
+                )
+            except Conflict:
+                continue
+        return await self._ledger.submit(name, arguments, member=member, transient=transient)
+
+    def _is_due(self, slot: int, last_slot: int | None, now_s: int) -> bool:
+        in_reach = last_slot is None or slot <= last_slot
+        return in_reach and self._rules.gate_s(slot) <= now_s
+
+    async def _area(self) -> AreaAnswer:
+        answer = await self._ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
+        return msgspec.json.decode(answer, type=AreaAnswer)
+
+    async def _place(self, slot: int) -> None:
+        """Each retailer carries its clients' sheets for a slot."""
+        for retailer in RETAILERS:
+            tokens: list[str] = []
+            for home in self._cast.homes:
+                orders = make_orders(self._cast, self._week, home, slot)
+                if home.retailer == retailer and orders:
+                    tokens.append(self._sign(home, orders))
+            for start in range(0, len(tokens), TOKENS_MAX):
+                batch = TokensArguments(tokens[start : start + TOKENS_MAX])
+                receipt = await self.submit("place_orders", batch, Member(retailer))
+                answers = receipt.read(TokensAnswer).answers
+                self.tally.orders += sum(1 for answer in answers if answer.code == "PLACED")
+
+    def _sign(self, home: Home, orders: list[SheetOrder]) -> str:
+        channel, contract = self._ledger.channel, self._ledger.contract
+        return sign_sheet(home, orders, channel=channel, contract=contract)
+
+    async def _close(self, slot: int) -> None:
+        seed = await self._next_seed(slot)
+        await self.submit("close_gate", GateArguments(AREA, slot, seed), Member(DSO))
+        await self._run("clear_slot", slot, "CLEARED", Member(DSO))
+
+    async def _run(self, name: str, slot: int, done: str, member: Member) -> None:
+        """Continue a run until the slot's phase is `done`."""
+        while True:
+            receipt = await self.submit(name, SlotArguments(AREA, slot), member)
+            if receipt.read(SlotAnswer).phase == done:
+                return
+
+    async def _next_seed(self, slot: int) -> str:
+        """The pre-image that is due, and the next chain posted while this one lasts."""
+        answer = await self._ledger.evaluate(
+            "get_seed_chain", SlotArguments(AREA, slot), member=Member(DSO)
+        )
+        tip = msgspec.json.decode(answer, type=SeedChainView).chain.tip
+        while not any(chain.left(tip) for chain in self._chains):
+            self._chains.append(seed_chain(self._cast, len(self._chains)))
+        chain = next(chain for chain in self._chains if chain.left(tip))
+        if chain.left(tip) == CHAIN_LEFT_MIN:
+            following = seed_chain(self._cast, len(self._chains))
+            from_slot = slot + CHAIN_AHEAD_SLOTS * SLOT_S
+            anchor = SeedArguments(AREA, from_slot, following.anchor)
+            await self.submit("post_seed_anchor", anchor, Member(DSO))
+            self._chains.append(following)
+        return chain.before(tip)
+
+    async def _settle(self, slot: int) -> bool:
+        """Settle a slot; False while its readings are awaited."""
+        if self._reporter is not None:
+            await self._reporter.report(slot)
+        day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
+        if place == 0:
+            await self._top_up(day)  # before the slot settles: what settled is not looked at again
+        try:
+            await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
+        except Refused as refused:
+            if refused.code != "READINGS_MISSING":
+                raise
+            return False
+        view = await self.slot(slot)
+        self._count(view)
+        if self._settled is not None:
+            self._settled(view)
+        return True
+
+    async def _top_up(self, day: int) -> None:
+        """Once a day a retailer takes a deposit from clients that are running low."""
+        for home in self._cast.homes:
+            answer = await self._ledger.evaluate(
+                "get_account", OwnerArguments(AREA, home.did), member=Member(home.retailer)
+            )
+            account = msgspec.json.decode(answer, type=AccountAnswer)
+            if account.available_nano < DEPOSIT_LOW_NANO:
+                deposit = PaymentArguments(
+                    AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-{day}"
+                )
+                await self.submit("credit_client", deposit, Member(home.retailer))
+
+    def _count(self, view: SlotView) -> None:
+        settlement = view.settlement or SlotSettlement()
+        self.tally.slots += 1
+        self.tally.trades += sum(zone.trades for zone in view.zones)
+        self.tally.volume_wh += sum(zone.volume_wh for zone in view.zones)
+        self.tally.settled_wh += settlement.settled_wh
+        self.tally.certificates_minted_wh += settlement.minted_wh
+        self.tally.certificates_retired_wh += settlement.retired_wh

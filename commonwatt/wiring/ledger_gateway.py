@@ -1,0 +1,108 @@
+"""`commonwatt oracle ledger-side`: where oracle nodes submit and ask, on a Fabric network.
+
+The nodes know no ledger: they speak mutual TLS with this, which holds the operator's identity on the
+channel and one profile. It checks nothing that the contract does not; whoever breaks into it can
+withhold reports and make none, for he has no node's key. What nodes sign about health it takes to an
+API, where it is told one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from chaincode.contract import Contract
+from chaincode.metering.reports import NODES_MAX
+from commonwatt.wiring.network_readiness import (
+    ProfileUnreadable,
+    read_profile,
+    until_it_takes_orders,
+)
+from ledger_network.fabric.ledger.engine import FabricLedger
+from ledger_network.fabric.runtime.probe import NotReady
+from ledger_network.port import Invalid, Member
+from meter_oracle.health.api_client import HealthApi, base_url
+from meter_oracle.peers.ledger_gateway import LedgerSide, LedgerSideServer
+from meter_oracle.peers.transport import TlsFiles, split_address
+from meter_oracle.settings import SettingsInvalid
+
+
+class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A YAML file; paths in it are relative to it.
+
+    `profile` is the oracle operator's, as `commonwatt network profile --json` prints it; `nodes` are
+    the DIDs that may ask and submit. `api` is `http://host:port` of the API that shows what they say of
+    health; without one that stays in their logs.
+    """
+
+    area: str
+    listen: str
+    tls: TlsFiles
+    profile: str
+    nodes: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+    api: str | None = None
+
+
+def read_ledger_side(file: Path) -> LedgerSideSettings:
+    """The settings of a file, with whole paths. Raises `SettingsInvalid`."""
+    try:
+        found = msgspec.yaml.decode(file.read_bytes(), type=LedgerSideSettings)
+        split_address(found.listen)
+        if found.api is not None:
+            base_url(found.api)
+    except (OSError, ValueError) as fault:  # msgspec's faults are ValueErrors
+        raise SettingsInvalid(f"{file}: {fault}") from None
+    folder = file.parent
+    return msgspec.structs.replace(
+        found, tls=found.tls.under(folder), profile=str(folder / found.profile)
+    )
+
+
+def ledger_side(
+    *,
+    config: Annotated[Path, typer.Option("--config", help="Settings of this side, YAML.")],
+) -> None:
+    """Answer oracle nodes for a Fabric network until SIGTERM; waits until that takes orders."""
+    try:
+        asyncio.run(_serve(read_ledger_side(config)))
+    except (SettingsInvalid, ProfileUnreadable) as fault:
+        raise _ended(fault, 2) from None
+    except (Invalid, NotReady, OSError) as fault:
+        raise _ended(fault, 1) from None
+
+
+async def _serve(settings: LedgerSideSettings) -> None:
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    profile = read_profile(Path(settings.profile))
+    stopped = asyncio.create_task(stop.wait())
+    waiting = asyncio.create_task(until_it_takes_orders(profile))
+    await asyncio.wait((stopped, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        waiting.cancel()
+        return
+    waiting.result()
+    herald = None if settings.api is None else HealthApi(settings.api)
+    async with await FabricLedger.open([profile], contract=Contract()) as ledger:
+        side = LedgerSide(ledger, settings.area, Member(profile.organisation))
+        server = LedgerSideServer(side, settings.tls, settings.nodes, herald)
+        port = await server.start(settings.listen)
+        try:
+            sys.stderr.write(f"Answering {len(settings.nodes)} nodes on port {port}.\n")
+            await stopped
+        finally:
+            await server.close()
+            if herald is not None:
+                await herald.close()
+
+
+def _ended(fault: Exception, code: int) -> typer.Exit:
+    sys.stderr.write(str(fault).replace("\n", " ") + "\n")
+    return typer.Exit(code)

@@ -1,0 +1,91 @@
+"""The rows that are read again and again, kept in memory within a bound.
+
+Two generations: reads fill the young one; when it is full the old one is forgotten and the young
+one takes its place, so a row that is read at least once a generation stays. A row is good for
+every reader whose height is at least the height since which it holds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from ledger_network.embedded.log.block import INDEX_BITS
+from ledger_network.embedded.state.state_store import Version
+
+BYTES_MAX = 16 * 1024 * 1024  # of both generations together, counted with Python's own weight
+VALUE_BYTES_MAX = 64 * 1024
+_WEIGHT = 300  # of an entry beside its value: key, tuple, integers, its place in the dictionary
+
+
+class Row(NamedTuple):
+    """A value as it is since block `since`."""
+
+    value: bytes | None
+    version: int
+    since: int
+
+
+class HotRows:
+    """A bounded memory of rows, right for every reader that states its height."""
+
+    def __init__(self, height: int) -> None:
+        self._lock = threading.Lock()
+        self._height = height
+        self._young: dict[str, Row] = {}
+        self._old: dict[str, Row] = {}
+        self._young_bytes = 0
+
+    def look(
+        self, keys: Sequence[str], height: int, versions: dict[str, int]
+    ) -> tuple[list[bytes | None], list[int]]:
+        """Values of `keys` as of `height`, and the positions of those not known here.
+
+        The versions of what is known are put into `versions`.
+        """
+        young, old = self._young, self._old  # the two may change places meanwhile; both are right
+        values: list[bytes | None] = []
+        unknown: list[int] = []
+        for position, key in enumerate(keys):
+            row = young.get(key)
+            if row is None and (row := old.get(key)) is not None and row.since <= height:
+                self._keep(key, row)
+            if row is None or row.since > height:
+                unknown.append(position)
+                values.append(None)
+            else:
+                values.append(row.value)
+                versions[key] = row.version
+        return values, unknown
+
+    def learn(self, rows: Iterable[tuple[str, Version]], height: int) -> None:
+        """Take rows read at `height`; they are dropped if the ledger has gone on since."""
+        with self._lock:
+            if height == self._height:
+                for key, (value, version) in rows:
+                    since = version >> INDEX_BITS if version else height
+                    self._put(key, Row(value, version, since))
+
+    def advance(self, writes: Mapping[str, Version], height: int) -> None:
+        """Take the writes of block `height`, which is applied."""
+        with self._lock:
+            self._height = height
+            for key, (value, version) in writes.items():
+                self._old.pop(key, None)
+                self._young.pop(key, None)
+                self._put(key, Row(value, 0 if value is None else version, height))
+
+    def _keep(self, key: str, row: Row) -> None:
+        with self._lock:
+            if self._old.get(key) is row:
+                self._put(key, row)
+
+    def _put(self, key: str, row: Row) -> None:
+        size = len(row.value) if row.value else 0
+        if size > VALUE_BYTES_MAX:
+            return
+        self._young_bytes += size + _WEIGHT
+        self._young[key] = row
+        if self._young_bytes > BYTES_MAX // 2:
+            self._old, self._young, self._young_bytes = self._young, {}, 0

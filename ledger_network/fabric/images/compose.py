@@ -1,0 +1,171 @@
+"""A compose file of the consortium as services, one per process, each with what it needs.
+
+A service sees its own folder of the network's material, read-only, and its own volume; it has no
+privileges and no way out of the networks named here. Nothing waits for anything's health: nodes
+look for each other by themselves, and what has to be done once is a service that waits for them.
+What else is to run beside the consortium is added by whoever writes the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ledger_network.fabric.consortium.definition import Consortium, Node
+from ledger_network.fabric.consortium.node_settings import contract_environment, fabric_environment
+from ledger_network.fabric.consortium.placement import (
+    CONTAINER_CONFIG,
+    CONTAINER_DATA,
+    NetworkFolder,
+    Placement,
+)
+
+MATERIAL = "${COMMONWATT_MATERIAL:-./.commonwatt/containers}"
+"""Where the network's material lies on the host, as the compose file says it."""
+FABRIC_IMAGE, PYTHON_IMAGE = "localhost/commonwatt-fabric", "localhost/commonwatt-python"
+POSTGRES_IMAGE = "localhost/commonwatt-postgres"
+TAG = "${COMMONWATT_TAG:-local}"
+USER = "10001:10001"
+AGREEMENT = "agreement"
+PACKAGE_ENVIRONMENT = "package.env"
+"""A contract's file beside its folder with the id of its package, which differs by network."""
+
+# Loaded, orderers were seen at 190 MB, peers at 290 MB, contracts at 50 MB and a pool of checkers.
+NODE_MEMORY, AGREEMENT_MEMORY = "1g", "512m"
+PROCESSES_MAX = 512  # threads count, and gRPC has many
+TEMPORARY = "/tmp:size=64m,mode=1777"  # noqa: S108 a container's own
+CONSORTIUM_NETWORK = "consortium"
+
+Service = dict[str, Any]
+
+
+class Added(msgspec.Struct, frozen=True):
+    """What runs beside the consortium: services, networks and volumes by their names."""
+
+    services: dict[str, Service] = {}
+    networks: dict[str, dict[str, Any]] = {}
+    volumes: Sequence[str] = ()
+
+
+NOTHING = Added()
+
+
+def compose_text(consortium: Consortium, head: str, added: Added = NOTHING) -> bytes:
+    """The text of a compose file of a consortium; it begins with `head`, comments."""
+    nodes = consortium.nodes()
+    own = {node.name: _service(node) for node in nodes} | {AGREEMENT: _agreement()}
+    volumes = [data_volume(node.name) for node in nodes if node.kind != "contract"]
+    plan: dict[str, Any] = {
+        "name": consortium.name,
+        "services": own | added.services,
+        "networks": {CONSORTIUM_NETWORK: {"driver": "bridge"}} | added.networks,
+        "volumes": {volume: {} for volume in (*volumes, *added.volumes)},
+        # Services are apart: nothing of the host but the network is shared among them.
+        "x-podman": {"in_pod": False},
+    }
+    return head.encode() + msgspec.yaml.encode(plan)
+
+
+def package_variables(package: str) -> bytes:
+    """The content of a contract's `PACKAGE_ENVIRONMENT`."""
+    return f"{PACKAGE_ID}={package}\n".encode()
+
+
+PACKAGE_ID = "CHAINCODE_ID"
+
+
+def _service(node: Node) -> Service:
+    if node.kind == "contract":
+        return _contract(node)
+    command = ["orderer"] if node.kind == "orderer" else ["peer", "node", "start"]
+    service = sealed(FABRIC_IMAGE, command, memory=NODE_MEMORY)
+    service |= {
+        "environment": fabric_environment(CONTAINER_CONFIG),
+        # Settings name files of the folder by their relative names.
+        "working_dir": CONTAINER_CONFIG,
+        "volumes": [
+            given(f"nodes/{node.name}/config"),
+            kept(node.name),
+        ],
+    }
+    if node.kind == "peer":
+        # Reached from this machine alone: whoever serves others says so in a file of his own.
+        service["ports"] = [f"127.0.0.1:{node.port}:{node.port}"]
+    return service
+
+
+def _contract(node: Node) -> Service:
+    service = sealed(PYTHON_IMAGE, ["contract", "serve"], memory=NODE_MEMORY)
+    return service | {
+        "env_file": [f"{MATERIAL}/nodes/{node.name}/{PACKAGE_ENVIRONMENT}"],
+        "environment": _contract_variables(node),
+        "volumes": [given(f"nodes/{node.name}/config")],
+    }
+
+
+def _contract_variables(node: Node) -> Mapping[str, str]:
+    """What a contract is started with, but for its package, which no file can know beforehand."""
+    nowhere = Path(CONTAINER_CONFIG)
+    placement = Placement("containers", NetworkFolder(nowhere), nowhere)
+    variables = contract_environment(node, placement, "", CONTAINER_CONFIG)
+    return {name: value for name, value in variables.items() if name != PACKAGE_ID}
+
+
+def _agreement() -> Service:
+    """What is done once; it ends when orders can be committed, and finds all done the next time."""
+    command = ["network", "join", "--material", CONTAINER_CONFIG]
+    service = sealed(PYTHON_IMAGE, command, memory=AGREEMENT_MEMORY)
+    return service | {"restart": "on-failure", "volumes": [given(AGREEMENT)]}
+
+
+def sealed(
+    image: str,
+    command: Sequence[str],
+    *,
+    memory: str,
+    networks: Sequence[str] = (CONSORTIUM_NETWORK,),
+) -> Service:
+    """A service without privileges: nobody's user, nothing to write but what it is given.
+
+    `memory` as compose files say it ("1g").
+    """
+    return {
+        "image": f"{image}:{TAG}",
+        "pull_policy": "never",
+        "command": list(command),
+        "user": USER,
+        "read_only": True,
+        "tmpfs": [TEMPORARY],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": PROCESSES_MAX,
+        "mem_limit": memory,
+        "restart": "unless-stopped",
+        "stop_grace_period": "20s",
+        "networks": list(networks),
+    }
+
+
+def given(folder: str) -> dict[str, Any]:
+    """A folder of the material, to read only, as a service's settings."""
+    return {
+        "type": "bind",
+        "source": f"{MATERIAL}/{folder}",
+        "target": CONTAINER_CONFIG,
+        "read_only": True,
+        # A folder that is missing is a mistake, not one to be made by the engine.
+        "bind": {"create_host_path": False},
+    }
+
+
+def kept(service: str) -> dict[str, Any]:
+    """A service's own volume, where its data lies."""
+    return {"type": "volume", "source": data_volume(service), "target": CONTAINER_DATA}
+
+
+def data_volume(service: str) -> str:
+    """The name of a service's volume."""
+    return f"{service}-data"

@@ -1,0 +1,371 @@
+"""The port `Ledger` on a Fabric network: through the gateways of the members' peers.
+
+Whoever opens it names the members that it may act for, each by its profile. A receipt is given when
+the member's peer has committed the transaction; what was acknowledged to one member is seen by the
+queries of all that use the same ledger object. Between two such objects each peer's own pace counts,
+as it does in any network of several.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self, TypeVar
+
+import msgspec
+
+from identity.canonical import encode
+from ledger_network.fabric.consortium.profile import Profile
+from ledger_network.fabric.gateway.client import Gateway
+from ledger_network.fabric.gateway.endpoint import Endpoint
+from ledger_network.fabric.gateway.envelope import Endorsed
+from ledger_network.fabric.gateway.errors import (
+    CommitError,
+    Disagreement,
+    EndorseError,
+    GatewayError,
+    Outcome,
+    SubmitError,
+)
+from ledger_network.fabric.gateway.peers import Limits
+from ledger_network.fabric.ledger.chain import happened_in, port_block
+from ledger_network.fabric.ledger.followers import LAG_S, Follower, Place
+from ledger_network.fabric.ledger.members import Members
+from ledger_network.fabric.ledger.outcomes import outcome_of
+from ledger_network.fabric.ledger.public_state import state_hash
+from ledger_network.fabric.ledger.service import READ
+from ledger_network.port import (
+    Block,
+    Contract,
+    Happened,
+    Health,
+    Invalid,
+    Member,
+    Position,
+    Receipt,
+)
+
+T = TypeVar("T")
+
+ATTEMPTS_MAX = 8  # of a transaction that nothing came of, while peers catch up or are away
+PAUSE_S = 0.1
+PAUSE_MAX_S = 1.0
+COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be away
+UNKNOWN_TRANSACTION = "no such transaction ID"
+
+
+class FabricLedger:
+    """One channel with one contract, for the members whose profiles are given."""
+
+    def __init__(
+        self,
+        profiles: Sequence[Profile],
+        contract: Contract,
+        *,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> None:
+        """For `open`, which also begins to follow the peers."""
+        self._contract = contract
+        self._members = Members(profiles, clock=clock, limits=limits or Limits())
+        self._newest = -1  # the highest block that a receipt of this ledger names
+        self._closed = False
+
+    @classmethod
+    async def open(
+        cls,
+        profiles: Sequence[Profile],
+        *,
+        contract: Contract,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> Self:
+        """Connect as the members of `profiles`. Raises `Invalid` when no peer can be reached.
+
+        `contract` tells which rows count in the state hash; what runs is the peers' own.
+        `clock` gives Unix seconds, the transactions' time.
+        """
+        ledger = cls(profiles, contract, clock=clock, limits=limits)
+        try:
+            await ledger._members.follow()
+        except GatewayError as error:
+            await ledger.close()
+            raise outcome_of(error) from error
+        return ledger
+
+    @property
+    def channel(self) -> str:
+        """The channel's name."""
+        return self._members.first.channel
+
+    @property
+    def contract(self) -> str:
+        """The contract's name, which is that of its definition on the channel."""
+        return self._members.first.contract
+
+    # Transactions
+
+    async def submit(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Receipt:
+        """Carry out transaction `name`; on return the member's peer has committed it.
+
+        What certainly came to nothing is tried again for some seconds: peers that are away or lag.
+        """
+        gateway = self._members.gateway(member)
+        call = [name.encode(), encode(arguments)]
+        pause_s = PAUSE_S
+        for attempt in range(1, ATTEMPTS_MAX + 1):
+            self._require_open()
+            newest = self._newest
+            lagging = self._members.lagging(newest)
+            try:
+                return await self._submit(gateway, call, transient)
+            except GatewayError as error:
+                suspects = [one for one in lagging if _may_have_misled(one, error)]
+                if attempt == ATTEMPTS_MAX or not (suspects or _passes(error)):
+                    raise await self._outcome(gateway, call, error) from error
+            if suspects:
+                await asyncio.gather(*(follower.reached(newest) for follower in suspects))
+            else:
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, PAUSE_MAX_S)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _submit(
+        self, gateway: Gateway, call: Sequence[bytes], transient: Mapping[str, bytes] | None
+    ) -> Receipt:
+        endorsed = await gateway.endorse(self.contract, call, transient=transient)
+        return await self._commit(gateway, endorsed)
+
+    async def endorse(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> Endorsed:
+        """The first half of `submit`: simulated and endorsed, and nothing has happened yet."""
+        self._require_open()
+        call = [name.encode(), encode(arguments)]
+        gateway = self._members.gateway(member)
+        try:
+            return await gateway.endorse(self.contract, call, transient=transient)
+        except GatewayError as error:
+            raise await self._outcome(gateway, call, error) from error
+
+    async def commit(self, endorsed: Endorsed, *, member: Member) -> Receipt:
+        """The second half of `submit`: ordered, and committed by the member's peer."""
+        self._require_open()
+        try:
+            return await self._commit(self._members.gateway(member), endorsed)
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def _commit(self, gateway: Gateway, endorsed: Endorsed) -> Receipt:
+        transaction = endorsed.transaction
+        follower = self._members.follower_of(gateway)
+        with follower.expecting(transaction) as committed:
+            await gateway.order(endorsed)
+            place = await self._committed(gateway, transaction, committed)
+        if place.code != "VALID":
+            raise CommitError(transaction, place.code, place.block)
+        self._newest = max(self._newest, place.block)
+        return Receipt(transaction, place.block, place.index, endorsed.result)
+
+    async def _committed(
+        self, gateway: Gateway, transaction: str, committed: asyncio.Future[Place]
+    ) -> Place:
+        """Where an ordered transaction was committed, by the member's peer or else by any."""
+        try:
+            async with asyncio.timeout(COMMIT_SHOWN_S):
+                return await asyncio.shield(committed)
+        except TimeoutError:
+            status = await gateway.commit_status(transaction)
+        for follower in self._members.followers:
+            if place := follower.place(transaction):
+                return place
+        block = await gateway.block(status.block)
+        ids = [found.id for found in block.transactions]
+        return Place(status.block, ids.index(transaction), status.code)
+
+    async def _outcome(
+        self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
+    ) -> Exception:
+        """The port's exception; when organisations disagree, which one does is found out."""
+        if not isinstance(error, Disagreement):
+            return outcome_of(error)
+        asked = sorted({f.endpoint.msp_id for f in self._members.followers if not f.is_behind})
+        try:
+            verdict = await gateway.disagreement(self.contract, call, organisations=asked)
+        except GatewayError:
+            return outcome_of(error)
+        if verdict.agreed:
+            return outcome_of(error)
+        return Invalid(
+            f"the organisations' contracts disagree: {', '.join(verdict.odd)} differed in "
+            f"{', '.join(verdict.differing)}; let all members run the version agreed on"
+        )
+
+    async def evaluate(
+        self,
+        name: str,
+        arguments: msgspec.Struct,
+        *,
+        member: Member,
+        transient: Mapping[str, bytes] | None = None,
+    ) -> bytes:
+        """The answer of `name` at the member's peer, which has seen all that was acknowledged."""
+        self._require_open()
+        call = [name.encode(), encode(arguments), READ]
+        gateway = self._members.gateway(member)
+        try:
+            return await self._ask(
+                gateway,
+                lambda endpoint: gateway.evaluate(
+                    self.contract,
+                    call,
+                    transient=transient,
+                    organisations=[endpoint.msp_id],
+                    endpoint=endpoint,
+                ),
+            )
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def _ask(self, gateway: Gateway, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
+        """The answer of the first of a member's peers that has seen enough and can be reached."""
+        newest = self._newest
+        last: GatewayError | None = None
+        for endpoint in gateway.endpoints:
+            follower = self._members.follower(endpoint)
+            if not await follower.reached(newest, within_s=0 if follower.is_behind else LAG_S):
+                continue
+            try:
+                return await ask(endpoint)
+            except GatewayError as error:
+                if error.outcome is Outcome.REFUSED or not error.repeatable:
+                    raise
+                last = error
+        if last is None:
+            raise Invalid(f"no peer has reached block {newest} in time")
+        raise last
+
+    # Reading the chain
+
+    async def events(self, *, after: Position | None = None) -> AsyncGenerator[Happened]:
+        """What happened after `after`, from the chain, then as it is committed."""
+        gateway = self._members.reader()
+        start = 1 if after is None else max(after.block, 1)
+        async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
+            async for block in blocks:
+                for happened in happened_in(block, self.contract):
+                    if after is None or happened.position > after:
+                        yield happened
+
+    async def transaction(self, transaction: str) -> Receipt | None:
+        """The receipt of a committed transaction, None if no such one is committed."""
+        self._require_open()
+        gateway = self._members.reader()
+
+        async def look(endpoint: Endpoint) -> Receipt | None:
+            try:
+                block = await gateway.block_of(transaction, endpoint=endpoint)
+            except GatewayError as error:
+                if UNKNOWN_TRANSACTION in str(error):
+                    return None
+                raise
+            for index, found in enumerate(block.transactions):
+                if found.id == transaction and found.valid:
+                    return Receipt(transaction, block.number, index, found.result)
+            return None
+
+        return await self._looked_up(gateway, look)
+
+    async def block(self, number: int) -> Block | None:
+        """The block, None beyond the height."""
+        self._require_open()
+        gateway = self._members.reader()
+
+        async def look(endpoint: Endpoint) -> Block | None:
+            if await gateway.height(endpoint) <= number:
+                return None
+            return port_block(await gateway.block(number, endpoint=endpoint))
+
+        return await self._looked_up(gateway, look)
+
+    async def _looked_up(self, gateway: Gateway, look: Callable[[Endpoint], Awaitable[T]]) -> T:
+        try:
+            return await self._ask(gateway, look)
+        except GatewayError as error:
+            raise outcome_of(error) from error
+
+    async def state_hash(self, *, organisation: str = "") -> str:
+        """SHA-256 of the public state at a peer of `organisation`, as far as rows count.
+
+        Raises `Conflict` when the state changed while it was read.
+        """
+        self._require_open()
+        gateway = self._members.reader(organisation)
+
+        async def read(endpoint: Endpoint) -> str:
+            counts = self._contract.counts_in_state_hash
+            return await state_hash(gateway, endpoint, self.contract, counts)
+
+        return await self._looked_up(gateway, read)
+
+    async def health(self) -> Health:
+        """How the network is, seen from here; `height` is that of the peer that is furthest."""
+        height = max((f.height for f in self._members.followers), default=0)
+        if self._closed:
+            return Health("fabric", height, writable=False, sentence="no writes: closed")
+        behind = [f.endpoint.address for f in self._members.followers if f.is_behind]
+        told = f"not followed: {', '.join(behind)}" if behind else "all peers are followed"
+        writable = len(behind) < len(self._members.followers)
+        return Health("fabric", height, writable=writable, sentence=f"ready; {told}")
+
+    async def close(self) -> None:
+        """Stop following, close all connections."""
+        self._closed = True
+        await self._members.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise Invalid("the ledger is closed")
+
+
+def _may_have_misled(follower: Follower, error: GatewayError) -> bool:
+    """Whether a failure may come of a peer that had not seen what was acknowledged before.
+
+    A refusal counts if it is that peer's own; who took part in a conflict or a disagreement is not
+    told, so every peer counts that keeps up otherwise.
+    """
+    if error.outcome is Outcome.REFUSED:
+        return any(detail.msp_id == follower.endpoint.msp_id for detail in error.details)
+    overtaken = error.outcome is Outcome.INVALID or isinstance(error, Disagreement)
+    return overtaken and not follower.is_behind
+
+
+def _passes(error: GatewayError) -> bool:
+    """Whether nothing has happened, and the same may succeed in a moment."""
+    return error.repeatable and isinstance(error, EndorseError | SubmitError)

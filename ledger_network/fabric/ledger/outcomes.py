@@ -1,0 +1,62 @@
+"""What a failure of the Gateway means at the port: refused, conflict, invalid, or unknown."""
+
+from __future__ import annotations
+
+from ledger_network.fabric.gateway.errors import (
+    CommitError,
+    Disagreement,
+    GatewayError,
+    Outcome,
+)
+from ledger_network.fabric.ledger.service import refused_of
+from ledger_network.port import Conflict, Invalid, Unknown
+
+
+def outcome_of(error: GatewayError) -> Exception:
+    """The exception of the port for a failed request, to be raised from `error`."""
+    if error.chaincode_message is not None:
+        refused = refused_of(error.chaincode_message)
+        if refused is not None:
+            return refused
+        return Invalid(f"the contract at a peer failed: {error.chaincode_message}")
+    if isinstance(error, CommitError):
+        if error.repeatable or error.validation in _OVERTAKEN:
+            return Conflict(f"{error.validation} in block {error.block}")
+        return Invalid(f"{_INVALID.get(error.validation, error.validation)} (block {error.block})")
+    if isinstance(error, Disagreement):
+        named = ", ".join(error.organisations) or "some of them"
+        return Invalid(f"the organisations' contracts disagree: {named} answered otherwise")
+    if error.outcome is Outcome.UNKNOWN:
+        return Unknown(error.transaction, error.message)
+    for said, sentence in _CAUSES.items():
+        if said in str(error):
+            return Invalid(f"{sentence} ({error})")
+    return Invalid(str(error))
+
+
+_CAUSES = {
+    "client identity expired": (
+        "the certificate of this client has expired: let its organisation's authority issue it anew "
+        "and put it in place, where it is read again by itself"
+    ),
+    "creator org unknown": (
+        "the peers know no authority that vouches for this client: use a certificate that its "
+        "organisation's own authority issued, under that organisation's MSP id"
+    ),
+    "failed to get config for channel": (
+        "the peers are in no channel of that name: take the channel's name from `commonwatt network "
+        "profile`, or let the peers join it"
+    ),
+    "No metadata was found for chaincode": (
+        "the channel has agreed on no contract of that name: take its name from `commonwatt network "
+        "profile`, or let the members approve and commit it"
+    ),
+}
+"""What peers say, and the sentence for it: cause and mend."""
+_OVERTAKEN = ("EXPIRED_CHAINCODE",)
+"""The contract was upgraded between endorsement and commit: as it is, it may be submitted again."""
+_INVALID = {
+    "ENDORSEMENT_POLICY_FAILURE": (
+        "the endorsements do not satisfy the policy: ENDORSEMENT_POLICY_FAILURE"
+    ),
+}

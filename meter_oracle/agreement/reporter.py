@@ -1,0 +1,385 @@
+"""Reports of slots: what can be reported now, who signs it, how it comes to the ledger.
+
+A report is made of what is certified, not recorded yet and agreed upon at both ends of the slot.
+Where a neighbouring slot is recorded its register is taken as it stands, for the contract wants
+slots without gaps. A report that the ledger refuses for one of its meters is halved until that
+meter is alone; the others do not wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report, ReportArguments
+from identity.canonical import encode
+from identity.did import did_key
+from identity.jws import sign_compact
+from identity.keys import PrivateKey
+from meter_oracle.agreement.consensus import (
+    Agreed,
+    Objection,
+    Values,
+    Vouching,
+    Wanted,
+    agree,
+    make_leaf,
+    objection,
+    part_into_reports,
+    salt_of,
+)
+from meter_oracle.agreement.observations import Observations
+from meter_oracle.agreement.report import SignedReport, make_report
+from meter_oracle.agreement.signatures import Signatures, wait_for
+from meter_oracle.health.board import HealthBoard, NodeState
+from meter_oracle.node.polling import Watch
+from meter_oracle.peers.ledger_gateway import EXISTS, RECORDED, LedgerView, Submitter
+from meter_oracle.peers.messages import Declined, Propose, Signed
+from meter_oracle.peers.transport import PeerUnreachable
+from meter_oracle.readings.plausibility import Limits
+from meter_oracle.schedule import NS_PER_S, Timekeeper
+from meter_oracle.settings import MarketSettings, TimingSettings
+
+log = logging.getLogger("meter_oracle.agreement.reporter")
+
+PASSES_MAX = 3  # of one turn: each leaves out what the one before met objections to
+# Codes with which one leaf has a whole report refused.
+OF_ONE_LEAF = frozenset({
+    "METER_AREA_FIXED",
+    "METER_UNKNOWN",
+    "READING_BACKWARDS",
+    "READING_GAP",
+    "READING_IMPLAUSIBLE",
+    "READING_REPEATED",
+    "VERSIONS_TOO_MANY",
+})  # fmt: skip
+OVERTAKEN = "READING_REPEATED"  # another node was faster: the ledger is asked again
+
+
+class Outcome(Enum):
+    """What is left of a slot after a turn: nothing, something soon, or what comes when it comes."""
+
+    DONE = "done"
+    SOON = "soon"
+    LATER = "later"
+
+
+class Held(NamedTuple):
+    """What the ledger holds around a slot."""
+
+    certified: Mapping[str, Limits]
+    recorded: Mapping[str, Leaf]
+    earlier: Mapping[str, Leaf]
+    later: Mapping[str, Leaf]
+
+
+class Desk:
+    """The reports of one node."""
+
+    def __init__(
+        self,
+        market: MarketSettings,
+        timing: TimingSettings,
+        *,
+        key: PrivateKey,
+        keeper: Timekeeper,
+        watch: Watch,
+        board: HealthBoard,
+        observations: Observations,
+        submitter: Submitter,
+        view: LedgerView,
+    ) -> None:
+        self.peers = Signatures(market, timing, board)
+        self._did = did_key(key.public)
+        self._market = market
+        self._timing = timing
+        self._key = key
+        self._keeper = keeper
+        self._watch = watch
+        self._board = board
+        self._observations = observations
+        self._submitter = submitter
+        self._view = view
+        self._secret = secrets.token_bytes(32)
+        self._skew_ns = timing.skew_ms * 1_000_000 * keeper.rule.rate
+        self._held: dict[int, Held] = {}
+        self._notices: dict[int, asyncio.Event] = {}
+        self._said: dict[int, asyncio.Event] = {}
+        self._objections: dict[int, set[tuple[str, str]]] = {}
+        self._refused: dict[int, set[str]] = {}
+
+    async def certify(self, slot: int) -> None:
+        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
+        try:
+            certified = await self._view.meters(slot)
+        except PeerUnreachable as fault:
+            log.warning("the ledger says nothing of its meters: %s", fault.sentence)
+            return
+        for meter in certified:
+            watched = self._watch.meters.get(meter.meter)
+            if watched is not None:
+                watched.certify(meter.import_w, meter.export_w)
+
+    def observed(self, boundary_s: int) -> None:
+        """Our own observation of a boundary has been made."""
+        self._said.setdefault(boundary_s, asyncio.Event()).set()
+
+    def notice(self, slot: int) -> None:
+        """Another node says that a slot has been reported: time to look."""
+        self._notices.setdefault(slot, asyncio.Event()).set()
+
+    async def await_turn(self, slot: int, turn_s: float) -> None:
+        """Return when our turn has come, or at once when another has reported."""
+        event = self._notices.setdefault(slot, asyncio.Event())
+        if turn_s > 0:
+            await wait_for(event, turn_s)
+        event.clear()
+
+    async def work(self, slot: int) -> Outcome:
+        """Report what of a slot can be reported now."""
+        outcome = Outcome.SOON
+        for _ in range(PASSES_MAX):
+            try:
+                held = await self._ask(slot)
+            except PeerUnreachable as fault:
+                await self._tell("waiting", fault.sentence)
+                return Outcome.SOON
+            refused = self._refused.get(slot, set())
+            outstanding = [meter for meter in held.certified if meter not in held.recorded]
+            if set(outstanding) <= refused:
+                return await self._done(slot if held.recorded else 0)
+            wanted = await self._wanted(
+                slot, held, [meter for meter in outstanding if meter not in refused]
+            )
+            reports = part_into_reports(wanted, quorum=self._market.quorum)
+            if not reports:
+                return Outcome.LATER
+            known = len(self._objections.get(slot, ()))
+            codes = [await self._carry(slot, report) for report in reports]
+            if all(code in (RECORDED, EXISTS) for code in codes):
+                outcome = Outcome.LATER
+                if sum(len(report) for report in reports) == len(outstanding):
+                    return await self._done(slot)
+            if len(self._objections.get(slot, ())) == known and OVERTAKEN not in codes:
+                return outcome
+        return outcome
+
+    async def _done(self, slot: int) -> Outcome:
+        """Nothing of a slot is left; what the ledger held is forgotten."""
+        self._held.pop(slot, None)
+        await self._tell("good", "It takes part.", slot=slot)
+        return Outcome.DONE
+
+    async def sign(self, peer: str, message: Propose) -> Signed | Declined:
+        """Sign a report of another node if all of it is what we observed ourselves."""
+        report, slot = message.report, message.report.slot
+        ends_s = slot + self._market.slot_s
+        now_s = self._keeper.market_ns() // NS_PER_S
+        if slot % self._market.slot_s or ends_s > now_s + self._early_s:
+            return Declined("REPORT_EARLY", "The slot is none that is over.", [])
+        if slot < now_s - (self._timing.keep_slots + 2) * self._market.slot_s:
+            return Declined("REPLAYED", "The slot is none that is still reported.", [])
+        for liar in self._observations.shown(message.observations):
+            said = "It has signed two different observations of one boundary."
+            await self._board.node(liar, "equivocates", said, at_s=now_s)
+        await wait_for(self._said.setdefault(ends_s, asyncio.Event()), self._timing.sweep_ms / 1000)
+        try:
+            held = self._held.get(slot) or await self._ask(slot)
+        except PeerUnreachable as fault:
+            return Declined("LEDGER_UNAVAILABLE", fault.sentence, [])
+        found = self._objection(report, message.leaves, held)
+        if found is not None:
+            log.info("we do not sign the report of %s for %s: %s", peer, slot, found.sentence)
+            return Declined(found.code, found.sentence, found.meters)
+        return Signed(sign_compact(self._key, REPORT_TYP, encode(report)))
+
+    def drop(self, oldest_s: int) -> None:
+        """Forget slots before `oldest_s`."""
+        kept: Sequence[dict[int, Any]] = (
+            self._held,
+            self._notices,
+            self._said,
+            self._objections,
+            self._refused,
+        )
+        for rows in kept:
+            for slot in [slot for slot in rows if slot < oldest_s - self._market.slot_s]:
+                del rows[slot]
+
+    @property
+    def _early_s(self) -> int:
+        return -(-self._timing.clock_ms_max * self._keeper.rule.rate // 1000)
+
+    def _objection(self, report: Report, leaves: Sequence[Leaf], held: Held) -> Objection | None:
+        own = Vouching(
+            before=self._own(report.slot),
+            after=self._own(report.slot + self._market.slot_s),
+            earlier=held.earlier,
+            later=held.later,
+            recorded=held.recorded,
+            limits=held.certified,
+            slot_s=self._market.slot_s,
+            skew_ns=self._skew_ns,
+        )
+        return objection(report, leaves, self._blank(report.slot), own)
+
+    def _own(self, boundary_s: int) -> Mapping[str, Values]:
+        return self._observations.at(boundary_s).get(self._did, {})
+
+    def _blank(self, slot: int) -> Report:
+        return self._made(slot, [])[0]
+
+    def _made(self, slot: int, leaves: Sequence[Leaf]) -> tuple[Report, list[Leaf]]:
+        market = self._market
+        return make_report(
+            leaves,
+            area=market.area,
+            slot=slot,
+            oracle=market.oracle,
+            channel=market.channel,
+            contract=market.contract,
+        )
+
+    async def _ask(self, slot: int) -> Held:
+        """What the ledger holds now around a slot; raises `PeerUnreachable`."""
+        slot_s, before = self._market.slot_s, self._held.get(slot)
+        if before is None:
+            meters = await self._view.meters(slot)
+            certified = {one.meter: Limits(one.import_w, one.export_w) for one in meters}
+            earlier: Mapping[str, Leaf] = {}
+        else:
+            certified, earlier = before.certified, before.earlier
+        recorded = await self._readings(slot)
+        if not certified.keys() <= earlier.keys():
+            earlier = await self._readings(slot - slot_s)
+        later: Mapping[str, Leaf] = {}
+        if slot + 2 * slot_s <= self._keeper.market_ns() // NS_PER_S:
+            later = await self._readings(slot + slot_s)
+        self._held[slot] = Held(certified, recorded, earlier, later)
+        return self._held[slot]
+
+    async def _readings(self, slot: int) -> dict[str, Leaf]:
+        return {leaf.meter: leaf for leaf in await self._view.readings(slot)}
+
+    async def _wanted(self, slot: int, held: Held, meters: Sequence[str]) -> list[Wanted]:
+        """The leaves that 2f + 1 nodes can sign, with those nodes."""
+        everybody = frozenset(self._market.nodes)
+        ends_s = slot + self._market.slot_s
+        at = {boundary: self._by_meter(boundary) for boundary in (slot, ends_s)}
+        objections = self._objections.get(slot, set())
+        wanted: list[Wanted] = []
+        outside: dict[str, int] = {}
+        for meter in meters:
+            limits = held.certified[meter]
+            earlier, later = held.earlier.get(meter), held.later.get(meter)
+            ends = self._agreed(at[ends_s].get(meter, {}), limits)
+            if later is not None:
+                values = Values(later.import_from_wh, later.export_from_wh, later.resolution_wh)
+                ends = Agreed(values, everybody)
+            if ends is None:
+                await self._say_disagreement(meter, at[ends_s].get(meter, {}), ends_s)
+                continue
+            for node in at[ends_s].get(meter, {}).keys() - ends.nodes:
+                outside[node] = outside.get(node, 0) + 1
+            begins = self._agreed(at[slot].get(meter, {}), limits)
+            if earlier is not None:
+                values = Values(earlier.import_to_wh, earlier.export_to_wh, earlier.resolution_wh)
+                begins = Agreed(values, everybody)
+            if begins is None:
+                continue
+            leaf = make_leaf(
+                meter,
+                begins=begins.values,
+                ends=ends.values,
+                salt=salt_of(self._secret, self._market.area, slot, meter),
+                limits=limits,
+                slot_s=self._market.slot_s,
+            )
+            if leaf is None:
+                said = "What was agreed upon runs back, or exceeds its certified power."
+                await self._board.meter(meter, "suspect", said, at_s=ends_s)
+                continue
+            nodes = begins.nodes & ends.nodes
+            wanted.append(Wanted(leaf, frozenset(n for n in nodes if (n, meter) not in objections)))
+        await self._judge(outside, ends_s, len(wanted))
+        return wanted
+
+    def _by_meter(self, boundary_s: int) -> dict[str, dict[str, Values]]:
+        found: dict[str, dict[str, Values]] = {}
+        for node, values in self._observations.at(boundary_s).items():
+            for meter, one in values.items():
+                found.setdefault(meter, {})[node] = one
+        return found
+
+    def _agreed(self, observed: Mapping[str, Values], limits: Limits) -> Agreed | None:
+        return agree(observed, limits, quorum=self._market.quorum, skew_ns=self._skew_ns)
+
+    async def _say_disagreement(
+        self, meter: str, observed: Mapping[str, Values], at_s: int
+    ) -> None:
+        if len(observed) >= self._market.quorum:
+            said = f"{len(observed)} nodes have read it and do not agree."
+            await self._board.meter(meter, "disagreed", said, at_s=at_s)
+
+    async def _judge(self, outside: Mapping[str, int], at_s: int, count: int) -> None:
+        """Say how each of the other nodes did at a boundary."""
+        observed = self._observations.at(at_s)
+        for node in self._market.nodes:
+            if node == self._did or self._observations.is_liar(at_s, node):
+                continue
+            if 2 * outside.get(node, 0) > count > 0:
+                said = f"Its observations of {outside[node]} meters are out of band."
+                await self._board.node(node, "disagrees", said, at_s=at_s)
+            elif node in observed:
+                await self._board.node(node, "good", "It takes part.", at_s=at_s)
+
+    async def _carry(self, slot: int, wanted: Sequence[Wanted]) -> str:
+        """Have a report signed and submit it; the ledger's code, or UNSIGNED."""
+        report, leaves = self._made(slot, [leaf for leaf, _ in wanted])
+        tokens: dict[str, str] = {}
+        if self._did in wanted[0].nodes:
+            tokens[self._did] = sign_compact(self._key, REPORT_TYP, encode(report))
+        ends_s = slot + self._market.slot_s
+        observations = [
+            *self._observations.tokens(slot), *self._observations.tokens(ends_s)
+        ]  # fmt: skip
+        message = Propose(report, leaves, observations)
+        objections = self._objections.setdefault(slot, set())
+        await self.peers.gather(message, tokens, objections, at_s=ends_s)
+        if len(tokens) < self._market.quorum:
+            log.info("slot %s: %d signatures, %d needed", slot, len(tokens), self._market.quorum)
+            return "UNSIGNED"
+        ordered = [tokens[node] for node in self._market.nodes if node in tokens]
+        signed = SignedReport(ReportArguments(ordered), {TRANSIENT_LEAVES: encode(leaves)})
+        code = await self._submitter.submit(signed)
+        if code in (RECORDED, EXISTS):
+            self.peers.announce(slot)
+        elif code in OF_ONE_LEAF:
+            return await self._halve(slot, wanted, code)
+        else:
+            await self._tell("waiting", f"The ledger answers {code}.")
+        return code
+
+    async def _halve(self, slot: int, wanted: Sequence[Wanted], code: str) -> str:
+        """After the refusal of one leaf: the two halves by themselves."""
+        if code == OVERTAKEN and set(await self._readings(slot)) >= {
+            one.leaf.meter for one in wanted
+        }:
+            return EXISTS
+        if len(wanted) == 1:
+            meter = wanted[0].leaf.meter
+            self._refused.setdefault(slot, set()).add(meter)
+            said = f"The ledger refuses its reading: {code}."
+            await self._board.meter(meter, "refused", said, at_s=slot + self._market.slot_s)
+            return code
+        middle = len(wanted) // 2
+        codes = [await self._carry(slot, half) for half in (wanted[:middle], wanted[middle:])]
+        return next((each for each in codes if each not in (RECORDED, EXISTS)), RECORDED)
+
+    async def _tell(self, state: NodeState, sentence: str, *, slot: int = 0) -> None:
+        at_s = self._keeper.market_ns() // NS_PER_S
+        await self._board.node(self._did, state, sentence, at_s=at_s, slot=slot)

@@ -1,0 +1,114 @@
+"""Signatures of the other nodes under a report, and what they hold against it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+from chaincode.metering.reports import REPORT_TYP, Report
+from identity.canonical import encode
+from identity.jws import TokenRefused, verify_compact
+from meter_oracle.health.board import HealthBoard
+from meter_oracle.peers.messages import TOKEN_BYTES_MAX, Declined, Propose, Signed, Submitted
+from meter_oracle.peers.transport import PeerLink, PeerUnreachable
+from meter_oracle.settings import MarketSettings, TimingSettings
+
+log = logging.getLogger("meter_oracle.agreement.signatures")
+
+
+class Signatures:
+    """Asks the peers of one node; `links` are set when their addresses are known."""
+
+    def __init__(self, market: MarketSettings, timing: TimingSettings, board: HealthBoard) -> None:
+        self.links: Mapping[str, PeerLink] = {}
+        self._quorum = market.quorum
+        self._ask_s = timing.ask_ms / 1000
+        self._board = board
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def gather(
+        self,
+        message: Propose,
+        tokens: dict[str, str],
+        objections: set[tuple[str, str]],
+        *,
+        at_s: int,
+    ) -> None:
+        """Ask all to sign; returns when `tokens` is a quorum, or when all have answered.
+
+        `objections` gets (node, meter) for each meter that a node cannot vouch for. One that stalls
+        goes on being asked until its deadline, and nobody waits for it.
+        """
+        asked = [
+            self._spawn(self._ask(link, message, tokens, objections, at_s))
+            for link in self.links.values()
+        ]
+        left = set(asked)
+        while left and len(tokens) < self._quorum:
+            _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+
+    def announce(self, slot: int) -> None:
+        """Tell all that the ledger has taken a report, and wait for nobody."""
+        for link in self.links.values():
+            self._spawn(self._announce(link, slot))
+
+    async def close(self) -> None:
+        """Stop asking and let go of all connections."""
+        for task in list(self._asking):
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        await asyncio.gather(*(link.close() for link in self.links.values()))
+
+    async def _ask(
+        self,
+        link: PeerLink,
+        message: Propose,
+        tokens: dict[str, str],
+        objections: set[tuple[str, str]],
+        at_s: int,
+    ) -> None:
+        try:
+            answer = await link.ask(message, timeout_s=self._ask_s)
+        except PeerUnreachable as fault:
+            await self._board.node(link.name, "silent", fault.sentence, at_s=at_s)
+            return
+        if isinstance(answer, Declined):
+            named = {leaf.meter for leaf in message.leaves}
+            objections.update((link.name, meter) for meter in answer.meters if meter in named)
+        elif isinstance(answer, Signed) and holds(answer.token, link.name, message.report):
+            tokens[link.name] = answer.token
+        else:
+            said = "It has answered with something else than its signature."
+            await self._board.node(link.name, "disagrees", said, at_s=at_s)
+
+    async def _announce(self, link: PeerLink, slot: int) -> None:
+        try:
+            await link.ask(Submitted(slot), timeout_s=self._ask_s)
+        except PeerUnreachable as fault:
+            log.info("%s does not hear of slot %s: %s", link.name, slot, fault.sentence)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+        return task
+
+
+def holds(token: str, did: str, report: Report) -> bool:
+    """Whether a token is the signature of `did` under exactly this report."""
+    try:
+        compact = verify_compact(token, typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX)
+    except TokenRefused:
+        return False
+    return compact.did == did and compact.payload == encode(report)
+
+
+async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
+    """Return when an event comes or time is over."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

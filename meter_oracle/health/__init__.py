@@ -1,0 +1,4 @@
+"""How meters and nodes are, in words that a node signs and the API shows.
+
+Begin with `board.py`.
+"""

@@ -1,0 +1,202 @@
+"""What nodes say to each other, and to whoever holds the ledger: JSON, one struct per message.
+
+An observation is signed: the node's token names market, boundary, sequence and the digest of the
+values, so that two different ones can be shown to anybody. Everything else is worth what the
+channel says about who sent it.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Literal
+
+import msgspec
+
+from chaincode.metering.reports import LEAVES_MAX, NODES_MAX, Leaf, Report
+from identity.canonical import encode
+from identity.jws import decode_payload, sign_compact, verify_compact
+from identity.keys import PrivateKey
+
+OBSERVATION_TYP = "commonwatt-observation+jws"
+TOKEN_BYTES_MAX = 8_192
+OBSERVED_MAX = 10 * LEAVES_MAX  # meters of one node; their observation stays below a frame
+
+
+class Observed(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One meter's registers at a boundary, Wh."""
+
+    meter: str
+    import_wh: int
+    export_wh: int
+    resolution_wh: int
+
+
+class ObservationHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a node signs of an observation.
+
+    `sequence` rises with each further observation of the same boundary (market time, s);
+    `sent_ns` is the node's own clock; `digest` is the SHA-256 of the values as canonical JSON.
+    """
+
+    area: str
+    boundary: int
+    channel: str
+    configuration: str
+    contract: str
+    digest: str
+    sent_ns: str
+    sequence: int
+    v: Literal[1] = 1
+
+
+class Observe(msgspec.Struct, frozen=True, tag="observe"):
+    """A node's observation of a boundary: the signed header, and the values under its digest."""
+
+    token: str
+    values: list[Observed]
+
+
+class Heard(msgspec.Struct, frozen=True, tag="heard"):
+    """What became of a message: OK, or a code and a sentence."""
+
+    code: str
+    sentence: str = ""
+
+
+class Propose(msgspec.Struct, frozen=True, tag="propose"):
+    """A report to be signed, its leaves, and the signed headers of observations it rests on."""
+
+    report: Report
+    leaves: list[Leaf]
+    observations: list[str]
+
+
+class Signed(msgspec.Struct, frozen=True, tag="signed"):
+    """The same report, signed by the node that was asked."""
+
+    token: str
+
+
+class Declined(msgspec.Struct, frozen=True, tag="declined"):
+    """Why the node does not sign; `meters` it cannot vouch for."""
+
+    code: str
+    sentence: str
+    meters: list[str]
+
+
+class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
+    """The ledger has taken a report of a slot; whoever hears it looks for itself."""
+
+    slot: int
+
+
+class Submit(msgspec.Struct, frozen=True, tag="submit"):
+    """To the ledger's side: a signed report with its leaves as canonical JSON."""
+
+    tokens: list[str]
+    leaves: msgspec.Raw
+
+
+class AskReadings(msgspec.Struct, frozen=True, tag="ask-readings"):
+    """To the ledger's side: which readings of a slot are recorded?"""
+
+    slot: int
+
+
+class AskMeters(msgspec.Struct, frozen=True, tag="ask-meters"):
+    """To the ledger's side: which meters are certified for a slot?"""
+
+    slot: int
+
+
+class AskSales(msgspec.Struct, frozen=True, tag="ask-sales"):
+    """To the ledger's side: what was sold for a slot?"""
+
+    slot: int
+
+
+class Tell(msgspec.Struct, frozen=True, tag="tell"):
+    """To the ledger's side: a signed word on health, to be passed on."""
+
+    token: str
+
+
+class Sales(msgspec.Struct, frozen=True, tag="sales"):
+    """The cleared sales of a slot: Wh by meter, empty before it has cleared."""
+
+    sold_wh: dict[str, int]
+
+
+class Readings(msgspec.Struct, frozen=True, tag="readings"):
+    """The recorded readings of a slot, the newest of each meter."""
+
+    leaves: list[Leaf]
+
+
+class Certified(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A meter as it is certified for a slot, W."""
+
+    meter: str
+    import_w: int
+    export_w: int
+
+
+class Meters(msgspec.Struct, frozen=True, tag="meters"):
+    """The meters certified for a slot."""
+
+    meters: list[Certified]
+
+
+Message = (
+    Observe
+    | Heard
+    | Propose
+    | Signed
+    | Declined
+    | Submitted
+    | Submit
+    | AskReadings
+    | AskMeters
+    | AskSales
+    | Tell
+    | Readings
+    | Meters
+    | Sales
+)
+
+_messages: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
+_headers = msgspec.json.Decoder(ObservationHeader)
+_encoder = msgspec.json.Encoder()
+
+
+def to_bytes(message: Message) -> bytes:
+    """A message as it travels."""
+    return _encoder.encode(message)
+
+
+def from_bytes(data: bytes) -> Message:
+    """The message of a stranger's bytes; raises `msgspec.MsgspecError` for none."""
+    message = _messages.decode(data)
+    if isinstance(message, Propose) and len(message.observations) > 2 * NODES_MAX:
+        raise msgspec.ValidationError("more observations than nodes have boundaries")
+    if isinstance(message, Observe) and len(message.values) > OBSERVED_MAX:
+        raise msgspec.ValidationError("more meters than a node may have")
+    return message
+
+
+def digest_of(values: list[Observed]) -> str:
+    """What a header says of its values."""
+    return sha256(encode(values)).hexdigest()
+
+
+def sign_observation(key: PrivateKey, header: ObservationHeader, values: list[Observed]) -> Observe:
+    """An observation as it is sent; the header's digest is put in here."""
+    header = msgspec.structs.replace(header, digest=digest_of(values))
+    return Observe(sign_compact(key, OBSERVATION_TYP, encode(header)), values)
+
+
+def read_header(token: str) -> tuple[str, ObservationHeader]:
+    """Who signed an observation, and its header; raises `TokenRefused`."""
+    compact = verify_compact(token, typ=OBSERVATION_TYP, bytes_max=TOKEN_BYTES_MAX)
+    return compact.did, decode_payload(compact.payload, _headers)

@@ -1,0 +1,237 @@
+"""The table of rights: every field of the schema has a row, and each role gets what its row says."""
+
+from __future__ import annotations
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLField,
+    GraphQLNamedType,
+    GraphQLObjectType,
+    build_schema,
+    is_leaf_type,
+    is_required_argument,
+)
+
+from api.access.table import (
+    FIELDS,
+    READERS,
+    ROLES,
+    SUBJECTS,
+    Reader,
+    Scope,
+    Subject,
+    Viewer,
+    check_fields,
+    is_allowed,
+    may_see_row,
+    reader_of,
+    scope,
+)
+from api.faults import ApiFault
+from api.graphql.guard.admission import Guard, Kind
+from api.schema.document import market_schema, regulator_schema
+from api.services import Role
+
+SDL = market_schema().as_str()
+SCHEMA = build_schema(SDL)
+COORDINATES = sorted(
+    f"{name}.{field}"
+    for name, kind in SCHEMA.type_map.items()
+    if isinstance(kind, GraphQLObjectType) and not name.startswith("__")
+    for field in kind.fields
+)
+SESSION_FIELDS = {"challenge", "signIn", "refresh", "signOut"}
+STRANGERS = {
+    "Query": {"market", "viewer", "zones", "slots", "slot", "prices"},
+    "Mutation": SESSION_FIELDS,
+    "Subscription": {"prices", "slots"},
+}
+
+
+def viewer(role: Role, *, member: str | None = None) -> Viewer:
+    return Viewer(f"did:key:{role}", role, member, "street", "family")
+
+
+def field_of(coordinate: str) -> GraphQLField:
+    """The field of the schema that a `Type.field` names."""
+    kind, _, name = coordinate.partition(".")
+    of = SCHEMA.type_map[kind]
+    assert isinstance(of, GraphQLObjectType)
+    return of.fields[name]
+
+
+def type_of(argument: GraphQLArgument) -> str:
+    """The type of an argument as SDL writes it."""
+    return str(argument.type)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # generic without its argument
+
+
+def behind(field: GraphQLField) -> GraphQLNamedType:
+    """The type that a field answers with, lists and non-null taken off."""
+    return SCHEMA.type_map[str(field.type).strip("[]!")]  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # generic without its argument
+
+
+def root_document(coordinate: str) -> str:
+    """A document that asks one field of a root, with arguments of the right kinds."""
+    root, _, name = coordinate.partition(".")
+    values = {"String!": '"a"', "ID!": '"a"', "Time!": "0", "[String!]!": '["a"]'}
+    field = field_of(coordinate)
+    given = [
+        f"{argument}:{values[type_of(of)]}"
+        for argument, of in field.args.items()
+        if is_required_argument(of)
+    ]
+    arguments = f"({','.join(given)})" if given else ""
+    below = "" if is_leaf_type(behind(field)) else "{__typename}"
+    return f"{root.lower()}{{{name}{arguments}{below}}}"
+
+
+def test_every_field_of_the_schema_has_a_row() -> None:
+    assert [coordinate for coordinate in COORDINATES if coordinate not in FIELDS] == []
+
+
+def test_every_row_is_of_a_field_of_the_schema() -> None:
+    assert sorted(field for field in FIELDS if field not in COORDINATES) == []
+
+
+def test_field_without_a_row_is_refused_to_everybody() -> None:
+    for reader in READERS:
+        assert not is_allowed(reader, "Query.everything")
+        with pytest.raises(ApiFault):
+            check_fields(reader, ("Query.everything",))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_walk_of_the_schema_gives_each_role_the_roots_of_its_rows(reader: Reader) -> None:
+    guard = Guard(SDL)
+    kinds: frozenset[Kind] = frozenset({"query", "mutation", "subscription"})
+    walked = 0
+    for root in ("Query", "Mutation", "Subscription"):
+        for coordinate in COORDINATES:
+            if not coordinate.startswith(f"{root}."):
+                continue
+            walked += 1
+            try:
+                guard.admit(root_document(coordinate), reader, kinds=kinds)
+                code = None
+            except ApiFault as fault:
+                code = fault.code
+            refused = "UNAUTHENTICATED" if reader == "STRANGER" else "FORBIDDEN"
+            assert code == (None if reader in FIELDS[coordinate] else refused), coordinate
+    assert walked > 25
+
+
+def test_strangers_see_the_public_market_and_may_sign_in() -> None:
+    for root, names in STRANGERS.items():
+        allowed = {
+            coordinate.partition(".")[2]
+            for coordinate in COORDINATES
+            if coordinate.startswith(f"{root}.") and is_allowed("STRANGER", coordinate)
+        }
+        assert allowed == names
+
+
+def test_regulator_reads_everything_and_changes_nothing() -> None:
+    for coordinate in COORDINATES:
+        kind, _, name = coordinate.partition(".")
+        if kind == "Mutation":
+            assert is_allowed("REGULATOR", coordinate) == (name in SESSION_FIELDS), coordinate
+        elif kind not in {"TokenResult", "Enrolment"}:  # answers of mutations
+            assert is_allowed("REGULATOR", coordinate), coordinate
+
+
+def test_schema_of_the_regulator_has_no_mutation_type() -> None:
+    assert build_schema(regulator_schema().as_str()).mutation_type is None
+
+
+def test_whoever_may_select_a_root_may_select_all_that_lies_below() -> None:
+    """A root that answers with fields which its reader may not see would be of no use."""
+    for root in ("Query", "Mutation", "Subscription"):
+        for coordinate in [each for each in COORDINATES if each.startswith(f"{root}.")]:
+            for reader in sorted(FIELDS[coordinate]):
+                below = fields_below(coordinate)
+                if coordinate == "Query.viewer" and reader == "STRANGER":
+                    continue
+                refused = [each for each in below if not is_allowed(reader, each)]
+                assert refused == [], (coordinate, reader)
+
+
+def fields_below(coordinate: str) -> list[str]:
+    """Every `Type.field` that can be reached from a field."""
+    seen: set[str] = set()
+    waiting = [coordinate]
+    while waiting:
+        below = behind(field_of(waiting.pop()))
+        if isinstance(below, GraphQLObjectType):
+            new = {f"{below.name}.{each}" for each in below.fields} - seen
+            seen |= new
+            waiting.extend(new)
+    return sorted(seen)
+
+
+# Rows
+
+
+def test_every_role_has_a_scope_for_every_subject() -> None:
+    for role in ROLES:
+        for subject in SUBJECTS:
+            assert scope(viewer(role), subject) in {"none", "own", "clients", "area", "all"}
+
+
+@pytest.mark.parametrize(
+    ("role", "subject", "expected"),
+    [
+        ("HOUSEHOLD", "accounts", "own"),
+        ("HOUSEHOLD", "clients", "none"),
+        ("RETAILER", "accounts", "clients"),
+        ("DSO", "trades", "area"),
+        ("DSO", "accounts", "own"),
+        ("OPERATOR", "meters", "all"),
+        ("OPERATOR", "trades", "own"),
+        ("REGULATOR", "accounts", "all"),
+    ],
+)
+def test_scope_of_a_role(role: Role, subject: Subject, expected: Scope) -> None:
+    assert scope(viewer(role), subject) == expected
+
+
+def test_household_sees_its_own_rows_and_nobody_elses() -> None:
+    anna = viewer("HOUSEHOLD")
+
+    for subject in SUBJECTS[:-1]:
+        assert may_see_row(anna, subject, owners=[anna.did], area="street")
+        assert may_see_row(anna, subject, owners=["did:key:ben", anna.did], area="street")
+        assert not may_see_row(
+            anna, subject, owners=["did:key:ben"], retailers=["Green"], area="street"
+        )
+        assert not may_see_row(anna, subject, owners=[], area="street")
+
+
+def test_clerk_sees_rows_of_its_retailer_and_its_clients() -> None:
+    clerk = viewer("RETAILER", member="Green")
+
+    assert may_see_row(clerk, "trades", owners=["did:key:anna"], retailers=["Green"], area="street")
+    assert may_see_row(clerk, "accounts", owners=["Green"], area="street")
+    assert not may_see_row(
+        clerk, "trades", owners=["did:key:ben"], retailers=["City"], area="street"
+    )
+
+
+def test_member_of_none_is_nobodys_retailer() -> None:
+    """A household has no member; a row without a retailer is none of its own."""
+    stray = viewer("RETAILER")
+
+    assert not may_see_row(stray, "trades", owners=["did:key:ben"], retailers=[], area="street")
+
+
+def test_rows_of_another_area_are_for_those_who_see_all() -> None:
+    dso, regulator = viewer("DSO", member="Grid"), viewer("REGULATOR")
+
+    assert may_see_row(dso, "meters", owners=["did:key:anna"], area="street")
+    assert not may_see_row(dso, "meters", owners=["did:key:anna"], area="village")
+    assert may_see_row(regulator, "meters", owners=["did:key:anna"], area="village")
+
+
+def test_reader_of_nobody_is_a_stranger() -> None:
+    assert reader_of(None) == "STRANGER"
+    assert reader_of(viewer("DSO")) == "DSO"
