@@ -7,6 +7,7 @@ SHELL := /bin/sh
 
 BIN := .venv/bin
 WORKERS ?= 3
+NETWORKS ?= 2
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
@@ -26,7 +27,7 @@ up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `
 test: lint packages ## every check: style, types, floors, tests
 	@began=$$(date +%s); set -ex; \
 	$(PYTEST) $(SLOWEST) $(BESIDE) -m "not exhaustive and not network"; \
-	$(PYTEST) $(SLOWEST) $(BESIDE) --dist loadscope -m "network and not exhaustive"; \
+	$(PYTEST) $(SLOWEST) -n $(NETWORKS) --dist loadscope -m "network and not exhaustive"; \
 	set +x; took=$$(($$(date +%s) - began)); \
 	echo "All tests took $$((took / 60)) min $$((took % 60)) s, those on networks included."
 
