@@ -6,12 +6,14 @@ SHELL := /bin/sh
 .PHONY: help up test test-exhaustive bench docs lint clean venv lock packages
 
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
+NETWORKS ?= 2
 UV ?= uv
 LOCK = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(UPGRADE)
 PYTEST := $(BIN)/pytest
 BESIDE := -n $(WORKERS)
+SLOWEST := --durations=20
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1\t\2/p' Makefile | expand -t 24
@@ -23,8 +25,11 @@ up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `
 	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
 test: lint packages ## every check: style, types, floors, tests
-	$(PYTEST) $(BESIDE) -m "not exhaustive and not network"
-	$(PYTEST) -m "network and not exhaustive"
+	@began=$$(date +%s); set -ex; \
+	$(PYTEST) $(SLOWEST) $(BESIDE) -m "not exhaustive and not network"; \
+	$(PYTEST) $(SLOWEST) -n $(NETWORKS) --dist loadscope -m "network and not exhaustive"; \
+	set +x; took=$$(($$(date +%s) - began)); \
+	echo "All tests took $$((took / 60)) min $$((took % 60)) s, those on networks included."
 
 packages: ## Debian's packages that tests need, where they are missing
 	@sh .ci/packages

@@ -21,7 +21,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chaincode.contract import Contract
-from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
 from commonwatt.demonstration.cast import ORACLE
 from commonwatt.demonstration.personas import REGULATOR
 from ledger_network.fabric.binaries.install import install
@@ -34,6 +34,7 @@ from ledger_network.fabric.runtime.processes import Process
 from tests.browser.looks import become, settle
 from tests.browser.newcomer import join, place
 from tests.commonwatt.wiring.running_market import address_of, market, stop
+from tests.own_ports import on_own_ports
 
 pytestmark = pytest.mark.network
 
@@ -89,7 +90,7 @@ def on_fabric(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator
     assert dist.is_dir()
     data = tmp_path_factory.mktemp("market")
     network = Network(
-        on_free_ports(read_consortium()),
+        on_own_ports(read_consortium()),
         data / "network",
         install(),
         contract_command=CONTRACT_COMMAND,

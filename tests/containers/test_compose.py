@@ -17,7 +17,6 @@ from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.slots.gate import SlotArguments
-from commonwatt.bench.fabric.network import on_free_ports
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S
 from commonwatt.deploy.market_compose import API, DATABASE, ORACLES, compose_file
 from ledger_network.fabric.consortium.definition import read_consortium
@@ -29,6 +28,7 @@ from tests.containers.machine import base_image, require_podman, run
 from tests.containers.stand import HOUSEHOLDS, READY_S, TAG, Stand
 from tests.containers.visitor import Visitor
 from tests.house.tree import ROOT
+from tests.own_ports import on_own_ports
 
 pytestmark = pytest.mark.network
 
@@ -41,7 +41,7 @@ EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """The whole consortium, taken down in the end."""
     require_podman()
-    consortium = on_free_ports(read_consortium())
+    consortium = on_own_ports(read_consortium())
     stand = Stand(tmp_path_factory.mktemp("containers"), consortium, f"commonwatt-{os.getpid()}")
     composed = stand.make(base_image())
     assert len(composed.images) == 3

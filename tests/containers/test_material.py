@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from commonwatt.bench.fabric.network import on_free_ports
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import read_consortium
 from ledger_network.fabric.consortium.placement import NetworkFolder
 from ledger_network.fabric.images.compose import AGREEMENT, PACKAGE_ENVIRONMENT
 from ledger_network.fabric.images.container_material import make_container_material
 from ledger_network.fabric.operations.material import Material, NetworkFault
+from tests.own_ports import on_own_ports
 
 CONSORTIUM = read_consortium()
 pytestmark = pytest.mark.network
@@ -86,5 +86,5 @@ def test_made_again_all_stays_as_it_is(material: Material) -> None:
 def test_folder_of_another_consortium_is_refused(material: Material) -> None:
     with pytest.raises(NetworkFault, match="another consortium"):
         make_container_material(
-            on_free_ports(CONSORTIUM), material.folder.root, install(), version="1"
+            on_own_ports(CONSORTIUM), material.folder.root, install(), version="1"
         )

@@ -79,6 +79,11 @@ class Engine(Protocol):
         """A new ledger, on which nothing has happened."""
         ...
 
+    @property
+    def quick(self) -> Engine:
+        """An engine for hundreds of transactions, whose state is then copied to this one."""
+        ...
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a scenario sets of the market; everything else is the default."""

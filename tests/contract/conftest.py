@@ -10,7 +10,7 @@ import pytest
 from tests.contract.cast import Engine, Rules
 from tests.contract.embedded_engine import EmbeddedEngine
 from tests.contract.fabric_engine import FabricEngine, SuiteNetwork
-from tests.contract.market import Market, Opener
+from tests.contract.market import Foundings, Market, Opener, Prepare
 
 FABRIC = pytest.param("fabric", marks=pytest.mark.network)
 
@@ -29,17 +29,31 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Engine]:
         with EmbeddedEngine(tmp_path) as embedded:
             yield embedded
     else:
-        yield FabricEngine(request.getfixturevalue("suite_network"), tmp_path)
+        with EmbeddedEngine(tmp_path / "quick") as quick:
+            yield FabricEngine(request.getfixturevalue("suite_network"), tmp_path, quick)
+
+
+@pytest.fixture(scope="session")
+def foundings() -> Foundings:
+    """The markets that others begin as."""
+    return Foundings()
 
 
 @pytest.fixture
-def open_market(engine: Engine) -> Generator[Opener]:
+def open_market(engine: Engine, foundings: Foundings) -> Generator[Opener]:
     """Opens markets; in the end each is checked and closed."""
     opened: list[Market] = []
 
-    def open_one(rules: Rules | None = None) -> Market:
-        market = Market(engine, rules or Rules())
+    def open_one(rules: Rules | None = None, *, prepare: Prepare | None = None) -> Market:
+        rules = rules or Rules()
+        founded = foundings.of(engine, rules, prepare)
+        market = Market(engine, rules, founded or foundings.of(engine, rules))
         opened.append(market)
+        if founded is None:
+            foundings.keep(engine, market)
+            if prepare is not None:
+                prepare(market)
+                foundings.keep(engine, market, prepare)
         return market
 
     yield open_one

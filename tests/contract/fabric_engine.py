@@ -21,7 +21,6 @@ from chaincode.contract import Contract
 from chaincode.errors import Refused
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
-from commonwatt.bench.fabric.network import on_free_ports
 from identity.verification import Verification
 from ledger_network import port
 from ledger_network.embedded.recovery.export import export
@@ -32,9 +31,11 @@ from ledger_network.fabric.ledger.contract_service import contract_handler
 from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.operations.contract_rollout import ContractRollout, definition
 from ledger_network.fabric.operations.network import Network
-from ledger_network.port import CommittedEvents, Conflict, Member, Receipt
+from ledger_network.port import CommittedEvents, Conflict, Member, Position, Receipt
 from tests.contract.cast import Call, Clock
-from tests.contract.embedded_engine import CHANNEL, open_embedded
+from tests.contract.copying import CopyingContract
+from tests.contract.embedded_engine import CHANNEL, EmbeddedEngine, open_embedded
+from tests.own_ports import on_own_ports
 
 T = TypeVar("T")
 A = TypeVar("A", Receipt, bytes)
@@ -74,7 +75,7 @@ class SuiteNetwork:
 
     def __init__(self, folder: Path) -> None:
         self._runner = asyncio.Runner()
-        self._consortium = on_free_ports(parse_consortium(CONSORTIUM.encode()))
+        self._consortium = on_own_ports(parse_consortium(CONSORTIUM.encode()))
         self.network = Network(
             self._consortium,
             folder / "network",
@@ -125,7 +126,7 @@ class SuiteNetwork:
                 ),
             )
             server = ChaincodeServer(
-                settings, contract_handler(Contract()), verification=self._verification
+                settings, contract_handler(CopyingContract()), verification=self._verification
             )
             await server.start()
             self._servers.append(server)
@@ -168,9 +169,10 @@ class SuiteNetwork:
 class FabricEngine:
     """Fabric ledgers of one scenario, each with an embedded one in step."""
 
-    def __init__(self, suite: SuiteNetwork, folder: Path) -> None:
+    def __init__(self, suite: SuiteNetwork, folder: Path, quick: EmbeddedEngine) -> None:
         self._suite = suite
         self._folder = folder
+        self.quick = quick
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of asynchronous work."""
@@ -180,7 +182,8 @@ class FabricEngine:
         """A new contract on the network."""
         name = await self._suite.contract()
         ledger = await self._suite.open(clock, name)
-        return TestedFabric(ledger, self._folder / name, clock)
+        height = (await ledger.health()).height
+        return TestedFabric(ledger, self._folder / name, clock, Position(height - 1, 0))
 
 
 class Ended(NamedTuple):
@@ -197,8 +200,10 @@ class TestedFabric:
 
     __test__ = False
 
-    def __init__(self, ledger: FabricLedger, folder: Path, clock: Clock) -> None:
+    def __init__(self, ledger: FabricLedger, folder: Path, clock: Clock, before: Position) -> None:
+        """`before`: nothing of this contract is at this place or before it."""
         self._ledger = ledger
+        self._before = before
         self._folder = folder
         self._twin = open_embedded(folder, clock, ledger.contract)
         self._in_turn = asyncio.Lock()
@@ -260,7 +265,7 @@ class TestedFabric:
         async with self._in_turn:
             assert await ended(there) == expected
 
-    def events(self, *, after: port.Position | None = None) -> AsyncGenerator[CommittedEvents]:
+    def events(self, *, after: Position | None = None) -> AsyncGenerator[CommittedEvents]:
         """Fabric's events."""
         return self._ledger.events(after=after)
 
@@ -320,7 +325,7 @@ class TestedFabric:
     async def _told(self, count: int) -> list[Told]:
         """The first `count` events on Fabric."""
         found: list[Told] = []
-        async with contextlib.aclosing(self._ledger.events()) as stream:
+        async with contextlib.aclosing(self._ledger.events(after=self._before)) as stream:
             while len(found) < count:
                 happened = await anext(stream)
                 data = [(one.name, msgspec.json.decode(one.data)) for one in happened.events]

@@ -6,12 +6,12 @@ import asyncio
 import threading
 
 from chaincode.context import Context
-from chaincode.contract import Contract
 from ledger_network.port import Ledger, Member, Receipt
 from tests.contract.cast import Call, Clock
+from tests.contract.copying import CopyingContract
 
 
-class HeldContract(Contract):
+class HeldContract(CopyingContract):
     """Holds the next transaction of a name at the end of its simulation, until it is let go."""
 
     def __init__(self, name: str) -> None:

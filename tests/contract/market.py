@@ -1,15 +1,16 @@
 """A small market for scenarios: members, zones and traders by name, driven through `Ledger`.
 
-Scenarios never learn which engine is under them. What a scenario pays in and out is kept in mind,
+A market is founded by its members' transactions, or begins as the copy of one that was. Scenarios
+never learn which engine is under them. What a scenario pays in and out is kept in mind,
 so that at its end every account can be held against its payments, postings and open trades.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -76,18 +77,24 @@ from tests.contract.cast import (
     rows_of,
     seeds,
 )
+from tests.contract.copying import LIST_ROWS, WRITE_ROWS, NoArguments, Rows
 from tests.contract.tokens import Tokens, order_of
 
 T = TypeVar("T")
+Prepare: TypeAlias = "Callable[[Market], object]"
 
 RUN_TRANSACTIONS_MAX = 100  # of a scenario's run; more means that it does not end
 POWER_W = 40_000  # 10,000 Wh a slot either way
 
 
 class Opener(Protocol):
-    """Opens a market; the fixture checks and closes it."""
+    """Opens a market; the fixture checks and closes it.
 
-    def __call__(self, rules: Rules | None = None) -> Market: ...
+    `prepare` brings a founded market to where the scenario begins. It is done once for each rules;
+    later markets begin as copies of the first.
+    """
+
+    def __call__(self, rules: Rules | None = None, *, prepare: Prepare | None = None) -> Market: ...
 
 
 class Paid(NamedTuple):
@@ -107,10 +114,49 @@ class Submission(NamedTuple):
     admin: bool = False
 
 
+class Memory(NamedTuple):
+    """What a market keeps in mind of itself, to be held against its ledger at the end."""
+
+    now_s: int
+    revealed: int
+    payments: dict[tuple[str, str], Paid]
+    gates: list[int]
+    folded_gates: int
+    names: dict[str, str]
+    zones: dict[str, str]
+    registers: dict[str, tuple[int, int]]
+
+
+class Founded(NamedTuple):
+    """A market as others may begin: its public state, the digest of that, and its memory."""
+
+    state: Rows
+    state_hash: str
+    memory: Memory
+
+
+class Foundings:
+    """The markets that were founded on each engine, by their rules and by what prepared them."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[type[Engine], bytes, Prepare | None], Founded] = {}
+
+    def of(self, engine: Engine, rules: Rules, prepare: Prepare | None = None) -> Founded | None:
+        """How such a market begins, None before the first one."""
+        return self._kept.get((type(engine), msgspec.json.encode(rules), prepare))
+
+    def keep(self, engine: Engine, market: Market, prepare: Prepare | None = None) -> None:
+        """Let other markets begin as this one is now, unless they begin so already."""
+        key = (type(engine), msgspec.json.encode(market.rules), prepare)
+        if key not in self._kept:
+            self._kept[key] = market.as_founded()
+
+
 class Market:
     """The market of a scenario."""
 
-    def __init__(self, engine: Engine, rules: Rules) -> None:
+    def __init__(self, engine: Engine, rules: Rules, founded: Founded | None = None) -> None:
+        """Found a market, or begin with a copy of one that was founded under the same rules."""
         self.rules = rules
         self.clock = Clock(START_S)
         self._engine = engine
@@ -127,7 +173,11 @@ class Market:
         self._names: dict[str, str] = {}
         self._zones: dict[str, str] = {}
         self._registers: dict[str, tuple[int, int]] = {}
-        self.found()
+        self._has_readings = False
+        if founded is None:
+            self.found()
+        else:
+            self.begin_as(founded)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of asynchronous work."""
@@ -171,7 +221,8 @@ class Market:
             self._note(one.name, one.arguments, one.member, receipt)
 
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
-        """Keep in mind what was paid."""
+        """Keep in mind what was paid, and that there are readings."""
+        self._has_readings |= name == "record_readings"
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = msgspec.structs.asdict(arguments)["reference"]
@@ -187,6 +238,51 @@ class Market:
     def state_hash(self) -> str:
         """The digest of the public state."""
         return self.run(self.ledger.state_hash())
+
+    # How it begins
+
+    def as_founded(self) -> Founded:
+        """This market as others may begin."""
+        assert not self._has_readings, "readings are private values, which are not copied"
+        state = self.ask(LIST_ROWS, NoArguments(), Rows)
+        return Founded(state, self.state_hash(), self._memory())
+
+    def begin_as(self, founded: Founded) -> None:
+        """Take on the state and the memory of another market, whose rows replace the own ones."""
+        self.submit(WRITE_ROWS, founded.state, admin=True)
+        assert self.state_hash() == founded.state_hash
+        self._remember(founded.memory)
+
+    def leap(self, steps: Prepare) -> None:
+        """Take on what hundreds of transactions leave, which the quick engine carries out."""
+        quick = Market(self._engine.quick, self.rules, self.as_founded())
+        try:
+            steps(quick)
+            self.begin_as(quick.as_founded())
+        finally:
+            quick.close()
+
+    def _memory(self) -> Memory:
+        return Memory(
+            self.clock.now_s,
+            self.revealed,
+            dict(self._payments),
+            list(self._gates),
+            self._folded_gates,
+            dict(self._names),
+            dict(self._zones),
+            dict(self._registers),
+        )
+
+    def _remember(self, memory: Memory) -> None:
+        self.clock.now_s = memory.now_s
+        self.revealed = memory.revealed
+        self._payments = dict(memory.payments)
+        self._gates = list(memory.gates)
+        self._folded_gates = memory.folded_gates
+        self._names = dict(memory.names)
+        self._zones = dict(memory.zones)
+        self._registers = dict(memory.registers)
 
     def found(self) -> None:
         """Register what every scenario begins with."""
@@ -293,6 +389,11 @@ class Market:
             from_slot=from_slot,
         )
         self.submit("register_certified_meter", arguments)
+
+    def meters(self, *names: str, holder: str, power_w: int = POWER_W) -> None:
+        """Certify several meters of one holder."""
+        meters = [self._meter(name, holder=holder, power_w=power_w) for name in names]
+        self.submit_together([Submission("register_certified_meter", one) for one in meters])
 
     def _meter(
         self,

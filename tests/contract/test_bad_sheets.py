@@ -11,7 +11,7 @@ from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from tests.contract.cast import SLOT, did_of, key_of
-from tests.contract.market import Market
+from tests.contract.market import Market, Opener
 from tests.contract.tokens import order_of
 
 GOOD = (
@@ -42,11 +42,15 @@ def code_of(market: Market, token: str) -> str:
     return answer.code
 
 
-@pytest.fixture
-def seller(market: Market) -> Market:
-    """A market with one seller, S."""
+def admit_seller(market: Market) -> None:
+    """Admit S."""
     market.trader("S")
-    return market
+
+
+@pytest.fixture
+def seller(open_market: Opener) -> Market:
+    """A market with one seller, S."""
+    return open_market(prepare=admit_seller)
 
 
 def test_sheet_as_written_here_is_taken(seller: Market) -> None:

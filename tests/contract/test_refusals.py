@@ -36,7 +36,7 @@ from tests.contract.cast import (
 )
 from tests.contract.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
 from tests.contract.ladders import Ladder, submitting
-from tests.contract.market import Market, Submission
+from tests.contract.market import Market, Opener, Submission
 from tests.contract.tokens import order_of
 
 ELSEWHERE_CODES = {
@@ -52,9 +52,8 @@ ELSEWHERE_CODES = {
 """Refusals that another test provokes."""
 
 
-@pytest.fixture
-def peopled(market: Market) -> Market:
-    """A market in which every fault can be made.
+def people(market: Market) -> None:
+    """Bring a market to where every fault can be made.
 
     The first slot is cleared with one trade of S and B; C took no part and P is locked. S has
     orders in the next slot: one open, one amended, one cancelled; a meter in a paused zone, one
@@ -107,7 +106,12 @@ def peopled(market: Market) -> Market:
     assert market.cancel("S", "gone", slot=NEXT) == "CANCELLED"
     market.clear()
     market.credit("B", MILLION, reference="taken")
-    return market
+
+
+@pytest.fixture
+def peopled(open_market: Opener) -> Market:
+    """A market in which every fault can be made."""
+    return open_market(prepare=people)
 
 
 def climb(market: Market, ladder: Ladder) -> None:
@@ -153,24 +157,32 @@ def dispute_exists(market: Market) -> Fault:
     return lambda: market.dispute("raise", "S", 0)
 
 
-def versions_too_many(market: Market) -> Fault:
-    def set_capacity(number: int) -> None:
-        edge = CapacityArguments(EAST, 1, 1, NEXT + number * SLOT_S)
-        market.submit("set_zone_capacity", edge)
+def set_capacity(market: Market, number: int) -> None:
+    edge = CapacityArguments(EAST, 1, 1, NEXT + number * SLOT_S)
+    market.submit("set_zone_capacity", edge)
 
-    for number in range(200):
-        set_capacity(number)
-    return lambda: set_capacity(200)
+
+def versions_too_many(market: Market) -> Fault:
+    def set_all(market: Market) -> None:
+        for number in range(200):
+            set_capacity(market, number)
+
+    market.leap(set_all)
+    return lambda: set_capacity(market, 200)
+
+
+def add_zone(market: Market, number: int) -> None:
+    zone = ZoneArguments(BARE, f"z{number}", "bare-root", 7)
+    market.submit("register_zone", zone, admin=True)
 
 
 def zones_too_many(market: Market) -> Fault:
-    def add_zone(number: int) -> None:
-        zone = ZoneArguments(BARE, f"z{number}", "bare-root", 7)
-        market.submit("register_zone", zone, admin=True)
+    def add_all(market: Market) -> None:
+        for number in range(999):
+            add_zone(market, number)
 
-    for number in range(999):
-        add_zone(number)
-    return lambda: add_zone(999)
+    market.leap(add_all)
+    return lambda: add_zone(market, 999)
 
 
 def transaction_unknown(market: Market) -> Fault:

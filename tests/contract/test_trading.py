@@ -281,10 +281,9 @@ def test_book_stays_within_what_a_clearing_can_count(open_market: Opener) -> Non
     for number in range(6):
         name = f"S{number}"
         market.trader(name, power_w=100_000_000, deposit_nano=0)
-        rows = [f"{name} s0 sell 5 {wh} {name}"]
-        for place in range(1, per_trader):
-            market.meter(f"{name}-{place}", holder=name, power_w=100_000_000)
-            rows.append(f"{name} s{place} sell 5 {wh} {name}-{place}")
+        more = [f"{name}-{place}" for place in range(1, per_trader)]
+        market.meters(*more, holder=name, power_w=100_000_000)
+        rows = [f"{name} s{place} sell 5 {wh} {meter}" for place, meter in enumerate([name, *more])]
         market.place("\n".join(["who id side price wh meter", *rows]))
 
     market.clear()

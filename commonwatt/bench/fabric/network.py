@@ -76,16 +76,19 @@ async def open_ledger(network: Network) -> FabricLedger:
     return await FabricLedger.open(profiles(network), contract=Contract())
 
 
-def on_free_ports(consortium: Consortium) -> Consortium:
-    """The same consortium on a free block of ports; raises `PortTaken` if no block is free."""
-    for first in PORTS:
+def on_free_ports(consortium: Consortium, among: range = PORTS) -> Consortium:
+    """The same consortium on a free block of ports; raises `PortTaken` if no block is free.
+
+    `among` are the first ports of the blocks that are tried.
+    """
+    for first in among:
         moved = _from_port(consortium, first)
         try:
             require_free(moved.nodes("orderer", "peer"))
         except PortTaken:
             continue
         return moved
-    raise PortTaken(f"from {PORTS.start} to {PORTS.stop} no ports are free for a network")
+    raise PortTaken(f"from {among.start} to {among.stop} no ports are free for a network")
 
 
 def _from_port(consortium: Consortium, first: int) -> Consortium:

@@ -24,7 +24,7 @@ from chaincode.contract import Contract
 from chaincode.metering.reports import Leaf, reading_key
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, Cast, found, make_cast
 from commonwatt.demonstration.simulation import START_S
@@ -46,6 +46,7 @@ from ledger_network.fabric.runtime.processes import Process, Wanted, read_wanted
 from ledger_network.port import Member, Receipt
 from meter_oracle.agreement.report import make_report, sign_report
 from meter_oracle.peers.ledger_gateway import SignedReport
+from tests.own_ports import on_own_ports
 
 T = TypeVar("T")
 
@@ -89,7 +90,7 @@ class StandingNetwork:
     def __init__(self, consortium: Consortium, folder: Path) -> None:
         """For `with`, which brings it up and takes it down. `folder` is there and empty."""
         self.network = Network(
-            on_free_ports(consortium),
+            on_own_ports(consortium),
             folder / "network",
             install(),
             contract_command=CONTRACT_COMMAND,

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commonwatt.bench.fabric.network import CONTRACT_COMMAND, on_free_ports, unheard
+from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
 from commonwatt.demonstration.cast import DSO
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import Node, read_consortium
@@ -26,6 +26,7 @@ from ledger_network.fabric.runtime.probe import PortTaken, health, until
 from ledger_network.fabric.runtime.processes import Process, Processes, Running, process_of
 from tests.ledger_network.fabric.certificates import expired, in_place_of
 from tests.ledger_network.fabric.grounds import StandingNetwork
+from tests.own_ports import on_own_ports
 
 pytestmark = pytest.mark.network
 
@@ -74,7 +75,7 @@ def test_network_whose_port_is_taken_does_not_come_up_and_says_which(
     name: str, place: int, tmp_path: Path
 ) -> None:
     network = Network(
-        on_free_ports(read_consortium()),
+        on_own_ports(read_consortium()),
         tmp_path / "network",
         install(),
         contract_command=CONTRACT_COMMAND,

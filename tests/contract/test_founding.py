@@ -1,0 +1,62 @@
+"""Markets begin as copies of one that was founded: what a copy has, and that copies are apart."""
+
+from __future__ import annotations
+
+from tests.contract.cast import Engine, Rules
+from tests.contract.copying import LIST_ROWS, NoArguments, Rows
+from tests.contract.market import Market, Opener
+
+
+def rows(market: Market) -> Rows:
+    """All public rows, those beside the state hash too."""
+    return market.ask(LIST_ROWS, NoArguments(), Rows)
+
+
+def admit(market: Market) -> None:
+    """Admit S and let it offer."""
+    market.trader("S")
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        """)
+
+
+def test_copy_has_every_row_of_a_market_founded_under_another_name(
+    engine: Engine, open_market: Opener
+) -> None:
+    _, copy = open_market(prepare=admit), open_market(prepare=admit)
+    founded = Market(engine, Rules())
+    try:
+        admit(founded)
+
+        assert rows(copy) == rows(founded)
+        assert copy.states("S") == founded.states("S") == {"s": "LISTED"}
+        founded.check_end()
+    finally:
+        founded.close()
+
+
+def test_what_a_scenario_does_is_not_in_the_next_copy(open_market: Opener) -> None:
+    first = open_market(prepare=admit)
+    begun = rows(first)
+    first.cancel("S", "s")
+    first.trader("B")
+    first.clear()
+
+    second = open_market(prepare=admit)
+
+    assert rows(second) == begun
+    assert second.account("S").available_nano == first.account("S").available_nano
+    second.clear()
+
+
+def test_leap_ends_as_the_same_transactions_do_one_by_one(open_market: Opener) -> None:
+    far, near = open_market(), open_market()
+
+    far.leap(admit)
+    admit(near)
+
+    assert rows(far) == rows(near)
+    far.clear()
+    near.clear()
+    assert far.state_hash() == near.state_hash()
