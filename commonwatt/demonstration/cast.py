@@ -18,6 +18,7 @@ from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, CapacityArguments, ZoneArguments
+from chaincode.auctions.book import PriceRule
 from chaincode.consortium.registry import (
     InitialiseArguments,
     OrganisationArguments,
@@ -123,9 +124,10 @@ def make_cast(seed: int, households: int) -> Cast:
     )
 
 
-def market_rules(from_s: int) -> MarketRules:
+def market_rules(from_s: int, price_rule: PriceRule = "midpoint") -> MarketRules:
     """The demonstration's rules, with the local time of two years from `from_s`."""
     return MarketRules(
+        price_rule=price_rule,
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=4 * 3600,
@@ -162,7 +164,14 @@ def seed_chain(cast: Cast, number: int) -> SeedChain:
     return SeedChain(cast.draw, number, CHAIN_LENGTH)
 
 
-async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
+async def found(
+    ledger: Ledger,
+    cast: Cast,
+    *,
+    first_slot: int,
+    clock: ClockArguments,
+    price_rule: PriceRule = "midpoint",
+) -> None:
     """Register everybody on an empty ledger; `first_slot` is the first that can be traded.
 
     Founding that was cut short is done again: what is there already is passed over.
@@ -185,7 +194,7 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
     await submit("set_clock", clock)
     anchor = seed_chain(cast, 0).anchor
     await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
-    rules = market_rules(first_slot - first_slot % 3600 - 86_400)
+    rules = market_rules(first_slot - first_slot % 3600 - 86_400, price_rule)
     await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
     await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
     for retailer in RETAILERS:

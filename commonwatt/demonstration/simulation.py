@@ -16,6 +16,7 @@ import msgspec
 from chaincode.accounts.balances import Totals
 from chaincode.area.clock import ClockArguments
 from chaincode.area.zones import AreaName
+from chaincode.auctions.book import PriceRule
 from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
 from commonwatt.bench.fabric.network import bench_network, open_ledger
@@ -92,13 +93,23 @@ async def simulate(
     households: int,
     seed: int,
     data: Path | None = None,
+    price_rule: PriceRule = "midpoint",
+    lot_wh: int = 1,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """Trade `days` x 96 slots and settle them all; `data` keeps the ledger, else it is dropped."""
+    """Trade `days` x 96 slots and settle them all; `data` keeps the ledger, else it is dropped.
+
+    Households order in whole lots of `lot_wh`.
+    """
     if data is not None:
-        return await _simulate(days, households, seed, data, settled)
+        return await _simulate(
+            days, households, seed, data, price_rule=price_rule, lot_wh=lot_wh, settled=settled
+        )
     with tempfile.TemporaryDirectory(prefix="commonwatt-simulate-") as folder:
-        return await _simulate(days, households, seed, Path(folder) / "ledger", settled)
+        ledger = Path(folder) / "ledger"
+        return await _simulate(
+            days, households, seed, ledger, price_rule=price_rule, lot_wh=lot_wh, settled=settled
+        )
 
 
 async def _simulate(
@@ -106,6 +117,9 @@ async def _simulate(
     households: int,
     seed: int,
     data: Path,
+    *,
+    price_rule: PriceRule,
+    lot_wh: int,
     settled: Callable[[SlotView], None] | None,
 ) -> SimulationResult:
     began = time.perf_counter()
@@ -126,7 +140,16 @@ async def _simulate(
 
     async with ledger:
         rule = ClockArguments(AREA, START_S, START_S, 1)
-        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
+        operation = await _trade(
+            ledger,
+            cast,
+            days,
+            clock=rule,
+            at=at,
+            settled=settled,
+            price_rule=price_rule,
+            lot_wh=lot_wh,
+        )
         state_hash = await ledger.state_hash()
         return await _result(
             ledger, operation, days, households, seed, state_hash=state_hash, began=began
@@ -201,12 +224,16 @@ async def _trade(
     clock: ClockArguments,
     at: Callable[[int], Awaitable[None]],
     settled: Callable[[SlotView], None] | None,
+    price_rule: PriceRule = "midpoint",
+    lot_wh: int = 1,
 ) -> Operation:
     """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
-    await found(ledger, cast, first_slot=first_slot, clock=clock)
+    await found(ledger, cast, first_slot=first_slot, clock=clock, price_rule=price_rule)
     reporter = SignedByAll(ledger, cast, first_slot)
-    operation = Operation(ledger, cast, first_slot, reporter=reporter, settled=settled)
+    operation = Operation(
+        ledger, cast, first_slot, reporter=reporter, settled=settled, lot_wh=lot_wh
+    )
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
     now_s = START_S
     while not operation.is_settled(last_slot):

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Iterator
 from tests.house.tree import ROOT, Source, in_packages, python_sources
 
 
+OFFERED = "commonwatt.market"  # what programs of others import
+
+
 def module_of(path: str) -> str:
     """The dotted name of a module: `chaincode/auctions/__init__.py` is `chaincode.auctions`."""
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -39,10 +42,10 @@ def orphans(modules: Iterable[Source], entry_points: Iterable[str]) -> list[str]
 
 
 def entry_points() -> set[str]:
-    """The modules that a command of the project starts in."""
+    """The modules that a command of the project starts in, and the one offered to programs."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         scripts: dict[str, str] = tomllib.load(file)["project"]["scripts"]
-    return {target.partition(":")[0] for target in scripts.values()}
+    return {OFFERED, *(target.partition(":")[0] for target in scripts.values())}
 
 
 def test_every_module_is_imported_or_an_entry_point() -> None:
