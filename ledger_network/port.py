@@ -46,7 +46,7 @@ class Receipt(msgspec.Struct, frozen=True):
         return msgspec.json.decode(self.result, type=kind)
 
 
-class Happened(msgspec.Struct, frozen=True):
+class CommittedEvents(msgspec.Struct, frozen=True):
     """A committed transaction with events, at its place: what was asked, answered and done.
 
     `member` submitted `name` with `arguments`; `result` is the contract's answer. Both are JSON,
@@ -103,7 +103,7 @@ class Unknown(Exception):
         self.sentence = sentence
 
 
-class Contract(Protocol):
+class RunnableContract(Protocol):
     """What an engine runs: transactions by name, on a `Context`. The engine knows no more of it."""
 
     @property
@@ -171,7 +171,7 @@ class Ledger(Protocol):
         """The answer of `name` on the committed state, as JSON; nothing is written."""
         ...
 
-    def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+    def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
         """What happened after `after` (None: from the first block), in order, without end.
 
         Each committed transaction with events appears exactly once per iteration.

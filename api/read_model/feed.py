@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from api.read_model.slot_events import SLOT_EVENTS
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 BATCH_MAX = 16  # transactions read ahead and written together: of orders at most 16 MB
 
@@ -21,9 +21,9 @@ BATCH_MAX = 16  # transactions read ahead and written together: of orders at mos
 class Feed:
     """One reading of a ledger's events, as long as its block is not left."""
 
-    def __init__(self, events: AsyncIterator[Happened]) -> None:
+    def __init__(self, events: AsyncIterator[CommittedEvents]) -> None:
         self._events = events
-        self._ahead: deque[Happened] = deque()
+        self._ahead: deque[CommittedEvents] = deque()
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +43,7 @@ class Feed:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def take(self, *, within_s: float) -> list[Happened] | None:
+    async def take(self, *, within_s: float) -> list[CommittedEvents] | None:
         """The next batch; an empty one when nothing comes in time, None when nothing will.
 
         Raises what the ledger raised while it was read.
@@ -76,5 +76,5 @@ class Feed:
                 await self._room.wait()
 
 
-def _is_alone(happened: Happened) -> bool:
+def _is_alone(happened: CommittedEvents) -> bool:
     return any(event.name in SLOT_EVENTS for event in happened.events)

@@ -29,7 +29,7 @@ from chaincode.orders.sheets import (
     TokensArguments,
 )
 from identity.jws import parse_compact
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 P = TypeVar("P")
 
@@ -42,7 +42,9 @@ _cancels = msgspec.json.Decoder(Cancel)
 _steps = msgspec.json.Encoder()
 
 
-def orders_changed(data: msgspec.Raw, happened: Happened, registry: Registry, batch: Batch) -> None:
+def orders_changed(
+    data: msgspec.Raw, happened: CommittedEvents, registry: Registry, batch: Batch
+) -> None:
     """A batch of tokens: orders placed, amended or cancelled."""
     changed = _changed.decode(data)
     block = happened.position.block
@@ -67,7 +69,7 @@ def orders_changed(data: msgspec.Raw, happened: Happened, registry: Registry, ba
             pass  # an act of a later contract
 
 
-def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
+def _place(happened: CommittedEvents, registry: Registry, batch: Batch) -> None:
     block = happened.position.block
     rows = batch.rows(PUT_ORDER)
     areas = registry.zone_areas
@@ -90,7 +92,7 @@ def _place(happened: Happened, registry: Registry, batch: Batch) -> None:
 
 
 def _tokens(
-    happened: Happened,
+    happened: CommittedEvents,
     done: str,
     typ: str,
     decoder: msgspec.json.Decoder[P],

@@ -30,7 +30,7 @@ from api.read_model.registry import Registry, read_registry
 from api.read_model.slot_events import SLOT_EVENTS, Place
 from api.read_model.statements import MOVE_CHECKPOINT, START_CHECKPOINT
 from chaincode.context import Event
-from ledger_network.port import Conflict, Happened, Invalid, Ledger, Position, Unknown
+from ledger_network.port import CommittedEvents, Conflict, Invalid, Ledger, Position, Unknown
 
 LAYOUT = 2  # of what is made of events; whoever changes that adds one, and tables are made anew
 WATCH_S = 1.0  # how often a deleted file is looked for while nothing happens
@@ -256,7 +256,7 @@ class Projection:
 
     # From events to rows
 
-    async def _project(self, happened: Sequence[Happened]) -> None:
+    async def _project(self, happened: Sequence[CommittedEvents]) -> None:
         """Write what a batch of transactions changed, and tell of it."""
         if happened:
             await self._write(happened)
@@ -266,7 +266,7 @@ class Projection:
         async with self._moved:
             self._moved.notify_all()
 
-    async def _write(self, happened: Sequence[Happened]) -> None:
+    async def _write(self, happened: Sequence[CommittedEvents]) -> None:
         batch = Batch(self._postings)
         for one in happened:
             for event in one.events:
@@ -293,7 +293,7 @@ class Projection:
         for callback in tuple(self._callbacks):
             callback(changed)
 
-    async def _take(self, event: Event, happened: Happened, batch: Batch) -> None:
+    async def _take(self, event: Event, happened: CommittedEvents, batch: Batch) -> None:
         """One event into a batch; those of later contracts are passed over."""
         if event.name == "orders_changed":
             orders_changed(event.data, happened, self._registry, batch)

@@ -34,52 +34,52 @@ from chaincode.consortium.registry import InitialiseArguments, OrganisationArgum
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments, OracleSet
 from chaincode.state import encode
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
-Handler = Callable[[msgspec.Raw, Happened, Registry, Batch], None]
+Handler = Callable[[msgspec.Raw, CommittedEvents, Registry, Batch], None]
 
 
-def _initialised(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _initialised(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=InitialiseArguments)
     rows = [(one.name, one.role) for one in arguments.organisations]
     batch.put(PUT_ORGANISATION, *rows)
 
 
-def _organisation(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _organisation(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=OrganisationArguments)
     batch.put(PUT_ORGANISATION, (arguments.name, arguments.role))
 
 
-def _area(data: msgspec.Raw, happened: Happened, registry: Registry, batch: Batch) -> None:
+def _area(data: msgspec.Raw, happened: CommittedEvents, registry: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=AreaArguments)
     registry.zone_areas[arguments.root] = arguments.area
     batch.put(PUT_AREA, (arguments.area, happened.member, arguments.slot_s, 0, 0, 0))
     batch.put(PUT_ZONE, (arguments.root, arguments.area, None, arguments.grid_level, False))
 
 
-def _zone(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> None:
+def _zone(data: msgspec.Raw, _: CommittedEvents, registry: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=ZoneArguments)
     registry.zone_areas[arguments.zone] = arguments.area
     row = (arguments.zone, arguments.area, arguments.parent, arguments.grid_level, False)
     batch.put(PUT_ZONE, row)
 
 
-def _paused(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _paused(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     batch.put(SET_PAUSED, (True, msgspec.json.decode(data, type=PauseArguments).zone))
 
 
-def _resumed(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _resumed(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     batch.put(SET_PAUSED, (False, msgspec.json.decode(data, type=PauseArguments).zone))
 
 
-def _rules(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> None:
+def _rules(data: msgspec.Raw, _: CommittedEvents, registry: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=RulesArguments)
     registry.set_rules(arguments.area, arguments.from_slot, arguments.rules)
     row = (arguments.area, arguments.from_slot, encode(arguments.rules).decode())
     batch.put(PUT_RULES, row)
 
 
-def _clock(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> None:
+def _clock(data: msgspec.Raw, _: CommittedEvents, registry: Registry, batch: Batch) -> None:
     clock = msgspec.json.decode(data, type=ClockArguments)
     registry.clocks[clock.area] = Clock(
         real_anchor_s=clock.real_anchor, market_anchor_s=clock.market_anchor, rate=clock.rate
@@ -87,20 +87,20 @@ def _clock(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> 
     batch.put(SET_CLOCK, (clock.real_anchor, clock.market_anchor, clock.rate, clock.area))
 
 
-def _participant(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> None:
+def _participant(data: msgspec.Raw, _: CommittedEvents, registry: Registry, batch: Batch) -> None:
     participant = msgspec.json.decode(data, type=Participant)
     registry.retailers[participant.did] = participant.retailer
     batch.put(PUT_PARTICIPANT, (participant.did, participant.retailer, False))
     batch.traders.add(participant.did)
 
 
-def _act(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _act(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     act = msgspec.json.decode(data, type=Act)
     batch.put(SET_LOCKED, (act.act == "lock", act.participant))
     batch.traders.add(act.participant)
 
 
-def _meter(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> None:
+def _meter(data: msgspec.Raw, _: CommittedEvents, registry: Registry, batch: Batch) -> None:
     meter = msgspec.json.decode(data, type=MeterArguments)
     registry.set_holding(meter.meter, meter.from_slot, Holding(meter.holder, meter.zone))
     row = (
@@ -111,13 +111,13 @@ def _meter(data: msgspec.Raw, _: Happened, registry: Registry, batch: Batch) -> 
     batch.traders.add(meter.holder)
 
 
-def _oracle(data: msgspec.Raw, _: Happened, __: Registry, batch: Batch) -> None:
+def _oracle(data: msgspec.Raw, _: CommittedEvents, __: Registry, batch: Batch) -> None:
     arguments = msgspec.json.decode(data, type=OracleArguments)
     oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
     batch.put(PUT_ORACLE, (arguments.area, arguments.from_slot, encode(oracle).decode()))
 
 
-def _payment(data: msgspec.Raw, happened: Happened, _: Registry, batch: Batch) -> None:
+def _payment(data: msgspec.Raw, happened: CommittedEvents, _: Registry, batch: Batch) -> None:
     """Both sides of a payment: the participant's, and that of the retailer that submitted it."""
     payment = msgspec.json.decode(data, type=Payment)
     reference = msgspec.json.decode(happened.arguments, type=PaymentArguments).reference

@@ -44,13 +44,13 @@ from chaincode.settlement.run import SlotSettled
 from chaincode.settlement.settled_slot import MeterSettled
 from chaincode.slots.gate import GateArguments
 from chaincode.state import encode
-from ledger_network.port import Happened
+from ledger_network.port import CommittedEvents
 
 
 class Place(NamedTuple):
     """What a handler works with: the slot, its event, what is known, and where changes go."""
 
-    happened: Happened
+    happened: CommittedEvents
     questions: Questions
     database: Database
     registry: Registry

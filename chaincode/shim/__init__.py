@@ -1,6 +1,6 @@
 """Chaincode as a service for Fabric peers; knows nothing of energy.
 
-A contract is one function: `Transaction` in, bytes out, `Rejected` for a refusal. `ChaincodeServer`
+A contract is one function: `Invocation` in, bytes out, `Rejected` for a refusal. `ChaincodeServer`
 serves it to any number of peers over mutual TLS.
 """
 
@@ -15,29 +15,29 @@ from chaincode.shim.faults import (
     ShimFault,
     TransactionOver,
 )
+from chaincode.shim.invocation import Handler, Invocation
 from chaincode.shim.private import PrivateCollection
-from chaincode.shim.queries import Change, Page, Row
+from chaincode.shim.queries import Change, RowPage, StoredRow
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, TlsFiles
-from chaincode.shim.transaction import Handler, Transaction
 
 __all__ = [
     "ChaincodeServer",
     "Change",
     "Creator",
     "Handler",
+    "Invocation",
     "MessageTooLarge",
-    "Page",
     "PeerError",
     "PrivateCollection",
     "ProposalUnreadable",
     "Rejected",
     "ReplyTimeout",
-    "Row",
+    "RowPage",
     "ServerSettings",
     "SettingsFault",
     "ShimFault",
+    "StoredRow",
     "TlsFiles",
-    "Transaction",
     "TransactionOver",
 ]

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-class Outcome(StrEnum):
+class InvocationOutcome(StrEnum):
     """How a transaction ended for the peer."""
 
     ANSWERED = "answered"  # the handler's bytes
@@ -29,7 +29,9 @@ class Metrics:
         transactions = Counter(
             "chaincode_transactions", "Transactions by outcome.", ["outcome"], registry=registry
         )
-        self.outcomes = {outcome: transactions.labels(outcome.value) for outcome in Outcome}
+        self.outcomes = {
+            outcome: transactions.labels(outcome.value) for outcome in InvocationOutcome
+        }
         self.running = Gauge(
             "chaincode_transactions_running", "Transactions on a thread.", registry=registry
         )

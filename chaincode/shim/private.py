@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from chaincode.shim.composite import composite_range, simple_range
 from chaincode.shim.conversation import Conversation
-from chaincode.shim.queries import Row, read_range
+from chaincode.shim.queries import StoredRow, read_range
 from chaincode.shim.reads import read, read_hash, read_many, read_policy
 from chaincode.shim.writes import POLICY_METAKEY, Removal, Writes
 
@@ -56,11 +56,11 @@ class PrivateCollection:
         """`hash` of each key, in their order; Fabric has no message for several."""
         return [read_hash(self._conversation, self.name, key) for key in keys]
 
-    def range(self, start: str, end: str) -> Iterator[Row]:
+    def range(self, start: str, end: str) -> Iterator[StoredRow]:
         """Rows with simple keys, start <= key < end, lazily; an empty bound is open."""
         return read_range(self._conversation, self.name, *simple_range(start, end))
 
-    def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[Row]:
+    def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[StoredRow]:
         """Rows whose composite keys begin with `kind` and `parts`, lazily."""
         return read_range(self._conversation, self.name, *composite_range(kind, parts))
 

@@ -22,17 +22,17 @@ ROWS_MAX = 2**31 - 1  # what a page's size is sent as
 T = TypeVar("T")
 
 
-class Row(NamedTuple):
+class StoredRow(NamedTuple):
     """A key and its committed value."""
 
     key: str
     value: bytes
 
 
-class Page(NamedTuple):
+class RowPage(NamedTuple):
     """Rows of one page, and where the next begins: empty behind the last row."""
 
-    rows: list[Row]
+    rows: list[StoredRow]
     bookmark: str
 
 
@@ -46,7 +46,9 @@ class Change(NamedTuple):
     deleted: bool
 
 
-def read_range(conversation: Conversation, collection: str, start: str, end: str) -> Iterator[Row]:
+def read_range(
+    conversation: Conversation, collection: str, start: str, end: str
+) -> Iterator[StoredRow]:
     """Rows with start <= key < end, lazily."""
     request = shim_pb2.GetStateByRange(startKey=start, endKey=end, collection=collection)
     return _walk(conversation, Kind.GET_STATE_BY_RANGE, request.SerializeToString(), _row)
@@ -54,7 +56,7 @@ def read_range(conversation: Conversation, collection: str, start: str, end: str
 
 def read_page(
     conversation: Conversation, start: str, end: str, *, rows_max: int, bookmark: str
-) -> Page:
+) -> RowPage:
     """At most `rows_max` rows with start <= key < end, from `bookmark` on if there is one."""
     if not 1 <= rows_max <= ROWS_MAX:
         raise ValueError(f"a page has from 1 to {ROWS_MAX} rows, not {rows_max}")
@@ -67,7 +69,7 @@ def read_page(
         rows = [_row(result.resultBytes) for result in response.results]
     except DecodeError as fault:
         raise unreadable(conversation, Kind.GET_STATE_BY_RANGE) from fault
-    return Page(rows, found.bookmark)
+    return RowPage(rows, found.bookmark)
 
 
 def read_history(conversation: Conversation, key: str) -> Iterator[Change]:
@@ -102,9 +104,9 @@ def _walk(
             conversation.ask(Kind.QUERY_STATE_CLOSE, closing)
 
 
-def _row(result: bytes) -> Row:
+def _row(result: bytes) -> StoredRow:
     found = kv_query_result_pb2.KV.FromString(result)
-    return Row(found.key, found.value)
+    return StoredRow(found.key, found.value)
 
 
 def _change(result: bytes) -> Change:

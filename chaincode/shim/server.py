@@ -11,10 +11,10 @@ from prometheus_client import CollectorRegistry
 
 from chaincode.shim.credentials import TlsMaterial
 from chaincode.shim.faults import SettingsFault, TransactionOver
+from chaincode.shim.invocation import Handler
 from chaincode.shim.metrics import Metrics
 from chaincode.shim.settings import ServerSettings, split_address
 from chaincode.shim.stream import Context, PeerStream
-from chaincode.shim.transaction import Handler
 from chaincode.shim.workers import Workers
 from identity.verification import Verification
 

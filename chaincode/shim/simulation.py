@@ -14,8 +14,8 @@ from fabric_protos.peer import chaincode_event_pb2, chaincode_shim_pb2, proposal
 
 from chaincode.shim.conversation import Conversation, Kind, Message
 from chaincode.shim.faults import FAILED, OK, MessageTooLarge, PeerError, Rejected, ShimFault
+from chaincode.shim.invocation import ChaincodeEvent, Handler, Invocation
 from chaincode.shim.proposal import read_proposal
-from chaincode.shim.transaction import Event, Handler, Transaction
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")
@@ -35,23 +35,23 @@ def simulate(
     try:
         if conversation.failure is not None:
             raise conversation.failure
-        transaction = Transaction(
+        invocation = Invocation(
             conversation,
             read_proposal(message),
             verification,
             is_init=message.type == Kind.INIT,
         )
-        result = cast("object", handler(transaction))
+        result = cast("object", handler(invocation))
         if conversation.failure is not None:
             raise conversation.failure
         if not isinstance(result, bytes):
             raise TypeError("a handler answers with bytes")
-        event = transaction.event
+        event = invocation.event
         answer = completed(
-            conversation, OK, payload=result, event=event, chaincode=transaction.chaincode
+            conversation, OK, payload=result, event=event, chaincode=invocation.chaincode
         )
         conversation.check_size(answer)
-        transaction.writes.send(conversation)
+        invocation.writes.send(conversation)
         return answer
     finally:
         conversation.end()
@@ -63,7 +63,7 @@ def completed(
     message: str = "",
     *,
     payload: bytes = b"",
-    event: Event | None = None,
+    event: ChaincodeEvent | None = None,
     chaincode: str = "",
 ) -> bytes:
     """The COMPLETED message that answers a transaction."""

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 
 from chaincode.shim.conversation import Batches, Conversation, Kind, Limits, Message
 from chaincode.shim.faults import BUSY, TransactionOver
-from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.metrics import InvocationOutcome, Metrics
 from chaincode.shim.outbox import Outbox
 from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed
@@ -88,13 +88,13 @@ class PeerStream:
     def abandon(self, failure: TransactionOver) -> None:
         """Answer what is still open with 503: the server does not wait any longer."""
         for job in list(self._jobs.values()):
-            if self._workers.give_up(job, Outcome.CANCELLED, failure):
+            if self._workers.give_up(job, InvocationOutcome.CANCELLED, failure):
                 job.post(completed(job.conversation, BUSY, str(failure)))
 
     def _cut(self) -> None:
         for job in list(self._jobs.values()):
             failure = TransactionOver("The stream of the peer has ended.")
-            self._workers.give_up(job, Outcome.CANCELLED, failure)
+            self._workers.give_up(job, InvocationOutcome.CANCELLED, failure)
         self._outbox.drop()
 
     async def _write(self) -> None:
@@ -173,7 +173,7 @@ class PeerStream:
                 if self.draining
                 else "The chaincode is busy: too many transactions wait; repeat it later."
             )
-            self._metrics.outcomes[Outcome.BUSY].inc()
+            self._metrics.outcomes[InvocationOutcome.BUSY].inc()
             self._outbox.post(completed(conversation, BUSY, sentence))
             return
         job = Job(conversation, self._outbox.post, self._done)

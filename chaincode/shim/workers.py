@@ -14,10 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from chaincode.shim.conversation import Conversation, Message
 from chaincode.shim.faults import TIMED_OUT, Rejected, TransactionOver
-from chaincode.shim.metrics import Metrics, Outcome
+from chaincode.shim.invocation import Handler
+from chaincode.shim.metrics import InvocationOutcome, Metrics
 from chaincode.shim.settings import ServerSettings
 from chaincode.shim.simulation import completed, failed, simulate
-from chaincode.shim.transaction import Handler
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")
@@ -75,7 +75,7 @@ class Workers:
         )
         future.add_done_callback(lambda future: self._hand_back(job, future))
 
-    def give_up(self, job: Job, outcome: Outcome, failure: TransactionOver) -> bool:
+    def give_up(self, job: Job, outcome: InvocationOutcome, failure: TransactionOver) -> bool:
         """End a job without its handler; whether it was still open. The caller answers it."""
         if job.timer is None:
             return False
@@ -104,9 +104,13 @@ class Workers:
         job.timer = None
         fault = future.exception()
         if fault is None:
-            outcome, answer = Outcome.ANSWERED, future.result()
+            outcome, answer = InvocationOutcome.ANSWERED, future.result()
         else:
-            outcome = Outcome.REJECTED if isinstance(fault, Rejected) else Outcome.FAILED
+            outcome = (
+                InvocationOutcome.REJECTED
+                if isinstance(fault, Rejected)
+                else InvocationOutcome.FAILED
+            )
             answer = failed(job.conversation, fault)
         job.post(answer)
         self._note(job, outcome)
@@ -115,10 +119,10 @@ class Workers:
         sentence = (
             f"The transaction was not done within {self._settings.transaction_timeout_s:g} s."
         )
-        if self.give_up(job, Outcome.TIMED_OUT, TransactionOver(sentence)):
+        if self.give_up(job, InvocationOutcome.TIMED_OUT, TransactionOver(sentence)):
             job.post(completed(job.conversation, TIMED_OUT, sentence))
 
-    def _note(self, job: Job, outcome: Outcome) -> None:
+    def _note(self, job: Job, outcome: InvocationOutcome) -> None:
         seconds = time.monotonic() - job.arrived_s
         self._metrics.outcomes[outcome].inc()
         self._metrics.seconds.observe(seconds)

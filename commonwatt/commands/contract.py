@@ -17,7 +17,7 @@ from chaincode.shim.faults import SettingsFault
 from chaincode.shim.server import ChaincodeServer
 from chaincode.shim.settings import ServerSettings, split_address
 from ledger_network import port
-from ledger_network.fabric.ledger.service import contract_handler
+from ledger_network.fabric.ledger.contract_service import contract_handler
 
 METRICS_ADDRESS = "COMMONWATT_METRICS_ADDRESS"
 GRACE_S = 10.0
@@ -43,7 +43,7 @@ def serve() -> None:
     serve_contract(Contract())
 
 
-def serve_contract(contract: port.Contract) -> None:
+def serve_contract(contract: port.RunnableContract) -> None:
     """Serve any contract with settings from the environment until SIGTERM."""
     logging.basicConfig(
         level=logging.INFO,
@@ -58,7 +58,9 @@ def serve_contract(contract: port.Contract) -> None:
         raise typer.Exit(2) from None
 
 
-async def _serve(contract: port.Contract, settings: ServerSettings, metrics_address: str) -> None:
+async def _serve(
+    contract: port.RunnableContract, settings: ServerSettings, metrics_address: str
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):

@@ -18,10 +18,10 @@ from chaincode.queries.market import BookAnswer, BookArguments, SlotView
 from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, ORGANISATIONS
 from ledger_network.embedded.engine import EmbeddedLedger
-from ledger_network.embedded.faults import LedgerFault
+from ledger_network.embedded.folder.faults import LedgerFault
 from ledger_network.embedded.recovery.export import export as export_blocks
 from ledger_network.embedded.recovery.rebuild import rebuild as rebuild_state
-from ledger_network.embedded.recovery.verify import Report
+from ledger_network.embedded.recovery.verify import VerifyReport
 from ledger_network.embedded.recovery.verify import verify as verify_ledger
 from ledger_network.port import Member
 
@@ -56,7 +56,7 @@ def verify(data: Folder = DEFAULT, *, as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _print_report(report: Report) -> None:
+def _print_report(report: VerifyReport) -> None:
     for note in report.notes:
         typer.echo(f"note: {note}")
     if report.fault is None:

@@ -41,7 +41,7 @@ from ledger_network.fabric.images.image_building import (
     default_base,
     find_engine,
 )
-from ledger_network.fabric.operations.bootstrap import Gathering, Progress
+from ledger_network.fabric.operations.bootstrap import Bootstrap, Progress
 from ledger_network.fabric.operations.joining import JoinFailed
 from ledger_network.fabric.operations.material import Material, NetworkFault
 from ledger_network.fabric.runtime.probe import NotReady
@@ -224,7 +224,7 @@ def join(
 async def _join(folder: NetworkFolder, within_s: int) -> None:
     consortium = read_consortium(folder.consortium)
     placement = Placement("containers", folder, folder.root)
-    gathering = Gathering(Material(consortium, placement), within_s=within_s, has_logs=False)
+    gathering = Bootstrap(Material(consortium, placement), within_s=within_s, has_logs=False)
     await gathering.join(_tell)
     await gathering.agree(_tell)
     _tell(f"channel {consortium.channel} takes orders")

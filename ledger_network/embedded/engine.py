@@ -23,25 +23,25 @@ import msgspec
 from identity.verification import Verification
 from ledger_network.embedded.commit.committer import Committer, Cut
 from ledger_network.embedded.commit.proposal import Proposal, Request, Simulator
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.folder import DataFolder, segment_name
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.log.envelope import (
     NONCE_BYTES,
 )
 from ledger_network.embedded.recovery.start import Parts, make_ledger, open_folder, require_same
 from ledger_network.embedded.state.hot_rows import HotRows
-from ledger_network.embedded.state.lookup import block_of, happened_in, receipt_of
+from ledger_network.embedded.state.lookup import block_of, committed_events_in, receipt_of
 from ledger_network.embedded.state.snapshots import Snapshots
 from ledger_network.embedded.state.state_store import StateReader
 from ledger_network.port import (
     Block,
-    Contract,
-    Happened,
+    CommittedEvents,
     Health,
     Invalid,
     Member,
     Position,
     Receipt,
+    RunnableContract,
 )
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ class EmbeddedLedger:
         self,
         folder: DataFolder,
         parts: Parts,
-        contract: Contract,
+        contract: RunnableContract,
         *,
         cut: Cut,
         disk: Disk,
@@ -96,7 +96,7 @@ class EmbeddedLedger:
         cls,
         path: Path,
         *,
-        contract: Contract,
+        contract: RunnableContract,
         channel: str,
         members: Sequence[str],
         seed: bytes | None = None,
@@ -201,7 +201,7 @@ class EmbeddedLedger:
         request = Request(name, arguments, signer, dict(transient or {}), self._clock())
         return await self._read(lambda reader: self._simulator.answer(reader, request))
 
-    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+    async def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
         """What happened after `after`, from the log, then as it comes; ends when closed."""
         listener = (asyncio.get_running_loop(), asyncio.Event())
         self._listeners.add(listener)
@@ -211,9 +211,9 @@ class EmbeddedLedger:
                 listener[1].clear()
                 height = self._committer.height
                 while number <= height and not self._closed:
-                    for happened in await self._happened(number):
-                        if after is None or happened.position > after:
-                            yield happened
+                    for committed in await self._committed_events(number):
+                        if after is None or committed.position > after:
+                            yield committed
                     number += 1
                 if not self._closed:
                     await listener[1].wait()
@@ -291,8 +291,8 @@ class EmbeddedLedger:
         proposal.receipt.add_done_callback(lambda _: self._committer.leave(height))
         return proposal
 
-    async def _happened(self, number: int) -> list[Happened]:
-        return await self._read(lambda reader: happened_in(reader, self._parts.log, number))
+    async def _committed_events(self, number: int) -> list[CommittedEvents]:
+        return await self._read(lambda reader: committed_events_in(reader, self._parts.log, number))
 
     async def _read(self, work: Callable[[StateReader], T]) -> T:
         def read() -> T:

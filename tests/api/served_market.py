@@ -46,7 +46,7 @@ from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger
-from tests.ledger_network.workbench import UnsyncedDisk
+from tests.ledger_network.embedded.workbench import UnsyncedDisk
 
 ORIGIN = "http://127.0.0.1:8400"
 SLOT = START_S + 900

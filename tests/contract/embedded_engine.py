@@ -14,7 +14,7 @@ from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Receipt
 from tests.contract.cast import MEMBERS, Call, Clock
 from tests.contract.held import HeldContract
-from tests.ledger_network.workbench import UnsyncedDisk
+from tests.ledger_network.embedded.workbench import UnsyncedDisk
 
 T = TypeVar("T")
 

@@ -28,11 +28,11 @@ from ledger_network.embedded.recovery.export import export
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import parse_consortium
 from ledger_network.fabric.consortium.profile import profile
+from ledger_network.fabric.ledger.contract_service import contract_handler
 from ledger_network.fabric.ledger.engine import FabricLedger
-from ledger_network.fabric.ledger.service import contract_handler
-from ledger_network.fabric.operations.contract_rollout import Agreement, definition
+from ledger_network.fabric.operations.contract_rollout import ContractRollout, definition
 from ledger_network.fabric.operations.network import Network
-from ledger_network.port import Conflict, Happened, Member, Receipt
+from ledger_network.port import CommittedEvents, Conflict, Member, Receipt
 from tests.contract.cast import Call, Clock
 from tests.contract.embedded_engine import CHANNEL, open_embedded
 
@@ -85,7 +85,7 @@ class SuiteNetwork:
         )
         self._servers: list[ChaincodeServer] = []
         self._verification = Verification(1)
-        self._agreement = Agreement(self._consortium, self.network.placement)
+        self._agreement = ContractRollout(self._consortium, self.network.placement)
         self._names = count(1)
         self._agreed: list[str] = []
 
@@ -260,7 +260,7 @@ class TestedFabric:
         async with self._in_turn:
             assert await ended(there) == expected
 
-    def events(self, *, after: port.Position | None = None) -> AsyncGenerator[Happened]:
+    def events(self, *, after: port.Position | None = None) -> AsyncGenerator[CommittedEvents]:
         """Fabric's events."""
         return self._ledger.events(after=after)
 

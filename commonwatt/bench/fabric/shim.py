@@ -113,11 +113,11 @@ async def _twin(network: Network, name: str, command: Sequence[str]) -> AsyncGen
     process = await asyncio.create_subprocess_exec(*command, env=environment)
     try:
         await until(name, lambda: listens(site.host, node.port), within_s=READY_S)
-        async with network.agreement() as agreement:
+        async with network.rollout() as rollout:
             peers = [one.name for one in consortium.nodes("peer")]
-            await agreement.install(dict.fromkeys(peers, content))
+            await rollout.install(dict.fromkeys(peers, content))
             agreed = definition(consortium, name, version="1", sequence=1)
-            await agreement.agree(agreed, dict.fromkeys(peers, package))
+            await rollout.agree(agreed, dict.fromkeys(peers, package))
         yield Twin(name, process.pid)
     finally:
         if process.returncode is None:

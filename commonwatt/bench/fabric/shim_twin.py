@@ -10,21 +10,21 @@ import asyncio
 import os
 import signal
 
-from chaincode.shim import ChaincodeServer, Rejected, ServerSettings, Transaction
+from chaincode.shim import ChaincodeServer, Invocation, Rejected, ServerSettings
 
 VALUE = b"x" * 200
 
 
-def handle(transaction: Transaction) -> bytes:
+def handle(invocation: Invocation) -> bytes:
     """One call of the twin."""
-    match [part.decode("utf-8", "replace") for part in transaction.arguments]:
+    match [part.decode("utf-8", "replace") for part in invocation.arguments]:
         case ["touch", count, prefix] if count.isascii() and count.isdigit():
             keys = [f"{prefix}/{number:06d}" for number in range(int(count))]
-            transaction.get_many(keys)
+            invocation.get_many(keys)
             for key in keys:
-                transaction.put(key, VALUE)
+                invocation.put(key, VALUE)
         case ["put", _, key]:
-            transaction.put(key, VALUE)
+            invocation.put(key, VALUE)
         case _:
             raise Rejected("call it with touch or put, a number and a prefix")
     return b"done"

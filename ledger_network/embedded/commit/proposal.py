@@ -17,13 +17,13 @@ from chaincode.context import Context
 from identity.canonical import encode
 from identity.keys import SignatureCheck
 from ledger_network.embedded.commit.simulation import ReadSet, Simulation
+from ledger_network.embedded.folder.members import Signer
 from ledger_network.embedded.log.block import PrivateHash, encode_effects
 from ledger_network.embedded.log.envelope import Envelope, seal, transaction_id, transient_hash
 from ledger_network.embedded.log.private_log import Spot
-from ledger_network.embedded.members import Signer
 from ledger_network.embedded.state.hot_rows import HotRows
 from ledger_network.embedded.state.state_store import StateReader
-from ledger_network.port import Contract, Receipt
+from ledger_network.port import Receipt, RunnableContract
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Simulator:
     """Runs the contract of one channel for requests; holds nothing between two of them."""
 
     channel: str
-    contract: Contract
+    contract: RunnableContract
     hot: HotRows
     verify_many: Callable[[Sequence[SignatureCheck]], list[bool]]
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from chaincode.context import Effects, Event
-from ledger_network.embedded.members import Identity
+from ledger_network.embedded.folder.members import Identity
 
 Outcome = Literal["VALID", "MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT", "DUPLICATE_TXID"]
 
@@ -38,6 +38,10 @@ class Genesis(msgspec.Struct, frozen=True, array_like=True):
     contract: str
     ledger_key: bytes
     members: list[Identity]
+
+
+class _Format(msgspec.Struct, frozen=True, array_like=True):
+    format: int
 
 
 class PrivateHash(msgspec.Struct, frozen=True, array_like=True):
@@ -81,6 +85,7 @@ class Answered(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
+_format = msgspec.msgpack.Decoder(_Format)
 _genesis = msgspec.msgpack.Decoder(Genesis)
 _body = msgspec.msgpack.Decoder(list[Entry])
 _write_set = msgspec.msgpack.Decoder(WriteSet)
@@ -90,6 +95,11 @@ _answered = msgspec.msgpack.Decoder(Answered)
 def encode_genesis(genesis: Genesis) -> bytes:
     """The body of block 0."""
     return _encoder.encode(genesis)
+
+
+def format_of(body: bytes) -> int:
+    """The log's format, which stands first in block 0 in every version."""
+    return _format.decode(body).format
 
 
 def decode_genesis(body: bytes) -> Genesis:

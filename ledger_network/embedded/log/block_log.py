@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from identity.keys import PrivateKey, SignatureCheck, verify
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.faults import DamagedLog
-from ledger_network.embedded.folder import segment_name
+from ledger_network.embedded.folder.data_folder import segment_name
+from ledger_network.embedded.folder.disk import Disk
+from ledger_network.embedded.folder.faults import DamagedLog
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 BODY_BYTES_MAX = 256 * 1024 * 1024  # far above any block that is cut, below what fills memory
@@ -42,7 +42,7 @@ FRAME_BYTES = _BLOCK.size + SIGNATURE_BYTES
 SEGMENT_HEADER_BYTES = _SEGMENT.size + SIGNATURE_BYTES
 
 
-class Place(NamedTuple):
+class BlockPlace(NamedTuple):
     """Where a block lies: segment and byte."""
 
     segment: int
@@ -56,7 +56,7 @@ class StoredBlock(NamedTuple):
     hash: bytes
     previous: bytes
     body: bytes
-    place: Place
+    place: BlockPlace
     end: int
 
 
@@ -136,7 +136,7 @@ def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> Stored
     if sha256(body).digest() != body_hash:
         raise Unverifiable(offset, "the body is not the one that was hashed")
     end = offset + FRAME_BYTES + body_bytes
-    place = Place(segment, offset)
+    place = BlockPlace(segment, offset)
     return StoredBlock(number, sha256(header).digest(), previous, body, place, end)
 
 
@@ -226,7 +226,7 @@ class BlockLog:
         """
         number = self.height + 1
         frame, hash_ = encode_block(number, self.hash, body, self._key)
-        place = Place(self.segment, self.size)
+        place = BlockPlace(self.segment, self.size)
         self._disk.append(self._handle, frame)
         self._disk.sync(self._handle)
         self._digest.update(frame)
@@ -249,7 +249,7 @@ class BlockLog:
         self.segment = sealed.segment
         self._open_segment()
 
-    def read(self, place: Place) -> StoredBlock:
+    def read(self, place: BlockPlace) -> StoredBlock:
         """The block at `place`; raises `DamagedLog` if it is not there as written."""
         path = self.path_of(place.segment)
         with path.open("rb") as file:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import msgspec
 
-from ledger_network.embedded.faults import DamagedLog
-from ledger_network.embedded.folder import DataFolder, segment_name
-from ledger_network.embedded.log.block import FORMAT, Genesis, decode_genesis
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.faults import DamagedLog, OtherLedger
+from ledger_network.embedded.log.block import FORMAT, Genesis, decode_genesis, format_of
 from ledger_network.embedded.log.block_log import (
     SEGMENT_HEADER_BYTES,
+    BlockPlace,
     Misplaced,
-    Place,
     SegmentHeader,
     StoredBlock,
     Unverifiable,
@@ -47,7 +47,7 @@ class Chain:
     height: int
     hash: bytes
     blocks_in_open: int
-    tail: Place
+    tail: BlockPlace
     end: int
     torn: str | None
 
@@ -62,12 +62,12 @@ def check_chain(folder: DataFolder, *, held: int, durable: int) -> Chain:
     head = heads[-1]
     path = folder.blocks / segment_name(head.segment)
     number, hash_, end = head.first_block - 1, head.previous_block, SEGMENT_HEADER_BYTES
-    tail, torn = Place(head.segment, SEGMENT_HEADER_BYTES), None
+    tail, torn = BlockPlace(head.segment, SEGMENT_HEADER_BYTES), None
     try:
         for block in read_blocks(path, head, genesis.ledger_key):
             number, hash_, end = block.number, block.hash, block.end
             if number <= held:
-                tail = Place(head.segment, end)
+                tail = BlockPlace(head.segment, end)
     except Unverifiable as fault:
         torn = _torn_or_damaged(path, fault, number + 1, genesis.ledger_key, durable)
     if number < durable:
@@ -106,7 +106,9 @@ def read_genesis(folder: DataFolder) -> Genesis:
         with path.open("rb") as file:
             file.seek(SEGMENT_HEADER_BYTES)
             block = read_frame(file, 0, None)
-            genesis = decode_genesis(b"" if block is None else block.body)
+            body = b"" if block is None else block.body
+            _require_format(folder, format_of(body))
+            genesis = decode_genesis(body)
             file.seek(SEGMENT_HEADER_BYTES)
             read_frame(file, 0, genesis.ledger_key)
     except FileNotFoundError:
@@ -115,10 +117,16 @@ def read_genesis(folder: DataFolder) -> Genesis:
         raise DamagedLog(
             path, block=0, offset=SEGMENT_HEADER_BYTES, sentence=f"no first block: {fault}"
         ) from None
-    if genesis.format != FORMAT:
-        sentence = f"the log has format {genesis.format}, this version reads {FORMAT}"
-        raise DamagedLog(path, block=0, offset=SEGMENT_HEADER_BYTES, sentence=sentence)
     return genesis
+
+
+def _require_format(folder: DataFolder, found: int) -> None:
+    if found != FORMAT:
+        raise OtherLedger(
+            f"{folder.path} was written by another version (its log has format {found}, this version"
+            f" reads {FORMAT}): move it away and start with an empty folder, or open it with the"
+            " version that wrote it"
+        )
 
 
 def blocks_above(folder: DataFolder, chain: Chain, height: int) -> Iterator[StoredBlock]:

@@ -20,7 +20,7 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 
-from ledger_network.embedded.disk import Disk
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.log.block import version_at
 from ledger_network.embedded.log.block_log import BODY_BYTES_MAX, Unverifiable
 

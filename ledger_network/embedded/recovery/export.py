@@ -12,7 +12,7 @@ from typing import cast
 
 import msgspec
 
-from ledger_network.embedded.folder import DataFolder
+from ledger_network.embedded.folder.data_folder import DataFolder
 from ledger_network.embedded.log.block import Entry, WriteSet, write_sets
 from ledger_network.embedded.log.block_log import StoredBlock
 from ledger_network.embedded.log.chain import blocks_above, check_chain

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.folder import DataFolder
+from ledger_network.embedded.folder.data_folder import DataFolder
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.log.chain import check_chain
 from ledger_network.embedded.recovery.start import bring_up
 from ledger_network.embedded.state.snapshots import heights

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from ledger_network.embedded.faults import DamagedLog
-from ledger_network.embedded.folder import segment_name
+from ledger_network.embedded.folder.data_folder import segment_name
+from ledger_network.embedded.folder.faults import DamagedLog
 from ledger_network.embedded.log.block import (
     INDEX_BITS,
     Entry,

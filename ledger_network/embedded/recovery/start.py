@@ -17,14 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from identity.keys import PrivateKey
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.faults import DamagedLog, OtherLedger
-from ledger_network.embedded.folder import DataFolder, segment_name
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.disk import Disk
+from ledger_network.embedded.folder.faults import DamagedLog, OtherLedger
+from ledger_network.embedded.folder.members import Members, load_ledger_key, make_keys
 from ledger_network.embedded.log.block import FORMAT, Genesis, encode_genesis, version_at
 from ledger_network.embedded.log.block_log import BlockLog, Unverifiable, begin_log
 from ledger_network.embedded.log.chain import Chain, blocks_above, check_chain
 from ledger_network.embedded.log.private_log import PrivateLog, read_records
-from ledger_network.embedded.members import Members, load_ledger_key, make_keys
 from ledger_network.embedded.recovery.replay import PrivateValues, changes_of, entries_of
 from ledger_network.embedded.state.snapshots import good_snapshot, heights
 from ledger_network.embedded.state.state_store import StateStore, Tip, remove_state

@@ -18,21 +18,21 @@ from pathlib import Path
 import msgspec
 
 from identity.keys import verify as verify_signature
-from ledger_network.embedded.disk import Disk
-from ledger_network.embedded.faults import DamagedLog, OtherLedger
-from ledger_network.embedded.folder import DataFolder, segment_name
+from ledger_network.embedded.folder.data_folder import DataFolder, segment_name
+from ledger_network.embedded.folder.disk import Disk
+from ledger_network.embedded.folder.faults import DamagedLog, OtherLedger
+from ledger_network.embedded.folder.members import Members, load_ledger_key
 from ledger_network.embedded.log.block import INDEX_BITS, Entry, Genesis, version_at
 from ledger_network.embedded.log.block_log import StoredBlock, Unverifiable
 from ledger_network.embedded.log.chain import Chain, blocks_above, check_chain
 from ledger_network.embedded.log.envelope import open_envelope, signature_check, transaction_id
 from ledger_network.embedded.log.private_log import Spot, read_records
-from ledger_network.embedded.members import Members, load_ledger_key
 from ledger_network.embedded.recovery.replay import PrivateValues, changes_of, entries_of
 from ledger_network.embedded.state.snapshots import heights
 from ledger_network.embedded.state.state_store import StateReader, StateStore, Tip
 
 
-class Fault(msgspec.Struct, frozen=True):
+class VerifyFault(msgspec.Struct, frozen=True):
     """The first thing found wrong: where (`offset` in bytes), at which block, and what."""
 
     file: str
@@ -41,7 +41,7 @@ class Fault(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Report(msgspec.Struct):
+class VerifyReport(msgspec.Struct):
     """What was checked, up to the first fault; `fault` is None if all is well.
 
     `blocks` counts block 0 too. `notes` are no faults: a last record that was cut off and that
@@ -53,27 +53,27 @@ class Report(msgspec.Struct):
     private_values: int = 0
     purged: int = 0
     segments: int = 0
-    fault: Fault | None = None
+    fault: VerifyFault | None = None
     notes: list[str] = msgspec.field(default_factory=list[str])
 
 
-def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> Report:
+def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> VerifyReport:
     """Check the ledger in `path`, which is only read. `progress` gets each block's number.
 
     Raises `LedgerBusy` if the ledger is open and `OtherLedger` if there is none.
     """
-    folder, report = DataFolder(path), Report()
+    folder, report = DataFolder(path), VerifyReport()
     folder.require()
     folder.lock()
     try:
         _Check(folder, report, progress).run()
     except DamagedLog as fault:
-        report.fault = Fault(str(fault.file), fault.block, fault.offset, fault.sentence)
+        report.fault = VerifyFault(str(fault.file), fault.block, fault.offset, fault.sentence)
     except msgspec.DecodeError as fault:
         sentence = f"a signed block holds what no ledger of this version writes: {fault}"
-        report.fault = Fault(str(folder.blocks), report.blocks, 0, sentence)
+        report.fault = VerifyFault(str(folder.blocks), report.blocks, 0, sentence)
     except OtherLedger as fault:
-        report.fault = Fault(str(folder.path), None, 0, str(fault))
+        report.fault = VerifyFault(str(folder.path), None, 0, str(fault))
     finally:
         folder.unlock()
     return report
@@ -81,7 +81,7 @@ def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> Repo
 
 class _Check:
     def __init__(
-        self, folder: DataFolder, report: Report, progress: Callable[[int], None] | None
+        self, folder: DataFolder, report: VerifyReport, progress: Callable[[int], None] | None
     ) -> None:
         self._folder = folder
         self._report = report

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ledger_network.embedded.faults import DamagedLog
+from ledger_network.embedded.folder.faults import DamagedLog
 from ledger_network.embedded.log.block import answered, decode_body, events_of
 from ledger_network.embedded.log.block_log import BlockLog, StoredBlock
 from ledger_network.embedded.log.envelope import open_envelope, transaction_id
 from ledger_network.embedded.state.state_store import StateReader
-from ledger_network.port import Block, Happened, Position, Receipt
+from ledger_network.port import Block, CommittedEvents, Position, Receipt
 
 
 def receipt_of(reader: StateReader, log: BlockLog, transaction: str) -> Receipt | None:
@@ -34,14 +34,14 @@ def block_of(reader: StateReader, log: BlockLog, number: int) -> Block | None:
     return Block(number, stored.hash.hex(), stored.previous.hex(), time_s, listed)
 
 
-def happened_in(reader: StateReader, log: BlockLog, number: int) -> list[Happened]:
+def committed_events_in(reader: StateReader, log: BlockLog, number: int) -> list[CommittedEvents]:
     """The transactions of block `number` that have events, in order."""
-    found: list[Happened] = []
+    found: list[CommittedEvents] = []
     for index, entry in enumerate(decode_body(_stored(reader, log, number).body)):
         write_set = answered(entry)
         if write_set is not None and write_set.events:
             envelope = open_envelope(entry.envelope)
-            happened = Happened(
+            committed = CommittedEvents(
                 Position(number, index),
                 transaction_id(envelope.nonce, envelope.creator),
                 envelope.member,
@@ -51,7 +51,7 @@ def happened_in(reader: StateReader, log: BlockLog, number: int) -> list[Happene
                 write_set.result,
                 events_of(write_set),
             )
-            found.append(happened)
+            found.append(committed)
     return found
 
 

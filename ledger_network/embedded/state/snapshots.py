@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from identity.keys import PrivateKey, SignatureCheck, verify
-from ledger_network.embedded.disk import Disk
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.log.block_log import digest_of
 from ledger_network.embedded.state.state_store import StateReader, remove_state
 

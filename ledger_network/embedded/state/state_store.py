@@ -15,9 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from ledger_network.embedded.disk import Disk
+from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.log.block import INDEX_BITS, Outcome
-from ledger_network.embedded.log.block_log import Place
+from ledger_network.embedded.log.block_log import BlockPlace
 from ledger_network.embedded.log.private_log import Spot
 
 STATE_FORMAT = 1
@@ -75,7 +75,7 @@ class Changes:
 
     number: int
     hash: bytes
-    place: Place
+    place: BlockPlace
     writes: dict[str, Version] = field(default_factory=dict[str, Version])
     private: dict[Spot, PrivateRow | None] = field(default_factory=dict[Spot, PrivateRow | None])
     purged: dict[Spot, int] = field(default_factory=dict[Spot, int])
@@ -158,7 +158,7 @@ class StateReader:
             "SELECT number, segment, place FROM blocks ORDER BY number"
         )
 
-    def place_of(self, number: int) -> Place | None:
+    def place_of(self, number: int) -> BlockPlace | None:
         """Where block `number` lies, None if it is not applied."""
         return _place(self._connection, number)
 
@@ -316,7 +316,7 @@ class StateStore:
             known.update(row[0].hex() for row in self._connection.execute(query, batch))
         return known
 
-    def place_of(self, number: int) -> Place | None:
+    def place_of(self, number: int) -> BlockPlace | None:
         """Where block `number` lies, None if it is not applied."""
         return _place(self._connection, number)
 
@@ -378,7 +378,7 @@ def _batches(items: Sequence[_Bound]) -> Iterator[list[_Bound]]:
         yield batch
 
 
-def _place(connection: sqlite3.Connection, number: int) -> Place | None:
+def _place(connection: sqlite3.Connection, number: int) -> BlockPlace | None:
     query = "SELECT segment, place FROM blocks WHERE number = ?"
     row = connection.execute(query, (number,)).fetchone()
-    return None if row is None else Place(*row)
+    return None if row is None else BlockPlace(*row)

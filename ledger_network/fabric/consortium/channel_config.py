@@ -14,8 +14,8 @@ from ledger_network.fabric.consortium.crypto import run_program
 from ledger_network.fabric.consortium.definition import Consortium, Node, Organisation
 from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
 from ledger_network.fabric.consortium.policies import (
+    Principal,
     Rule,
-    Who,
     any_of,
     approvers,
     one_of_each,
@@ -90,16 +90,16 @@ def _application(consortium: Consortium, placement: Placement) -> dict[str, Any]
 
 def _member(consortium: Consortium, member: Organisation, placement: Placement) -> dict[str, Any]:
     """A member. Its anchor peers are what makes other organisations find its peers."""
-    writer = Who(member.msp, "admin" if member.role == "regulator" else "member")
+    writer = Principal(member.msp, "admin" if member.role == "regulator" else "member")
     made: dict[str, Any] = {
         "Name": member.name,
         "ID": member.msp,
         "MSPDir": str(placement.folder.organisation(member) / "msp"),
         "Policies": {
-            "Readers": _signed(any_of([Who(member.msp, "member")])),
+            "Readers": _signed(any_of([Principal(member.msp, "member")])),
             "Writers": _signed(any_of([writer])),
-            "Admins": _signed(any_of([Who(member.msp, "admin")])),
-            "Endorsement": _signed(any_of([Who(member.msp, "peer")])),
+            "Admins": _signed(any_of([Principal(member.msp, "admin")])),
+            "Endorsement": _signed(any_of([Principal(member.msp, "peer")])),
         },
     }
     anchors = [
@@ -184,9 +184,9 @@ def _orderer_organisation(
         "ID": msp,
         "MSPDir": str(placement.folder.orderer_organisation(member) / "msp"),
         "Policies": {
-            "Readers": _signed(any_of([Who(msp, "member")])),
-            "Writers": _signed(any_of([Who(msp, "member")])),
-            "Admins": _signed(any_of([Who(msp, "admin")])),
+            "Readers": _signed(any_of([Principal(msp, "member")])),
+            "Writers": _signed(any_of([Principal(msp, "member")])),
+            "Admins": _signed(any_of([Principal(msp, "admin")])),
         },
         "OrdererEndpoints": [
             f"{placement.host(node)}:{node.port}"

@@ -16,17 +16,17 @@ from fabric_protos.msp import msp_principal_pb2
 
 from ledger_network.fabric.consortium.definition import Consortium
 
-Principal = Literal["member", "admin", "client", "peer", "orderer"]
+PrincipalRole = Literal["member", "admin", "client", "peer", "orderer"]
 
 
-class Who(NamedTuple):
+class Principal(NamedTuple):
     """A principal: a role within an MSP."""
 
     msp: str
-    principal: Principal
+    role: PrincipalRole
 
     def __str__(self) -> str:
-        return f"'{self.msp}.{self.principal}'"
+        return f"'{self.msp}.{self.role}'"
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,23 @@ class Rule:
     """`needed` of `parts` have to sign. As text it is what Fabric's own tools read."""
 
     needed: int
-    parts: tuple[Who | Rule, ...]
+    parts: tuple[Principal | Rule, ...]
 
     def __str__(self) -> str:
         return f"OutOf({self.needed}, {', '.join(map(str, self.parts))})"
 
 
-def any_of(whos: Iterable[Who]) -> Rule:
+def any_of(principals: Iterable[Principal]) -> Rule:
     """One of them."""
-    return Rule(1, tuple(whos))
+    return Rule(1, tuple(principals))
 
 
 def stored(rule: Rule) -> policies_pb2.SignaturePolicyEnvelope:
     """The rule in the form that Fabric stores: principals once each, by number in the rule."""
-    numbers: dict[Who, int] = {}
+    numbers: dict[Principal, int] = {}
 
-    def of(part: Who | Rule) -> policies_pb2.SignaturePolicy:
-        if isinstance(part, Who):
+    def of(part: Principal | Rule) -> policies_pb2.SignaturePolicy:
+        if isinstance(part, Principal):
             return policies_pb2.SignaturePolicy(signed_by=numbers.setdefault(part, len(numbers)))
         n_out_of = policies_pb2.SignaturePolicy.NOutOf(
             n=part.needed, rules=[of(inner) for inner in part.parts]
@@ -59,13 +59,13 @@ def stored(rule: Rule) -> policies_pb2.SignaturePolicyEnvelope:
 
     made = of(rule)
     return policies_pb2.SignaturePolicyEnvelope(
-        version=0, rule=made, identities=[_principal(who) for who in numbers]
+        version=0, rule=made, identities=[_principal(each) for each in numbers]
     )
 
 
-def _principal(who: Who) -> msp_principal_pb2.MSPPrincipal:
-    role = msp_principal_pb2.MSPRole.MSPRoleType.Value(who.principal.upper())
-    named = msp_principal_pb2.MSPRole(msp_identifier=who.msp, role=role)
+def _principal(principal: Principal) -> msp_principal_pb2.MSPPrincipal:
+    role = msp_principal_pb2.MSPRole.MSPRoleType.Value(principal.role.upper())
+    named = msp_principal_pb2.MSPRole(msp_identifier=principal.msp, role=role)
     return msp_principal_pb2.MSPPrincipal(
         principal_classification=msp_principal_pb2.MSPPrincipal.ROLE,
         principal=named.SerializeToString(),
@@ -75,43 +75,47 @@ def _principal(who: Who) -> msp_principal_pb2.MSPPrincipal:
 def one_of_each(consortium: Consortium, groups: Sequence[Sequence[str]]) -> Rule:
     """A peer of each group of roles; only organisations that run a peer count."""
     rules = tuple(
-        any_of(Who(member.msp, "peer") for member in consortium.of_roles(group) if member.peers)
+        any_of(
+            Principal(member.msp, "peer") for member in consortium.of_roles(group) if member.peers
+        )
         for group in groups
     )
     return Rule(len(rules), rules)
 
 
-def orderer_members(consortium: Consortium) -> list[Who]:
+def orderer_members(consortium: Consortium) -> list[Principal]:
     """Everybody in the organisations that order."""
     return [
-        Who(member.orderer_msp, "member") for member in consortium.organisations if member.orderers
+        Principal(member.orderer_msp, "member")
+        for member in consortium.organisations
+        if member.orderers
     ]
 
 
-def readers(consortium: Consortium) -> list[Who]:
+def readers(consortium: Consortium) -> list[Principal]:
     """Who may read the channel: every member."""
-    return [Who(member.msp, "member") for member in consortium.organisations]
+    return [Principal(member.msp, "member") for member in consortium.organisations]
 
 
-def writers(consortium: Consortium) -> list[Who]:
+def writers(consortium: Consortium) -> list[Principal]:
     """Who may submit: every member but the users of a regulator.
 
     A regulator's administrator has to approve the contract that its peer runs, which is a
     transaction; the contract refuses all others of it.
     """
     return [
-        Who(member.msp, "admin" if member.role == "regulator" else "member")
+        Principal(member.msp, "admin" if member.role == "regulator" else "member")
         for member in consortium.organisations
     ]
 
 
-def approvers(consortium: Consortium, principal: Principal) -> Rule:
+def approvers(consortium: Consortium, principal: PrincipalRole) -> Rule:
     """Who decides on contracts and on the channel."""
     lifecycle = consortium.policies.lifecycle
     members = [member for member in consortium.of_roles(lifecycle.roles) if member.peers]
-    return Rule(lifecycle.at_least, tuple(Who(member.msp, principal) for member in members))
+    return Rule(lifecycle.at_least, tuple(Principal(member.msp, principal) for member in members))
 
 
 def collection_members(consortium: Consortium, roles: Sequence[str]) -> Rule:
     """Who holds a collection's values."""
-    return any_of(Who(member.msp, "member") for member in consortium.of_roles(roles))
+    return any_of(Principal(member.msp, "member") for member in consortium.of_roles(roles))

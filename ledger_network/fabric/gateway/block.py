@@ -25,7 +25,7 @@ from ledger_network.fabric.gateway.envelope import action_of, endorsers_of
 
 
 @dataclass(frozen=True, slots=True)
-class Transaction:
+class BlockTransaction:
     """A transaction in a block.
 
     `id` is "" for a change of configuration that has none, `kind` Fabric's name of the type of
@@ -72,7 +72,7 @@ class Block:
     previous_hash: bytes
     data_hash: bytes
     intact: bool
-    transactions: tuple[Transaction, ...]
+    transactions: tuple[BlockTransaction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +126,13 @@ def read_filtered(block: events_pb2.FilteredBlock) -> FilteredBlock:
     )
 
 
-def read_transaction(envelope: bytes, code: int) -> Transaction:
+def read_transaction(envelope: bytes, code: int) -> BlockTransaction:
     """The transaction in `envelope`, judged by `code`; raises `DecodeError` when it is none."""
     payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
     header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
     signed_by = common_pb2.SignatureHeader.FromString(payload.header.signature_header)
     creator = identities_pb2.SerializedIdentity.FromString(signed_by.creator)
-    found = Transaction(
+    found = BlockTransaction(
         header.tx_id,
         _kind(header.type),
         validation_name(code),

@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from fabric_protos.common.common_pb2 import Envelope
 
 from ledger_network.fabric.gateway import streams
-from ledger_network.fabric.gateway.block import Block, FilteredBlock, Transaction
+from ledger_network.fabric.gateway.block import Block, BlockTransaction, FilteredBlock
 from ledger_network.fabric.gateway.checkpoint import Checkpoint
 from ledger_network.fabric.gateway.comparison import Verdict, compare
 from ledger_network.fabric.gateway.endpoint import Endpoint
@@ -297,7 +297,7 @@ class Gateway:
 
     async def transaction(
         self, transaction: str, *, endpoint: Endpoint | None = None
-    ) -> Transaction:
+    ) -> BlockTransaction:
         """A committed transaction; raises `EvaluateError` if the peer does not know it."""
         return await self._chain.transaction(transaction, endpoint)
 

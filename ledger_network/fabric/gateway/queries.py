@@ -11,7 +11,12 @@ from collections.abc import Awaitable, Callable
 from fabric_protos.common import common_pb2, ledger_pb2
 from fabric_protos.peer import transaction_pb2
 
-from ledger_network.fabric.gateway.block import Block, Transaction, read_block, read_transaction
+from ledger_network.fabric.gateway.block import (
+    Block,
+    BlockTransaction,
+    read_block,
+    read_transaction,
+)
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.errors import EvaluateError
 
@@ -42,7 +47,7 @@ class Chain:
         answer = await self._ask("GetBlockByTxID", transaction, endpoint)
         return read_block(common_pb2.Block.FromString(answer))
 
-    async def transaction(self, transaction: str, endpoint: Endpoint | None) -> Transaction:
+    async def transaction(self, transaction: str, endpoint: Endpoint | None) -> BlockTransaction:
         """A committed transaction; raises `EvaluateError` if the peer does not know it."""
         answer = await self._ask("GetTransactionByID", transaction, endpoint)
         found = transaction_pb2.ProcessedTransaction.FromString(answer)

@@ -31,21 +31,21 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.peers import Limits
-from ledger_network.fabric.ledger.chain import happened_in, port_block
-from ledger_network.fabric.ledger.followers import LAG_S, Follower, Place
+from ledger_network.fabric.ledger.contract_service import READ
 from ledger_network.fabric.ledger.members import Members
 from ledger_network.fabric.ledger.outcomes import outcome_of
+from ledger_network.fabric.ledger.peer_follower import LAG_S, CommitPlace, PeerFollower
+from ledger_network.fabric.ledger.port_blocks import committed_events_in, port_block
 from ledger_network.fabric.ledger.public_state import state_hash
-from ledger_network.fabric.ledger.service import READ
 from ledger_network.port import (
     Block,
-    Contract,
-    Happened,
+    CommittedEvents,
     Health,
     Invalid,
     Member,
     Position,
     Receipt,
+    RunnableContract,
 )
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class FabricLedger:
     def __init__(
         self,
         profiles: Sequence[Profile],
-        contract: Contract,
+        contract: RunnableContract,
         *,
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
@@ -79,7 +79,7 @@ class FabricLedger:
         cls,
         profiles: Sequence[Profile],
         *,
-        contract: Contract,
+        contract: RunnableContract,
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
     ) -> Self:
@@ -183,8 +183,8 @@ class FabricLedger:
         return Receipt(transaction, place.block, place.index, endorsed.result)
 
     async def _committed(
-        self, gateway: Gateway, transaction: str, committed: asyncio.Future[Place]
-    ) -> Place:
+        self, gateway: Gateway, transaction: str, committed: asyncio.Future[CommitPlace]
+    ) -> CommitPlace:
         """Where an ordered transaction was committed, by the member's peer or else by any."""
         try:
             async with asyncio.timeout(COMMIT_SHOWN_S):
@@ -196,7 +196,7 @@ class FabricLedger:
                 return place
         block = await gateway.block(status.block)
         ids = [found.id for found in block.transactions]
-        return Place(status.block, ids.index(transaction), status.code)
+        return CommitPlace(status.block, ids.index(transaction), status.code)
 
     async def _outcome(
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
@@ -262,15 +262,15 @@ class FabricLedger:
 
     # Reading the chain
 
-    async def events(self, *, after: Position | None = None) -> AsyncGenerator[Happened]:
+    async def events(self, *, after: Position | None = None) -> AsyncGenerator[CommittedEvents]:
         """What happened after `after`, from the chain, then as it is committed."""
         gateway = self._members.reader()
         start = 1 if after is None else max(after.block, 1)
         async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
             async for block in blocks:
-                for happened in happened_in(block, self.contract):
-                    if after is None or happened.position > after:
-                        yield happened
+                for committed in committed_events_in(block, self.contract):
+                    if after is None or committed.position > after:
+                        yield committed
 
     async def transaction(self, transaction: str) -> Receipt | None:
         """The receipt of a committed transaction, None if no such one is committed."""
@@ -354,7 +354,7 @@ class FabricLedger:
             raise Invalid("the ledger is closed")
 
 
-def _may_have_misled(follower: Follower, error: GatewayError) -> bool:
+def _may_have_misled(follower: PeerFollower, error: GatewayError) -> bool:
     """Whether a failure may come of a peer that had not seen what was acknowledged before.
 
     A refusal counts if it is that peer's own; who took part in a conflict or a disagreement is not

@@ -8,7 +8,7 @@ from ledger_network.fabric.consortium.profile import Profile
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.peers import Limits
-from ledger_network.fabric.ledger.followers import Follower
+from ledger_network.fabric.ledger.peer_follower import PeerFollower
 from ledger_network.port import Invalid, Member
 
 
@@ -24,7 +24,7 @@ class Members:
         self._clock = clock
         self._limits = limits
         self._gateways: dict[Member, Gateway] = {}
-        self._followers: dict[Endpoint, Follower] = {}
+        self._followers: dict[Endpoint, PeerFollower] = {}
         self.first = profiles[0]
 
     async def follow(self) -> None:
@@ -35,7 +35,7 @@ class Members:
             for endpoint in profile.endpoints:
                 if endpoint not in self._followers:
                     start = max(height - 1, 0)
-                    self._followers[endpoint] = Follower(gateway, endpoint, start)
+                    self._followers[endpoint] = PeerFollower(gateway, endpoint, start)
 
     def gateway(self, member: Member) -> Gateway:
         """The gateway of one identity; raises `Invalid` for a stranger."""
@@ -61,20 +61,20 @@ class Members:
         return self.gateway(Member(organisation or self.first.organisation))
 
     @property
-    def followers(self) -> list[Follower]:
+    def followers(self) -> list[PeerFollower]:
         """The followers of all peers."""
         return list(self._followers.values())
 
-    def follower(self, endpoint: Endpoint) -> Follower:
+    def follower(self, endpoint: Endpoint) -> PeerFollower:
         """The follower of one peer."""
         return self._followers[endpoint]
 
-    def follower_of(self, gateway: Gateway) -> Follower:
+    def follower_of(self, gateway: Gateway) -> PeerFollower:
         """Of a member's peers the first that keeps up."""
         followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
         return next((found for found in followers if not found.is_behind), followers[0])
 
-    def lagging(self, block: int) -> list[Follower]:
+    def lagging(self, block: int) -> list[PeerFollower]:
         """The peers that are not known to have committed `block`."""
         return [follower for follower in self._followers.values() if follower.height <= block]
 

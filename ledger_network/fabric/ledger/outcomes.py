@@ -8,7 +8,7 @@ from ledger_network.fabric.gateway.errors import (
     GatewayError,
     Outcome,
 )
-from ledger_network.fabric.ledger.service import refused_of
+from ledger_network.fabric.ledger.contract_service import refused_of
 from ledger_network.port import Conflict, Invalid, Unknown
 
 

@@ -10,7 +10,7 @@ import msgspec
 from identity.canonical import encode
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
-from ledger_network.fabric.ledger.service import READ, ROWS, Rows, RowsArguments
+from ledger_network.fabric.ledger.contract_service import READ, ROWS, Rows, RowsArguments
 from ledger_network.port import Conflict
 
 _decoder = msgspec.msgpack.Decoder(Rows)

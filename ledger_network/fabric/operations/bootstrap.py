@@ -16,7 +16,7 @@ from ledger_network.fabric.consortium.definition import ADMIN_PORT, Node
 from ledger_network.fabric.consortium.profile import profile
 from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
 from ledger_network.fabric.operations import joining
-from ledger_network.fabric.operations.contract_rollout import Agreement, directly, endpoint_of
+from ledger_network.fabric.operations.contract_rollout import ContractRollout, directly, endpoint_of
 from ledger_network.fabric.operations.material import Material, NetworkFault
 from ledger_network.fabric.runtime.probe import health, listens, until
 
@@ -25,7 +25,7 @@ READY_S = 60.0
 Progress = Callable[[str], None]
 
 
-class Gathering:
+class Bootstrap:
     """What has to be done once for the nodes of a network, from its material.
 
     `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, to be
@@ -58,31 +58,31 @@ class Gathering:
         """
         name = self._consortium.contract
         deployed = self._material.deployed()
-        async with Agreement(self._consortium, self._placement) as agreement:
+        async with ContractRollout(self._consortium, self._placement) as rollout:
             progress("the contract")
             contracts = self._consortium.contracts(deployed.sequence)
             await asyncio.gather(*(self.until_well(node) for node in contracts))
             progress("peers fetch what they missed")
-            await self._catch_up(agreement)
+            await self._catch_up(rollout)
             progress("installed and approved by every member")
-            await agreement.install(self._material.packages(deployed.sequence))
-            there = await agreement.committed(name)
+            await rollout.install(self._material.packages(deployed.sequence))
+            there = await rollout.committed(name)
             if there is not None and there[1] > deployed.sequence:
                 raise NetworkFault(
                     f"The channel has version {there[0]} of the contract, definition {there[1]}, "
                     f"and {self._material.folder.root} serves definition {deployed.sequence}: "
                     "finish the upgrade that was cut short, with `commonwatt network upgrade`."
                 )
-            await agreement.agree(self._material.definition(deployed), deployed.packages)
+            await rollout.agree(self._material.definition(deployed), deployed.packages)
             progress("peers find each other")
-            await agreement.probe(name, within_s=self._within_s)
+            await rollout.probe(name, within_s=self._within_s)
 
-    async def _catch_up(self, agreement: Agreement) -> None:
+    async def _catch_up(self, rollout: ContractRollout) -> None:
         """Wait until every peer has the blocks that were ordered before this was called."""
         orderers, peers = self._consortium.nodes("orderer"), self._consortium.nodes("peer")
         heights = await asyncio.gather(*(self._orderer_height(node) for node in orderers))
         ordered = max(heights)
-        await asyncio.gather(*(self._fetch(agreement, peer, ordered) for peer in peers))
+        await asyncio.gather(*(self._fetch(rollout, peer, ordered) for peer in peers))
 
     async def _orderer_height(self, node: Node) -> int:
         host = self._placement.host(node)
@@ -94,9 +94,9 @@ class Gathering:
             return 0  # the others tell how far the channel is
         return height or 0
 
-    async def _fetch(self, agreement: Agreement, peer: Node, ordered: int) -> None:
+    async def _fetch(self, rollout: ContractRollout, peer: Node, ordered: int) -> None:
         """Wait until a peer has so many blocks: as long as it gets further, however long."""
-        gateway, endpoint = agreement.admin(peer.organisation), endpoint_of(peer, self._placement)
+        gateway, endpoint = rollout.admin(peer.organisation), endpoint_of(peer, self._placement)
         height = 0
 
         async def stands_still(before: int) -> str:

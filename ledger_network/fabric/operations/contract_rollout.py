@@ -22,7 +22,7 @@ from ledger_network.fabric.consortium.profile import profile
 from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Connection, Endpoint
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.ledger.service import ABOUT, READ
+from ledger_network.fabric.ledger.contract_service import ABOUT, READ
 from ledger_network.fabric.operations import lifecycle
 from ledger_network.fabric.operations.lifecycle import Definition
 from ledger_network.fabric.runtime.probe import until
@@ -31,7 +31,7 @@ KEEPALIVE_S = 20.0
 CONNECT_S = 30.0
 
 
-class Agreement:
+class ContractRollout:
     """The administrators of all members that run peers; an async context manager."""
 
     def __init__(self, consortium: Consortium, placement: Placement) -> None:

@@ -19,8 +19,8 @@ from cryptography.exceptions import InvalidSignature
 from ledger_network.fabric.binaries.install import RELEASE, installation
 from ledger_network.fabric.consortium.definition import Node
 from ledger_network.fabric.gateway.errors import ClockSkew, GatewayError
-from ledger_network.fabric.ledger.service import About
-from ledger_network.fabric.operations.contract_rollout import Agreement, endpoint_of
+from ledger_network.fabric.ledger.contract_service import About
+from ledger_network.fabric.operations.contract_rollout import ContractRollout, endpoint_of
 from ledger_network.fabric.operations.network import UP, Network, contract_process
 from ledger_network.fabric.operations.status import contracts_run
 from ledger_network.fabric.runtime.probe import PortTaken, require_free, require_own_free
@@ -246,12 +246,12 @@ def _last(network: Network, node: Node) -> str:
 
 async def _channel(network: Network) -> AsyncIterator[Finding]:
     """What the running nodes say: in the channel, the clock, the contract."""
-    async with Agreement(network.consortium, network.placement) as agreement:
+    async with ContractRollout(network.consortium, network.placement) as rollout:
         reached: list[str] = []
         heights: list[int] = []
         skews: dict[str, ClockSkew] = {}
         for peer in network.consortium.nodes("peer"):
-            gateway = agreement.admin(peer.organisation)
+            gateway = rollout.admin(peer.organisation)
             try:
                 async with asyncio.timeout(10):
                     heights.append(await gateway.height(endpoint_of(peer, network.placement)))
@@ -271,7 +271,7 @@ async def _channel(network: Network) -> AsyncIterator[Finding]:
                 sentence=f"{len(heights)} peers answer in {network.consortium.channel}, {spread}.",
             )
         if reached:
-            async for finding in _contract(network, agreement, reached):
+            async for finding in _contract(network, rollout, reached):
                 yield finding
 
 
@@ -306,10 +306,10 @@ def _not_called(member: str, said: str) -> Finding:
 
 
 async def _contract(
-    network: Network, agreement: Agreement, reached: list[str]
+    network: Network, rollout: ContractRollout, reached: list[str]
 ) -> AsyncIterator[Finding]:
     deployed, name = network.deployed(), network.consortium.contract
-    there = await agreement.committed(name)
+    there = await rollout.committed(name)
     if there is None:
         yield Finding(
             "contract", is_well=False, sentence=f"No contract {name} is agreed on.", mend=UP
@@ -324,7 +324,7 @@ async def _contract(
             f"serves version {deployed.version}, definition {deployed.sequence}.",
             mend="Install the contract that the channel has, or `commonwatt network upgrade`.",
         )
-    served = await contracts_run(network, agreement, reached)
+    served = await contracts_run(network, rollout, reached)
     odd = 0
     for member, found in served.items():
         if not isinstance(found, About):

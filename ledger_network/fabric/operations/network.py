@@ -20,8 +20,8 @@ from ledger_network.fabric.binaries.install import Installation
 from ledger_network.fabric.consortium.definition import Consortium, Node
 from ledger_network.fabric.consortium.node_settings import contract_environment, fabric_environment
 from ledger_network.fabric.consortium.placement import NetworkFolder, Placement
-from ledger_network.fabric.operations.bootstrap import READY_S, Gathering, Progress
-from ledger_network.fabric.operations.contract_rollout import Agreement
+from ledger_network.fabric.operations.bootstrap import READY_S, Bootstrap, Progress
+from ledger_network.fabric.operations.contract_rollout import ContractRollout
 from ledger_network.fabric.operations.lifecycle import Definition
 from ledger_network.fabric.operations.material import Deployed, Material, NetworkFault
 from ledger_network.fabric.runtime.probe import (
@@ -69,7 +69,7 @@ class Network:
         self.folder = NetworkFolder(root.absolute())
         self.placement = Placement("native", self.folder, installed.builder)
         self.material = Material(consortium, self.placement)
-        self._gathering = Gathering(self.material)
+        self._bootstrap = Bootstrap(self.material)
         self.installed = installed
         self._contract_command = list(contract_command)
         self._version = version
@@ -295,9 +295,9 @@ class Network:
         await attended(self._gather(progress), self._unattended)
 
     async def _gather(self, progress: Progress) -> None:
-        await self._gathering.join(progress)
+        await self._bootstrap.join(progress)
         if self._contract_command:
-            await self._gathering.agree(progress)
+            await self._bootstrap.agree(progress)
 
     def _unattended(self) -> str:
         """That the supervisor, which was there, ends or is gone; nothing where it goes on."""
@@ -315,13 +315,13 @@ class Network:
             f"ends with it; what it said is in supervisor.log there. {UP}"
         )
 
-    def agreement(self) -> Agreement:
+    def rollout(self) -> ContractRollout:
         """The members' administrators."""
-        return Agreement(self.consortium, self.placement)
+        return ContractRollout(self.consortium, self.placement)
 
     async def until_well(self, node: Node, *, within_s: float = READY_S) -> None:
         """Wait until a node says that it is well. Raises `NotReady`."""
-        await self._gathering.until_well(node, within_s=within_s)
+        await self._bootstrap.until_well(node, within_s=within_s)
 
     # Upgrade
 
@@ -348,12 +348,12 @@ class Network:
         self._run([*kept, *services])
         contracts = self.consortium.contracts(new.sequence)
         await asyncio.gather(*(self.until_well(node) for node in contracts))
-        async with self.agreement() as agreement:
+        async with self.rollout() as rollout:
             progress("installed and approved by every member, then committed")
-            await agreement.install(self.packages(new.sequence))
-            await agreement.agree(self.definition(new), new.packages)
+            await rollout.install(self.packages(new.sequence))
+            await rollout.agree(self.definition(new), new.packages)
             await asyncio.to_thread(write_whole, self.folder.contracts, msgspec.json.encode(new))
-            await agreement.probe(self.consortium.contract, within_s=READY_S)
+            await rollout.probe(self.consortium.contract, within_s=READY_S)
         progress("the old contract's services end")
         wanted = self.wanted(new)
         self._run(wanted)

@@ -10,8 +10,8 @@ import msgspec
 
 from ledger_network.fabric.consortium.definition import Node
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.ledger.service import ABOUT, READ, About
-from ledger_network.fabric.operations.contract_rollout import Agreement, endpoint_of
+from ledger_network.fabric.ledger.contract_service import ABOUT, READ, About
+from ledger_network.fabric.operations.contract_rollout import ContractRollout, endpoint_of
 from ledger_network.fabric.operations.joining import orderer_height
 from ledger_network.fabric.operations.network import Network, contract_process
 from ledger_network.fabric.runtime.processes import Processes, children_of, memory_bytes
@@ -62,13 +62,13 @@ async def network_status(network: Network) -> NetworkStatus:
     deployed = network.deployed()
     running = network.processes()
     orderers, peers = network.consortium.nodes("orderer"), network.consortium.nodes("peer")
-    async with Agreement(network.consortium, network.placement) as agreement:
+    async with ContractRollout(network.consortium, network.placement) as rollout:
         heights = dict(
             zip(
                 [node.name for node in (*orderers, *peers)],
                 await asyncio.gather(
                     *(asyncio.to_thread(_orderer_height, network, node) for node in orderers),
-                    *(_peer_height(network, agreement, node) for node in peers),
+                    *(_peer_height(network, rollout, node) for node in peers),
                 ),
                 strict=True,
             )
@@ -139,9 +139,9 @@ def _orderer_height(network: Network, node: Node) -> int | str:
     return f"is not in the channel {channel}" if height is None else height
 
 
-async def _peer_height(network: Network, agreement: Agreement, node: Node) -> int | str:
+async def _peer_height(network: Network, rollout: ContractRollout, node: Node) -> int | str:
     """The height of a peer, or why there is none."""
-    gateway = agreement.admin(node.organisation)
+    gateway = rollout.admin(node.organisation)
     try:
         async with asyncio.timeout(ASK_S):
             return await gateway.height(endpoint_of(node, network.placement))
@@ -150,18 +150,18 @@ async def _peer_height(network: Network, agreement: Agreement, node: Node) -> in
 
 
 async def contracts_run(
-    network: Network, agreement: Agreement, members: Sequence[str]
+    network: Network, rollout: ContractRollout, members: Sequence[str]
 ) -> dict[str, About | str]:
     """What contract each member's service really runs, or why that is not known."""
     found: dict[str, About | str] = {}
-    for member in agreement.members:
+    for member in rollout.members:
         if member.name not in members:
             continue
         peer = network.consortium.peers_of(member)[0]
         call = [ABOUT.encode(), b"{}", READ]
         try:
             async with asyncio.timeout(ASK_S):
-                answer = await agreement.admin(member).evaluate(
+                answer = await rollout.admin(member).evaluate(
                     network.consortium.contract,
                     call,
                     organisations=[member.msp],

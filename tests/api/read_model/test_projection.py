@@ -25,7 +25,7 @@ from chaincode.slots.gate import (
     PageArguments,
     SlotArguments,
 )
-from ledger_network.port import Happened, Ledger, Member, Position
+from ledger_network.port import CommittedEvents, Ledger, Member, Position
 from tests.api.read_model.life import (
     NEXT,
     TRADERS,
@@ -198,7 +198,7 @@ class Stranger:
     def __getattr__(self, name: str) -> object:
         return getattr(self._ledger, name)
 
-    async def events(self, *, after: Position | None = None) -> AsyncIterator[Happened]:
+    async def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
         unknown = Event("moon_phase_changed", msgspec.Raw(b'{"moon":"new"}'))
         later = Event("orders_changed", msgspec.Raw(b'{"act":"SWAPPED","count":1,"slots":[]}'))
         async for happened in self._ledger.events(after=after):

@@ -29,12 +29,12 @@ from ledger_network.fabric.gateway.errors import (
     SubmitError,
 )
 from ledger_network.fabric.gateway.signing import Identity, SigningIdentity
-from ledger_network.fabric.ledger.service import FOREIGN_STATUS, READ, refused_of
+from ledger_network.fabric.ledger.contract_service import FOREIGN_STATUS, READ, refused_of
 from ledger_network.fabric.operations.contract_rollout import definition
 from ledger_network.fabric.operations.lifecycle import LIFECYCLE, approval
+from tests.chaincode.shim.authority import Authority
 from tests.ledger_network.fabric.grounds import FIRST_SLOT, StandingNetwork
 from tests.ledger_network.fabric.odd_contracts import READ_KEY
-from tests.shim.authority import Authority
 
 As = Literal["client", "admin", "peer", "orderer"]
 

@@ -18,9 +18,9 @@ from ledger_network.fabric.consortium.profile import Profile, UserProfile
 from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.operations.doctor import Finding
 from ledger_network.port import Invalid, Member, Position
+from tests.chaincode.shim.authority import Authority
 from tests.ledger_network.fabric.certificates import expired, with_user
 from tests.ledger_network.fabric.grounds import StandingNetwork
-from tests.shim.authority import Authority
 
 pytestmark = pytest.mark.network
 

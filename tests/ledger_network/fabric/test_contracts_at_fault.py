@@ -13,10 +13,10 @@ from commonwatt.demonstration.cast import DSO, RETAILERS
 from identity.canonical import encode
 from ledger_network.fabric.operations.doctor import Finding, examine
 from ledger_network.port import Invalid
+from tests.chaincode.shim.authority import Authority, Pair
+from tests.chaincode.shim.peer import ScriptedPeer
 from tests.ledger_network.fabric import odd_contracts
 from tests.ledger_network.fabric.grounds import StandingNetwork
-from tests.shim.authority import Authority, Pair
-from tests.shim.peer import ScriptedPeer
 
 pytestmark = pytest.mark.network
 

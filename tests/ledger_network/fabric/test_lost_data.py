@@ -14,7 +14,7 @@ from commonwatt.bench.fabric.network import unheard
 from commonwatt.demonstration.cast import DSO, ORACLE, RETAILERS
 from identity.canonical import encode
 from ledger_network.fabric.gateway.errors import GatewayError
-from ledger_network.fabric.ledger.service import READ, About
+from ledger_network.fabric.ledger.contract_service import READ, About
 from ledger_network.fabric.operations import lifecycle
 from ledger_network.fabric.operations.doctor import Finding, examine
 from ledger_network.fabric.operations.network import UP, Network
@@ -222,11 +222,11 @@ def half_approved(tmp_path: Path) -> Generator[StandingNetwork]:
         await bare.up(unheard)
         deployed = bare.deployed()
         agreed = bare.definition(deployed)
-        async with bare.agreement() as agreement:
-            first = agreement.members[0]
-            await agreement.install(bare.packages(deployed.sequence))
-            await agreement.approve(first, agreed, deployed.packages)
-            await lifecycle.commit(agreement.admin(first), agreed, [first.msp])
+        async with bare.rollout() as rollout:
+            first = rollout.members[0]
+            await rollout.install(bare.packages(deployed.sequence))
+            await rollout.approve(first, agreed, deployed.packages)
+            await lifecycle.commit(rollout.admin(first), agreed, [first.msp])
 
     try:
         try:
@@ -246,9 +246,9 @@ def test_member_that_has_not_approved_what_is_committed_does_so_by_up(
     network = half_approved.network
 
     async def served() -> dict[str, About | str]:
-        async with network.agreement() as agreement:
-            names = [member.name for member in agreement.members]
-            return await contracts_run(network, agreement, names)
+        async with network.rollout() as rollout:
+            names = [member.name for member in rollout.members]
+            return await contracts_run(network, rollout, names)
 
     half_approved.up()
 

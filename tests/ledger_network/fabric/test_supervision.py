@@ -40,9 +40,9 @@ from ledger_network.fabric.runtime.processes import (
     this_process,
 )
 from ledger_network.port import Member
-from tests.ledger_network.consortium.overseen import LIVES, Overseen
 from tests.ledger_network.fabric.commands import command
 from tests.ledger_network.fabric.grounds import ENDED_S, StandingNetwork, small
+from tests.ledger_network.fabric.runtime.overseen import LIVES, Overseen
 
 pytestmark = pytest.mark.network
 

@@ -16,7 +16,7 @@ from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
 from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.fabric.network import unheard
 from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules, seed_chain
-from ledger_network.fabric.ledger.service import About
+from ledger_network.fabric.ledger.contract_service import About
 from ledger_network.fabric.operations.material import NetworkFault
 from ledger_network.fabric.operations.network import Network
 from ledger_network.fabric.operations.status import contracts_run
@@ -47,9 +47,9 @@ async def place(market: FabricMarket, home: int, name: str) -> None:
 
 async def versions(network: Network) -> dict[str, str]:
     """Which version every member's service runs."""
-    async with network.agreement() as agreement:
-        names = [member.name for member in agreement.members]
-        found = await contracts_run(network, agreement, names)
+    async with network.rollout() as rollout:
+        names = [member.name for member in rollout.members]
+        found = await contracts_run(network, rollout, names)
     return {name: one.version if isinstance(one, About) else one for name, one in found.items()}
 
 

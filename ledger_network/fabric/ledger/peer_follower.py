@@ -1,0 +1,120 @@
+"""What each peer has committed: heights, and where recent transactions lie.
+
+A ledger of several peers has no single height. Each peer is followed by a stream of its own, so
+that a receipt can say where in its block a transaction lies, and a query can wait until the peer
+that answers has seen what was acknowledged before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from ledger_network.fabric.gateway.block import FilteredBlock
+from ledger_network.fabric.gateway.client import Gateway
+from ledger_network.fabric.gateway.endpoint import Endpoint
+from ledger_network.fabric.gateway.errors import GatewayError
+
+PLACES_MAX = 20_000  # transactions remembered per peer; who waits was registered beforehand
+LAG_S = 5.0  # a peer that is further behind is not waited for
+AGAIN_S = 0.5
+
+_log = logging.getLogger("ledger_network.fabric")
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPlace:
+    """Where a transaction was committed, and how it was judged."""
+
+    block: int
+    index: int
+    code: str
+
+
+class PeerFollower:
+    """Follows one peer until it is closed."""
+
+    def __init__(self, gateway: Gateway, endpoint: Endpoint, start: int) -> None:
+        """`start` is the first block that is of interest."""
+        self.endpoint = endpoint
+        self.height = start  # blocks that the peer is known to have
+        self.is_behind = True  # until it has shown a block, and when it was waited for in vain
+        self._gateway = gateway
+        self._places: dict[str, CommitPlace] = {}
+        self._order: deque[str] = deque()
+        self._waiting: dict[str, set[asyncio.Future[CommitPlace]]] = {}
+        self._waiters: set[asyncio.Future[None]] = set()
+        self._task = asyncio.create_task(self._follow(), name=f"follows {endpoint.address}")
+
+    def place(self, transaction: str) -> CommitPlace | None:
+        """Where a recent transaction lies, None if this peer has not shown it."""
+        return self._places.get(transaction)
+
+    @contextlib.contextmanager
+    def expecting(self, transaction: str) -> Generator[asyncio.Future[CommitPlace]]:
+        """A future of where `transaction` is committed; to be asked for before it is ordered."""
+        future: asyncio.Future[CommitPlace] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(transaction, set()).add(future)
+        try:
+            yield future
+        finally:
+            waiting = self._waiting[transaction]
+            waiting.discard(future)
+            if not waiting:
+                del self._waiting[transaction]
+
+    async def reached(self, block: int, *, within_s: float = LAG_S) -> bool:
+        """Wait until the peer has committed `block`; False if it has not in time."""
+        if self.height > block:
+            return True
+        try:
+            async with asyncio.timeout(within_s):
+                while self.height <= block:
+                    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                    self._waiters.add(future)
+                    await future
+        except TimeoutError:
+            self.is_behind = True
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop following."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                async with contextlib.aclosing(
+                    self._gateway.filtered_blocks(start=self.height, endpoint=self.endpoint)
+                ) as blocks:
+                    async for block in blocks:
+                        self._take(block)
+            except GatewayError as error:
+                _log.warning("the peer at %s cannot be followed: %s", self.endpoint.address, error)
+                self.is_behind = True
+                await asyncio.sleep(AGAIN_S)
+
+    def _take(self, block: FilteredBlock) -> None:
+        for index, found in enumerate(block.transactions):
+            self._remember(found.id, CommitPlace(block.number, index, found.code))
+        self.height = block.number + 1
+        self.is_behind = False
+        waiters, self._waiters = self._waiters, set()
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)
+
+    def _remember(self, transaction: str, place: CommitPlace) -> None:
+        self._places[transaction] = place
+        self._order.append(transaction)
+        while len(self._order) > PLACES_MAX:
+            self._places.pop(self._order.popleft(), None)
+        for future in self._waiting.get(transaction, ()):
+            if not future.done():
+                future.set_result(place)
