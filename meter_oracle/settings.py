@@ -1,6 +1,6 @@
-"""A node's settings: one file (YAML or TOML), validated whole before anything starts.
+"""A node's settings: one file (YAML or TOML) that is checked completely before anything starts.
 
-Paths in it are relative to the file. Nothing secret stands in it: keys are files of their own.
+Paths in the file are relative to it. The file holds no secrets; keys are in files of their own.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=3_600_000)]
 
 
 class SettingsInvalid(Exception):
-    """The file of settings cannot be taken; the text says where and why."""
+    """A settings file is invalid; the text says where and why."""
 
 
 class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The market whose meters are read: what every signature names."""
+    """The market whose meters the node reads; every signature names it."""
 
     area: str
     channel: str
@@ -43,23 +43,24 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def oracle(self) -> OracleSet:
-        """The set as the ledger has it."""
+        """Return the set of nodes as the ledger records it."""
         return OracleSet(nodes=self.nodes, faulty_max=self.faulty_max)
 
     @property
     def quorum(self) -> int:
-        """How many nodes must agree and sign."""
+        """Return how many nodes must agree and sign: 2f + 1."""
         return 2 * self.faulty_max + 1
 
 
 class TimingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a node waits, in real milliseconds, and how far clocks may differ.
 
-    `skew_ms`: what two honest looks at a boundary may lie apart; times certified power it is the
-    tolerance. `clock_ms_max`: beyond it a node's clock is wrong. `lead_ms` before a boundary the
-    first looks begin, `sweep_ms` after it those that are done are sent. `patience_ms`: how long a
-    node waits for the observations of the others, `turn_ms` for the node whose turn is before its own.
-    `keep_slots`: how long a meter that is late may still be reported.
+    `skew_ms` is the time by which two honest looks at a boundary may lie apart; multiplied by the
+    certified power it gives the tolerance. A clock that is off by more than `clock_ms_max` is wrong. The
+    node begins to read `lead_ms` before a boundary and sends what it has read `sweep_ms` after it. It
+    waits `patience_ms` for the observations of the other nodes, `turn_ms` for each node that comes before
+    it, `ask_ms` for an answer, and `retry_ms` before it reads a late meter again. A late meter may be
+    reported for `keep_slots`. At most `in_flight` meters are read at once.
     """
 
     skew_ms: Milliseconds = 2_000
@@ -75,34 +76,34 @@ class TimingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PeerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another node: its DID and where it listens (`host:port`)."""
+    """Another node: its DID, and the `host:port` at which it listens."""
 
     did: str
     address: str
 
 
 class ClockSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A demonstration's market time, as the ledger's `set_clock` has it; seconds UTC."""
+    """A demonstration's market time, as in the ledger's `set_clock`; seconds UTC."""
 
     real_anchor_s: Count
     market_anchor_s: Count
     rate: Annotated[int, msgspec.Meta(ge=1, le=RATE_MAX)] = 1
 
     def market_ns(self, real_ns: int) -> int:
-        """Market time at a real time, nanoseconds UTC; before the anchor it stands still."""
+        """Return market time at a real time, nanoseconds UTC; it stands still before the anchor."""
         passed_ns = max(0, real_ns - self.real_anchor_s * NS_PER_S)
         return self.market_anchor_s * NS_PER_S + passed_ns * self.rate
 
 
 class LedgerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the ledger's side listens, and the name in its certificate."""
+    """The `host:port` at which the ledger gateway listens, and the name in its certificate."""
 
     address: str
     name: str = "urn:commonwatt:ledger"
 
 
 class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything one node is told."""
+    """The whole settings file of a node."""
 
     market: MarketSettings
     key: str
@@ -117,7 +118,7 @@ class NodeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def read_settings(file: Path, environment: Mapping[str, str]) -> NodeSettings:
-    """The settings of a file; `COMMONWATT_ORACLE_LISTEN` and `_KEY` of the environment win.
+    """Read a settings file; `COMMONWATT_ORACLE_LISTEN` and `_KEY` in the environment replace its fields.
 
     Raises `SettingsInvalid`.
     """
@@ -147,7 +148,7 @@ def read_settings(file: Path, environment: Mapping[str, str]) -> NodeSettings:
 
 
 def _faults(settings: NodeSettings) -> list[str]:
-    """What no single field shows."""
+    """Return what is wrong although each field alone is valid."""
     market, found = settings.market, list[str]()
     for did in market.nodes:
         try:
@@ -155,9 +156,11 @@ def _faults(settings: NodeSettings) -> list[str]:
         except IdentityError as refused:
             found.append(f"market.nodes: {did}: {refused.sentence}")
     if len(set(market.nodes)) != len(market.nodes):
-        found.append("market.nodes: a node stands there twice")
+        found.append("market.nodes: a node is listed twice")
     if len(market.nodes) < 3 * market.faulty_max + 1:
-        found.append(f"market.nodes: {market.faulty_max} faulty ones need 3f + 1 nodes")
+        found.append(
+            f"market.nodes: faulty_max {market.faulty_max} needs {3 * market.faulty_max + 1} nodes"
+        )
     strangers = {peer.did for peer in settings.peers} - set(market.nodes)
     if strangers:
         found.append(f"peers: not in market.nodes: {', '.join(sorted(strangers))}")
@@ -168,5 +171,5 @@ def _faults(settings: NodeSettings) -> list[str]:
             found.append(str(fault))
     names = [meter.meter for meter in settings.meters]
     if len(set(names)) != len(names):
-        found.append("meters: a meter stands there twice")
+        found.append("meters: a meter is listed twice")
     return found

@@ -36,9 +36,9 @@ from commonwatt.demonstration.simulation import START_S
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
 from meter_oracle.drivers.sources import ModbusSource
-from meter_oracle.node.assembly import Seat, run_nodes, sources_of
+from meter_oracle.node.assembly import NodeSetup, run_nodes, sources_of
 from meter_oracle.peers.certificates import make_certificates
-from meter_oracle.peers.ledger_gateway import LedgerSide
+from meter_oracle.peers.ledger_gateway import LedgerGateway
 from meter_oracle.settings import MarketSettings, TimingSettings
 from meter_oracle.simulated.fleet import Fleet, MarketClock, SimulatedMeter
 
@@ -120,7 +120,7 @@ async def _report(
     """Run four nodes until the first slots are reported; the seconds that each took."""
     nodes = cast.oracle.nodes
     tls = make_certificates(folder / "tls", nodes)
-    side = LedgerSide(ledger, AREA, Member(ORACLE))
+    gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
     market = MarketSettings(
         area=AREA,
         channel=ledger.channel,
@@ -129,20 +129,22 @@ async def _report(
         nodes=nodes,
         faulty_max=cast.oracle.faulty_max,
     )
-    seats = [
-        Seat(key=key, tls=tls[did], meters=sources_of(sources), submitter=side, view=side)
+    setups = [
+        NodeSetup(
+            key=key, tls=tls[did], meters=sources_of(sources), submitter=gateway, view=gateway
+        )
         for did, key in zip(nodes, cast.oracle_keys, strict=True)
     ]
-    running = asyncio.create_task(run_nodes(market, TIMING, seats, rule=clock))
+    running = asyncio.create_task(run_nodes(market, TIMING, setups, rule=clock))
     try:
         async with asyncio.timeout(DEADLINE_S):
-            return await _watch(ledger, clock)
+            return await _poller(ledger, clock)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _watch(ledger: Ledger, clock: MarketClock) -> list[float]:
+async def _poller(ledger: Ledger, clock: MarketClock) -> list[float]:
     """Follow the ledger until `SLOTS` slots are reported; the first is left out, it connects."""
     counts: dict[int, int] = {}
     seconds: list[float] = []

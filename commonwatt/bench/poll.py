@@ -18,9 +18,9 @@ import msgspec
 from pymodbus.client import AsyncModbusTcpClient
 
 from commonwatt.bench.figure import Figure
-from meter_oracle.drivers.driver import open_driver
 from meter_oracle.drivers.modbus.link import ModbusLink
 from meter_oracle.drivers.modbus.sunspec import discover
+from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
 METERS = 500

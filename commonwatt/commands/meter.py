@@ -19,9 +19,10 @@ from rich.table import Table
 
 from commonwatt.demonstration.meter_curve import HouseholdCurve, simulated_meter
 from commonwatt.demonstration.profiles import SLOT_S, SLOTS_PER_WEEK, draw_households, simbench_week
-from meter_oracle.drivers.driver import MeterDriver, MeterFault, RegisterRead, open_driver
+from meter_oracle.drivers.driver import MeterDriver, RegisterRead
 from meter_oracle.drivers.file_drop import DropFolders
 from meter_oracle.drivers.modbus.discovery import Found, ScanRefused, hosts_of, numbers_of, scan
+from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import (
     MeterSource,
     ModbusSource,
@@ -30,7 +31,8 @@ from meter_oracle.drivers.sources import (
     load_sources,
 )
 from meter_oracle.families.register_maps import register_maps
-from meter_oracle.readings.registers import FaultCode
+from meter_oracle.faults import FaultCode, MeterFault
+from meter_oracle.readings.registers import RegisterTrack
 from meter_oracle.simulated.device import FaultKind, FaultRefused
 from meter_oracle.simulated.fleet import METERS_MAX, UNITS_MAX, Fleet, FleetRefused
 from meter_oracle.simulated.market_clock import MarketClock
@@ -48,11 +50,12 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 
 
 class ReadFault(msgspec.Struct, frozen=True):
-    """A meter that gave no reading, and why."""
+    """A meter that gave no reading: what is wrong with it, and what to do."""
 
     meter: str
     code: FaultCode
     sentence: str
+    advice: str
 
 
 class ReadAnswer(msgspec.Struct, frozen=True):
@@ -283,19 +286,22 @@ def _chosen(
 async def _read_all(sources: Sequence[MeterSource]) -> ReadAnswer:
     _raise_file_limit()
     folders = DropFolders()
-    drivers = [(source.meter, open_driver(source, folders=folders)) for source in sources]
+    drivers = [open_driver(source, folders=folders) for source in sources]
     gate = asyncio.Semaphore(READ_AT_ONCE)
 
-    async def once(meter: str, driver: MeterDriver) -> RegisterRead | ReadFault:
+    async def once(source: MeterSource, driver: MeterDriver) -> RegisterRead | ReadFault:
         async with gate:
             try:
-                return await driver.read()
+                read = await driver.read()
+                RegisterTrack(power_max_w=source.power_max_w, serial=source.serial).believe(read)
             except MeterFault as fault:
-                return ReadFault(meter, fault.code, fault.sentence)
+                return ReadFault(source.meter, fault.code, fault.sentence, fault.row.advice)
+            else:
+                return read
             finally:
                 await driver.close()
 
-    answers = await asyncio.gather(*(once(meter, driver) for meter, driver in drivers))
+    answers = await asyncio.gather(*map(once, sources, drivers))
     return ReadAnswer(
         reads=[each for each in answers if isinstance(each, RegisterRead)],
         faults=[each for each in answers if isinstance(each, ReadFault)],
@@ -321,7 +327,7 @@ def _print_reads(answer: ReadAnswer) -> None:
             )
         Console().print(table)
     for fault in answer.faults:
-        sys.stderr.write(f"{fault.meter}: {fault.code}: {fault.sentence}\n")
+        sys.stderr.write(f"{fault.meter}: {fault.code}: {fault.sentence} {fault.advice}\n")
 
 
 @app.command(

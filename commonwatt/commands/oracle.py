@@ -15,13 +15,13 @@ import msgspec
 import structlog
 import typer
 
-from commonwatt.wiring.ledger_gateway import ledger_side
+from commonwatt.wiring.ledger_gateway import ledger_gateway
 from meter_oracle.health.board import MeterHealth, NodeHealth
 from meter_oracle.node.assembly import read_key, run_node
 from meter_oracle.settings import NodeSettings, SettingsInvalid, read_settings
 
 app = typer.Typer(help="Oracle nodes: read meters, agree, report.", no_args_is_help=True)
-app.command("ledger-side")(ledger_side)
+app.command("ledger-gateway")(ledger_gateway)
 
 log = structlog.stdlib.get_logger("meter_oracle")
 

@@ -1,7 +1,7 @@
 """What stands outside in a demonstration: simulated meters and the oracle's nodes, in a process apart.
 
 The meters speak Modbus/TCP, the nodes read them and speak mutual TLS with each other and with the
-ledger's side, which listens in the process of `commonwatt up` and takes what they say of health on
+ledger gateway, which listens in the process of `commonwatt up` and takes what they say of health on
 to the API. The field writes one line of JSON when it is ready. It ends when its standard input does,
 so it does not outlive who started it.
 """
@@ -28,16 +28,16 @@ from commonwatt.demonstration.running_market import empty_homes
 from identity.did import did_key
 from identity.jws import parse_compact
 from ledger_network.port import Ledger, Member
-from meter_oracle.agreement.report import SignedReport
 from meter_oracle.health.api_client import HealthApi
-from meter_oracle.node.assembly import Seat, run_nodes, sources_of
+from meter_oracle.node.assembly import NodeSetup, run_nodes, sources_of
 from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
     RECORDED,
-    LedgerSide,
-    LedgerSideServer,
-    RemoteLedgerSide,
+    LedgerGateway,
+    LedgerGatewayServer,
+    RemoteLedgerGateway,
+    SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import ClockSettings, MarketSettings, TimingSettings
@@ -113,8 +113,8 @@ class Field:
             await self._process.wait()
 
 
-class ReportedSide(LedgerSide):
-    """The ledger's side of the nodes, which tells of each slot that was reported."""
+class ReportedGateway(LedgerGateway):
+    """The ledger gateway of the nodes, which tells of each slot that was reported."""
 
     def __init__(self, ledger: Ledger, reported: Callable[[int], None]) -> None:
         super().__init__(ledger, AREA, Member(ORACLE))
@@ -151,9 +151,9 @@ async def running_field(
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
-    side = ReportedSide(ledger, late)
-    herald = HealthApi(api)
-    server = LedgerSideServer(side, tls.pop(LEDGER_NAME), nodes, herald)
+    gateway = ReportedGateway(ledger, late)
+    receiver = HealthApi(api)
+    server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, receiver)
     port = await server.start("127.0.0.1:0")
     try:
         plan = FieldPlan(
@@ -181,7 +181,7 @@ async def running_field(
             await field.close()
     finally:
         await server.close()
-        await herald.close()
+        await receiver.close()
 
 
 async def _start(plan: Path, log: Path) -> Field:
@@ -206,16 +206,18 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
     try:
         for meter, fault in plan.faults.items():
             fleet.order(meter, fault)
-        ledgers = {did: RemoteLedgerSide(plan.tls[did], plan.ledger) for did in cast.oracle.nodes}
-        seats = [
-            Seat(
+        ledgers = {
+            did: RemoteLedgerGateway(plan.tls[did], plan.ledger) for did in cast.oracle.nodes
+        }
+        setups = [
+            NodeSetup(
                 key=key,
                 tls=plan.tls[did],
                 meters=sources_of(fleet.sources()),
                 submitter=ledgers[did],
                 view=ledgers[did],
                 sales=ledgers[did].sales,
-                herald=ledgers[did],
+                receiver=ledgers[did],
             )
             for key in cast.oracle_keys
             for did in [did_key(key.public)]
@@ -234,7 +236,7 @@ async def work(plan: FieldPlan, output: BinaryIO) -> None:
             output.flush()
 
         nodes = asyncio.create_task(
-            run_nodes(market, timing(plan.clock.rate), seats, rule=plan.clock, started=ready)
+            run_nodes(market, timing(plan.clock.rate), setups, rule=plan.clock, started=ready)
         )
         try:
             ended = asyncio.create_task(_until_input_ends())

@@ -1,6 +1,6 @@
 """`docker-compose.yaml`: the consortium, and around it the oracle, the API and its PostgreSQL.
 
-Oracle nodes reach each other and the ledger's side, which alone knows Fabric; the API reaches peers
+Oracle nodes reach each other and the ledger gateway, which alone knows Fabric; the API reaches peers
 and the database, which nobody else does. Simulated meters and the members' daily work, which in
 earnest are everybody's own, are a profile of their own: `demonstration`. A consortium without the
 demonstration's members gets its Fabric services and no more.
@@ -38,23 +38,23 @@ HEAD = """\
 MARKET_FOLDER = "market"
 """Where in the material the folders of these services lie."""
 
-API, DATABASE, LEDGER_SIDE, METERS, MEMBERS = (
+API, DATABASE, LEDGER_GATEWAY, METERS, MEMBERS = (
     "api",
     "database",
-    "oracle-ledger",
+    "ledger-gateway",
     "meters",
     "members",
 )
 ORACLES = tuple(f"oracle-{number}" for number in range(1, ORACLE_NODES + 1))
 DEMONSTRATION = "demonstration"
-API_PORT, DATABASE_PORT, LEDGER_SIDE_PORT, NODE_PORT = 8400, 5432, 7001, 7000
+API_PORT, DATABASE_PORT, LEDGER_GATEWAY_PORT, NODE_PORT = 8400, 5432, 7001, 7000
 METERS_PORT = 15_020  # the first; each meter has a port of its own
 READ_MODEL, FIELD, ORACLE_NETWORK = "read-model", "field", "oracle"
 PUBLISHED = "${COMMONWATT_PORT:-8400}"
 """Where the dashboard is on this machine, as the compose file says it."""
 
-# Seen with 24 households: nodes and ledger's side 60 MB, API 150, members 120, meters 80.
-MEMORY = {API: "1g", DATABASE: "512m", LEDGER_SIDE: "512m", METERS: "512m", MEMBERS: "512m"}
+# Seen with 24 households: nodes and ledger gateway 60 MB, API 150, members 120, meters 80.
+MEMORY = {API: "1g", DATABASE: "512m", LEDGER_GATEWAY: "512m", METERS: "512m", MEMBERS: "512m"}
 ORACLE_MEMORY = "512m"
 
 
@@ -79,9 +79,9 @@ def market_services(consortium: Consortium) -> Added:
     services = {
         DATABASE: _database(),
         API: _api(),
-        LEDGER_SIDE: _python(
-            LEDGER_SIDE,
-            ["oracle", "ledger-side", "--config", f"{CONTAINER_CONFIG}/ledger-side.yaml"],
+        LEDGER_GATEWAY: _python(
+            LEDGER_GATEWAY,
+            ["oracle", "ledger-gateway", "--config", f"{CONTAINER_CONFIG}/ledger-gateway.yaml"],
             (CONSORTIUM_NETWORK, ORACLE_NETWORK),
         ),
         **{name: _oracle(name) for name in ORACLES},

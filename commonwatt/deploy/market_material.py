@@ -26,8 +26,8 @@ from commonwatt.deploy.market_compose import (
     API_PORT,
     DATABASE,
     DATABASE_PORT,
-    LEDGER_SIDE,
-    LEDGER_SIDE_PORT,
+    LEDGER_GATEWAY,
+    LEDGER_GATEWAY_PORT,
     MARKET_FOLDER,
     MEMBERS,
     METERS,
@@ -36,7 +36,7 @@ from commonwatt.deploy.market_compose import (
     ORACLES,
 )
 from commonwatt.deploy.staged_market import StagedMarket
-from commonwatt.wiring.ledger_gateway import LedgerSideSettings
+from commonwatt.wiring.ledger_gateway import LedgerGatewaySettings
 from ledger_network.fabric.consortium.placement import CONTAINER_CONFIG
 from ledger_network.fabric.images.container_material import make_readable, stage_profiles
 from ledger_network.fabric.operations.material import Material
@@ -139,11 +139,11 @@ def _toml_value(value: Any) -> str:
 
 
 def _make_oracle(root: Path, material: Material, market: StagedMarket, people: Cast) -> None:
-    """The nodes, and the ledger's side that they reach the ledger through."""
+    """The nodes, and the ledger gateway that they reach the ledger through."""
     nodes = people.oracle.nodes
     authority = root / "authority"
     issued = make_certificates(authority, [*nodes, LEDGER_NAME])
-    _make_ledger_side(root / LEDGER_SIDE, material, nodes, issued[LEDGER_NAME])
+    _make_ledger_gateway(root / LEDGER_GATEWAY, material, nodes, issued[LEDGER_NAME])
     addresses = {did: f"{name}:{NODE_PORT}" for did, name in zip(nodes, ORACLES, strict=True)}
     shared = MarketSettings(
         area=AREA,
@@ -163,7 +163,9 @@ def _make_oracle(root: Path, material: Material, market: StagedMarket, people: C
             listen=f"{EVERYWHERE}:{NODE_PORT}",
             tls=TLS,
             peers=_peers(addresses, without=did),
-            ledger=LedgerSettings(address=f"{LEDGER_SIDE}:{LEDGER_SIDE_PORT}", name=LEDGER_NAME),
+            ledger=LedgerSettings(
+                address=f"{LEDGER_GATEWAY}:{LEDGER_GATEWAY_PORT}", name=LEDGER_NAME
+            ),
             meters=[*market.sources(METERS, METERS_PORT)],
             timing=timing(market.clock.rate),
             clock=market.clock,
@@ -172,18 +174,20 @@ def _make_oracle(root: Path, material: Material, market: StagedMarket, people: C
     shutil.rmtree(authority)  # its key signs no others: new nodes are a new authority's
 
 
-def _make_ledger_side(folder: Path, material: Material, nodes: list[str], files: TlsFiles) -> None:
+def _make_ledger_gateway(
+    folder: Path, material: Material, nodes: list[str], files: TlsFiles
+) -> None:
     _hand_over(files, folder)
     stage_profiles(material, [ORACLE], folder, roles=CLIENT)
-    settings = LedgerSideSettings(
+    settings = LedgerGatewaySettings(
         area=AREA,
-        listen=f"{EVERYWHERE}:{LEDGER_SIDE_PORT}",
+        listen=f"{EVERYWHERE}:{LEDGER_GATEWAY_PORT}",
         tls=TLS,
         profile=f"profiles/{ORACLE}.json",
         nodes=nodes,
         api=f"http://{API}:{API_PORT}",
     )
-    (folder / "ledger-side.yaml").write_bytes(msgspec.yaml.encode(settings))
+    (folder / "ledger-gateway.yaml").write_bytes(msgspec.yaml.encode(settings))
 
 
 def _hand_over(files: TlsFiles, folder: Path) -> None:

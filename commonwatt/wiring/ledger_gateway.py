@@ -1,4 +1,4 @@
-"""`commonwatt oracle ledger-side`: where oracle nodes submit and ask, on a Fabric network.
+"""`commonwatt oracle ledger-gateway`: where oracle nodes submit and ask, on a Fabric network.
 
 The nodes know no ledger: they speak mutual TLS with this, which holds the operator's identity on the
 channel and one profile. It checks nothing that the contract does not; whoever breaks into it can
@@ -28,12 +28,12 @@ from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady
 from ledger_network.port import Invalid, Member
 from meter_oracle.health.api_client import HealthApi, base_url
-from meter_oracle.peers.ledger_gateway import LedgerSide, LedgerSideServer
+from meter_oracle.peers.ledger_gateway import LedgerGateway, LedgerGatewayServer
 from meter_oracle.peers.transport import TlsFiles, split_address
 from meter_oracle.settings import SettingsInvalid
 
 
-class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class LedgerGatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A YAML file; paths in it are relative to it.
 
     `profile` is the oracle operator's, as `commonwatt network profile --json` prints it; `nodes` are
@@ -49,10 +49,10 @@ class LedgerSideSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     api: str | None = None
 
 
-def read_ledger_side(file: Path) -> LedgerSideSettings:
+def read_ledger_gateway(file: Path) -> LedgerGatewaySettings:
     """The settings of a file, with whole paths. Raises `SettingsInvalid`."""
     try:
-        found = msgspec.yaml.decode(file.read_bytes(), type=LedgerSideSettings)
+        found = msgspec.yaml.decode(file.read_bytes(), type=LedgerGatewaySettings)
         split_address(found.listen)
         if found.api is not None:
             base_url(found.api)
@@ -64,20 +64,20 @@ def read_ledger_side(file: Path) -> LedgerSideSettings:
     )
 
 
-def ledger_side(
+def ledger_gateway(
     *,
-    config: Annotated[Path, typer.Option("--config", help="Settings of this side, YAML.")],
+    config: Annotated[Path, typer.Option("--config", help="Settings of this gateway, YAML.")],
 ) -> None:
     """Answer oracle nodes for a Fabric network until SIGTERM; waits until that takes orders."""
     try:
-        asyncio.run(_serve(read_ledger_side(config)))
+        asyncio.run(_serve(read_ledger_gateway(config)))
     except (SettingsInvalid, ProfileUnreadable) as fault:
         raise _ended(fault, 2) from None
     except (Invalid, NotReady, OSError) as fault:
         raise _ended(fault, 1) from None
 
 
-async def _serve(settings: LedgerSideSettings) -> None:
+async def _serve(settings: LedgerGatewaySettings) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -89,18 +89,18 @@ async def _serve(settings: LedgerSideSettings) -> None:
         waiting.cancel()
         return
     waiting.result()
-    herald = None if settings.api is None else HealthApi(settings.api)
+    receiver = None if settings.api is None else HealthApi(settings.api)
     async with await FabricLedger.open([profile], contract=Contract()) as ledger:
-        side = LedgerSide(ledger, settings.area, Member(profile.organisation))
-        server = LedgerSideServer(side, settings.tls, settings.nodes, herald)
+        gateway = LedgerGateway(ledger, settings.area, Member(profile.organisation))
+        server = LedgerGatewayServer(gateway, settings.tls, settings.nodes, receiver)
         port = await server.start(settings.listen)
         try:
             sys.stderr.write(f"Answering {len(settings.nodes)} nodes on port {port}.\n")
             await stopped
         finally:
             await server.close()
-            if herald is not None:
-                await herald.close()
+            if receiver is not None:
+                await receiver.close()
 
 
 def _ended(fault: Exception, code: int) -> typer.Exit:

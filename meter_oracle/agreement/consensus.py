@@ -1,12 +1,17 @@
 """How nodes agree on registers, and what a node checks before it signs a report.
 
 Of n = 3f + 1 nodes up to f may say anything. For one meter at one boundary the median of 2f + 1 or
-more observations lies between two honest ones. The meter is agreed upon if 2f + 1 observations lie
-within the tolerance around the median, in both registers: resolution + certified power x skew. A
-report holds meters for which the same 2f + 1 nodes are in band, so that the same nodes sign it; who
-is out of band for one meter signs another report.
+more observations lies between two honest ones. The nodes agree on the meter if 2f + 1 observations of
+both registers lie within the tolerance around the median: resolution + certified power x skew. A report
+holds meters for which the same 2f + 1 nodes are within the tolerance, so the same nodes can sign all of
+it. A node that is outside for one meter signs a report without that meter.
 
-All of it is pure. The salts of leaves come from the leading node's secret and travel with the leaves.
+A node trusts no other node, so before it signs it judges a leaf again: against its own observations,
+against what the ledger holds, and by the contract's rule for plausible energies. The contract does the
+same once more.
+
+The functions have no side effects. The salts of leaves come from the leading node's secret and travel
+with the leaves.
 """
 
 from __future__ import annotations
@@ -32,45 +37,43 @@ class Values(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """What was agreed upon, and the nodes whose observations are in band."""
+    """What the nodes agree on, and those whose observations are within the tolerance."""
 
     values: Values
     nodes: frozenset[str]
 
 
 class Wanted(NamedTuple):
-    """A leaf that a report may hold, and the nodes that are expected to sign it."""
+    """A leaf for a report, and the nodes that are expected to sign it."""
 
     leaf: Leaf
     nodes: frozenset[str]
 
 
 class Objection(NamedTuple):
-    """Why a node does not sign a report; `meters` it cannot vouch for, none if it is all of it."""
+    """Why a node does not sign a report; `meters` lists those it cannot vouch for.
+
+    The list is empty if the objection is to the whole report.
+    """
 
     code: str
     sentence: str
     meters: list[str]
 
 
-def quorum_of(nodes: int) -> int:
-    """2f + 1 of n = 3f + 1 nodes: how many must be in band and sign."""
-    return 2 * ((nodes - 1) // 3) + 1
-
-
 def median(values: Iterable[int]) -> int:
-    """The middle value, the lower of two: always one that somebody observed."""
+    """Return the middle value, or the lower of two: always a value that was observed."""
     ordered = sorted(values)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def tolerance_wh(power_w: int, *, resolution_wh: int, skew_ns: int) -> int:
-    """How far two honest observations may lie apart: one step, and full power during the skew."""
+    """Return how far two honest observations may differ: one step, and full power during the skew."""
     return resolution_wh + most_wh(power_w, skew_ns)
 
 
 def is_within(one: Values, other: Values, limits: Limits, *, skew_ns: int) -> bool:
-    """Whether two observations agree within the tolerance, and count in the same steps."""
+    """Return whether two observations agree within the tolerance and count in the same steps."""
     step = max(one.resolution_wh, other.resolution_wh)
     return (
         one.resolution_wh == other.resolution_wh
@@ -84,7 +87,7 @@ def is_within(one: Values, other: Values, limits: Limits, *, skew_ns: int) -> bo
 def agree(
     observations: Mapping[str, Values], limits: Limits, *, quorum: int, skew_ns: int
 ) -> Agreed | None:
-    """What the nodes agree upon for one meter at one boundary, None where they do not."""
+    """Return what the nodes agree on for one meter at one boundary, or None if they do not agree."""
     if len(observations) < quorum:
         return None
     middle = Values(*(median(column) for column in zip(*observations.values(), strict=True)))
@@ -97,15 +100,15 @@ def agree(
 
 
 def salt_of(secret: bytes, area: str, slot: int, meter: str) -> str:
-    """The salt of a leaf, from the leading node's secret: the same for the same leaf."""
+    """Return the salt of a leaf, made from the leading node's secret; always the same for a leaf."""
     return hmac.digest(secret, f"{area}/{slot}/{meter}".encode(), "sha256").hex()
 
 
 def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wanted]]:
-    """The leaves in as few reports as their signers allow, the largest first.
+    """Part the leaves into as few reports as their signers allow, the largest first.
 
-    The signers of a report are the set that can vouch for the most leaves; of two that can for
-    equally many, the larger.
+    The signers of a report are the set of nodes that can vouch for the most leaves; of two sets that can
+    vouch for equally many, the larger.
     """
     left = [leaf for leaf in wanted if len(leaf.nodes) >= quorum]
     reports: list[list[Wanted]] = []
@@ -123,10 +126,10 @@ def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wan
 
 
 class Vouching(NamedTuple):
-    """What a node holds against a proposed report: its own observations and what is recorded.
+    """What a node compares a proposed report with: its own observations and what is recorded.
 
-    `before` and `after` are its own values at the slot's two boundaries, `earlier` and `later` the
-    recorded readings of the slot before and the one after, `recorded` those of the slot itself.
+    `before` and `after` are its own values at the slot's two boundaries. `earlier` and `later` are the
+    recorded readings of the slots before and after, `recorded` those of the slot itself.
     """
 
     before: Mapping[str, Values]
@@ -142,34 +145,42 @@ class Vouching(NamedTuple):
 def objection(
     report: Report, leaves: Sequence[Leaf], expected: Report, own: Vouching
 ) -> Objection | None:
-    """Why a node does not sign `report` over `leaves`; None if it does.
+    """Return why a node does not sign `report` over `leaves`, or None if it signs.
 
-    `expected` is a report of the node's own making for that slot: everything that leaves do not
-    decide has to be the same.
+    `expected` is a report that the node made itself for that slot. All fields that do not depend on the
+    leaves have to be the same.
     """
     filled = msgspec.structs.replace(expected, count=report.count, root=report.root)
     if report != filled:
-        return Objection("REPORT_FOREIGN", "It is for another market, slot or set of nodes.", [])
+        return Objection(
+            "REPORT_FOREIGN", "The report is for another market, slot or set of nodes.", []
+        )
     names = [leaf.meter for leaf in leaves]
     if not 1 <= len(leaves) <= LEAVES_MAX or len(leaves) != report.count:
-        return Objection("REPORT_COUNT", f"It names {report.count} leaves for {len(leaves)}.", [])
+        return Objection(
+            "REPORT_COUNT", f"The report names {report.count} leaves and has {len(leaves)}.", []
+        )
     if names != sorted(set(names)):
-        return Objection("REPORT_ORDER", "Its leaves do not rise by meter, each once.", [])
+        return Objection(
+            "REPORT_ORDER", "The leaves are not sorted by meter, or a meter is listed twice.", []
+        )
     if merkle_root([leaf_bytes(leaf) for leaf in leaves]) != report.root:
-        return Objection("REPORT_ROOT", "Its leaves are not those under its root.", [])
+        return Objection("REPORT_ROOT", "The leaves do not give the root of the report.", [])
     salts = {leaf.salt for leaf in leaves}
     if len(salts) != len(leaves) or any(len(set(salt)) == 1 for salt in salts):
-        return Objection("REPORT_SALTS", "Its salts hide nothing.", [])
+        return Objection(
+            "REPORT_SALTS", "The salts are repeated or constant, so they hide nothing.", []
+        )
     meters = [leaf.meter for leaf in leaves if not vouches(leaf, own)]
     if meters:
         return Objection(
-            "REPORT_DISAGREES", "This node cannot vouch for all of its meters.", meters
+            "REPORT_DISAGREES", "This node cannot vouch for all meters of the report.", meters
         )
     return None
 
 
 def vouches(leaf: Leaf, own: Vouching) -> bool:
-    """Whether a leaf is what a node itself observed, within tolerance, and follows what is recorded."""
+    """Return whether a leaf is within tolerance of the own observations and follows what is recorded."""
     limits = own.limits.get(leaf.meter)
     if limits is None or leaf.quality != "measured" or leaf.meter in own.recorded:
         return False
@@ -187,7 +198,7 @@ def vouches(leaf: Leaf, own: Vouching) -> bool:
 def make_leaf(
     meter: str, *, begins: Values, ends: Values, salt: str, limits: Limits, slot_s: int
 ) -> Leaf | None:
-    """The leaf of a slot between two agreed boundaries, None where the contract would refuse it."""
+    """Make the leaf of a slot between two agreed boundaries; None if the contract would refuse it."""
     leaf = Leaf(
         export_from_wh=begins.export_wh,
         export_to_wh=ends.export_wh,
@@ -202,7 +213,7 @@ def make_leaf(
 
 
 def _is_plausible(leaf: Leaf, limits: Limits, slot_s: int) -> bool:
-    """The contract's own rule: one leaf that breaks it would have the whole report refused."""
+    """Return whether a leaf keeps the contract's rule; the contract refuses a report for one bad leaf."""
     for energy_wh, power_w in (
         (leaf.import_wh, limits.import_w),
         (leaf.export_wh, limits.export_w),
@@ -222,7 +233,7 @@ def _holds(
     own: Vouching,
     limits: Limits,
 ) -> bool:
-    """Whether one end of a leaf is the recorded register, or where none is, the observed one."""
+    """Return whether one end of a leaf is the recorded register, or the observed one if none is."""
     if recorded is not None:
         return (said.import_wh, said.export_wh) == recorded
     return observed is not None and is_within(said, observed, limits, skew_ns=own.skew_ns)

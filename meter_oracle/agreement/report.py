@@ -1,14 +1,12 @@
-"""Reports of oracle nodes: leaves over meters, the root they sign, the tokens that carry it.
+"""Makes reports and signs them: the leaves of the meters, the root over them, the tokens.
 
-What a report holds and how its root is made is the contract's rule (`chaincode.metering.reports`); this
-is the nodes' side of it. How nodes come to agree on registers is decided elsewhere.
+The contract decides what a report holds and how its root is made (`chaincode.metering.reports`). How
+nodes agree on the registers is in `consensus.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-import msgspec
 
 from chaincode.metering.reports import (
     REPORT_TYP,
@@ -24,19 +22,13 @@ from chaincode.metering.reports import (
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-
-
-class SignedReport(msgspec.Struct, frozen=True):
-    """A report as it is submitted: tokens as arguments, leaves as transient data."""
-
-    arguments: ReportArguments
-    transient: dict[str, bytes]
+from meter_oracle.peers.ledger_gateway import SignedReport
 
 
 def make_report(
     leaves: Iterable[Leaf], *, area: str, slot: int, oracle: OracleSet, channel: str, contract: str
 ) -> tuple[Report, list[Leaf]]:
-    """The report over `leaves` and the leaves in its order (rising by meter)."""
+    """Return the report over `leaves`, and the leaves in its order (sorted by meter)."""
     ordered = sorted(leaves, key=lambda leaf: leaf.meter)
     report = Report(
         area=area,
@@ -54,7 +46,7 @@ def make_report(
 def sign_report(
     report: Report, leaves: Sequence[Leaf], nodes: Iterable[PrivateKey]
 ) -> SignedReport:
-    """The report signed by each of `nodes`, with its leaves, ready to submit."""
+    """Sign a report with each key of `nodes`, and put its leaves beside it, ready to submit."""
     payload = encode(report)
     tokens = [sign_compact(key, REPORT_TYP, payload) for key in nodes]
     return SignedReport(ReportArguments(tokens), {TRANSIENT_LEAVES: encode(list(leaves))})

@@ -1,9 +1,9 @@
-"""Reports of slots: what can be reported now, who signs it, how it comes to the ledger.
+"""Makes the reports of a slot, has them signed and brings them to the ledger.
 
-A report is made of what is certified, not recorded yet and agreed upon at both ends of the slot.
-Where a neighbouring slot is recorded its register is taken as it stands, for the contract wants
-slots without gaps. A report that the ledger refuses for one of its meters is halved until that
-meter is alone; the others do not wait for it.
+A report holds the meters that are certified, not recorded yet, and agreed on at both ends of the slot.
+If a neighbouring slot is recorded, the report takes over its register, because the contract allows no
+gap between slots. If the ledger refuses a report because of one meter, the reporter halves the report
+until that meter is alone, so that the other meters do not wait for it.
 """
 
 from __future__ import annotations
@@ -33,21 +33,26 @@ from meter_oracle.agreement.consensus import (
     salt_of,
 )
 from meter_oracle.agreement.observations import Observations
-from meter_oracle.agreement.report import SignedReport, make_report
-from meter_oracle.agreement.signatures import Signatures, wait_for
+from meter_oracle.agreement.report import make_report
+from meter_oracle.agreement.signatures import Signatures
 from meter_oracle.health.board import HealthBoard, NodeState
-from meter_oracle.node.polling import Watch
-from meter_oracle.peers.ledger_gateway import EXISTS, RECORDED, LedgerView, Submitter
+from meter_oracle.peers.ledger_gateway import (
+    EXISTS,
+    RECORDED,
+    LedgerView,
+    SignedReport,
+    Submitter,
+)
 from meter_oracle.peers.messages import Declined, Propose, Signed
 from meter_oracle.peers.transport import PeerUnreachable
 from meter_oracle.readings.plausibility import Limits
-from meter_oracle.schedule import NS_PER_S, Timekeeper
+from meter_oracle.schedule import NS_PER_S, Timekeeper, wait_for
 from meter_oracle.settings import MarketSettings, TimingSettings
 
 log = logging.getLogger("meter_oracle.agreement.reporter")
 
-PASSES_MAX = 3  # of one turn: each leaves out what the one before met objections to
-# Codes with which one leaf has a whole report refused.
+PASSES_MAX = 3  # in one turn; each leaves out the meters that the one before met objections to
+# Codes with which the contract refuses a whole report because of one leaf.
 OF_ONE_LEAF = frozenset({
     "METER_AREA_FIXED",
     "METER_UNKNOWN",
@@ -57,11 +62,11 @@ OF_ONE_LEAF = frozenset({
     "READING_REPEATED",
     "VERSIONS_TOO_MANY",
 })  # fmt: skip
-OVERTAKEN = "READING_REPEATED"  # another node was faster: the ledger is asked again
+OVERTAKEN = "READING_REPEATED"  # another node was faster; the reporter asks the ledger again
 
 
-class Outcome(Enum):
-    """What is left of a slot after a turn: nothing, something soon, or what comes when it comes."""
+class TurnOutcome(Enum):
+    """What is left of a slot after a turn: nothing, something to try again soon, or late meters."""
 
     DONE = "done"
     SOON = "soon"
@@ -77,8 +82,8 @@ class Held(NamedTuple):
     later: Mapping[str, Leaf]
 
 
-class Desk:
-    """The reports of one node."""
+class Reporter:
+    """Makes the reports of one node, and signs those of the others."""
 
     def __init__(
         self,
@@ -87,7 +92,6 @@ class Desk:
         *,
         key: PrivateKey,
         keeper: Timekeeper,
-        watch: Watch,
         board: HealthBoard,
         observations: Observations,
         submitter: Submitter,
@@ -99,7 +103,6 @@ class Desk:
         self._timing = timing
         self._key = key
         self._keeper = keeper
-        self._watch = watch
         self._board = board
         self._observations = observations
         self._submitter = submitter
@@ -112,42 +115,30 @@ class Desk:
         self._objections: dict[int, set[tuple[str, str]]] = {}
         self._refused: dict[int, set[str]] = {}
 
-    async def certify(self, slot: int) -> None:
-        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
-        try:
-            certified = await self._view.meters(slot)
-        except PeerUnreachable as fault:
-            log.warning("the ledger says nothing of its meters: %s", fault.sentence)
-            return
-        for meter in certified:
-            watched = self._watch.meters.get(meter.meter)
-            if watched is not None:
-                watched.certify(meter.import_w, meter.export_w)
-
     def observed(self, boundary_s: int) -> None:
-        """Our own observation of a boundary has been made."""
+        """Note that this node has sent its observation of a boundary."""
         self._said.setdefault(boundary_s, asyncio.Event()).set()
 
     def notice(self, slot: int) -> None:
-        """Another node says that a slot has been reported: time to look."""
+        """Note that another node says a slot has been reported; this ends the wait for a turn."""
         self._notices.setdefault(slot, asyncio.Event()).set()
 
     async def await_turn(self, slot: int, turn_s: float) -> None:
-        """Return when our turn has come, or at once when another has reported."""
+        """Return when this node's turn has come, or as soon as another node has reported."""
         event = self._notices.setdefault(slot, asyncio.Event())
         if turn_s > 0:
             await wait_for(event, turn_s)
         event.clear()
 
-    async def work(self, slot: int) -> Outcome:
-        """Report what of a slot can be reported now."""
-        outcome = Outcome.SOON
+    async def work(self, slot: int) -> TurnOutcome:
+        """Report what can be reported of a slot now."""
+        outcome = TurnOutcome.SOON
         for _ in range(PASSES_MAX):
             try:
                 held = await self._ask(slot)
             except PeerUnreachable as fault:
                 await self._tell("waiting", fault.sentence)
-                return Outcome.SOON
+                return TurnOutcome.SOON
             refused = self._refused.get(slot, set())
             outstanding = [meter for meter in held.certified if meter not in held.recorded]
             if set(outstanding) <= refused:
@@ -157,34 +148,34 @@ class Desk:
             )
             reports = part_into_reports(wanted, quorum=self._market.quorum)
             if not reports:
-                return Outcome.LATER
+                return TurnOutcome.LATER
             known = len(self._objections.get(slot, ()))
             codes = [await self._carry(slot, report) for report in reports]
             if all(code in (RECORDED, EXISTS) for code in codes):
-                outcome = Outcome.LATER
+                outcome = TurnOutcome.LATER
                 if sum(len(report) for report in reports) == len(outstanding):
                     return await self._done(slot)
             if len(self._objections.get(slot, ())) == known and OVERTAKEN not in codes:
                 return outcome
         return outcome
 
-    async def _done(self, slot: int) -> Outcome:
-        """Nothing of a slot is left; what the ledger held is forgotten."""
+    async def _done(self, slot: int) -> TurnOutcome:
+        """Forget what the ledger held around a slot that is completely reported."""
         self._held.pop(slot, None)
-        await self._tell("good", "It takes part.", slot=slot)
-        return Outcome.DONE
+        await self._tell("good", "The node takes part.", slot=slot)
+        return TurnOutcome.DONE
 
     async def sign(self, peer: str, message: Propose) -> Signed | Declined:
-        """Sign a report of another node if all of it is what we observed ourselves."""
+        """Sign another node's report if this node observed the same, or answer why not."""
         report, slot = message.report, message.report.slot
         ends_s = slot + self._market.slot_s
         now_s = self._keeper.market_ns() // NS_PER_S
         if slot % self._market.slot_s or ends_s > now_s + self._early_s:
-            return Declined("REPORT_EARLY", "The slot is none that is over.", [])
+            return Declined("REPORT_EARLY", "The slot is not over yet.", [])
         if slot < now_s - (self._timing.keep_slots + 2) * self._market.slot_s:
-            return Declined("REPLAYED", "The slot is none that is still reported.", [])
+            return Declined("REPLAYED", "The slot is not one that is still reported.", [])
         for liar in self._observations.shown(message.observations):
-            said = "It has signed two different observations of one boundary."
+            said = "The node has signed two contradicting observations of one boundary."
             await self._board.node(liar, "equivocates", said, at_s=now_s)
         await wait_for(self._said.setdefault(ends_s, asyncio.Event()), self._timing.sweep_ms / 1000)
         try:
@@ -193,7 +184,7 @@ class Desk:
             return Declined("LEDGER_UNAVAILABLE", fault.sentence, [])
         found = self._objection(report, message.leaves, held)
         if found is not None:
-            log.info("we do not sign the report of %s for %s: %s", peer, slot, found.sentence)
+            log.info("report of %s for slot %s not signed: %s", peer, slot, found.sentence)
             return Declined(found.code, found.sentence, found.meters)
         return Signed(sign_compact(self._key, REPORT_TYP, encode(report)))
 
@@ -245,7 +236,7 @@ class Desk:
         )
 
     async def _ask(self, slot: int) -> Held:
-        """What the ledger holds now around a slot; raises `PeerUnreachable`."""
+        """Ask what the ledger holds around a slot now; raises `PeerUnreachable`."""
         slot_s, before = self._market.slot_s, self._held.get(slot)
         if before is None:
             meters = await self._view.meters(slot)
@@ -266,7 +257,7 @@ class Desk:
         return {leaf.meter: leaf for leaf in await self._view.readings(slot)}
 
     async def _wanted(self, slot: int, held: Held, meters: Sequence[str]) -> list[Wanted]:
-        """The leaves that 2f + 1 nodes can sign, with those nodes."""
+        """Return the leaves that 2f + 1 nodes can sign, with those nodes."""
         everybody = frozenset(self._market.nodes)
         ends_s = slot + self._market.slot_s
         at = {boundary: self._by_meter(boundary) for boundary in (slot, ends_s)}
@@ -300,7 +291,7 @@ class Desk:
                 slot_s=self._market.slot_s,
             )
             if leaf is None:
-                said = "What was agreed upon runs back, or exceeds its certified power."
+                said = "The agreed registers run back, or exceed the meter's certified power."
                 await self._board.meter(meter, "suspect", said, at_s=ends_s)
                 continue
             nodes = begins.nodes & ends.nodes
@@ -322,23 +313,25 @@ class Desk:
         self, meter: str, observed: Mapping[str, Values], at_s: int
     ) -> None:
         if len(observed) >= self._market.quorum:
-            said = f"{len(observed)} nodes have read it and do not agree."
+            said = f"{len(observed)} nodes have read the meter and do not agree."
             await self._board.meter(meter, "disagreed", said, at_s=at_s)
 
     async def _judge(self, outside: Mapping[str, int], at_s: int, count: int) -> None:
-        """Say how each of the other nodes did at a boundary."""
+        """Put on the board how each of the other nodes did at a boundary."""
         observed = self._observations.at(at_s)
         for node in self._market.nodes:
             if node == self._did or self._observations.is_liar(at_s, node):
                 continue
             if 2 * outside.get(node, 0) > count > 0:
-                said = f"Its observations of {outside[node]} meters are out of band."
+                said = (
+                    f"The node's observations of {outside[node]} meters are outside the tolerance."
+                )
                 await self._board.node(node, "disagrees", said, at_s=at_s)
             elif node in observed:
-                await self._board.node(node, "good", "It takes part.", at_s=at_s)
+                await self._board.node(node, "good", "The node takes part.", at_s=at_s)
 
     async def _carry(self, slot: int, wanted: Sequence[Wanted]) -> str:
-        """Have a report signed and submit it; the ledger's code, or UNSIGNED."""
+        """Have a report signed and submit it; return the ledger's code, or UNSIGNED."""
         report, leaves = self._made(slot, [leaf for leaf, _ in wanted])
         tokens: dict[str, str] = {}
         if self._did in wanted[0].nodes:
@@ -361,11 +354,11 @@ class Desk:
         elif code in OF_ONE_LEAF:
             return await self._halve(slot, wanted, code)
         else:
-            await self._tell("waiting", f"The ledger answers {code}.")
+            await self._tell("waiting", f"The ledger answered {code} to a report.")
         return code
 
     async def _halve(self, slot: int, wanted: Sequence[Wanted], code: str) -> str:
-        """After the refusal of one leaf: the two halves by themselves."""
+        """Report both halves by themselves after the ledger has refused the whole for one leaf."""
         if code == OVERTAKEN and set(await self._readings(slot)) >= {
             one.leaf.meter for one in wanted
         }:
@@ -373,7 +366,7 @@ class Desk:
         if len(wanted) == 1:
             meter = wanted[0].leaf.meter
             self._refused.setdefault(slot, set()).add(meter)
-            said = f"The ledger refuses its reading: {code}."
+            said = f"The ledger refuses the meter's reading: {code}."
             await self._board.meter(meter, "refused", said, at_s=slot + self._market.slot_s)
             return code
         middle = len(wanted) // 2

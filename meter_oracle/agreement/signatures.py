@@ -1,4 +1,4 @@
-"""Signatures of the other nodes under a report, and what they hold against it."""
+"""Asks the other nodes to sign a report, and collects their signatures and objections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger("meter_oracle.agreement.signatures")
 
 
 class Signatures:
-    """Asks the peers of one node; `links` are set when their addresses are known."""
+    """Asks the peers of one node; the node sets `links` once it knows their addresses."""
 
     def __init__(self, market: MarketSettings, timing: TimingSettings, board: HealthBoard) -> None:
         self.links: Mapping[str, PeerLink] = {}
@@ -36,10 +36,10 @@ class Signatures:
         *,
         at_s: int,
     ) -> None:
-        """Ask all to sign; returns when `tokens` is a quorum, or when all have answered.
+        """Ask all peers to sign; return when `tokens` is a quorum, or when all have answered.
 
-        `objections` gets (node, meter) for each meter that a node cannot vouch for. One that stalls
-        goes on being asked until its deadline, and nobody waits for it.
+        `objections` receives (node, meter) for each meter that a node cannot vouch for. A node that
+        stalls still has until its deadline to answer, but with a quorum nobody waits for it.
         """
         asked = [
             self._spawn(self._ask(link, message, tokens, objections, at_s))
@@ -50,12 +50,12 @@ class Signatures:
             _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
 
     def announce(self, slot: int) -> None:
-        """Tell all that the ledger has taken a report, and wait for nobody."""
+        """Tell all peers that the ledger has taken a report, without waiting for answers."""
         for link in self.links.values():
             self._spawn(self._announce(link, slot))
 
     async def close(self) -> None:
-        """Stop asking and let go of all connections."""
+        """Stop asking, and close all connections."""
         for task in list(self._asking):
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -77,17 +77,19 @@ class Signatures:
         if isinstance(answer, Declined):
             named = {leaf.meter for leaf in message.leaves}
             objections.update((link.name, meter) for meter in answer.meters if meter in named)
-        elif isinstance(answer, Signed) and holds(answer.token, link.name, message.report):
+        elif isinstance(answer, Signed) and is_signature(answer.token, link.name, message.report):
             tokens[link.name] = answer.token
         else:
-            said = "It has answered with something else than its signature."
+            said = "The node answered a request to sign with something other than its signature."
             await self._board.node(link.name, "disagrees", said, at_s=at_s)
 
     async def _announce(self, link: PeerLink, slot: int) -> None:
         try:
             await link.ask(Submitted(slot), timeout_s=self._ask_s)
         except PeerUnreachable as fault:
-            log.info("%s does not hear of slot %s: %s", link.name, slot, fault.sentence)
+            log.info(
+                "%s was not told that slot %s is reported: %s", link.name, slot, fault.sentence
+            )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
@@ -96,19 +98,10 @@ class Signatures:
         return task
 
 
-def holds(token: str, did: str, report: Report) -> bool:
-    """Whether a token is the signature of `did` under exactly this report."""
+def is_signature(token: str, did: str, report: Report) -> bool:
+    """Return whether a token is the signature of `did` under exactly this report."""
     try:
         compact = verify_compact(token, typ=REPORT_TYP, bytes_max=TOKEN_BYTES_MAX)
     except TokenRefused:
         return False
     return compact.did == did and compact.payload == encode(report)
-
-
-async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
-    """Return when an event comes or time is over."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await event.wait()
-    except TimeoutError:
-        return

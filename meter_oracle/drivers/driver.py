@@ -1,71 +1,71 @@
-"""What every meter looks like to an oracle node, whatever it speaks.
+"""What every driver offers, and what it answers.
 
-`open_driver` makes the driver that a source asks for. A driver connects when it is first read, has
-its own deadline, and goes on by itself after a fault: whoever reads need only ask again.
+A driver connects when it is first read, keeps its own deadline, and recovers by itself after a fault:
+the caller only has to ask again.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Protocol
 
-from meter_oracle.drivers.file_drop import DropFolders, FileDropMeter
-from meter_oracle.drivers.json_rpc import JsonRpcMeter
-from meter_oracle.drivers.modbus.meter import ModbusMeter
-from meter_oracle.drivers.power_limit import SLOT_DEFAULT_S, Instruction
-from meter_oracle.drivers.sources import FileDropSource, JsonRpcSource, MeterSource
-from meter_oracle.readings.registers import FaultCode, MeterFault, RegisterRead
+import msgspec
 
-__all__ = [
-    "FaultCode",
-    "Instruction",
-    "MeterDriver",
-    "MeterFault",
-    "MeterSource",
-    "RegisterRead",
-    "open_driver",
-]
+SLOT_DEFAULT_S = 900
+
+
+class RegisterRead(msgspec.Struct, frozen=True):
+    """What one look at a meter yields, before anything about it is judged.
+
+    Registers are in Wh, as the device has them now. A register may be up to `resolution_wh` higher than
+    it says. `read_at_ns` is in nanoseconds UTC of the reader's clock and is off by at most
+    `uncertainty_ns`; a driver without a better source takes the middle between request and answer.
+    `rolls_at_wh` is where the counter begins again at 0, or 0 if that takes longer than a meter lives.
+    `scale` is the power of ten that the device sent along with the values.
+    """
+
+    meter: str
+    serial: str
+    import_wh: int
+    export_wh: int
+    read_at_ns: int
+    resolution_wh: int
+    uncertainty_ns: int
+    rolls_at_wh: int = 0
+    scale: int = 0
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit as a driver worked it out for a device, and whether the driver sent it.
+
+    `registers` are the values to write from `address` on. `confirmed` is true when the device returned
+    the same values afterwards. `limit_w` is the limit in force, rounded down to the device's steps.
+    """
+
+    meter: str
+    model: int
+    limit_w: int
+    revert_s: int
+    address: int
+    registers: list[int]
+    sent: bool
+    confirmed: bool
 
 
 class MeterDriver(Protocol):
     """A meter that can be read."""
 
     async def read(self) -> RegisterRead:
-        """One look at the meter's registers, in Wh; raises `MeterFault`, and may be asked again."""
+        """Read both registers, in Wh. Raises `MeterFault`; the caller may ask again."""
         ...
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
-        """Limit the device to `limit_w` (W) until `revert_s` seconds are over.
+        """Limit the device to `limit_w` (W); the device reverts after `revert_s` seconds.
 
-        Worked out but not sent unless the driver was opened with live control. Raises `MeterFault`
-        CONTROL where the device cannot or did not take it.
+        Without live control the driver works the instruction out and sends nothing. Raises
+        `MeterFault` METER_CONTROL if the device cannot be limited or did not take the limit.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the meter."""
+        """Close the connection; reading again opens it again."""
         ...
-
-
-def open_driver(
-    source: MeterSource,
-    *,
-    clock: Callable[[], int] = time.time_ns,
-    known: RegisterRead | None = None,
-    live_control: bool = False,
-    slot_s: int = SLOT_DEFAULT_S,
-    folders: DropFolders | None = None,
-) -> MeterDriver:
-    """The driver for `source`; nothing is connected yet.
-
-    `clock` gives nanoseconds UTC: real time, or market time where a demonstration runs faster.
-    `known` is the reading that was last agreed on. Drivers given the same `folders` read a folder
-    that they share once. Raises `SourcesRefused` for a register map that does not exist.
-    """
-    if isinstance(source, FileDropSource):
-        shared = DropFolders() if folders is None else folders
-        return FileDropMeter(source, shared, clock=clock, known=known)
-    if isinstance(source, JsonRpcSource):
-        return JsonRpcMeter(source, clock=clock, known=known)
-    return ModbusMeter(source, clock=clock, known=known, live_control=live_control, slot_s=slot_s)

@@ -1,8 +1,12 @@
-"""The driver for JSON-RPC 2.0 over HTTP, which many gateways offer.
+"""The driver for JSON-RPC 2.0 over HTTP, which many gateways offer. Copy it for a new protocol.
 
-Gateways name things as they like, so the source says which method to call and where in the result
-the registers lie. Numbers are taken as they are written (1.25 kWh are 1,250 Wh, exactly); a value
-that is null, missing or no number is a fault and never 0.
+Each gateway has its own names, so the source says which method to call and where in the result the
+registers are. Numbers are exact (1.25 kWh are 1,250 Wh). A value that is null, missing or not a number is
+a fault and never 0.
+
+The order of the module is that of a reading: `read` takes the time and asks, `_ask` sends the request,
+`_result` checks the envelope, `_decode` builds the `RegisterRead`. Every step that fails raises
+`MeterFault` with the address of the gateway, so that its operator knows where to look.
 """
 
 from __future__ import annotations
@@ -16,20 +20,14 @@ from typing import Literal, cast
 import httpx
 import msgspec
 
-from meter_oracle.drivers.power_limit import Instruction
+from meter_oracle.drivers.driver import Instruction, RegisterRead
 from meter_oracle.drivers.sources import JsonRpcSource
-from meter_oracle.readings.registers import (
-    NS_PER_S,
-    FaultCode,
-    MeterFault,
-    RegisterRead,
-    RegisterTrack,
-    Seen,
-)
+from meter_oracle.faults import FaultCode, MeterFault
+from meter_oracle.schedule import NS_PER_S
 
 ANSWER_BYTES_MAX = 65_536
 VALUE_MAX_WH = 1 << 62
-AHEAD_MAX_S = 60
+AHEAD_MAX_S = 60  # a gateway whose clock is further ahead gives no usable time
 TEXT_MAX = 64
 DIGITS_MAX = 18
 ERROR_TEXT_MAX = 200
@@ -41,7 +39,7 @@ class _Error(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    """An answer after JSON-RPC 2.0; exactly one of `result` and `error` is there."""
+    """An answer as JSON-RPC 2.0 defines it, with either `result` or `error`."""
 
     jsonrpc: Literal["2.0"]
     id: int | None
@@ -53,26 +51,26 @@ _DECODER = msgspec.json.Decoder(_Answer, float_hook=Decimal)
 
 
 class JsonRpcMeter:
-    """A meter behind a gateway; one connection, kept open. `client` is for one made elsewhere."""
+    """A meter behind a gateway, read over one connection that stays open.
+
+    Reads queue up: one request at a time. `client` replaces the HTTP client that the driver would make.
+    """
 
     def __init__(
         self,
         source: JsonRpcSource,
         *,
         clock: Callable[[], int] = time.time_ns,
-        known: RegisterRead | None = None,
         client: httpx.AsyncClient | None = None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._client = client
-        self._track = RegisterTrack(power_max_w=source.power_max_w, known=known)
-        self._serial = known.serial if known is not None and not source.serial else source.serial
         self._lock = asyncio.Lock()
         self._call = 0
 
     async def read(self) -> RegisterRead:
-        """Both registers now, or of the time that the gateway tells; raises `MeterFault`."""
+        """Read both registers as of now, or of the time that the gateway gives; raises `MeterFault`."""
         async with self._lock:
             loop = asyncio.get_running_loop()
             began_s, before_ns = loop.time(), self._clock()
@@ -85,7 +83,7 @@ class JsonRpcMeter:
                 ) from None
             except httpx.HTTPError as error:
                 said = str(error) or type(error).__name__
-                raise self._fault("METER_SILENT", f"is not reached: {said}") from error
+                raise self._fault("METER_SILENT", f"cannot be reached: {said}") from error
             after_ns, took_s = self._clock(), loop.time() - began_s
             result = self._result(data)
             middle_ns, off_ns = (before_ns + after_ns) // 2, (after_ns - before_ns + 1) // 2
@@ -93,14 +91,16 @@ class JsonRpcMeter:
                 middle_ns, off_ns = self._told_time(result, after_ns), NS_PER_S // 2
             elif took_s > self._source.late_s:
                 raise self._fault("METER_LATE", f"took {took_s:.1f} s to answer")
-            return self._accept(result, middle_ns, off_ns)
+            return self._decode(result, middle_ns, off_ns)
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
-        """Gateways agree on no call for it: raises `MeterFault` CONTROL."""
-        raise self._fault("METER_CONTROL", f"takes no limit of {limit_w} W for {revert_s} s")
+        """Raise `MeterFault` METER_CONTROL: there is no common call that limits a device."""
+        raise self._fault(
+            "METER_CONTROL", f"cannot limit a device (to {limit_w} W for {revert_s} s)"
+        )
 
     async def close(self) -> None:
-        """Close the connection; a read in between opens it again."""
+        """Close the connection; reading again opens it again."""
         if self._client is not None:
             await self._client.aclose()
             self._client = None
@@ -137,12 +137,14 @@ class JsonRpcMeter:
         try:
             answer = _DECODER.decode(data)
         except (msgspec.MsgspecError, UnicodeDecodeError, ArithmeticError) as error:
-            raise self._fault("METER_GARBLED", f"sent no JSON-RPC answer: {error}") from error
+            raise self._fault(
+                "METER_GARBLED", f"sent something other than a JSON-RPC answer: {error}"
+            ) from error
         if answer.error is not None:
             said = f"{answer.error.message[:ERROR_TEXT_MAX]} ({answer.error.code})"
-            raise self._fault("METER_EXCEPTION", f"refuses: {said}")
+            raise self._fault("METER_EXCEPTION", f"refused the call: {said}")
         if answer.result is msgspec.UNSET or answer.id != self._call:
-            raise self._fault("METER_GARBLED", "sent the answer to another call")
+            raise self._fault("METER_GARBLED", "answered another call")
         return answer.result
 
     def _told_time(self, result: object, now_ns: int) -> int:
@@ -150,51 +152,44 @@ class JsonRpcMeter:
         time_ns = int(told * NS_PER_S)
         age_s = (now_ns - time_ns) // NS_PER_S
         if age_s > self._source.age_max_s:
-            raise self._fault("METER_LATE", f"gives a reading that is {age_s} s old")
+            raise self._fault("METER_LATE", f"gave a reading that is {age_s} s old")
         if age_s < -AHEAD_MAX_S:
             raise self._fault("METER_LATE", f"has a clock that is {-age_s} s ahead")
         return time_ns
 
-    def _accept(self, result: object, read_at_ns: int, uncertainty_ns: int) -> RegisterRead:
-        import_wh = self._energy(result, self._source.import_at)
-        export_wh = self._energy(result, self._source.export_at)
-        serial = self._told_serial(result)
-        if self._serial and serial != self._serial:
-            raise self._fault("METER_SERIAL", f"is {serial or 'nameless'}, not {self._serial}")
-        read = self._track.accept(
-            Seen(import_wh, export_wh, self._source.resolution_wh, rolls_at_wh=0, scale=0),
+    def _decode(self, result: object, read_at_ns: int, uncertainty_ns: int) -> RegisterRead:
+        return RegisterRead(
             meter=self._source.meter,
-            serial=serial,
+            serial=self._serial(result),
+            import_wh=self._energy(result, self._source.import_at),
+            export_wh=self._energy(result, self._source.export_at),
             read_at_ns=read_at_ns,
+            resolution_wh=self._source.resolution_wh,
             uncertainty_ns=uncertainty_ns,
         )
-        self._serial = serial
-        return read
 
-    def _told_serial(self, result: object) -> str:
+    def _serial(self, result: object) -> str:
         if not self._source.serial_at:
-            return self._serial
+            return self._source.serial
         told = self._value(result, self._source.serial_at)
         if not isinstance(told, str | int) or len(str(told)) > TEXT_MAX:
-            raise self._fault("METER_VALUE", f"gives no serial number at {self._source.serial_at}")
+            raise self._fault("METER_VALUE", f"gave no serial number at {self._source.serial_at}")
         return str(told)
 
     def _energy(self, result: object, at: str) -> int:
         value_wh = self._number(result, at) * self._source.unit_wh
         if not 0 <= value_wh < VALUE_MAX_WH:
-            raise self._fault("METER_VALUE", f"gives {value_wh} Wh at {at}")
+            raise self._fault("METER_VALUE", f"gave {value_wh} Wh at {at}")
         return int(value_wh)
 
     def _number(self, result: object, at: str) -> Decimal:
         value = self._value(result, at)
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             said = msgspec.json.encode(value)[:TEXT_MAX].decode(errors="replace")
-            raise self._fault("METER_VALUE", f"gives {said} at {at}")
+            raise self._fault("METER_VALUE", f"gave {said} at {at}")
         number = Decimal(value)
         if number.adjusted() > DIGITS_MAX:
-            raise self._fault(
-                "METER_VALUE", f"gives a number of {number.adjusted()} digits at {at}"
-            )
+            raise self._fault("METER_VALUE", f"gave a number of {number.adjusted()} digits at {at}")
         return number
 
     def _value(self, result: object, at: str) -> object:

@@ -1,7 +1,7 @@
 """Where meters are read: one struct per kind of source, and the file that lists them.
 
-A file is TOML or JSON with one array, `meters`. A field that is unknown, missing or out of its
-range is refused with its place in the file.
+The file is TOML or JSON with one array, `meters`. A field that is unknown, missing or out of range is
+refused with its place in the file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import msgspec
 
-POWER_MAX_DEFAULT_W = 69_000  # three phases of 100 A at 230 V, the largest connection without one
+POWER_MAX_DEFAULT_W = 69_000  # three phases of 100 A at 230 V, the largest without a transformer
 SOURCES_MAX = 10_000
 FILE_BYTES_MAX = 8_000_000
 
@@ -23,10 +23,10 @@ WaitS = Annotated[float, msgspec.Meta(gt=0, le=60)]
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every source has.
+    """The fields of every source.
 
-    `serial` is what the device must call itself; empty, the first answer decides. `power_max_w` is
-    what the connection can carry: a register that rises faster is not believed.
+    `serial` is what the device must call itself; if it is empty, the first answer decides.
+    `power_max_w` is what the connection can carry: a register that rises faster is not believed.
     """
 
     meter: Name
@@ -38,9 +38,9 @@ class ModbusSource(Source, frozen=True, kw_only=True, tag="modbus", tag_field="k
     """A meter or inverter on Modbus/TCP.
 
     `registers` names a register map of `meter_oracle/families`, or `sunspec` for a device that
-    describes itself. An answer after `late_s` is a fault as it cannot be placed in time; after
-    `deadline_s` the connection is given up. `rated_w` is the power of what can be limited, 0 where
-    nothing can.
+    describes itself. An answer after `late_s` is a fault, because it cannot be placed in time; after
+    `deadline_s` the driver gives up the connection. It asks for the serial number again every
+    `serial_again_s`. `rated_w` is the rated power of the device to limit, 0 if there is none.
     """
 
     host: str
@@ -54,10 +54,10 @@ class ModbusSource(Source, frozen=True, kw_only=True, tag="modbus", tag_field="k
 
 
 class FileDropSource(Source, frozen=True, kw_only=True, tag="file-drop", tag_field="kind"):
-    """A meter whose registers somebody drops as CSV files into a folder.
+    """A meter whose registers arrive as CSV files in a folder.
 
-    The newest row may be `age_max_s` old. Lines that cannot be read are written to `set_aside`, a
-    file, where one is named.
+    The newest row may be `age_max_s` old. Lines that cannot be read are added to the file `set_aside`,
+    if one is named.
     """
 
     folder: str
@@ -68,9 +68,9 @@ class FileDropSource(Source, frozen=True, kw_only=True, tag="file-drop", tag_fie
 class JsonRpcSource(Source, frozen=True, kw_only=True, tag="json-rpc", tag_field="kind"):
     """A meter behind a gateway that answers JSON-RPC 2.0 over HTTP.
 
-    The fields ending in `_at` say where in the result a value lies, names and positions parted by
-    dots. `unit_wh` is what one of the gateway's units is in Wh: 1, or 1000 where it counts in kWh.
-    Without `time_at` (seconds UTC) a reading is of the moment it was asked for.
+    The fields ending in `_at` say where in the result a value is: names and positions, separated by
+    dots. `unit_wh` is the gateway's unit in Wh: 1, or 1000 if it counts in kWh. Without `time_at`
+    (seconds UTC) a reading is of the moment of the request.
     """
 
     url: str
@@ -97,11 +97,11 @@ class SourcesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SourcesRefused(Exception):
-    """A file of sources that cannot be taken; the sentence names file and field."""
+    """A list of sources is invalid; the sentence names file and field."""
 
 
 def load_sources(path: Path) -> list[MeterSource]:
-    """The meters that the file at `path` lists, TOML where its name says so, else JSON.
+    """Read the meters that a file lists: TOML if its name ends in `.toml`, else JSON.
 
     Raises `SourcesRefused`.
     """
@@ -125,5 +125,5 @@ def _repeats(names: list[str]) -> bool:
 
 
 def dump_sources(sources: list[MeterSource]) -> bytes:
-    """The same list as a JSON file."""
+    """Return the content of a JSON file that lists `sources`."""
     return msgspec.json.format(msgspec.json.encode(SourcesFile(sources)), indent=1) + b"\n"

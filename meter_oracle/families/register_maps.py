@@ -1,8 +1,8 @@
 """Register maps: which registers of a meter family hold what, read from data files.
 
-A map says everything that differs between families: address, type, order of words, what a count is
-in Wh. Python knows the types only. Addresses are those on the wire; the maps of SunSpec models
-count from the model's id register. A file per family, in `meter_oracle/families`.
+A map holds everything that differs between families: addresses, types, the order of words, the Wh of one
+count. The code knows only the types. Addresses are those of the protocol; in the maps of SunSpec models
+they count from the model's id register. Each family is a file in `meter_oracle/families`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from meter_oracle.readings.registers import MeterFault, Seen
+from meter_oracle.faults import MeterFault
 
 SPAN_REGISTERS_MAX = 125  # both energies and the scale come in one answer, so of one moment
 SCALE_MAX = 10  # SunSpec: powers of ten from -10 to 10
@@ -27,7 +27,7 @@ PointType = Literal["uint32", "int32", "uint64", "int64", "float32", "acc32"]
 
 
 class _Format(NamedTuple):
-    """A type on the wire: registers, sign, the value that means none, where the counter rolls."""
+    """A type in registers: how many, signed or not, the value for "no value", where the counter rolls."""
 
     registers: int
     signed: bool
@@ -48,7 +48,7 @@ Address = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An energy register: where it begins, its type, whether its low word comes first."""
+    """An energy register: its address, its type, and whether the low word comes first."""
 
     at: Address
     type: PointType
@@ -56,7 +56,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SerialPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a meter tells its serial number: a number, or text of so many registers."""
+    """Where a meter has its serial number: a number, or a text of so many registers."""
 
     at: Address
     type: Literal["uint32", "text"]
@@ -65,9 +65,9 @@ class SerialPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A family. `count_wh` is what one count, times ten to the scale at `scale_at`, is in Wh.
+    """The map of a family. One count is `count_wh` Wh, times ten to the power at `scale_at`.
 
-    `models` lists the SunSpec models that it reads, the likeliest first; empty elsewhere.
+    `models` lists the SunSpec models that the map reads, the likeliest first; other maps have none.
     """
 
     name: str
@@ -83,17 +83,19 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         if self.registers > SPAN_REGISTERS_MAX:
-            raise ValueError(f"its registers lie {self.registers} apart, one answer holds 125")
+            raise ValueError(
+                f"its registers are {self.registers} apart; one answer holds {SPAN_REGISTERS_MAX}"
+            )
 
     @property
     def first(self) -> int:
-        """The address of the first register that is read."""
+        """Return the address of the first register to read."""
         places = [self.imported.at, self.exported.at]
         return min(places if self.scale_at is None else [*places, self.scale_at])
 
     @property
     def registers(self) -> int:
-        """How many registers are read at once."""
+        """Return how many registers to read at once."""
         ends = [
             point.at + _FORMATS[point.type].registers for point in (self.imported, self.exported)
         ]
@@ -103,15 +105,25 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def rolls_at(self) -> int:
-        """Counts after which the registers begin again at 0; 0 for never."""
+        """Return after how many counts the registers begin again at 0; 0 means never."""
         return _FORMATS[self.imported.type].rolls_at
 
 
-def read_seen(family: RegisterMap, data: bytes, where: str) -> Seen:
-    """What `data`, the registers from `family.first` on, says.
+class Energies(NamedTuple):
+    """Both energies as a device sent them; the fields are those of `RegisterRead`."""
 
-    Raises `MeterFault` VALUE for no number, all ones or a negative register, UNIT for a scale that
-    cannot be.
+    import_wh: int
+    export_wh: int
+    resolution_wh: int
+    rolls_at_wh: int
+    scale: int
+
+
+def read_energies(family: RegisterMap, data: bytes, where: str) -> Energies:
+    """Decode both energies from `data`, the registers from `family.first` on.
+
+    Raises `MeterFault` METER_VALUE for a register without a valid number or with a negative one, and
+    METER_UNIT for an invalid scale.
     """
     scale = 0
     if family.scale_at is not None:
@@ -119,10 +131,10 @@ def read_seen(family: RegisterMap, data: bytes, where: str) -> Seen:
         scale = int.from_bytes(data[begin : begin + 2], "big", signed=True)
         if not -SCALE_MAX <= scale <= SCALE_MAX:
             said = "none" if scale == _NOT_IMPLEMENTED_SCALE else str(scale)
-            raise MeterFault("METER_UNIT", f"{where} gives {said} as the scale of its registers.")
+            raise MeterFault("METER_UNIT", f"{where} gave {said} as the scale of its registers.")
     import_wh, import_step_wh = _energy(family, family.imported, data, scale, where)
     export_wh, export_step_wh = _energy(family, family.exported, data, scale, where)
-    return Seen(
+    return Energies(
         import_wh=import_wh,
         export_wh=export_wh,
         resolution_wh=max(import_step_wh, export_step_wh),
@@ -134,7 +146,7 @@ def read_seen(family: RegisterMap, data: bytes, where: str) -> Seen:
 def _energy(
     family: RegisterMap, point: Point, data: bytes, scale: int, where: str
 ) -> tuple[int, int]:
-    """A register in Wh, rounded down, and the step that it moves by, rounded up."""
+    """Return a register in Wh, rounded down, and the step by which it moves, rounded up."""
     form = _FORMATS[point.type]
     begin = 2 * (point.at - family.first)
     raw = data[begin : begin + 2 * form.registers]
@@ -145,10 +157,10 @@ def _energy(
         return _float_energy(family, raw, where)
     value = int.from_bytes(raw, "big", signed=form.signed)
     if value == form.none:
-        raise MeterFault("METER_VALUE", f"{where} says that it has no value, {raw.hex()}.")
+        raise MeterFault("METER_VALUE", f"{where} has no value now ({raw.hex()}).")
     if value < 0:
         raise MeterFault(
-            "METER_VALUE", f"{where} gives {value} counts, and no register is negative."
+            "METER_VALUE", f"{where} gave {value} counts; a register is never negative."
         )
     return _scaled(value * family.count_wh, scale), max(1, _scaled(family.count_wh, scale))
 
@@ -156,7 +168,7 @@ def _energy(
 def _float_energy(family: RegisterMap, raw: bytes, where: str) -> tuple[int, int]:
     (value,) = struct.unpack(">f", raw)
     if not math.isfinite(value) or value < 0:
-        raise MeterFault("METER_VALUE", f"{where} gives {value} in a register.")
+        raise MeterFault("METER_VALUE", f"{where} gave {value} in a register.")
     # Exact: a float32 is a fraction over a power of two, and so is its product with an integer.
     numerator, denominator = value.as_integer_ratio()
     exponent = math.frexp(value)[1] - FLOAT_DIGITS
@@ -169,7 +181,7 @@ def _scaled(value: int, scale: int) -> int:
 
 
 def read_serial(point: SerialPoint, data: bytes) -> str:
-    """The serial number as people write it; empty where the device tells none."""
+    """Return the serial number as people write it, empty if the device has none."""
     if point.type == "text":
         return data.decode("ascii", errors="replace").strip(" \0")
     number = int.from_bytes(data, "big")
@@ -178,7 +190,7 @@ def read_serial(point: SerialPoint, data: bytes) -> str:
 
 @cache
 def register_maps() -> Mapping[str, RegisterMap]:
-    """Every family by its name; raises `ValueError`, which names the file that is wrong."""
+    """Return every family by its name; raises `ValueError` with the name of an invalid file."""
     found: dict[str, RegisterMap] = {}
     folder = resources.files("meter_oracle.families")
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
@@ -196,7 +208,7 @@ def register_maps() -> Mapping[str, RegisterMap]:
 
 @cache
 def sunspec_maps() -> tuple[tuple[int, RegisterMap], ...]:
-    """SunSpec models with their maps, in the order in which they are preferred: 701 first."""
+    """Return the SunSpec models with their maps, in order of preference: 701 first."""
     families = [family for family in register_maps().values() if family.models]
     families.sort(key=lambda family: (701 not in family.models, family.name))
     return tuple((model, family) for family in families for model in family.models)

@@ -1,7 +1,8 @@
-"""Takes words on health from the ledger's side to an API, over HTTP.
+"""Brings words on health from the ledger gateway to an API, over HTTP.
 
-The words are signed, so it needs no secret, and whoever reads or alters them on their way gains nothing.
-A word that is not taken is dropped here, and told so: its node has the newest one when it tells again.
+The words are signed, so the client needs no secret, and altering a word on its way only makes the API
+refuse it. If the API does not take a word, the client answers with the code and drops the word; the node
+sends its newest findings again later.
 """
 
 from __future__ import annotations
@@ -12,15 +13,14 @@ import logging
 import httpx
 import msgspec
 
-from meter_oracle.agreement.observations import OK
-from meter_oracle.peers.messages import Heard
+from meter_oracle.peers.messages import OK, Heard
 
 PATH = "/oracle/health"
 MEDIA_TYPE = "application/jose"  # RFC 7515 section 9.2.1: one compact JWS
 API_UNAVAILABLE = "API_UNAVAILABLE"
 TELL_S = 5.0
 ANSWER_BYTES_MAX = 4_096
-CONNECTIONS_MAX = 31  # as many as nodes
+CONNECTIONS_MAX = 31  # one for each node
 CODE_CHARACTERS_MAX = 40
 
 log = logging.getLogger("meter_oracle.health")
@@ -35,10 +35,10 @@ _answers = msgspec.json.Decoder(_Answer)
 
 
 class HealthApi:
-    """A herald that tells the API at an address."""
+    """Passes words on to the API at an address."""
 
     def __init__(self, address: str) -> None:
-        """`address` is `http://host:port` or `https://host`. Raises `ValueError` for none."""
+        """Take `http://host:port` or `https://host`; raises `ValueError` for anything else."""
         self._client = httpx.AsyncClient(
             base_url=base_url(address),
             timeout=TELL_S,
@@ -48,16 +48,16 @@ class HealthApi:
         self._code = OK
 
     async def tell(self, token: str) -> str:
-        """As `Herald` has it."""
+        """Pass a word on, as `HealthReceiver` defines it."""
         heard = await self._ask(token)
         if heard.code != self._code:
             level = logging.INFO if heard.code == OK else logging.WARNING
-            log.log(level, "the API answers words on health: %s %s", heard.code, heard.sentence)
+            log.log(level, "the API answers a word on health: %s %s", heard.code, heard.sentence)
             self._code = heard.code
         return heard.code
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._client.aclose()
 
     async def _ask(self, token: str) -> Heard:
@@ -71,21 +71,24 @@ class HealthApi:
                 async for piece in answer.aiter_bytes():
                     content += piece
                     if len(content) > ANSWER_BYTES_MAX:
-                        return Heard(API_UNAVAILABLE, "Its answer has no end.")
+                        return Heard(
+                            API_UNAVAILABLE,
+                            f"The API's answer is longer than {ANSWER_BYTES_MAX} bytes.",
+                        )
             said = _answers.decode(content)
         except (httpx.HTTPError, TimeoutError) as fault:
-            return Heard(API_UNAVAILABLE, f"It cannot be asked: {type(fault).__name__}.")
+            return Heard(API_UNAVAILABLE, f"The API cannot be reached: {type(fault).__name__}.")
         except msgspec.MsgspecError:
-            return Heard(API_UNAVAILABLE, "It answers with something else than a code.")
+            return Heard(API_UNAVAILABLE, "The API's answer holds no code.")
         return Heard(said.code[:CODE_CHARACTERS_MAX], said.sentence)
 
 
 def base_url(address: str) -> httpx.URL:
-    """The address of an API, taken apart. Raises `ValueError` for one that is none."""
+    """Parse the address of an API; raises `ValueError` if it is invalid."""
     try:
         url = httpx.URL(address)
     except httpx.InvalidURL as fault:
-        raise ValueError(f"{address!r} is no http://host:port of an API: {fault}") from None
+        raise ValueError(f"{address!r} is not http://host:port of an API: {fault}") from None
     if url.scheme not in {"http", "https"} or not url.host or url.path not in {"", "/"}:
-        raise ValueError(f"{address!r} is no http://host:port of an API")
+        raise ValueError(f"{address!r} is not http://host:port of an API")
     return url

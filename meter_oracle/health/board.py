@@ -1,6 +1,6 @@
-"""How meters and nodes are, as people are told: a state, a sentence, a time.
+"""The states of meters and nodes as one node finds them: a state, a sentence, a time.
 
-A node says something once when it changes, not each time it is so.
+The board passes a finding on when it changes, and not every time it is made.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NodeState = Literal["good", "silent", "clock", "disagrees", "equivocates", "wait
 
 
 class MeterHealth(msgspec.Struct, frozen=True, tag="meter"):
-    """One meter as one node sees it; `at_s` is market time, seconds UTC."""
+    """A meter as one node finds it; `at_s` is market time, seconds UTC."""
 
     meter: str
     node: str
@@ -25,7 +25,10 @@ class MeterHealth(msgspec.Struct, frozen=True, tag="meter"):
 
 
 class NodeHealth(msgspec.Struct, frozen=True, tag="node"):
-    """One node as `seen_by` sees it (itself or another); `slot` is its last report, 0 for none."""
+    """A node as `seen_by` finds it, which may be the node itself.
+
+    `slot` is the last slot that the node reported, 0 if there is none.
+    """
 
     node: str
     seen_by: str
@@ -39,7 +42,7 @@ HealthSink = Callable[[MeterHealth | NodeHealth], Awaitable[None]]
 
 
 class HealthBoard:
-    """What was said last of each meter and node; passes on what is new."""
+    """Keeps the last finding on each meter and node, and passes new ones on."""
 
     def __init__(self, node: str, sink: HealthSink | None) -> None:
         self._node = node
@@ -47,18 +50,8 @@ class HealthBoard:
         self._meters: dict[str, MeterHealth] = {}
         self._nodes: dict[str, NodeHealth] = {}
 
-    @property
-    def meters(self) -> dict[str, MeterHealth]:
-        """The last word on each meter."""
-        return dict(self._meters)
-
-    @property
-    def nodes(self) -> dict[str, NodeHealth]:
-        """The last word on each node."""
-        return dict(self._nodes)
-
     async def meter(self, meter: str, state: MeterState, sentence: str, *, at_s: int) -> None:
-        """Say how a meter is."""
+        """Put the state of a meter on the board."""
         before = self._meters.get(meter)
         if before is not None and (before.state, before.sentence) == (state, sentence):
             return
@@ -70,7 +63,7 @@ class HealthBoard:
     async def node(
         self, node: str, state: NodeState, sentence: str, *, at_s: int, slot: int = 0
     ) -> None:
-        """Say how a node is; a new report of a good node is news too."""
+        """Put the state of a node on the board; a new report of a good node is news too."""
         before = self._nodes.get(node)
         if before is not None:
             slot = max(slot, before.slot)

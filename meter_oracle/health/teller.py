@@ -1,12 +1,12 @@
-"""What a node tells the world of its meters, of itself and of the others: words that it signs.
+"""Signs what a node finds about its meters, itself and the other nodes, and sends it on.
 
-A word is a compact JWS by the node's key over canonical JSON: which market, when by the node's own
-clock, and up to 50 findings. Its time rises with each word, so that whoever takes them lets no older
-one replace a newer one. What is new is told at once. All of it is told again after `REPEAT_S`:
-whoever has lost a word has it then, and whoever hears nothing for longer knows that the node is gone.
+A word on health is a compact JWS by the node's key over canonical JSON: the market, the time by the
+node's own clock, and up to 50 findings. The time rises with each word, so a receiver can tell an older
+word from a newer one. A node sends new findings at once, and all of them again every `REPEAT_S`: by then
+a receiver has what it lost, and one that hears nothing for longer knows that the node is gone.
 
-Of each meter and node only the last finding is kept, so there is no queue to grow while nobody
-listens, and reports wait for none of it.
+The teller keeps only the last finding on each meter and node, so no queue grows while nobody listens.
+Reports never wait for it.
 """
 
 from __future__ import annotations
@@ -14,31 +14,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from meter_oracle.agreement.observations import OK
-from meter_oracle.agreement.signatures import wait_for
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.schedule import Now
+from meter_oracle.peers.ledger_gateway import HealthReceiver
+from meter_oracle.peers.messages import OK
+from meter_oracle.schedule import Now, wait_for
 from meter_oracle.settings import MarketSettings
 
 HEALTH_TYP = "commonwatt-health+jws"
-FINDINGS_MAX = 50  # of a word: it stays below 128 KB, whatever its sentences are
+FINDINGS_MAX = 50  # in a word, which so stays below 128 KB whatever its sentences are
 SENTENCE_CHARACTERS_MAX = 240
 REPEAT_S = 30.0
-AGAIN_S = 5.0  # until somebody who did not take a word is told again
+AGAIN_S = 5.0  # between attempts while words are not taken
 NS_PER_MS = 1_000_000
 
 log = logging.getLogger("meter_oracle.health")
 
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a meter, or the node of a DID, was found at a market time, s."""
+    """The state of a meter, or of the node with a DID, at a market time (s)."""
 
     at_s: int
     sentence: str
@@ -47,7 +47,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs; `said_ms` is its own clock, milliseconds UTC."""
+    """What a node signs; `said_ms` is the time by its own clock, milliseconds UTC."""
 
     area: str
     channel: str
@@ -57,21 +57,13 @@ class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v: Literal[1]
 
 
-class Herald(Protocol):
-    """Takes signed words to whoever shows them."""
-
-    async def tell(self, token: str) -> str:
-        """OK, or a code for a word that was not taken; never raises."""
-        ...
-
-
 class HealthTeller:
-    """Signs what one node finds and hands it over, until it is cancelled."""
+    """Signs one node's findings and sends them to `receiver`."""
 
     def __init__(
         self,
         market: MarketSettings,
-        herald: Herald,
+        receiver: HealthReceiver,
         *,
         key: PrivateKey,
         now: Now,
@@ -79,7 +71,7 @@ class HealthTeller:
         again_s: float = AGAIN_S,
     ) -> None:
         self._market = market
-        self._herald = herald
+        self._receiver = receiver
         self._key = key
         self._now = now
         self._repeat_s = repeat_s
@@ -91,7 +83,7 @@ class HealthTeller:
         self._code = OK
 
     def find(self, said: MeterHealth | NodeHealth) -> None:
-        """Something to tell; it replaces what was found of the same meter or node before."""
+        """Take a finding; it replaces the one before on the same meter or node."""
         subject = said.meter if isinstance(said, MeterHealth) else said.node
         sentence = said.sentence[:SENTENCE_CHARACTERS_MAX].encode(errors="replace").decode()
         finding = Finding(said.at_s, sentence, said.state, subject)
@@ -99,7 +91,7 @@ class HealthTeller:
         self._news.set()
 
     async def run(self) -> None:
-        """Tell what is new, and all of it again from time to time."""
+        """Send new findings at once and all findings from time to time, until cancelled."""
         loop = asyncio.get_running_loop()
         repeat_s = loop.time() + self._repeat_s
         while True:
@@ -113,11 +105,11 @@ class HealthTeller:
                     await asyncio.sleep(self._again_s)
 
     async def _tell_some(self) -> bool:
-        """Tell as much as one word holds; what is not taken stays, behind all the rest."""
+        """Send as many findings as one word holds; if it is not taken, they go to the end of the line."""
         some = dict(islice(self._untold.items(), FINDINGS_MAX))
         for subject in some:
             del self._untold[subject]
-        code = await self._herald.tell(self._sign(list(some.values())))
+        code = await self._receiver.tell(self._sign(list(some.values())))
         if code != self._code:
             log.log(logging.INFO if code == OK else logging.WARNING, "words on health: %s", code)
             self._code = code

@@ -1,4 +1,5 @@
-"""One oracle node: put together, started, stopped.
+"""One oracle node: how it is put together, when it reads its meters, what it does at a boundary.
 
-Begin with `oracle_node.py`; `assembly.py` builds nodes from their settings.
+Begin with `oracle_node.py`; `polling.py` holds the node's meters, `assembly.py` builds nodes from their
+settings. How nodes agree is in `agreement/`.
 """

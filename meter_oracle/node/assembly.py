@@ -1,4 +1,4 @@
-"""Nodes put together: one from its settings, or several in one process with real TLS between them."""
+"""Builds nodes: one from its settings, or several in one process with real TLS between them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,35 @@ from identity.did import did_key
 from identity.errors import IdentityError
 from identity.keys import PrivateKey
 from meter_oracle.control.delivery import Delivery, Sales
-from meter_oracle.drivers.driver import MeterDriver, open_driver
+from meter_oracle.drivers.driver import SLOT_DEFAULT_S
 from meter_oracle.drivers.file_drop import DropFolders
+from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import MeterSource
 from meter_oracle.health.board import HealthBoard, HealthSink, MeterHealth, NodeHealth
-from meter_oracle.health.teller import HealthTeller, Herald
+from meter_oracle.health.teller import HealthTeller
 from meter_oracle.node.oracle_node import OracleNode
-from meter_oracle.node.polling import MeterWatch, Watch
-from meter_oracle.peers.ledger_gateway import LedgerView, RemoteLedgerSide, Submitter
+from meter_oracle.node.polling import MeterPoller, PolledMeter
+from meter_oracle.peers.ledger_gateway import (
+    HealthReceiver,
+    LedgerView,
+    RemoteLedgerGateway,
+    Submitter,
+)
 from meter_oracle.peers.transport import TlsFiles
-from meter_oracle.schedule import MarketClock, Now, RealTime, Timekeeper
+from meter_oracle.schedule import ClockRule, Now, RealTime, Timekeeper
 from meter_oracle.settings import MarketSettings, NodeSettings, SettingsInvalid, TimingSettings
 
 LOCAL = "127.0.0.1:0"
 
-OpenMeters = Callable[[Timekeeper], Sequence[MeterWatch]]
-"""Opens a node's own drivers, with the node's own clock of market time."""
+OpenMeters = Callable[[Timekeeper], Sequence[PolledMeter]]
+"""Opens the drivers of one node with the node's own clock of market time."""
 
 
-class Seat(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of several in a process: its key, certificate, meters, way to the ledger, clock.
+class NodeSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node is built from: its key, certificate, meters, way to the ledger, clock.
 
-    `LedgerSide` and `RemoteLedgerSide` are both a submitter and a view; the latter is a herald, too.
+    `LedgerGateway` and `RemoteLedgerGateway` can be both `submitter` and `view`; the latter can be
+    `receiver` as well. With `sales` the node limits sellers' devices.
     """
 
     key: PrivateKey
@@ -44,21 +51,31 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     view: LedgerView
     now: Now = time.time_ns
     sales: Sales | None = None
-    herald: Herald | None = None
+    receiver: HealthReceiver | None = None
 
 
-def sources_of(sources: Sequence[MeterSource], *, live_control: bool = False) -> OpenMeters:
-    """Drivers of sources for one node; without `live_control` devices are told nothing."""
+def sources_of(
+    sources: Sequence[MeterSource], *, slot_s: int = SLOT_DEFAULT_S, live_control: bool = False
+) -> OpenMeters:
+    """Return what opens the drivers of `sources`; without `live_control` no device is limited."""
 
-    def open_all(keeper: Timekeeper) -> list[MeterWatch]:
+    def open_all(keeper: Timekeeper) -> list[PolledMeter]:
         folders = DropFolders()
         return [
-            MeterWatch(
-                source.meter, _open(source, keeper, folders, live_control=live_control),
-                serial=source.serial, power_max_w=source.power_max_w,
+            PolledMeter(
+                source.meter,
+                open_driver(
+                    source,
+                    clock=keeper.market_ns,
+                    live_control=live_control,
+                    slot_s=slot_s,
+                    folders=folders,
+                ),
+                serial=source.serial,
+                power_max_w=source.power_max_w,
             )
             for source in sources
-        ]  # fmt: skip
+        ]
 
     return open_all
 
@@ -66,38 +83,40 @@ def sources_of(sources: Sequence[MeterSource], *, live_control: bool = False) ->
 def make_node(
     market: MarketSettings,
     timing: TimingSettings,
-    seat: Seat,
+    setup: NodeSetup,
     *,
-    rule: MarketClock,
+    rule: ClockRule,
     health: HealthSink | None = None,
 ) -> OracleNode:
-    """A node that does not listen yet."""
-    keeper = Timekeeper(rule, now=seat.now)
-    did = did_key(seat.key.public)
+    """Build a node that does not listen yet."""
+    keeper = Timekeeper(rule, now=setup.now)
+    did = did_key(setup.key.public)
     teller = None
-    if seat.herald is not None:
-        teller = HealthTeller(market, seat.herald, key=seat.key, now=seat.now)
+    if setup.receiver is not None:
+        teller = HealthTeller(market, setup.receiver, key=setup.key, now=setup.now)
     board = HealthBoard(did, _both(health, teller))
-    watch = Watch(
-        seat.meters(keeper),
+    poller = MeterPoller(
+        setup.meters(keeper),
         board,
         slot_s=market.slot_s,
         skew_ns=timing.skew_ms * 1_000_000 * rule.rate,
         in_flight=timing.in_flight,
     )
     delivery = None
-    if seat.sales is not None:
-        delivery = Delivery(seat.sales, watch, node=did, nodes=market.nodes, slot_s=market.slot_s)
+    if setup.sales is not None:
+        delivery = Delivery(
+            setup.sales, poller.meters, node=did, nodes=market.nodes, slot_s=market.slot_s
+        )
     return OracleNode(
         market,
         timing,
-        key=seat.key,
+        key=setup.key,
         keeper=keeper,
-        watch=watch,
+        poller=poller,
         board=board,
-        submitter=seat.submitter,
-        view=seat.view,
-        tls=seat.tls,
+        submitter=setup.submitter,
+        view=setup.view,
+        tls=setup.tls,
         delivery=delivery,
         teller=teller,
     )
@@ -106,19 +125,19 @@ def make_node(
 async def run_nodes(
     market: MarketSettings,
     timing: TimingSettings,
-    seats: Sequence[Seat],
+    setups: Sequence[NodeSetup],
     *,
-    rule: MarketClock,
+    rule: ClockRule,
     health: HealthSink | None = None,
     elsewhere: Mapping[str, str] | None = None,
     started: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
 ) -> None:
     """Run several nodes on ports of this machine until cancelled.
 
-    `elsewhere` says where nodes that run somewhere else listen, by DID. `started` is told where
-    the nodes here listen.
+    `elsewhere` gives the addresses of nodes that run somewhere else, by DID. `started` receives the
+    addresses of the nodes here.
     """
-    nodes = [make_node(market, timing, seat, rule=rule, health=health) for seat in seats]
+    nodes = [make_node(market, timing, setup, rule=rule, health=health) for setup in setups]
     addresses = {node.did: f"127.0.0.1:{await node.listen(LOCAL)}" for node in nodes}
     for node in nodes:
         node.connect({**addresses, **(elsewhere or {})})
@@ -130,19 +149,22 @@ async def run_nodes(
 
 
 async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) -> None:
-    """Run the node of a file of settings until cancelled; raises `SettingsInvalid`, `OSError`."""
+    """Run the node of a settings file until cancelled; raises `SettingsInvalid` or `OSError`."""
     key = read_key(settings)
-    ledger = RemoteLedgerSide(settings.tls, settings.ledger.address, name=settings.ledger.name)
-    seat = Seat(
+    ledger = RemoteLedgerGateway(settings.tls, settings.ledger.address, name=settings.ledger.name)
+    setup = NodeSetup(
         key=key,
         tls=settings.tls,
-        meters=sources_of(settings.meters, live_control=settings.live_control),
+        meters=sources_of(
+            settings.meters, slot_s=settings.market.slot_s, live_control=settings.live_control
+        ),
         submitter=ledger,
         view=ledger,
-        herald=ledger,
+        sales=ledger.sales,
+        receiver=ledger,
     )
     node = make_node(
-        settings.market, settings.timing, seat, rule=settings.clock or RealTime(), health=health
+        settings.market, settings.timing, setup, rule=settings.clock or RealTime(), health=health
     )
     try:
         await node.listen(settings.listen)
@@ -153,19 +175,19 @@ async def run_node(settings: NodeSettings, *, health: HealthSink | None = None) 
 
 
 def read_key(settings: NodeSettings) -> PrivateKey:
-    """The node's key; raises `SettingsInvalid` unless it is one of the market's nodes."""
+    """Read the node's key; raises `SettingsInvalid` unless it belongs to a node of the market."""
     try:
         key = PrivateKey.from_pkcs8(Path(settings.key).read_bytes())
     except (OSError, IdentityError) as fault:
         raise SettingsInvalid(f"{settings.key}: {fault}") from None
     did = did_key(key.public)
     if did not in settings.market.nodes:
-        raise SettingsInvalid(f"{settings.key}: {did} is none of market.nodes")
+        raise SettingsInvalid(f"{settings.key}: {did} is not one of market.nodes")
     return key
 
 
 def _both(health: HealthSink | None, teller: HealthTeller | None) -> HealthSink | None:
-    """Where a board says what is new: to whoever listens here, and to the world."""
+    """Return a sink that passes findings on to the teller and to a listener in this process."""
     if teller is None:
         return health
 
@@ -175,9 +197,3 @@ def _both(health: HealthSink | None, teller: HealthTeller | None) -> HealthSink 
             await health(said)
 
     return say
-
-
-def _open(
-    source: MeterSource, keeper: Timekeeper, folders: DropFolders, *, live_control: bool
-) -> MeterDriver:
-    return open_driver(source, clock=keeper.market_ns, live_control=live_control, folders=folders)

@@ -1,11 +1,12 @@
 """An oracle node: it reads meters at a slot's boundary, agrees with the others, signs, submits.
 
-For each boundary: a sweep before it and one after it, the observation to all others, then for the
-slot that has ended, as often as there is something to report: whoever has the turn makes reports of
-what 2f + 1 nodes observed alike, gathers signatures and submits; the others sign what they vouch for
-and take over when the ledger holds nothing in time. No node believes another about the ledger.
+At each boundary the node reads all meters before and after it, and sends its observation to all other
+nodes. Then the slot that has ended is reported, in as many rounds as it takes: the node whose turn it is
+makes reports of what 2f + 1 nodes observed alike, collects signatures and submits; the others sign what
+they vouch for, and take over if the ledger holds nothing in time. No node believes another about the
+ledger.
 
-What goes wrong with a peer or a meter is said through `health` and stops nothing.
+A fault of a peer or a meter goes on the health board and stops nothing.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from typing import Any
 from chaincode.metering.reports import configuration_digest
 from identity.did import did_key
 from identity.keys import PrivateKey
-from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, OK, Moment, Observations
-from meter_oracle.agreement.reporter import Desk, Outcome
-from meter_oracle.agreement.signatures import wait_for
+from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, Moment, Observations
+from meter_oracle.agreement.reporter import Reporter, TurnOutcome
 from meter_oracle.control.delivery import Delivery
 from meter_oracle.health.board import HealthBoard
 from meter_oracle.health.teller import HealthTeller
-from meter_oracle.node.polling import Watch
+from meter_oracle.node.polling import MeterPoller
 from meter_oracle.peers.ledger_gateway import LedgerView, Submitter
 from meter_oracle.peers.messages import (
+    OK,
     Heard,
     Message,
     Observe,
@@ -43,17 +44,14 @@ from meter_oracle.peers.transport import (
     TlsFiles,
     split_address,
 )
-from meter_oracle.schedule import NS_PER_S, Timekeeper, submit_order
+from meter_oracle.schedule import NS_PER_S, Timekeeper, submit_order, wait_for
 from meter_oracle.settings import MarketSettings, TimingSettings
 
 log = logging.getLogger("meter_oracle.node")
 
 
 class OracleNode:
-    """One node; `run` works until it is cancelled.
-
-    `ledger` is both the submitter and the view of the ledger. `watch` holds its meters.
-    """
+    """One node; `run` works until it is cancelled. `poller` holds its meters."""
 
     def __init__(
         self,
@@ -62,7 +60,7 @@ class OracleNode:
         *,
         key: PrivateKey,
         keeper: Timekeeper,
-        watch: Watch,
+        poller: MeterPoller,
         board: HealthBoard,
         submitter: Submitter,
         view: LedgerView,
@@ -75,7 +73,8 @@ class OracleNode:
         self._timing = timing
         self._key = key
         self._keeper = keeper
-        self._watch = watch
+        self._view = view
+        self._poller = poller
         self._board = board
         self._delivery = delivery
         self._teller = teller
@@ -91,37 +90,38 @@ class OracleNode:
             clock_ms_max=timing.clock_ms_max,
             early_s=self._early_s,
         )
-        self._desk = Desk(
+        self._reporter = Reporter(
             market,
             timing,
             key=key,
             keeper=keeper,
-            watch=watch,
             board=board,
             observations=self._observations,
             submitter=submitter,
             view=view,
         )
         self._news: dict[int, asyncio.Event] = {}
-        self._over: set[int] = set()  # boundaries whose slot before them needs no report any more
+        self._over: set[int] = (
+            set()
+        )  # boundaries at which the slot that ends needs no report any more
         self._objectors: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     async def listen(self, address: str) -> int:
-        """Begin to answer peers at `host:port`; the port that it is."""
+        """Answer peers at `host:port` from now on; return the port."""
         return await self._server.start(*split_address(address))
 
     def connect(self, addresses: Mapping[str, str]) -> None:
-        """Where the other nodes listen, by DID; connections open when they are needed."""
+        """Set the addresses of the other nodes, by DID; connections open when they are needed."""
         self._links = {
             did: PeerLink(self._tls, did, address)
             for did, address in addresses.items()
             if did != self.did and did in self._market.nodes
         }
-        self._desk.peers.links = self._links
+        self._reporter.peers.links = self._links
 
     async def run(self) -> None:
-        """Read and report boundary after boundary; ends by being cancelled."""
+        """Read and report boundary after boundary, until cancelled."""
         slot_s = self._market.slot_s
         lead_ns = min(
             self._timing.lead_ms * 1_000_000 * self._keeper.rule.rate, slot_s * NS_PER_S // 2
@@ -132,12 +132,12 @@ class OracleNode:
             if self._teller is not None:
                 self._begin(self._teller.run())
             at_s = self._keeper.market_ns() // NS_PER_S
-            await self._board.node(self.did, "good", "It has started.", at_s=at_s)
-            await self._desk.certify(boundary_s - slot_s)
+            await self._board.node(self.did, "good", "The node has started.", at_s=at_s)
+            await self._certify(boundary_s - slot_s)
             while True:
                 await self._keeper.until(boundary_s * NS_PER_S - lead_ns)
-                self._watch.open(boundary_s)
-                await self._watch.sweep(within_s=lead_s)
+                self._poller.open(boundary_s)
+                await self._poller.sweep(within_s=lead_s)
                 await self._keeper.until(boundary_s * NS_PER_S)
                 self._begin(self._boundary(boundary_s))
                 boundary_s = max(boundary_s + slot_s, self._keeper.boundary_s(slot_s))
@@ -149,59 +149,66 @@ class OracleNode:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.close()
-        await self._desk.peers.close()
-        await self._watch.close()
+        await self._reporter.peers.close()
+        await self._poller.close()
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, work: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("work of the node broke off", exc_info=task.exception())
+            log.error("a task of the node failed", exc_info=task.exception())
 
     async def _boundary(self, boundary_s: int) -> None:
-        """Everything that a boundary brings: reads, observations, the report of the slot before."""
+        """Do all the work of a boundary: limits, readings, observations, the report of the slot before."""
         if self._delivery is not None:
             self._begin(self._delivery.instruct(boundary_s))
-        await self._watch.sweep(within_s=self._timing.sweep_ms / 1000)
-        await self._desk.certify(boundary_s - self._market.slot_s)
-        await self._watch.tell(boundary_s)
+        await self._poller.sweep(within_s=self._timing.sweep_ms / 1000)
+        await self._certify(boundary_s - self._market.slot_s)
+        await self._poller.report_health(boundary_s)
         await self._observe(boundary_s)
         self._begin(self._follow(boundary_s))
         await self._report(boundary_s)
         self._forget(boundary_s)
 
-    def _forget(self, boundary_s: int) -> None:
-        """The slot that ends at a boundary is over: let go of what nobody will ask for again.
+    async def _certify(self, slot: int) -> None:
+        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
+        try:
+            self._poller.certify(await self._view.meters(slot))
+        except PeerUnreachable as fault:
+            log.warning("the ledger does not say which meters are certified: %s", fault.sentence)
 
-        Registers are needed while a slot before or behind them is reported: minutes, as a rule, and
-        `keep_slots` at most.
+    def _forget(self, boundary_s: int) -> None:
+        """Forget what no report needs any more, now that the slot ending at a boundary is reported.
+
+        The registers at a boundary are needed while the slot before or after it is reported: for minutes
+        as a rule, and for `keep_slots` at most.
         """
         self._over.add(boundary_s)
         slot_s = self._market.slot_s
         for boundary in (boundary_s - slot_s, boundary_s):
             if boundary in self._over and boundary + slot_s in self._over:
                 self._observations.forget_values(boundary)
-                self._watch.forget(boundary)
+                self._poller.forget(boundary)
         oldest_s = self._oldest_s()
         self._observations.drop(oldest_s)
-        self._desk.drop(oldest_s)
+        self._reporter.drop(oldest_s)
         for kept in [kept for kept in self._news if kept < oldest_s]:
             del self._news[kept]
         self._over = {kept for kept in self._over if kept >= oldest_s}
 
     async def _follow(self, boundary_s: int) -> None:
-        """Look again at meters that are late, and tell the others of each that comes."""
+        """Read late meters again, and send the others an observation of each that answers."""
         while boundary_s >= self._oldest_s():
-            late = self._watch.late(boundary_s)
+            late = self._poller.late(boundary_s)
             if late:
                 await asyncio.sleep(self._timing.retry_ms / 1000)
-                await self._watch.sweep(late, within_s=self._timing.sweep_ms / 1000)
+                await self._poller.sweep(late, within_s=self._timing.sweep_ms / 1000)
             if await self._observe(boundary_s):
-                await self._watch.tell(boundary_s)
+                await self._poller.report_health(boundary_s)
             if not late:
                 return
 
@@ -210,7 +217,7 @@ class OracleNode:
         known = self._observations.at(boundary_s).get(self.did, {})
         values = [
             Observed(meter, *one)
-            for meter, one in self._watch.vouched(boundary_s).items()
+            for meter, one in self._poller.vouched(boundary_s).items()
             if meter not in known
         ]
         if self._observations.has_said(boundary_s, self.did) and not values:
@@ -218,7 +225,7 @@ class OracleNode:
         header = self._observations.header(boundary_s, node=self.did, sent_ns=self._keeper.now())
         message = sign_observation(self._key, header, values)
         self._observations.take(self.did, message, self._moment())
-        self._desk.observed(boundary_s)
+        self._reporter.observed(boundary_s)
         self._stir(boundary_s)
         for link in self._links.values():
             self._begin(self._send(link, message))
@@ -235,14 +242,14 @@ class OracleNode:
             self._objectors.add(link.name)
             if len(self._objectors) > self._market.faulty_max:
                 said = (
-                    f"{len(self._objectors)} nodes say that our clock is wrong: {answer.sentence}"
+                    f"{len(self._objectors)} nodes object to this node's clock: {answer.sentence}"
                 )
                 await self._board.node(self.did, "clock", said, at_s=at_s)
         else:
             self._objectors.discard(link.name)
 
     async def _report(self, boundary_s: int) -> None:
-        """Report the slot that ends at a boundary until the ledger holds all of its meters."""
+        """Report the slot that ends at a boundary, until the ledger holds all of its meters."""
         slot = boundary_s - self._market.slot_s
         attempt = 0
         while boundary_s >= self._oldest_s():
@@ -251,20 +258,20 @@ class OracleNode:
                 self._market.nodes, slot, slot_s=self._market.slot_s, attempt=attempt
             )
             turn_s = order.index(self.did) * self._timing.turn_ms / 1000
-            await self._desk.await_turn(slot, turn_s)
+            await self._reporter.await_turn(slot, turn_s)
             await self._keeper.until_ledger(boundary_s)
             self._event(boundary_s).clear()
-            outcome = await self._desk.work(slot)
-            if outcome is Outcome.DONE:
+            outcome = await self._reporter.work(slot)
+            if outcome is TurnOutcome.DONE:
                 return
             wait_s = self._timing.retry_ms / 1000
-            if outcome is Outcome.LATER:
+            if outcome is TurnOutcome.LATER:
                 wait_s = max(wait_s, self._market.slot_s / self._keeper.rule.rate)
             await wait_for(self._event(boundary_s), wait_s)
             attempt += 1
 
     async def _gathered(self, boundary_s: int) -> None:
-        """Return when all nodes have observed a boundary, or when patience is over."""
+        """Return when all nodes have sent an observation of a boundary, or after `patience_ms`."""
         deadline = asyncio.get_running_loop().time() + self._timing.patience_ms / 1000
         while len(self._observations.at(boundary_s)) < len(self._market.nodes):
             left_s = deadline - asyncio.get_running_loop().time()
@@ -279,12 +286,12 @@ class OracleNode:
             case Observe():
                 return await self._hear(peer, message)
             case Propose():
-                return await self._desk.sign(peer, message)
+                return await self._reporter.sign(peer, message)
             case Submitted():
-                self._desk.notice(message.slot)
+                self._reporter.notice(message.slot)
                 return Heard(OK)
             case _:
-                return Heard("MESSAGE_UNEXPECTED", "A node takes no such message.")
+                return Heard("MESSAGE_UNEXPECTED", "A node does not take this kind of message.")
 
     async def _hear(self, peer: str, message: Observe) -> Heard:
         moment = self._moment()
@@ -309,6 +316,6 @@ class OracleNode:
         return self._news.setdefault(boundary_s, asyncio.Event())
 
     def _stir(self, boundary_s: int) -> None:
-        """A boundary is news for the slot before it and for the one after it."""
+        """Wake the reports of the slots before and after a boundary."""
         self._event(boundary_s).set()
         self._event(boundary_s + self._market.slot_s).set()

@@ -1,4 +1,5 @@
-"""What nodes say to each other and to the gateway of the ledger, over mutual TLS.
+"""How nodes talk to each other and to the ledger gateway, over mutual TLS.
 
-Begin with `messages.py` (every message), then `transport.py`.
+Begin with `messages.py`, which holds every message; `transport.py` carries them, `ledger_gateway.py` is
+the way to the ledger. What a node does with a message is in `agreement/` and `node/`.
 """

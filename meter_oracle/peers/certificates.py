@@ -1,7 +1,8 @@
-"""Certificates for nodes of a demonstration: one authority, one certificate a name.
+"""Certificates for the nodes of a demonstration: one authority, and one certificate per name.
 
-In production an operator's own authority issues them; all that counts is the one URI name in the
-subject alternative names. Keys are P-256, made anew each time, and lie in the folder unencrypted.
+In production the operators' own authority issues certificates. A peer checks only the authority and
+the one URI among the subject alternative names. Each call makes new P-256 keys and writes them into
+the folder unencrypted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ BACKDATED = datetime.timedelta(minutes=5)  # for peers whose clocks differ
 
 
 def make_certificates(folder: Path, names: Iterable[str]) -> dict[str, TlsFiles]:
-    """An authority and a certificate for each of `names`, written into `folder`."""
+    """Write an authority and a certificate for each of `names` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     key = generate_private_key(SECP256R1())

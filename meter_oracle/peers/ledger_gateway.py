@@ -1,9 +1,9 @@
-"""How reports reach the ledger, and how nodes see what it holds.
+"""The gateway through which a node reaches the ledger.
 
-`Submitter` takes a report, `LedgerView` says what is certified and recorded; a node trusts that and
-no other node's word about it. Words on health go the same way and on to an API, where the ledger's
-side knows one. Both are met by a ledger in this process (`LedgerSide`) and by one
-behind mutual TLS (`RemoteLedgerSide`, answered by `LedgerSideServer`).
+`Submitter` takes a report, `LedgerView` says what is certified and recorded, and `HealthReceiver` takes
+words on health. A node believes its gateway about the ledger, and no other node. `LedgerGateway` offers
+the first two on a ledger in this process. `RemoteLedgerGateway` offers all three over mutual TLS;
+`LedgerGatewayServer` answers it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,8 @@ from chaincode.queries.meters import (
 from chaincode.slots.gate import SlotArguments
 from chaincode.state import at_slot
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
-from meter_oracle.agreement.observations import OK
-from meter_oracle.agreement.report import SignedReport
-from meter_oracle.health.teller import Herald
 from meter_oracle.peers.messages import (
+    OK,
     AskMeters,
     AskReadings,
     AskSales,
@@ -53,8 +51,8 @@ from meter_oracle.peers.transport import (
 RECORDED = "RECORDED"
 EXISTS = "EXISTS"
 LEDGER_UNAVAILABLE = "LEDGER_UNAVAILABLE"
-ATTEMPTS_MAX = 10  # of a report that conflicts
-PAGES_MAX = 200  # of meters or readings of an area: 100,000 meters
+ATTEMPTS_MAX = 10  # for a report that conflicts
+PAGES_MAX = 200  # pages of an area's meters or readings: 100,000 meters
 SUBMIT_S = 30.0
 ASK_S = 10.0
 LEDGER_NAME = "urn:commonwatt:ledger"
@@ -62,30 +60,45 @@ LEDGER_NAME = "urn:commonwatt:ledger"
 Answer = TypeVar("Answer", MetersAnswer, ReadingsAnswer, TradesAnswer)
 
 
+class SignedReport(msgspec.Struct, frozen=True):
+    """A report as it is submitted: the tokens as arguments, the leaves as transient data."""
+
+    arguments: ReportArguments
+    transient: dict[str, bytes]
+
+
 class Submitter(Protocol):
     """Takes reports to the ledger."""
 
     async def submit(self, report: SignedReport) -> str:
-        """RECORDED, EXISTS for one known already, or the code of the refusal; never raises.
+        """Return RECORDED, EXISTS if the ledger holds it already, or a refusal's code; never raises.
 
-        LEDGER_UNAVAILABLE: nothing is known of it; it may be submitted again.
+        LEDGER_UNAVAILABLE means that the outcome is unknown; the report may be submitted again.
         """
         ...
 
 
 class LedgerView(Protocol):
-    """What the ledger holds, as the node's own member sees it."""
+    """Shows what the ledger holds, as the node's own member sees it."""
 
     async def meters(self, slot: int) -> list[Certified]:
-        """The meters certified for a slot; raises `PeerUnreachable`."""
+        """Return the meters certified for a slot; raises `PeerUnreachable`."""
         ...
 
     async def readings(self, slot: int) -> list[Leaf]:
-        """The newest recorded readings of a slot; raises `PeerUnreachable`."""
+        """Return the newest recorded readings of a slot; raises `PeerUnreachable`."""
         ...
 
 
-class LedgerSide:
+class HealthReceiver(Protocol):
+    """Receives signed words on health: the ledger gateway, and behind it the API that shows them."""
+
+    async def tell(self, token: str) -> str:
+        """Return OK, or a code if the word was not taken; never raises."""
+        ...
+
+
+class LedgerGateway:
     """`Submitter` and `LedgerView` on a `Ledger`, for one area and one member."""
 
     def __init__(self, ledger: Ledger, area: str, member: Member) -> None:
@@ -94,7 +107,7 @@ class LedgerSide:
         self._member = member
 
     async def submit(self, report: SignedReport) -> str:
-        """As `Submitter` has it."""
+        """Submit a report, as `Submitter` defines it."""
         for _ in range(ATTEMPTS_MAX):
             try:
                 receipt = await self._ledger.submit(
@@ -113,7 +126,7 @@ class LedgerSide:
         return LEDGER_UNAVAILABLE
 
     async def meters(self, slot: int) -> list[Certified]:
-        """As `LedgerView` has it."""
+        """Return the certified meters, as `LedgerView` defines it."""
         found: list[Certified] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
@@ -128,7 +141,7 @@ class LedgerSide:
         return found
 
     async def readings(self, slot: int) -> list[Leaf]:
-        """As `LedgerView` has it."""
+        """Return the recorded readings, as `LedgerView` defines it."""
         found: list[Leaf] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
@@ -142,7 +155,7 @@ class LedgerSide:
         return found
 
     async def sales(self, slot: int) -> dict[str, int]:
-        """What was sold for a slot, Wh by meter; raises `PeerUnreachable`."""
+        """Return what was sold for a slot, Wh by meter; raises `PeerUnreachable`."""
         sold_wh: dict[str, int] = {}
         answer = await self._ask("list_trades", SlotArguments(self._area, slot), TradesAnswer)
         for view in answer.trades:
@@ -158,18 +171,18 @@ class LedgerSide:
         return msgspec.json.decode(answer, type=kind)
 
 
-class RemoteLedgerSide:
+class RemoteLedgerGateway:
     """`Submitter` and `LedgerView` over mutual TLS."""
 
     def __init__(self, files: TlsFiles, address: str, *, name: str = LEDGER_NAME) -> None:
-        # Three connections: what is recorded can be asked while a report is on its way, and a
-        # word on health, which may wait long for an API, holds up neither.
+        # Three connections: a node can ask what is recorded while a report is on its way, and a
+        # word on health, which may wait long for the API, delays neither.
         self._submits = PeerLink(files, name, address)
         self._asks = PeerLink(files, name, address)
         self._tells = PeerLink(files, name, address)
 
     async def submit(self, report: SignedReport) -> str:
-        """As `Submitter` has it."""
+        """Submit a report, as `Submitter` defines it."""
         leaves = msgspec.Raw(report.transient[TRANSIENT_LEAVES])
         question = Submit(list(report.arguments.tokens), leaves)
         try:
@@ -179,28 +192,28 @@ class RemoteLedgerSide:
         return answer.code if isinstance(answer, Heard) else LEDGER_UNAVAILABLE
 
     async def meters(self, slot: int) -> list[Certified]:
-        """As `LedgerView` has it."""
+        """Return the certified meters, as `LedgerView` defines it."""
         answer = await self._asks.ask(AskMeters(slot), timeout_s=ASK_S)
         if not isinstance(answer, Meters):
             raise unreachable(answer, self._asks.name)
         return answer.meters
 
     async def readings(self, slot: int) -> list[Leaf]:
-        """As `LedgerView` has it."""
+        """Return the recorded readings, as `LedgerView` defines it."""
         answer = await self._asks.ask(AskReadings(slot), timeout_s=ASK_S)
         if not isinstance(answer, Readings):
             raise unreachable(answer, self._asks.name)
         return answer.leaves
 
     async def sales(self, slot: int) -> dict[str, int]:
-        """What was sold for a slot, Wh by meter; raises `PeerUnreachable`."""
+        """Return what was sold for a slot, Wh by meter; raises `PeerUnreachable`."""
         answer = await self._asks.ask(AskSales(slot), timeout_s=ASK_S)
         if not isinstance(answer, Sales):
             raise unreachable(answer, self._asks.name)
         return answer.sold_wh
 
     async def tell(self, token: str) -> str:
-        """As `Herald` has it."""
+        """Pass a word on, as `HealthReceiver` defines it."""
         try:
             answer = await self._tells.ask(Tell(token), timeout_s=ASK_S)
         except PeerUnreachable:
@@ -208,31 +221,31 @@ class RemoteLedgerSide:
         return answer.code if isinstance(answer, Heard) else LEDGER_UNAVAILABLE
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._submits.close()
         await self._asks.close()
         await self._tells.close()
 
 
-class LedgerSideServer:
-    """Answers the nodes of given names for a ledger's side.
+class LedgerGatewayServer:
+    """Answers the nodes of given names on behalf of a ledger gateway.
 
-    What they say of health goes on to `herald`; without one it is taken and forgotten.
+    It passes words on health on to `receiver`; without a receiver it takes and forgets them.
     """
 
     def __init__(
         self,
-        side: LedgerSide,
+        gateway: LedgerGateway,
         files: TlsFiles,
         nodes: Collection[str],
-        herald: Herald | None = None,
+        receiver: HealthReceiver | None = None,
     ) -> None:
-        self._side = side
-        self._herald = herald
+        self._gateway = gateway
+        self._receiver = receiver
         self._server = PeerServer(files, nodes, self._answer)
 
     async def start(self, address: str) -> int:
-        """Listen at `host:port`; the port that it is."""
+        """Listen at `host:port`, and return the port."""
         return await self._server.start(*split_address(address))
 
     async def close(self) -> None:
@@ -246,17 +259,20 @@ class LedgerSideServer:
                     report = SignedReport(
                         ReportArguments(message.tokens), {TRANSIENT_LEAVES: bytes(message.leaves)}
                     )
-                    return Heard(await self._side.submit(report))
+                    return Heard(await self._gateway.submit(report))
                 case AskMeters():
-                    return Meters(await self._side.meters(message.slot))
+                    return Meters(await self._gateway.meters(message.slot))
                 case AskReadings():
-                    return Readings(await self._side.readings(message.slot))
+                    return Readings(await self._gateway.readings(message.slot))
                 case AskSales():
-                    return Sales(await self._side.sales(message.slot))
+                    return Sales(await self._gateway.sales(message.slot))
                 case Tell():
-                    herald = self._herald
-                    return Heard(OK if herald is None else await herald.tell(message.token))
+                    receiver = self._receiver
+                    return Heard(OK if receiver is None else await receiver.tell(message.token))
                 case _:
-                    return Heard("MESSAGE_UNEXPECTED", "The ledger's side takes no such message.")
+                    return Heard(
+                        "MESSAGE_UNEXPECTED",
+                        "The ledger gateway does not take this kind of message.",
+                    )
         except PeerUnreachable as fault:
             return Heard(LEDGER_UNAVAILABLE, fault.sentence)

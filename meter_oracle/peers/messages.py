@@ -1,8 +1,8 @@
-"""What nodes say to each other, and to whoever holds the ledger: JSON, one struct per message.
+"""The messages between nodes, and between a node and the ledger gateway: JSON, one struct each.
 
-An observation is signed: the node's token names market, boundary, sequence and the digest of the
-values, so that two different ones can be shown to anybody. Everything else is worth what the
-channel says about who sent it.
+A node signs its observations: the token names market, boundary, sequence and the digest of the values,
+so two observations that contradict each other convict their signer. For all other messages the
+receiver relies on the TLS connection, which says who sent them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from identity.canonical import encode
 from identity.jws import decode_payload, sign_compact, verify_compact
 from identity.keys import PrivateKey
 
+OK = "OK"
 OBSERVATION_TYP = "commonwatt-observation+jws"
 TOKEN_BYTES_MAX = 8_192
-OBSERVED_MAX = 10 * LEAVES_MAX  # meters of one node; their observation stays below a frame
+OBSERVED_MAX = 10 * LEAVES_MAX  # meters of one node; an observation of all fits into a frame
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -32,7 +33,7 @@ class Observed(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class ObservationHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs of an observation.
+    """The part of an observation that the node signs.
 
     `sequence` rises with each further observation of the same boundary (market time, s);
     `sent_ns` is the node's own clock; `digest` is the SHA-256 of the values as canonical JSON.
@@ -57,14 +58,14 @@ class Observe(msgspec.Struct, frozen=True, tag="observe"):
 
 
 class Heard(msgspec.Struct, frozen=True, tag="heard"):
-    """What became of a message: OK, or a code and a sentence."""
+    """The answer to a message: OK, or a code and a sentence that say why it was not taken."""
 
     code: str
     sentence: str = ""
 
 
 class Propose(msgspec.Struct, frozen=True, tag="propose"):
-    """A report to be signed, its leaves, and the signed headers of observations it rests on."""
+    """A request to sign a report, with its leaves and the signed observations that it rests on."""
 
     report: Report
     leaves: list[Leaf]
@@ -78,7 +79,7 @@ class Signed(msgspec.Struct, frozen=True, tag="signed"):
 
 
 class Declined(msgspec.Struct, frozen=True, tag="declined"):
-    """Why the node does not sign; `meters` it cannot vouch for."""
+    """Why the node does not sign; `meters` lists those it cannot vouch for."""
 
     code: str
     sentence: str
@@ -86,44 +87,44 @@ class Declined(msgspec.Struct, frozen=True, tag="declined"):
 
 
 class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
-    """The ledger has taken a report of a slot; whoever hears it looks for itself."""
+    """The ledger has taken a report of a slot; the receiver asks the ledger itself."""
 
     slot: int
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """To the ledger's side: a signed report with its leaves as canonical JSON."""
+    """To the ledger gateway: submit a signed report, with its leaves as canonical JSON."""
 
     tokens: list[str]
     leaves: msgspec.Raw
 
 
 class AskReadings(msgspec.Struct, frozen=True, tag="ask-readings"):
-    """To the ledger's side: which readings of a slot are recorded?"""
+    """To the ledger gateway: which readings of a slot are recorded?"""
 
     slot: int
 
 
 class AskMeters(msgspec.Struct, frozen=True, tag="ask-meters"):
-    """To the ledger's side: which meters are certified for a slot?"""
+    """To the ledger gateway: which meters are certified for a slot?"""
 
     slot: int
 
 
 class AskSales(msgspec.Struct, frozen=True, tag="ask-sales"):
-    """To the ledger's side: what was sold for a slot?"""
+    """To the ledger gateway: what was sold for a slot?"""
 
     slot: int
 
 
 class Tell(msgspec.Struct, frozen=True, tag="tell"):
-    """To the ledger's side: a signed word on health, to be passed on."""
+    """To the ledger gateway: pass a signed word on health on to the API."""
 
     token: str
 
 
 class Sales(msgspec.Struct, frozen=True, tag="sales"):
-    """The cleared sales of a slot: Wh by meter, empty before it has cleared."""
+    """The cleared sales of a slot: Wh by meter, empty until the slot has cleared."""
 
     sold_wh: dict[str, int]
 
@@ -135,7 +136,7 @@ class Readings(msgspec.Struct, frozen=True, tag="readings"):
 
 
 class Certified(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A meter as it is certified for a slot, W."""
+    """The powers that a meter is certified for in a slot, W."""
 
     meter: str
     import_w: int
@@ -171,32 +172,32 @@ _encoder = msgspec.json.Encoder()
 
 
 def to_bytes(message: Message) -> bytes:
-    """A message as it travels."""
+    """Encode a message."""
     return _encoder.encode(message)
 
 
 def from_bytes(data: bytes) -> Message:
-    """The message of a stranger's bytes; raises `msgspec.MsgspecError` for none."""
+    """Decode a message from a peer; raises `msgspec.MsgspecError` if the bytes are no valid message."""
     message = _messages.decode(data)
     if isinstance(message, Propose) and len(message.observations) > 2 * NODES_MAX:
-        raise msgspec.ValidationError("more observations than nodes have boundaries")
+        raise msgspec.ValidationError("more observations than two per node")
     if isinstance(message, Observe) and len(message.values) > OBSERVED_MAX:
-        raise msgspec.ValidationError("more meters than a node may have")
+        raise msgspec.ValidationError("more meters than one node may read")
     return message
 
 
 def digest_of(values: list[Observed]) -> str:
-    """What a header says of its values."""
+    """Return the digest that a header carries for its values."""
     return sha256(encode(values)).hexdigest()
 
 
 def sign_observation(key: PrivateKey, header: ObservationHeader, values: list[Observed]) -> Observe:
-    """An observation as it is sent; the header's digest is put in here."""
+    """Sign an observation; this sets the digest in its header."""
     header = msgspec.structs.replace(header, digest=digest_of(values))
     return Observe(sign_compact(key, OBSERVATION_TYP, encode(header)), values)
 
 
 def read_header(token: str) -> tuple[str, ObservationHeader]:
-    """Who signed an observation, and its header; raises `TokenRefused`."""
+    """Return the signer of an observation and its header; raises `TokenRefused`."""
     compact = verify_compact(token, typ=OBSERVATION_TYP, bytes_max=TOKEN_BYTES_MAX)
     return compact.did, decode_payload(compact.payload, _headers)

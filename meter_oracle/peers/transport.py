@@ -1,8 +1,9 @@
 """Mutual TLS between nodes: length-prefixed JSON frames, one question and one answer at a time.
 
-Who a peer is, its certificate says: a name in the subject alternative names (URI), a node's DID or
-that of the ledger's side, vouched for by the authority in the file. Whoever shows no certificate
-of that authority, or a name that nobody expects, is cut off before a byte of it is read as a message.
+A peer's certificate says who it is: the one URI among its subject alternative names is a node's DID or
+the name of the ledger gateway. The authority in the settings must have issued the certificate. The
+server closes the connection of any other peer, and of a name that it does not expect, before it reads
+a message from it.
 """
 
 from __future__ import annotations
@@ -20,33 +21,33 @@ import msgspec
 from meter_oracle.peers.messages import Heard, Message, from_bytes, to_bytes
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # a report of 1,000 leaves has some 300 KB
-CONNECTIONS_MAX = 128  # 31 nodes, each three times, and strangers that are cut off
+CONNECTIONS_MAX = 128  # 31 nodes with three connections each, and strangers until they are cut off
 HANDSHAKE_S = 5.0
-IDLE_S = 3_600.0  # a peer that says nothing for so long opens a connection anew
+IDLE_S = 3_600.0  # a peer that is silent for longer opens a new connection when it needs one
 LENGTH_BYTES = 4
 
 log = logging.getLogger("meter_oracle.peers.transport")
 
 Handler = Callable[[str, Message], Awaitable[Message]]
-"""Answers a message of the peer of that name."""
+"""Answers a message from the peer of the given name."""
 
 
 class TlsFiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Paths of PEM files: own certificate, its key, the authority of all peers."""
+    """Paths of PEM files: the own certificate, its key, and the authority of all peers."""
 
     certificate: str
     key: str
     authority: str
 
     def under(self, folder: Path) -> TlsFiles:
-        """The same, with relative paths taken from `folder`."""
+        """Return the same files, with relative paths taken from `folder`."""
         return TlsFiles(
             *(str(folder / path) for path in (self.certificate, self.key, self.authority))
         )
 
 
 class PeerUnreachable(Exception):
-    """No answer of a peer: not there, too late, or not who it should be. May be asked again."""
+    """A peer gave no answer: it is away, too late, or another one. The caller may ask again."""
 
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(name, sentence)
@@ -55,12 +56,12 @@ class PeerUnreachable(Exception):
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.3 for who listens; a peer must show a certificate."""
+    """Return a TLS 1.3 context for a server that demands a certificate from its peers."""
     return _context(ssl.PROTOCOL_TLS_SERVER, files)
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.3 for who asks; names are compared by `PeerLink`, not host names."""
+    """Return a TLS 1.3 context for a client; `PeerLink` compares the peer's name."""
     context = _context(ssl.PROTOCOL_TLS_CLIENT, files)
     context.check_hostname = False  # the peer's name is in a URI, and is compared there
     context.verify_mode = ssl.CERT_REQUIRED
@@ -77,15 +78,15 @@ def _context(protocol: int, files: TlsFiles) -> ssl.SSLContext:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; raises `ValueError`."""
+    """Split `host:port`; raises `ValueError`."""
     host, separator, port = address.rpartition(":")
     if not separator or not host or not port.isdecimal() or int(port) > 65_535:
-        raise ValueError(f"{address!r} is no host:port")
+        raise ValueError(f"{address!r} is not host:port")
     return host.strip("[]"), int(port)
 
 
 class PeerServer:
-    """Listens for peers of given names and answers what they ask, each in its order."""
+    """Listens for peers of given names and answers each peer's messages in order."""
 
     def __init__(self, files: TlsFiles, names: Collection[str], handler: Handler) -> None:
         self._files = files
@@ -96,7 +97,7 @@ class PeerServer:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     async def start(self, host: str, port: int) -> int:
-        """Listen; the port is chosen by the system where it is 0. The port that it is."""
+        """Listen, and return the port; the system chooses one if `port` is 0."""
         self._server = await asyncio.start_server(
             self._serve,
             host,
@@ -107,7 +108,7 @@ class PeerServer:
         return self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
-        """Stop listening and cut every connection."""
+        """Stop listening and close every connection."""
         if self._server is not None:
             self._server.close()
         for writer in list(self._writers):
@@ -126,13 +127,13 @@ class PeerServer:
         name = peer_name(writer)
         try:
             if name not in self._names or len(self._writers) > CONNECTIONS_MAX:
-                log.warning("a peer that calls itself %r is cut off", name)
+                log.warning("connection of peer %r closed: not expected, or too many", name)
                 return
             await self._answer(name, reader, writer)
         except (OSError, EOFError, TimeoutError, msgspec.MsgspecError, FrameTooLong) as fault:
-            log.info("connection of %s ends: %s", name, fault)
+            log.info("connection of %s ended: %s", name, fault)
         except asyncio.CancelledError:
-            log.debug("connection of %s is cut, for we stop", name)
+            log.debug("connection of %s closed: the node stops", name)
         finally:
             self._writers.discard(writer)
             if task is not None:
@@ -153,7 +154,7 @@ class PeerServer:
 
 
 class PeerLink:
-    """Asks one peer, over one connection that is opened when it is needed."""
+    """Asks one peer, over one connection that it opens when it needs it."""
 
     def __init__(self, files: TlsFiles, name: str, address: str) -> None:
         self.name = name
@@ -163,7 +164,10 @@ class PeerLink:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, message: Message, *, timeout_s: float) -> Message:
-        """The peer's answer; raises `PeerUnreachable`. A connection that has died is opened anew."""
+        """Return the peer's answer, over a new connection if the old one is dead.
+
+        Raises `PeerUnreachable`.
+        """
         data = to_bytes(message)
         try:
             async with asyncio.timeout(timeout_s), self._one_at_a_time:
@@ -175,12 +179,12 @@ class PeerLink:
                         raise
                     return await self._ask(data)
         except TimeoutError:
-            raise PeerUnreachable(self.name, f"No answer within {timeout_s:g} s.") from None
+            raise PeerUnreachable(self.name, f"It did not answer within {timeout_s:g} s.") from None
         except (OSError, EOFError, FrameTooLong, msgspec.MsgspecError) as fault:
-            raise PeerUnreachable(self.name, f"It cannot be asked: {_words(fault)}.") from None
+            raise PeerUnreachable(self.name, f"It cannot be reached: {_words(fault)}.") from None
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         streams, self._streams = self._streams, None
         if streams is not None:
             await _close(streams[1])
@@ -191,7 +195,7 @@ class PeerLink:
             _write_frame(writer, data)
             await writer.drain()
             return from_bytes(await _read_answer(reader))
-        except BaseException:  # whatever is left in the stream answers no later question
+        except BaseException:  # what is left in the stream must not answer a later question
             if self._streams is not None:
                 self._streams[1].close()
                 self._streams = None
@@ -204,16 +208,16 @@ class PeerLink:
             )
             name = peer_name(self._streams[1])
             if name != self.name:
-                raise ConnectionError(f"at its address answers {name!r}")
+                raise ConnectionError(f"{name!r} answers at its address")
         return self._streams
 
 
 class FrameTooLong(Exception):
-    """A peer announces more than a frame may hold."""
+    """A peer announced more bytes than a frame may hold."""
 
 
 def peer_name(writer: asyncio.StreamWriter) -> str:
-    """The name in the certificate that the peer has shown; empty where there is not exactly one."""
+    """Return the name in the peer's certificate, or an empty text unless there is exactly one."""
     certificate = cast("dict[str, Any] | None", writer.get_extra_info("peercert")) or {}
     entries = cast("tuple[tuple[str, str], ...]", certificate.get("subjectAltName", ()))
     names = [value for kind, value in entries if kind == "URI"]
@@ -221,13 +225,13 @@ def peer_name(writer: asyncio.StreamWriter) -> str:
 
 
 def unreachable(heard: Message, name: str) -> PeerUnreachable:
-    """What an answer of the wrong kind amounts to."""
+    """Return the error for an answer of the wrong kind."""
     said = f"{heard.code}: {heard.sentence}" if isinstance(heard, Heard) else type(heard).__name__
     return PeerUnreachable(name, f"It answered with {said}.")
 
 
 async def _read_frame(reader: asyncio.StreamReader) -> bytes | None:
-    """The next frame, None when the peer has closed between two."""
+    """Read the next frame; None if the peer closed the connection between two frames."""
     try:
         head = await reader.readexactly(LENGTH_BYTES)
     except asyncio.IncompleteReadError as short:
@@ -243,7 +247,7 @@ async def _read_frame(reader: asyncio.StreamReader) -> bytes | None:
 async def _read_answer(reader: asyncio.StreamReader) -> bytes:
     answer = await _read_frame(reader)
     if answer is None:
-        raise EOFError("the peer has closed the connection")
+        raise EOFError("the peer closed the connection")
     return answer
 
 

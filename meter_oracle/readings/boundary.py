@@ -1,14 +1,14 @@
 """A meter's register at the boundary of a slot, from one look before it and one after it.
 
-Registers never run back and never faster than the meter is certified for. So between two looks
-the register at the boundary b lies in
+A register never runs back, and never rises faster than the meter is certified for. So between two
+looks the register at the boundary b lies in
 
     [max(r0, r1 - P (t1 - b)), min(r1, r0 + P (b - t0))]
 
-widened by the resolution and by what each look's own time is uncertain. The value is the linear
-interpolation of the two, held to that interval; the interval's width says what it is worth. A
-meter that answers late is as good as any other while it has used little, and worth nothing after
-it has used much: no time limit says so, the width does.
+widened by the resolution and by the uncertainty of each look's time. The value is the linear
+interpolation of the two looks, held to that interval. The width of the interval says how precise the
+value is: after a late answer it is still narrow if little was used, and useless if much was. So no
+time limit is needed for late answers.
 
 All times here are market time in nanoseconds, energies Wh, powers W.
 """
@@ -21,7 +21,7 @@ WATT_NS_PER_WH = 3_600 * 1_000_000_000
 
 
 class Look(NamedTuple):
-    """One look at a meter's two registers; `uncertainty_ns` to either side of `at_ns`."""
+    """A reading that is believed; its time is `at_ns`, give or take `uncertainty_ns`."""
 
     at_ns: int
     uncertainty_ns: int
@@ -31,7 +31,7 @@ class Look(NamedTuple):
 
 
 class AtBoundary(NamedTuple):
-    """Both registers at a boundary, and how far each may be off."""
+    """Both registers at a boundary, and how far each may be off (Wh)."""
 
     import_wh: int
     export_wh: int
@@ -41,16 +41,16 @@ class AtBoundary(NamedTuple):
 
 
 def most_wh(power_w: int, span_ns: int) -> int:
-    """The most energy that `power_w` makes of a span, rounded up to whole Wh."""
+    """Return the energy of `power_w` over a span, rounded up to whole Wh."""
     return -(-power_w * max(0, span_ns) // WATT_NS_PER_WH)
 
 
 def at_boundary(
     before: Look, after: Look, boundary_ns: int, *, import_w: int, export_w: int
 ) -> AtBoundary:
-    """The registers at `boundary_ns`, between two looks in order; neither may run back.
+    """Return the registers at `boundary_ns`, between two looks in order; neither may run back.
 
-    Raises `ValueError` for looks that do not enclose the boundary.
+    Raises `ValueError` if the looks do not enclose the boundary.
     """
     if not before.at_ns <= boundary_ns <= after.at_ns:
         raise ValueError("the looks do not enclose the boundary")
@@ -67,13 +67,13 @@ def at_boundary(
 def _register(
     before: Look, after: Look, boundary_ns: int, *, ends_wh: tuple[int, int], power_w: int
 ) -> tuple[int, int]:
-    """One register at the boundary and how far it may be off, resolution left aside."""
+    """Return one register at the boundary and how far it may be off, without the resolution."""
     low_wh, high_wh = ends_wh
     early_ns = boundary_ns - before.at_ns + before.uncertainty_ns
     late_ns = after.at_ns + after.uncertainty_ns - boundary_ns
     floor_wh = max(low_wh, high_wh - most_wh(power_w, late_ns))
     ceiling_wh = min(high_wh, low_wh + most_wh(power_w, early_ns))
-    if floor_wh > ceiling_wh:  # faster than the meter is certified for: validation says so
+    if floor_wh > ceiling_wh:  # rose faster than the meter is certified for
         floor_wh, ceiling_wh = low_wh, high_wh
     span_ns = after.at_ns - before.at_ns
     share_ns = boundary_ns - before.at_ns
@@ -85,7 +85,7 @@ def _register(
 
 
 class Bracket:
-    """The looks at one meter that enclose one boundary most closely."""
+    """The looks at one meter that enclose a boundary most closely."""
 
     __slots__ = ("_boundary_ns", "after", "before")
 
@@ -95,7 +95,7 @@ class Bracket:
         self.after: Look | None = None
 
     def add(self, look: Look) -> None:
-        """Keep a look if it is nearer to the boundary than the one there is on its side."""
+        """Keep a look if it is nearer to the boundary than the one kept on that side."""
         if look.at_ns <= self._boundary_ns and (
             self.before is None or look.at_ns >= self.before.at_ns
         ):
@@ -107,5 +107,5 @@ class Bracket:
 
     @property
     def is_closed(self) -> bool:
-        """Whether there is a look on either side."""
+        """Return whether there is a look on either side."""
         return self.before is not None and self.after is not None

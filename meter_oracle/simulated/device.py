@@ -1,9 +1,9 @@
-"""One simulated device: its registers as SunSpec lays them out, and the faults it was ordered.
+"""One simulated device: its registers in SunSpec's layout, and the faults that it was ordered to show.
 
-A home with an inverter has models 1, 701, 123 and 704; another has 1 and 203. Only the energy registers
-are alive: power, voltage and current are "not implemented", because nobody asks for them here. A
-limit is kept until it reverts, and read back; the energy curve comes from outside and does not
-follow it.
+The meter of a home with an inverter has models 1, 701, 123 and 704; any other has 1 and 203. Only the
+energy registers are alive; power, voltage and current are "not implemented", because nothing reads them
+here. The device keeps a limit until it reverts, and the limit can be read back. The energy curve comes
+from outside and does not follow the limit.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pymodbus.constants import ExcCodes
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 BASE = 40_000
-SLOW_S = 1.5  # longer than a driver takes for punctual, shorter than it waits
+SLOW_S = 1.5  # later than a driver accepts, earlier than it gives up
 SPIKE_WH = 1_000_000
 CLOCK_OFF_NS = 90_000_000_000
-WRONG_SCALE = 3  # kWh where Wh were counted
+WRONG_SCALE = 3  # kWh instead of Wh
 ROLLOVER_LEFT_WH = 20
 ACC32_ROLLS_AT = 1 << 32
 UINT64_ROLLS_AT = 1 << 64
@@ -33,7 +33,7 @@ _READS = {3, 4}
 
 
 class FaultKind(StrEnum):
-    """What a simulated meter can be ordered to do wrong."""
+    """The faults that a simulated meter can be ordered to show."""
 
     SILENT = "silent"
     SLOW = "slow"
@@ -49,7 +49,7 @@ class FaultKind(StrEnum):
 
 
 class SimulatedMeter(msgspec.Struct, frozen=True, kw_only=True):
-    """A meter to simulate; `inverter_w` is the rated power of its inverter, 0 for none."""
+    """A meter to simulate; `inverter_w` is the rated power of its inverter, 0 if it has none."""
 
     meter: str
     serial: str
@@ -57,11 +57,11 @@ class SimulatedMeter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FaultRefused(Exception):
-    """An order that cannot be carried out; the sentence says why."""
+    """An order cannot be carried out; the sentence says why."""
 
 
 class _Energy(NamedTuple):
-    """Where the energy registers lie, how wide they are, where their scale is."""
+    """Where the energy registers are, how wide they are, and where their scale is."""
 
     import_at: int
     export_at: int
@@ -70,7 +70,7 @@ class _Energy(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """Where a model keeps its limit: enable and the reversion time with its registers."""
+    """Where a model keeps its limit: the register that enables it, and those of the reversion time."""
 
     enable_at: int
     revert_at: int
@@ -78,7 +78,10 @@ class _Limit(NamedTuple):
 
 
 class Device:
-    """A device under its unit id. `show` gives import and export in Wh now, plus nanoseconds."""
+    """A device under its unit id.
+
+    `show` returns import and export in Wh as they are in so many nanoseconds from now.
+    """
 
     def __init__(
         self, about: SimulatedMeter, unit: int, show: Callable[[int], tuple[int, int]]
@@ -93,16 +96,16 @@ class Device:
         self._image, self._serial_at, self._energy, self._limits = _image(about)
 
     def simulated(self) -> SimDevice:
-        """The device as pymodbus serves it."""
+        """Return the device for pymodbus to serve."""
         data = SimData(BASE, values=list(self._image), datatype=DataType.REGISTERS)
         return SimDevice(id=self.unit, simdata=[data], action=self.act)
 
     def order(self, fault: FaultKind | None) -> None:
         """Begin a fault, or end it with None.
 
-        A rollover shows the counter `ROLLOVER_LEFT_WH` before its end from now on, and stays when
-        the fault ends: order it before the first reading. Raises `FaultRefused` for one on an
-        inverter, whose counter of 64 bits never rolls over.
+        A rollover puts the counter `ROLLOVER_LEFT_WH` before its end; it keeps counting from there when
+        the fault ends: order it before the first reading. Raises `FaultRefused` for a rollover of an
+        inverter, whose counter has 64 bits.
         """
         if fault is FaultKind.ROLLOVER:
             if self._energy.registers != 2:
@@ -113,7 +116,7 @@ class Device:
         self.fault = fault
 
     def sent(self, packet: bytes) -> bytes:
-        """What of an answer reaches the wire."""
+        """Return the bytes of an answer that are really sent."""
         if self.fault is FaultKind.SILENT:
             return b""
         if self.fault is FaultKind.GARBLED:
@@ -129,7 +132,7 @@ class Device:
         registers: list[int],
         written: Sequence[int] | Sequence[bool] | None,
     ) -> ExcCodes | None:
-        """Called by pymodbus before it reads or writes: bring the registers up to date."""
+        """Bring the registers up to date; pymodbus calls this before it reads or writes."""
         if self.fault is FaultKind.EXCEPTION:
             return ExcCodes.DEVICE_FAILURE
         if self.fault is FaultKind.SLOW:
@@ -170,7 +173,7 @@ class Device:
         return imported + self._ahead_wh, exported
 
     def _note_limit(self, address: int, written: list[int]) -> ExcCodes | None:
-        """Take a write that lies within the limit's registers; note when it reverts."""
+        """Accept a write to the registers of a limit, and note when the limit reverts."""
         loop_s = asyncio.get_running_loop().time()
         first = address - BASE
         for limit, (begin, end) in self._limits.items():
@@ -196,7 +199,7 @@ class Device:
 def _image(
     about: SimulatedMeter,
 ) -> tuple[list[int], int, _Energy, dict[_Limit, tuple[int, int]]]:
-    """The registers from `BASE` on: marker, models, end; and where what is alive lies."""
+    """Build the registers from `BASE` on (marker, models, end), and say which of them are alive."""
     registers = list(struct.unpack(">2H", b"SunS"))
     limits: dict[_Limit, tuple[int, int]] = {}
     common = _model(registers, 1, _COMMON_LENGTH)

@@ -1,8 +1,8 @@
 """A fleet of simulated meters: hundreds of devices on real Modbus/TCP in one process.
 
-Registers are a function of market time, so the fleet keeps no state: started again, or given another
-clock, it shows what it would have shown. Devices share ports as they do behind gateways, or each
-has its own.
+Registers are a function of market time, so the fleet keeps no state: after a restart, or with another
+clock, it shows the registers that belong to the time. Devices share ports as they do behind gateways, or
+have a port each.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ UNITS_MAX = 247  # unit ids that Modbus gives to devices
 METERS_MAX = 5_000
 _UNIT_AT = 6  # byte of a frame
 PORT_MAX = 65_535
-SERIAL_AGAIN_S = 10.0  # an exchange is to be seen within a demonstration's slot
+SERIAL_AGAIN_S = 10.0  # so that an exchange is noticed within a demonstration's slot
 
 __all__ = ["FaultKind", "FaultRefused", "Fleet", "FleetRefused", "MarketClock", "RegisterCurve"]
 __all__ += ["SimulatedMeter"]
 
 
 class FleetRefused(Exception):
-    """A fleet that cannot be started; the sentence says why."""
+    """A fleet cannot be started; the sentence says why."""
 
 
 class Fleet:
-    """Meters that are served between `start` and `close`."""
+    """Serves meters between `start` and `close`."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Fleet:
     async def start(
         self, *, host: str = "127.0.0.1", port: int = 0, units_per_port: int = 1
     ) -> None:
-        """Listen from `port` on, one port after another; 0 takes free ports.
+        """Listen from `port` on, one port after another; 0 takes any free ports.
 
         Raises `FleetRefused` for a port that is taken, with nothing left listening.
         """
@@ -116,30 +116,30 @@ class Fleet:
 
     @property
     def clock(self) -> MarketClock:
-        """The clock in force."""
+        """Return the clock in use."""
         return self._clock
 
     def sources(self) -> list[ModbusSource]:
-        """Where each meter is read, in the order given."""
+        """Return where each meter is read, in the order of the meters."""
         return list(self._sources)
 
     def anchor(self, clock: MarketClock) -> None:
-        """Go by another clock from now on; meters are not told, their registers just follow."""
+        """Use another clock from now on; the registers follow it at once."""
         self._clock = clock
 
     def order(self, meter: str, fault: FaultKind | None) -> None:
-        """Let `meter` begin a fault, or end it with None; raises `FaultRefused`."""
+        """Begin a fault of `meter`, or end it with None; raises `FaultRefused`."""
         device = self._devices.get(meter)
         if device is None:
-            raise FaultRefused(f"there is no meter {meter!r}.")
+            raise FaultRefused(f"There is no meter {meter!r}.")
         device.order(fault)
 
     def faults(self) -> Mapping[str, FaultKind]:
-        """The faults in force, by meter."""
+        """Return the faults in force, by meter."""
         return {name: each.fault for name, each in self._devices.items() if each.fault is not None}
 
     async def close(self) -> None:
-        """Stop listening and drop all connections."""
+        """Stop listening and close all connections."""
         for server in self._servers:
             await server.shutdown()
         self._servers.clear()

@@ -1,4 +1,4 @@
-"""Market time for meters that run faster than the world, and the registers they show at it."""
+"""Market time for meters that run faster than real time, and the registers they show then."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ class MarketClock(msgspec.Struct, frozen=True):
     rate: int
 
     def market_ns(self, real_ns: int) -> int:
-        """Market time at real time `real_ns`."""
+        """Return market time at the real time `real_ns`."""
         return self.market_anchor_ns + max(0, real_ns - self.real_anchor_ns) * self.rate
 
     def real_ns(self, market_ns: int) -> int:
-        """The first real time at which it is `market_ns`, rounded up."""
+        """Return the first real time at which market time is `market_ns`, rounded up."""
         return self.real_anchor_ns - (self.market_anchor_ns - market_ns) // self.rate
 
 
 class RegisterCurve(Protocol):
-    """What meters have counted by a market time."""
+    """The registers of meters over market time."""
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export in whole Wh at `market_ns`; both never fall as time goes on."""
+        """Return import and export in whole Wh at `market_ns`; neither falls over time."""
         ...

@@ -1,6 +1,6 @@
-"""Orders to a fleet in another process: JSON lines in, one JSON line back for each.
+"""Orders to a fleet from another process: JSON lines, each answered with one JSON line.
 
-`{"order": "fault", "meter": "meter-00001", "fault": "silent"}` begins a fault, without `fault` it ends.
+`{"order": "fault", "meter": "meter-00001", "fault": "silent"}` begins a fault; without `fault` it ends.
 `{"order": "anchor", "clock": {"real_anchor_ns": 0, "market_anchor_ns": 0, "rate": 90}}` sets the clock.
 """
 
@@ -30,13 +30,13 @@ class FaultOrder(
 class AnchorOrder(
     msgspec.Struct, frozen=True, tag="anchor", tag_field="order", forbid_unknown_fields=True
 ):
-    """Go by another clock."""
+    """Use another clock."""
 
     clock: MarketClock
 
 
 class Obeyed(msgspec.Struct, frozen=True):
-    """The answer to an order; `sentence` says why it was not carried out, and is empty if it was."""
+    """The answer to an order; `sentence` is empty, or says why the order was not carried out."""
 
     ok: bool
     sentence: str = ""
@@ -46,7 +46,7 @@ _DECODER = msgspec.json.Decoder(FaultOrder | AnchorOrder)
 
 
 def obey(fleet: Fleet, line: bytes) -> Obeyed:
-    """Carry out the order in `line`; never raises for what is in it."""
+    """Carry out the order in `line`; an invalid line gives an answer and no exception."""
     try:
         order = _DECODER.decode(line)
         if isinstance(order, AnchorOrder):
@@ -61,9 +61,9 @@ def obey(fleet: Fleet, line: bytes) -> Obeyed:
 async def obey_all(
     fleet: Fleet, reader: asyncio.StreamReader, answer: Callable[[bytes], None]
 ) -> None:
-    """Carry out orders until `reader` ends; a line longer than its limit ends it too.
+    """Carry out orders until `reader` ends, or a line is longer than its limit.
 
-    `answer` is given a line for each order.
+    `answer` receives a line for each order.
     """
     while True:
         try:

@@ -12,7 +12,7 @@ from commonwatt.deploy.market_compose import (
     API,
     DATABASE,
     DEMONSTRATION,
-    LEDGER_SIDE,
+    LEDGER_GATEWAY,
     MEMBERS,
     METERS,
     ORACLES,
@@ -27,7 +27,7 @@ CONSORTIUM = read_consortium()
 PLAN: dict[str, Any] = msgspec.yaml.decode(compose_file(CONSORTIUM))
 SERVICES: dict[str, dict[str, Any]] = PLAN["services"]
 NODES = [node.name for node in CONSORTIUM.nodes()]
-AROUND = [DATABASE, API, LEDGER_SIDE, *ORACLES, METERS, MEMBERS]
+AROUND = [DATABASE, API, LEDGER_GATEWAY, *ORACLES, METERS, MEMBERS]
 
 
 def on_network(network: str) -> set[str]:
@@ -69,7 +69,7 @@ def test_database_is_reached_by_the_api_alone() -> None:
 
 
 def test_oracle_nodes_reach_the_ledger_through_its_side_alone() -> None:
-    assert on_network("oracle") == {LEDGER_SIDE, *ORACLES}
+    assert on_network("oracle") == {LEDGER_GATEWAY, *ORACLES}
     assert on_network("field") == {METERS, *ORACLES}
     assert not on_network("consortium") & set(ORACLES)
 
@@ -77,7 +77,7 @@ def test_oracle_nodes_reach_the_ledger_through_its_side_alone() -> None:
 def test_ledger_s_side_reaches_the_api_and_oracle_nodes_do_not() -> None:
     api = set(SERVICES[API]["networks"])
 
-    assert api & set(SERVICES[LEDGER_SIDE]["networks"])
+    assert api & set(SERVICES[LEDGER_GATEWAY]["networks"])
     assert not any(api & set(SERVICES[name]["networks"]) for name in ORACLES)
 
 

@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
 from api.settings import load_settings
-from commonwatt.deploy.market_compose import API, DATABASE, LEDGER_SIDE, MEMBERS, METERS, ORACLES
+from commonwatt.deploy.market_compose import API, DATABASE, LEDGER_GATEWAY, MEMBERS, METERS, ORACLES
 from commonwatt.deploy.market_material import make_market_material, market_root
 from commonwatt.deploy.staged_market import StagedMarket, read_staged_market, stage_market
 from commonwatt.wiring.api_service import read_market
-from commonwatt.wiring.ledger_gateway import read_ledger_side
+from commonwatt.wiring.ledger_gateway import read_ledger_gateway
 from identity.did import did_key
 from ledger_network.fabric.binaries.install import install
 from ledger_network.fabric.consortium.definition import read_consortium
@@ -56,7 +56,7 @@ def test_each_service_has_a_folder_that_it_can_read_and_nobody_write(material: M
     root = market_root(material)
 
     assert {each.name for each in root.iterdir()} == {
-        API, DATABASE, LEDGER_SIDE, *ORACLES, METERS, MEMBERS
+        API, DATABASE, LEDGER_GATEWAY, *ORACLES, METERS, MEMBERS
     }  # fmt: skip
     for path in root.rglob("*"):
         assert path.stat().st_mode & 0o004
@@ -86,17 +86,17 @@ def test_certificate_of_a_node_names_its_did(material: Material) -> None:
 
 
 def test_ledger_s_side_answers_the_nodes_and_no_other(material: Material) -> None:
-    side = read_ledger_side(market_root(material) / LEDGER_SIDE / "ledger-side.yaml")
+    gateway = read_ledger_gateway(market_root(material) / LEDGER_GATEWAY / "ledger-gateway.yaml")
 
-    assert side.nodes == MARKET.cast().oracle.nodes
-    assert Path(side.profile).is_file()
+    assert gateway.nodes == MARKET.cast().oracle.nodes
+    assert Path(gateway.profile).is_file()
 
 
 def test_ledger_s_side_is_told_where_the_api_listens(material: Material) -> None:
     root = market_root(material)
-    side = read_ledger_side(root / LEDGER_SIDE / "ledger-side.yaml")
+    gateway = read_ledger_gateway(root / LEDGER_GATEWAY / "ledger-gateway.yaml")
 
-    assert side.api == f"http://{API}:{load_settings(root / API / 'api.toml').port}"
+    assert gateway.api == f"http://{API}:{load_settings(root / API / 'api.toml').port}"
 
 
 def test_api_takes_its_settings_and_logs_into_the_database_as_it_was_made(
@@ -120,7 +120,7 @@ def test_no_two_services_but_the_demonstration_s_hold_the_same_private_key(
     material: Material,
 ) -> None:
     """`members` acts for everybody, so it holds what others hold."""
-    folders = [market_root(material) / name for name in (API, LEDGER_SIDE, *ORACLES)]
+    folders = [market_root(material) / name for name in (API, LEDGER_GATEWAY, *ORACLES)]
     held = [private_keys(folder) for folder in folders]
 
     assert all(held)
@@ -136,7 +136,7 @@ def test_api_and_ledger_s_side_hold_no_administrator_s_key(material: Material) -
 
     assert len(administrators) == len(members)
     assert administrators <= private_keys(market_root(material) / MEMBERS)
-    for name in (API, LEDGER_SIDE, *ORACLES):
+    for name in (API, LEDGER_GATEWAY, *ORACLES):
         assert not administrators & private_keys(market_root(material) / name)
 
 

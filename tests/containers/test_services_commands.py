@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from commonwatt.commands import demonstration as demonstration_command
 from commonwatt.deploy.staged_market import stage_market
-from commonwatt.wiring.ledger_gateway import ledger_side
+from commonwatt.wiring.ledger_gateway import ledger_gateway
 from commonwatt.wiring.network_readiness import await_network
 
 app = typer.Typer()
 app.command("await")(await_network)
-app.command("ledger-side")(ledger_side)
+app.command("ledger-gateway")(ledger_gateway)
 app.add_typer(demonstration_command.app, name="demonstration")
 runner = CliRunner()
 NOW_S = 1_790_000_000
@@ -49,7 +49,7 @@ def test_address_that_is_none_is_refused(tmp_path: Path) -> None:
 
     said = refusal("await", "--profile", profile, "--listening", "database", "--", "true")
 
-    assert "'database' is no host:port" in said
+    assert "'database' is not host:port" in said
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_ledger_s_side_refuses_settings_that_it_cannot_take(
     }
     file = tmp_path / "side.yaml"
     file.write_bytes(msgspec.yaml.encode(good))
-    assert str(tmp_path / "profile.json") in refusal("ledger-side", "--config", str(file))
+    assert str(tmp_path / "profile.json") in refusal("ledger-gateway", "--config", str(file))
 
     file.write_bytes(msgspec.yaml.encode(good | {field: value}))
 
-    assert str(file) in refusal("ledger-side", "--config", str(file))
+    assert str(file) in refusal("ledger-gateway", "--config", str(file))
 
 
 @pytest.mark.parametrize("part", ["meters", "members"])

@@ -56,7 +56,8 @@ from chaincode.slots.gate import (
 )
 from identity.did import did_key
 from ledger_network.port import Member, Receipt
-from meter_oracle.agreement.report import SignedReport, make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
+from meter_oracle.peers.ledger_gateway import SignedReport
 from tests.contract.cast import (
     AREA,
     DEPOSIT_NANO,

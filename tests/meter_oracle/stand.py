@@ -28,12 +28,13 @@ from commonwatt.demonstration.simulation import START_S
 from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
-from meter_oracle.drivers.driver import Instruction, MeterFault, RegisterRead
+from meter_oracle.drivers.driver import Instruction, RegisterRead
+from meter_oracle.faults import MeterFault
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.node.assembly import Seat, run_nodes
-from meter_oracle.node.polling import MeterWatch
+from meter_oracle.node.assembly import NodeSetup, run_nodes
+from meter_oracle.node.polling import PolledMeter
 from meter_oracle.peers.certificates import make_certificates
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSide, LedgerView, Submitter
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGateway, LedgerView, Submitter
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.schedule import NS_PER_S, Now, Timekeeper
 from meter_oracle.settings import MarketSettings, TimingSettings
@@ -122,7 +123,7 @@ class Stand:
         self.ledger = ledger
         self.cast = cast
         self.tls = tls
-        self.side = LedgerSide(ledger, AREA, Member(ORACLE))
+        self.gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
         self.market = MarketSettings(
             area=AREA, channel=CHANNEL, contract=Contract.name, slot_s=SLOT_S,
             nodes=cast.oracle.nodes, faulty_max=cast.oracle.faulty_max,
@@ -156,7 +157,7 @@ class Stand:
         async with asyncio.timeout(DEADLINE_S):
             async for happened in self.ledger.events():
                 if any(event.name == "readings_recorded" for event in happened.events):
-                    leaves = {leaf.meter: leaf for leaf in await self.side.readings(slot)}
+                    leaves = {leaf.meter: leaf for leaf in await self.gateway.readings(slot)}
                     if len(leaves) >= count:
                         return leaves
         raise AssertionError("the ledger's events end")
@@ -175,37 +176,37 @@ class Stand:
                             return report.slot
         raise AssertionError("the ledger's events end")
 
-    def opens(self, number: int) -> Callable[[Timekeeper], Sequence[MeterWatch]]:
-        def open_all(keeper: Timekeeper) -> Sequence[MeterWatch]:
+    def opens(self, number: int) -> Callable[[Timekeeper], Sequence[PolledMeter]]:
+        def open_all(keeper: Timekeeper) -> Sequence[PolledMeter]:
             self.meters[number] = {
                 home.meter: CurveMeter(home.meter, keeper, 700 + 10 * place, 0)
                 for place, home in enumerate(self.cast.homes)
             }
-            return [MeterWatch(meter, driver) for meter, driver in self.meters[number].items()]
+            return [PolledMeter(meter, driver) for meter, driver in self.meters[number].items()]
 
         return open_all
 
-    def seat(
+    def setup(
         self,
         number: int,
         *,
         now: Now = time.time_ns,
         submitter: Submitter | None = None,
         view: LedgerView | None = None,
-    ) -> Seat:
-        """The seat of a node by its number."""
-        return Seat(
+    ) -> NodeSetup:
+        """The setup of a node by its number."""
+        return NodeSetup(
             key=self.cast.oracle_keys[number],
             tls=self.tls[self.market.nodes[number]],
             meters=self.opens(number),
-            submitter=submitter or self.side,
-            view=view or self.side,
+            submitter=submitter or self.gateway,
+            view=view or self.gateway,
             now=now,
         )
 
-    def seats(self, *numbers: int) -> list[Seat]:
-        """Honest seats."""
-        return [self.seat(number) for number in numbers]
+    def setups(self, *numbers: int) -> list[NodeSetup]:
+        """Honest setups."""
+        return [self.setup(number) for number in numbers]
 
     def states(self, node: int) -> set[str]:
         """What was said of a node by any."""
@@ -229,7 +230,7 @@ class Stand:
 
     @asynccontextmanager
     async def running(
-        self, seats: Sequence[Seat], elsewhere: Mapping[str, str] | None = None
+        self, setups: Sequence[NodeSetup], elsewhere: Mapping[str, str] | None = None
     ) -> AsyncGenerator[None]:
         up = asyncio.Event()
 
@@ -242,7 +243,7 @@ class Stand:
             run_nodes(
                 self.market,
                 TIMING,
-                seats,
+                setups,
                 rule=self.clock,
                 health=self.health,
                 elsewhere=elsewhere,

@@ -1,8 +1,8 @@
-"""What speaks Modbus in a range of addresses: SunSpec devices with their models and serial numbers.
+"""Finds what speaks Modbus in a range of addresses: SunSpec devices, their models and serial numbers.
 
-A place is asked for the SunSpec marker and nothing else is read unless it answers. A unit behind a
-gateway that nobody answers for is passed over; one that answers and has no marker is listed as
-plain Modbus, because a register map may fit it.
+Each place is asked for the SunSpec marker; nothing else is read unless the marker is there. A unit behind
+a gateway that does not answer is left out. A unit that answers without a marker is listed as plain
+Modbus, because a register map may fit it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 
 from meter_oracle.drivers.modbus.link import ExceptionAnswer, ModbusLink
 from meter_oracle.drivers.modbus.sunspec import NotSunSpec, discover
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
 PLACES_MAX = 16_384
 AT_ONCE = 64
@@ -23,7 +23,7 @@ _NO_SUCH = {1, 2, 3}  # exceptions of a device that is there and lacks the regis
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A device; `energy_map` names the map that it can be read with, empty for none."""
+    """A device; `energy_map` names the map with which it can be read, empty if there is none."""
 
     host: str
     port: int
@@ -38,33 +38,33 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScanRefused(Exception):
-    """A range that is not scanned; the sentence says why."""
+    """A range cannot be scanned; the sentence says why."""
 
 
 def hosts_of(text: str) -> list[str]:
-    """A host by name or address, or every host of a network such as 192.0.2.0/28."""
+    """Return a host given by name or address, or every host of a network such as 192.0.2.0/28."""
     if "/" not in text:
         return [text]
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError as error:
-        raise ScanRefused(f"{text} is no network: {error}.") from error
+        raise ScanRefused(f"{text} is not a network: {error}.") from error
     if network.num_addresses > PLACES_MAX:
         raise ScanRefused(f"{text} has {network.num_addresses} addresses, at most {PLACES_MAX}.")
     return [str(address) for address in network.hosts()]
 
 
 def numbers_of(text: str, *, lowest: int, highest: int) -> list[int]:
-    """Numbers and ranges parted by commas: `502,15020-15029`."""
+    """Return the numbers of a list with ranges, such as `502,15020-15029`."""
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         try:
             begin, end = int(first), int(last or first)
         except ValueError as error:
-            raise ScanRefused(f"{part!r} is no number and no range such as 1-9.") from error
+            raise ScanRefused(f"{part!r} is neither a number nor a range such as 1-9.") from error
         if not lowest <= begin <= end <= highest:
-            raise ScanRefused(f"{part} is no range from {lowest} to {highest}.")
+            raise ScanRefused(f"{part} is not a range from {lowest} to {highest}.")
         found += range(begin, end + 1)
     return found
 
@@ -72,7 +72,10 @@ def numbers_of(text: str, *, lowest: int, highest: int) -> list[int]:
 async def scan(
     hosts: Sequence[str], ports: Sequence[int], units: Sequence[int], *, wait_s: float
 ) -> list[Found]:
-    """Every device that answers within `wait_s`, in the order asked. Raises `ScanRefused`."""
+    """Return every device that answers within `wait_s`, in the order of the places.
+
+    Raises `ScanRefused` if there are too many places.
+    """
     places = len(hosts) * len(ports) * len(units)
     if places > PLACES_MAX:
         raise ScanRefused(f"{places} places are too many at once, at most {PLACES_MAX}.")

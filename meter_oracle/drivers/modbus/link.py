@@ -1,12 +1,12 @@
-"""Modbus/TCP from the asking side: one connection, one request at a time, every answer checked.
+"""A Modbus/TCP client: one connection, one request at a time, every answer checked.
 
-After the Modbus messaging guide V1.0b: a header of transaction, protocol 0, length and unit, then
-function and data. An answer belongs to its request by transaction, unit and function, and its
-length is the one that was asked for; anything else is `METER_GARBLED` and ends the connection, so
-that an answer to an old question can never pass for a new one. Also after silence.
+It follows the Modbus messaging guide V1.0b: a header of transaction, protocol 0, length and unit, then
+function and data. An answer must match its request in transaction, unit, function and length. Any other
+answer is METER_GARBLED and ends the connection, so that the answer to an old request never passes for
+the answer to a new one. A deadline that passes ends the connection for the same reason.
 
-A connection that fails is tried again after a pause that doubles; asked before that, the link says
-so at once. Left out: serial framing over TCP, and broadcasts.
+After a failure the link waits before it connects again, each time twice as long; a request during the
+pause fails at once. Serial framing over TCP and broadcasts are not supported.
 """
 
 from __future__ import annotations
@@ -17,10 +17,9 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
-READ_HOLDING, READ_INPUT, WRITE_MANY = 3, 4, 16
-REGISTERS_READ_MAX, REGISTERS_WRITE_MAX = 125, 123  # a frame holds 253 bytes of function and data
+READ_HOLDING, WRITE_MANY = 3, 16
 FRAME_BYTES_MAX = 260
 PAUSE_MIN_S, PAUSE_MAX_S = 0.2, 10.0
 
@@ -44,7 +43,7 @@ _EXCEPTION_BIT = 0x80
 
 
 class Answered(NamedTuple):
-    """The data of an answer, and the device's exception, 0 for none."""
+    """The data of an answer, and the device's exception, 0 if there is none."""
 
     data: bytes
     exception: int
@@ -55,12 +54,14 @@ class ExceptionAnswer(MeterFault):
 
     def __init__(self, where: str, exception: int) -> None:
         meaning = _EXCEPTIONS.get(exception, "it does not say why")
-        super().__init__("METER_EXCEPTION", f"{where} refuses: {meaning} (exception {exception}).")
+        super().__init__(
+            "METER_EXCEPTION", f"{where} refused the request: {meaning} (exception {exception})."
+        )
         self.exception = exception
 
 
 class _Wire(asyncio.Protocol):
-    """The bytes of one connection; at most one answer is awaited."""
+    """The bytes of one connection; it waits for one answer at most."""
 
     def __init__(self, where: str) -> None:
         self.transport: asyncio.Transport | None = None
@@ -80,7 +81,7 @@ class _Wire(asyncio.Protocol):
     def ask(
         self, frame: bytes, transaction: int, unit: int, function: int
     ) -> asyncio.Future[Answered]:
-        """Send a frame; the future ends with its answer, or with why there can be none."""
+        """Send a frame; the future holds its answer, or the error if none can come."""
         if self.transport is None:
             raise ConnectionResetError("the connection was closed")
         self._expected = (transaction, unit, function)
@@ -100,7 +101,7 @@ class _Wire(asyncio.Protocol):
         elif len(buffer) < end:
             self._buffer = buffer
         elif len(buffer) > end or self._waiter is None or self._waiter.done():
-            self._fail(garbled(self._where, "more than was asked for"))
+            self._fail(garbled(self._where, "more than the request asked for"))
         else:
             self._buffer = b""
             self._answer(transaction, unit, buffer)
@@ -109,7 +110,7 @@ class _Wire(asyncio.Protocol):
         function = frame[_HEADER_BYTES]
         asked = (transaction, unit, function & ~_EXCEPTION_BIT)
         if asked != self._expected:
-            self._fail(garbled(self._where, f"the answer to another question, {frame[:8].hex()}"))
+            self._fail(garbled(self._where, f"the answer to another request, {frame[:8].hex()}"))
         elif self._waiter is not None:
             data = frame[_HEADER_BYTES + 1 :]
             exception = data[0] if function & _EXCEPTION_BIT else 0
@@ -125,14 +126,15 @@ class _Wire(asyncio.Protocol):
 
 
 def garbled(where: str, what: str) -> MeterFault:
-    """The fault of an answer that is none."""
+    """Return the fault for an answer that breaks the protocol."""
     return MeterFault("METER_GARBLED", f"{where} answered with {what}.")
 
 
 class ModbusLink:
-    """A connection to one device, opened when it is needed.
+    """A connection to one device.
 
-    Calls must not overlap; deadlines are the caller's. `where` names the device in sentences.
+    The caller connects, keeps deadlines, and makes one call at a time. `where` names the device in
+    sentences.
     """
 
     def __init__(
@@ -147,17 +149,18 @@ class ModbusLink:
 
     @property
     def connected(self) -> bool:
-        """Whether the next request needs no new connection."""
+        """Return whether there is a connection."""
         return self._wire is not None and self._wire.transport is not None
 
     async def connect(self) -> None:
-        """Open the connection anew; raises `MeterFault` SILENT, at once during a pause."""
+        """Open a new connection; raises `MeterFault` METER_SILENT, at once during a pause."""
         self.drop()
         now_s = asyncio.get_running_loop().time()
         if now_s < self._not_before_s:
             wait_s = self._not_before_s - now_s
             raise MeterFault(
-                "METER_SILENT", f"{self.where} is not reached; tried again in {wait_s:.1f} s."
+                "METER_SILENT",
+                f"{self.where} cannot be reached; it is tried again in {wait_s:.1f} s.",
             )
         self.pause()
         try:
@@ -165,19 +168,19 @@ class ModbusLink:
                 lambda: _Wire(self.where), self._host, self._port, ssl=self._tls
             )
         except OSError as error:
-            raise MeterFault("METER_SILENT", f"{self.where} is not reached: {error}.") from error
+            raise MeterFault("METER_SILENT", f"{self.where} cannot be reached: {error}.") from error
         self._wire = wire
 
     def pause(self) -> None:
-        """Count a failure: the next connection is tried after a pause that doubles."""
+        """Count a failure: the pause before the next connection doubles."""
         self._pause_s = min(max(2 * self._pause_s, PAUSE_MIN_S), PAUSE_MAX_S)
         self._not_before_s = asyncio.get_running_loop().time() + self._pause_s
 
     async def read(self, function: int, address: int, count: int) -> bytes:
-        """The registers from `address` on, 2 bytes each; at most 125.
+        """Read `count` registers from `address` on, 2 bytes each, at most 125.
 
-        Raises `ExceptionAnswer`, or `MeterFault` GARBLED, or `ConnectionError` when the device
-        closed the connection, which may be old: then connect and ask again.
+        Raises `ExceptionAnswer`, `MeterFault` METER_GARBLED, or `ConnectionError` if the device closed
+        the connection. It may have done so long ago: connect and ask again.
         """
         self._transaction = transaction = self._transaction + 1 & 0xFFFF
         frame = _READ.pack(transaction, 0, 6, self._unit, function, address, count)
@@ -188,7 +191,7 @@ class ModbusLink:
         return data[1:]
 
     async def write(self, address: int, registers: Sequence[int]) -> None:
-        """Write holding registers in one request; raises as `read` does."""
+        """Write holding registers in one request, at most 123; raises what `read` raises."""
         self._transaction = transaction = self._transaction + 1 & 0xFFFF
         count = len(registers)
         body = struct.pack(f">BHHB{count}H", WRITE_MANY, address, count, 2 * count, *registers)
@@ -209,7 +212,7 @@ class ModbusLink:
         return data
 
     def drop(self) -> None:
-        """Close the connection at once; an answer that is still on its way is lost."""
+        """Close the connection at once; an answer on its way is lost."""
         if self._wire is not None and self._wire.transport is not None:
             self._wire.transport.abort()
         self._wire = None

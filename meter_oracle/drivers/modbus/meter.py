@@ -1,8 +1,8 @@
 """The driver for Modbus/TCP: SunSpec devices, and meters with a register map.
 
-One request brings both registers and their scale, so they are of one moment. The serial number is
-asked for on every new connection and again after a while, because a gateway keeps its connection
-when the meter behind it is exchanged.
+One request brings both registers and their scale, so they are of one moment. The driver asks for the
+serial number on every new connection and again after a while, because a gateway keeps its connection when
+the meter behind it is exchanged.
 """
 
 from __future__ import annotations
@@ -12,17 +12,23 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from meter_oracle.drivers.driver import SLOT_DEFAULT_S, Instruction, RegisterRead
 from meter_oracle.drivers.modbus.link import (
     ILLEGAL_ADDRESS,
     ILLEGAL_FUNCTION,
     ExceptionAnswer,
     ModbusLink,
 )
+from meter_oracle.drivers.modbus.power_limit import check_reversion, instruct
 from meter_oracle.drivers.modbus.sunspec import SunSpecDevice, discover, read_serial_again
-from meter_oracle.drivers.power_limit import SLOT_DEFAULT_S, Instruction, check_reversion, instruct
 from meter_oracle.drivers.sources import ModbusSource, SourcesRefused
-from meter_oracle.families.register_maps import RegisterMap, read_seen, read_serial, register_maps
-from meter_oracle.readings.registers import MeterFault, RegisterRead, RegisterTrack
+from meter_oracle.families.register_maps import (
+    RegisterMap,
+    read_energies,
+    read_serial,
+    register_maps,
+)
+from meter_oracle.faults import MeterFault
 
 SUNSPEC = "sunspec"
 
@@ -32,7 +38,7 @@ T = TypeVar("T")
 class ModbusMeter:
     """A meter on Modbus/TCP, read over a connection of its own.
 
-    `clock` is nanoseconds UTC. Calls queue up: one request at a time.
+    `clock` gives nanoseconds UTC. Calls queue up: one request at a time.
     """
 
     def __init__(
@@ -40,7 +46,6 @@ class ModbusMeter:
         source: ModbusSource,
         *,
         clock: Callable[[], int] = time.time_ns,
-        known: RegisterRead | None = None,
         live_control: bool = False,
         slot_s: int = SLOT_DEFAULT_S,
     ) -> None:
@@ -50,16 +55,16 @@ class ModbusMeter:
         self._slot_s = slot_s
         self._link = ModbusLink(source.host, source.port, source.unit)
         self._lock = asyncio.Lock()
-        self._track = RegisterTrack(power_max_w=source.power_max_w, known=known)
         self._fixed = None if source.registers == SUNSPEC else _map_named(source)
         self._device: SunSpecDevice | None = None
         self._family: RegisterMap | None = None
         self._address = self._count = 0
-        self._serial = known.serial if known is not None and not source.serial else source.serial
+        self._serial = ""
+        self._expected = source.serial
         self._serial_due_s = 0.0
 
     async def read(self) -> RegisterRead:
-        """Both registers now. Raises `MeterFault`; it may be asked again."""
+        """Read both registers. Raises `MeterFault`; the caller may ask again."""
         async with self._lock:
             try:
                 async with asyncio.timeout(self._source.deadline_s):
@@ -68,17 +73,23 @@ class ModbusMeter:
                 raise self._silent() from None
 
     async def instruct(self, limit_w: int, revert_s: int) -> Instruction:
-        """Limit the device to `limit_w` for `revert_s`; only worked out unless control is live.
+        """Limit the device to `limit_w` for `revert_s`; without live control nothing is written.
 
         Raises `MeterFault`; after METER_SILENT the device may or may not have taken the limit.
         """
         check_reversion(revert_s, slot_s=self._slot_s)
 
         async def tell() -> Instruction:
-            if not self._link.connected:
+            if self._link.connected:
+                await self._ask_serial()
+            else:
                 await self._open()
+            if self._serial != self._expected:  # another device must not be limited
+                found = self._serial or "a device without a serial number"
+                sentence = f"{self._link.where} is {found}, not {self._expected}."
+                raise MeterFault("METER_SERIAL", sentence)
             if self._device is None:
-                raise MeterFault("METER_CONTROL", f"{self._link.where} is no SunSpec device.")
+                raise MeterFault("METER_CONTROL", f"{self._link.where} is not a SunSpec device.")
             return await instruct(
                 self._link,
                 self._device,
@@ -97,11 +108,11 @@ class ModbusMeter:
                 raise self._silent() from None
 
     async def close(self) -> None:
-        """Close the connection; a read in between opens it again."""
+        """Close the connection; reading again opens it again."""
         self._link.drop()
 
     async def _again_if_closed(self, act: Callable[[], Awaitable[T]]) -> T:
-        """Once more over a new connection, where the device had closed the old one."""
+        """Act again over a new connection if the device has closed the old one."""
         try:
             return await act()
         except ConnectionError:
@@ -110,7 +121,7 @@ class ModbusMeter:
             return await act()
         except ConnectionError as error:
             self._link.drop()
-            sentence = f"{self._link.where} closes the connection: {error}."
+            sentence = f"{self._link.where} closed the connection: {error}."
             raise MeterFault("METER_SILENT", sentence) from error
 
     async def _read(self) -> RegisterRead:
@@ -118,7 +129,7 @@ class ModbusMeter:
         if not self._link.connected:
             await self._open()
         elif loop.time() >= self._serial_due_s:
-            await self._check_serial()
+            await self._ask_serial()
         family = self._family
         if family is None:
             raise MeterFault("METER_MISSING", f"{self._link.where} has no energy registers.")
@@ -133,16 +144,17 @@ class ModbusMeter:
         after_ns, took_s = self._clock(), loop.time() - began_s
         if took_s > self._source.late_s:
             raise MeterFault("METER_LATE", f"{self._link.where} took {took_s:.1f} s to answer.")
-        return self._track.accept(
-            read_seen(family, data, self._link.where),
+        energies = read_energies(family, data, self._link.where)
+        return RegisterRead(
             meter=self._source.meter,
             serial=self._serial,
             read_at_ns=(before_ns + after_ns) // 2,
             uncertainty_ns=(after_ns - before_ns + 1) // 2,
+            **energies._asdict(),
         )
 
     async def _open(self) -> None:
-        """Connect, learn what the device is, and that it is the right one."""
+        """Connect, and find out what the device is."""
         await self._link.connect()
         if self._fixed is not None:
             self._use(self._fixed, self._fixed.first)
@@ -151,27 +163,22 @@ class ModbusMeter:
             found = self._device.energy()
             if found is None:
                 models = ", ".join(str(model.id) for model in self._device.models)
-                lacks = (
-                    f"{self._link.where} has SunSpec models {models}, and none counts both ways."
-                )
+                lacks = f"{self._link.where} has SunSpec models {models}; none of them has both energies."
                 raise MeterFault("METER_MISSING", lacks)
             model, family = found
             self._use(family, model.address + family.first)
-        await self._check_serial()
+        await self._ask_serial()
 
     def _use(self, family: RegisterMap, address: int) -> None:
         self._family, self._address, self._count = family, address, family.registers
 
-    async def _check_serial(self) -> None:
-        told = await self._told_serial()
-        if self._serial and told != self._serial:
-            self._link.drop()
-            sentence = (
-                f"{self._link.where} is {told or 'nameless'}, and {self._serial} was expected."
-            )
-            raise MeterFault("METER_SERIAL", sentence)
-        self._serial = told
-        self._serial_due_s = asyncio.get_running_loop().time() + self._source.serial_again_s
+    async def _ask_serial(self) -> None:
+        """Ask for the serial number; while it is not the expected one, every read asks again."""
+        self._serial = await self._told_serial()
+        self._expected = self._expected or self._serial
+        self._serial_due_s = 0.0
+        if self._serial == self._expected:
+            self._serial_due_s = asyncio.get_running_loop().time() + self._source.serial_again_s
 
     async def _told_serial(self) -> str:
         if self._device is not None:
@@ -183,7 +190,7 @@ class ModbusMeter:
             data = await self._link.read(point.function, point.at, point.registers)
         except ExceptionAnswer as answer:
             if answer.exception in {ILLEGAL_FUNCTION, ILLEGAL_ADDRESS}:
-                return ""  # a variant of the family that does not tell one
+                return ""  # a variant of the family without a serial number
             raise
         return read_serial(point, data)
 

@@ -1,7 +1,7 @@
-"""SunSpec: a device that describes itself as a chain of models, and how the chain is walked.
+"""SunSpec: a device describes itself as a chain of models, and this module walks the chain.
 
-After the SunSpec device information model specification: the marker "SunS" at one of three
-addresses, then models as id, length, registers, and an id of all ones at the end. Every walk is
+It follows the SunSpec device information model specification: the marker "SunS" at one of three
+addresses, then each model as id, length and registers, and an id of all ones at the end. Every walk is
 bounded, because a damaged chain may lead in circles.
 """
 
@@ -17,7 +17,7 @@ from meter_oracle.drivers.modbus.link import (
     ModbusLink,
 )
 from meter_oracle.families.register_maps import RegisterMap, sunspec_maps
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
 MARKER = b"SunS"
 BASES = (40_000, 50_000, 0)
@@ -30,14 +30,14 @@ _MAKER, _MODEL, _VERSION, _SERIAL = (2, 16), (18, 16), (42, 8), (50, 16)  # offs
 
 
 class NotSunSpec(MeterFault):
-    """The device speaks Modbus, but has no chain of models."""
+    """The device speaks Modbus but has no chain of models."""
 
     def __init__(self, where: str) -> None:
-        super().__init__("METER_MISSING", f"{where} speaks Modbus, but not SunSpec.")
+        super().__init__("METER_MISSING", f"{where} speaks Modbus but not SunSpec.")
 
 
 class Model(NamedTuple):
-    """A model of the chain: its id, the address of its id register, its length after that."""
+    """A model of the chain: its id, the address of its id register, and its length after the header."""
 
     id: int
     address: int
@@ -54,11 +54,11 @@ class SunSpecDevice(NamedTuple):
     models: tuple[Model, ...]
 
     def find(self, model_id: int) -> Model | None:
-        """The first model of that id."""
+        """Return the first model with that id."""
         return next((model for model in self.models if model.id == model_id), None)
 
     def energy(self) -> tuple[Model, RegisterMap] | None:
-        """The model to read energy from, with its map: the one with the longest counter."""
+        """Return the model to read energy from, with its map: the one with the longest counter."""
         for model_id, family in sunspec_maps():
             model = self.find(model_id)
             if model is not None:
@@ -69,7 +69,7 @@ class SunSpecDevice(NamedTuple):
 async def discover(link: ModbusLink) -> SunSpecDevice:
     """Walk the models of the device at `link`.
 
-    Raises `NotSunSpec`, or `MeterFault` GARBLED for a chain that cannot be.
+    Raises `NotSunSpec`, or `MeterFault` METER_GARBLED for a damaged chain.
     """
     address = await _find_marker(link) + 2
     models: list[Model] = []
@@ -106,7 +106,7 @@ async def _describe(link: ModbusLink, models: tuple[Model, ...]) -> SunSpecDevic
 
 
 async def read_serial_again(link: ModbusLink, device: SunSpecDevice) -> str:
-    """The serial number that the device tells now."""
+    """Return the serial number that the device has now."""
     common = device.find(COMMON_MODEL)
     if common is None:
         return ""

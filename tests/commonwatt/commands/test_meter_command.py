@@ -113,7 +113,7 @@ def test_scan_finds_every_unit_with_models_and_serial(fleet: Running) -> None:
         (["scan", "127.0.0.1", "--ports", "5-1"], 2, "5-1"),
         (["scan", "127.0.0.1", "--ports", "x"], 2, "'x'"),
         (["scan", "192.0.2.0/8"], 2, "addresses"),
-        (["scan", "192.0.2.0/99"], 2, "no network"),
+        (["scan", "192.0.2.0/99"], 2, "not a network"),
         (["scan", "127.0.0.1", "--ports", "1-60000"], 2, "too many"),
         (["simulate", "--fault", "meter-00000=tired"], 2, "silent"),
         (["simulate", "--port", "0", "--fault", "nobody=silent"], 2, "nobody"),

@@ -1,4 +1,4 @@
-"""Nodes that run by themselves: what they sign of health comes over the ledger's side to the pages.
+"""Nodes that run by themselves: what they sign of health comes over the ledger gateway to the pages.
 
 Everything is real: four nodes over mutual TLS, their ledger, the API on a socket, GraphQL. Last,
 the same on a whole `commonwatt up`.
@@ -25,8 +25,8 @@ from commonwatt.demonstration.cast import AREA, DSO, Home, make_cast
 from commonwatt.demonstration.market_plan import read_plan
 from ledger_network.port import Position
 from meter_oracle.health.api_client import HealthApi
-from meter_oracle.node.assembly import Seat, make_node
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.node.assembly import NodeSetup, make_node
+from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerGatewayServer, RemoteLedgerGateway
 from tests.api.served_market import ACCOUNTS, OPERATOR, ORIGIN, Client
 from tests.commonwatt.wiring.running_market import address_of, market, slots_of, stop
 from tests.containers.visitor import Visitor
@@ -39,7 +39,7 @@ Shown = tuple[dict[str, str], dict[str, str | None]]
 
 
 class Heard:
-    """A herald that passes words on, and tells of each that it has."""
+    """A receiver that passes words on, and tells of each that it has."""
 
     def __init__(self, api: HealthApi) -> None:
         self._api = api
@@ -124,21 +124,21 @@ async def pages(made: Stand, folder: Path) -> AsyncGenerator[Pages]:
 
 
 @asynccontextmanager
-async def nodes(made: Stand, herald: Heard) -> AsyncGenerator[list[asyncio.Task[None]]]:
-    """Four nodes that reach the ledger through its side; a task each."""
-    server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes, herald)
+async def nodes(made: Stand, receiver: Heard) -> AsyncGenerator[list[asyncio.Task[None]]]:
+    """Four nodes that reach the ledger through its gateway; a task each."""
+    server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes, receiver)
     address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-    sides = [RemoteLedgerSide(made.tls[did], address) for did in made.market.nodes]
-    seats = [
-        Seat(
-            key=key, tls=made.tls[did], meters=made.opens(number), submitter=side, view=side,
-            herald=side,
+    gateways = [RemoteLedgerGateway(made.tls[did], address) for did in made.market.nodes]
+    setups = [
+        NodeSetup(
+            key=key, tls=made.tls[did], meters=made.opens(number), submitter=gateway, view=gateway,
+            receiver=gateway,
         )
-        for number, (key, did, side) in enumerate(
-            zip(made.cast.oracle_keys, made.market.nodes, sides, strict=True)
+        for number, (key, did, gateway) in enumerate(
+            zip(made.cast.oracle_keys, made.market.nodes, gateways, strict=True)
         )
     ]  # fmt: skip
-    running = [make_node(made.market, TIMING, seat, rule=made.clock) for seat in seats]
+    running = [make_node(made.market, TIMING, setup, rule=made.clock) for setup in setups]
     addresses = {node.did: f"127.0.0.1:{await node.listen('127.0.0.1:0')}" for node in running}
     for node in running:
         node.connect(addresses)
@@ -149,8 +149,8 @@ async def nodes(made: Stand, herald: Heard) -> AsyncGenerator[list[asyncio.Task[
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for side in sides:
-            await side.close()
+        for gateway in gateways:
+            await gateway.close()
         await server.close()
 
 
@@ -174,9 +174,9 @@ def on_pages(
         async with stand(folder, households=METERS) as made, pages(made, folder) as shown:
             host, port = shown.address
             api = HealthApi(f"http://{host}:{port}")
-            herald = Heard(api)
-            async with nodes(made, herald) as tasks:
-                await scene(made, shown, herald, tasks)
+            receiver = Heard(api)
+            async with nodes(made, receiver) as tasks:
+                await scene(made, shown, receiver, tasks)
             await api.close()
 
     asyncio.run(run())
@@ -186,7 +186,7 @@ def test_health_of_meters_and_nodes_comes_to_the_pages(tmp_path: Path) -> None:
     """A meter is silent for all nodes; then one of the nodes dies, and the others miss it."""
 
     async def scene(
-        made: Stand, shown: Pages, herald: Heard, tasks: list[asyncio.Task[None]]
+        made: Stand, shown: Pages, receiver: Heard, tasks: list[asyncio.Task[None]]
     ) -> None:
         silent, *others = [home.meter for home in made.cast.homes]
         dids = made.market.nodes
@@ -200,8 +200,8 @@ def test_health_of_meters_and_nodes_comes_to_the_pages(tmp_path: Path) -> None:
                 silent: "silent", **dict.fromkeys(others, "good")
             }  # fmt: skip
 
-        await herald.until(all_is_told)
-        assert set(herald.codes) == {"OK"}
+        await receiver.until(all_is_told)
+        assert set(receiver.codes) == {"OK"}
 
         tasks[3].cancel()
 
@@ -209,7 +209,7 @@ def test_health_of_meters_and_nodes_comes_to_the_pages(tmp_path: Path) -> None:
             states, _ = await shown.shown()
             return states == {**dict.fromkeys(dids[:3], "good"), dids[3]: "silent"}
 
-        await herald.until(it_is_missed)
+        await receiver.until(it_is_missed)
 
     on_pages(tmp_path, scene)
 
@@ -217,13 +217,15 @@ def test_health_of_meters_and_nodes_comes_to_the_pages(tmp_path: Path) -> None:
 def test_nodes_are_on_the_pages_before_their_first_boundary(tmp_path: Path) -> None:
     """Market time stands still, as it seems to for up to a slot where it is the time of day."""
 
-    async def scene(made: Stand, shown: Pages, herald: Heard, _: list[asyncio.Task[None]]) -> None:
+    async def scene(
+        made: Stand, shown: Pages, receiver: Heard, _: list[asyncio.Task[None]]
+    ) -> None:
         async def all_are_there() -> bool:
             states, meters = await shown.shown()
             assert set(meters.values()) == {None}
             return states == dict.fromkeys(made.market.nodes, "good")
 
-        await herald.until(all_are_there)
+        await receiver.until(all_are_there)
 
     on_pages(tmp_path, scene)
 
@@ -232,7 +234,7 @@ def test_losing_the_api_disturbs_no_report_and_the_newest_word_comes_after_it(
     tmp_path: Path,
 ) -> None:
     async def scene(
-        made: Stand, shown: Pages, herald: Heard, tasks: list[asyncio.Task[None]]
+        made: Stand, shown: Pages, receiver: Heard, tasks: list[asyncio.Task[None]]
     ) -> None:
         meter = made.cast.homes[0].meter
         await made.start()
@@ -241,18 +243,18 @@ def test_losing_the_api_disturbs_no_report_and_the_newest_word_comes_after_it(
             _, meters = await shown.shown()
             return meters[meter] == state
 
-        await herald.until(lambda: shows("good"))
+        await receiver.until(lambda: shows("good"))
 
         await shown.lose()
         for meters in made.meters.values():
             meters[meter].silent = True
         await reported_after(made, (await made.ledger.health()).height, METERS - 1)
         assert not any(task.done() for task in tasks)
-        assert herald.codes[-1] == "API_UNAVAILABLE"
+        assert receiver.codes[-1] == "API_UNAVAILABLE"
         assert await shows("good")
 
         await shown.find_again()
-        await herald.until(lambda: shows("silent"))
+        await receiver.until(lambda: shows("silent"))
 
     on_pages(tmp_path, scene)
 

@@ -2,7 +2,7 @@
 
 `commonwatt up` keeps its four nodes in one process, with the meters, so there none can be killed by
 itself. Here each is a `commonwatt oracle run`; the meters answer Modbus/TCP, the ledger and its TLS
-sides are real. Last, that one process of `up` is killed.
+gateways are real. Last, that one process of `up` is killed.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from identity.jws import verify_compact
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.embedded.recovery.verify import verify
 from ledger_network.port import Ledger, Member
-from meter_oracle.agreement.report import SignedReport
 from meter_oracle.drivers.sources import MeterSource
 from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
     LEDGER_UNAVAILABLE,
-    LedgerSide,
-    LedgerSideServer,
+    LedgerGateway,
+    LedgerGatewayServer,
+    SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import (
@@ -72,8 +72,8 @@ class Reported(NamedTuple):
     signers: frozenset[str]
 
 
-class NodeSide(LedgerSide):
-    """The ledger's side of one node."""
+class NodeGateway(LedgerGateway):
+    """The ledger gateway of one node."""
 
     def __init__(self, ledger: Ledger, node: str, way: Way) -> None:
         super().__init__(ledger, AREA, Member(ORACLE))
@@ -141,7 +141,7 @@ class Oracle:
 
 @asynccontextmanager
 async def four_nodes(folder: Path, way: Way) -> AsyncGenerator[Oracle]:
-    """A founded market whose four nodes run; each reaches the ledger by a side of its own."""
+    """A founded market whose four nodes run; each reaches the ledger by a gateway of its own."""
     clock = ClockSettings(
         real_anchor_s=int(time.time()) + BEGIN_S, market_anchor_s=START_S, rate=RATE
     )
@@ -159,13 +159,13 @@ async def four_nodes(folder: Path, way: Way) -> AsyncGenerator[Oracle]:
         await found(ledger, cast, first_slot=first_slot, clock=staged.clock_arguments())
         await fleet.start()
         stack.push_async_callback(fleet.close)
-        sides: dict[str, str] = {}
+        gateways: dict[str, str] = {}
         for node in cast.oracle.nodes:
-            server = LedgerSideServer(NodeSide(ledger, node, way), tls[LEDGER_NAME], [node])
-            sides[node] = f"{LOCAL}:{await server.start(f'{LOCAL}:0')}"
+            server = LedgerGatewayServer(NodeGateway(ledger, node, way), tls[LEDGER_NAME], [node])
+            gateways[node] = f"{LOCAL}:{await server.start(f'{LOCAL}:0')}"
             stack.push_async_callback(server.close)
         files = settings_files(
-            folder, cast, clock=clock, sides=sides, tls=tls, meters=fleet.sources()
+            folder, cast, clock=clock, gateways=gateways, tls=tls, meters=fleet.sources()
         )
         oracle = Oracle(ledger, files)
         stack.push_async_callback(oracle.kill_all)
@@ -179,12 +179,12 @@ def settings_files(
     cast: Cast,
     *,
     clock: ClockSettings,
-    sides: Mapping[str, str],
+    gateways: Mapping[str, str],
     tls: Mapping[str, TlsFiles],
     meters: Sequence[MeterSource],
 ) -> Mapping[str, Path]:
-    """A file for each node, by DID; `sides` says where its ledger's side listens."""
-    addresses = dict(zip(sides, free_addresses(len(sides)), strict=True))
+    """A file for each node, by DID; `gateways` says where its ledger gateway listens."""
+    addresses = dict(zip(gateways, free_addresses(len(gateways)), strict=True))
     files: dict[str, Path] = {}
     for number, key in enumerate(cast.oracle_keys):
         node = did_key(key.public)
@@ -197,7 +197,7 @@ def settings_files(
             listen=addresses[node],
             tls=tls[node],
             peers=[PeerSettings(did=d, address=a) for d, a in addresses.items() if d != node],
-            ledger=LedgerSettings(address=sides[node]),
+            ledger=LedgerSettings(address=gateways[node]),
             meters=list(meters),
             timing=timing(RATE),
             clock=clock,

@@ -44,7 +44,8 @@ from ledger_network.fabric.operations.status import NetworkStatus, network_statu
 from ledger_network.fabric.runtime.probe import PortTaken, require_free, until
 from ledger_network.fabric.runtime.processes import Process, Wanted, read_wanted, write_whole
 from ledger_network.port import Member, Receipt
-from meter_oracle.agreement.report import SignedReport, make_report, sign_report
+from meter_oracle.agreement.report import make_report, sign_report
+from meter_oracle.peers.ledger_gateway import SignedReport
 
 T = TypeVar("T")
 

@@ -18,9 +18,14 @@ from identity.canonical import encode
 from identity.keys import PrivateKey
 from ledger_network.port import Member
 from meter_oracle.agreement.consensus import Values
-from meter_oracle.agreement.report import SignedReport, make_report, sign_report
-from meter_oracle.agreement.signatures import holds
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.agreement.report import make_report, sign_report
+from meter_oracle.agreement.signatures import is_signature
+from meter_oracle.peers.ledger_gateway import (
+    LEDGER_NAME,
+    LedgerGatewayServer,
+    RemoteLedgerGateway,
+    SignedReport,
+)
 from meter_oracle.peers.messages import (
     Declined,
     Heard,
@@ -65,15 +70,15 @@ def test_the_ledgers_side_answers_with_the_contracts_codes(tmp_path: Path) -> No
     async def scene(made: Stand) -> None:
         rule = ClockArguments(AREA, int(time.time()), FIRST_SLOT + 2 * SLOT_S, 1)
         await made.ledger.submit("set_clock", rule, member=Member(DSO, "admin"))
-        server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes)
+        server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-        side = RemoteLedgerSide(made.tls[made.market.nodes[0]], address)
+        gateway = RemoteLedgerGateway(made.tls[made.market.nodes[0]], address)
         keys = made.cast.oracle_keys
         leaves = [leaf(home.meter) for home in made.cast.homes]
 
         async def code(signers: Sequence[PrivateKey], **fields: str | int) -> str:
             report, ordered = report_of(made, leaves, **fields)
-            return await side.submit(sign_report(report, ordered, signers))
+            return await gateway.submit(sign_report(report, ordered, signers))
 
         assert await code(keys[:2]) == "SIGNATURES_FEW"
         assert await code([keys[0], keys[1], keys[0]]) == "SIGNER_REPEATED"
@@ -83,21 +88,21 @@ def test_the_ledgers_side_answers_with_the_contracts_codes(tmp_path: Path) -> No
         good = sign_report(report, ordered, keys[:3])
         altered = encode([ordered[0], msgspec.structs.replace(ordered[1], import_to_wh=1_101)])
         swapped = SignedReport(good.arguments, {TRANSIENT_LEAVES: altered})
-        assert await side.submit(swapped) == "REPORT_ROOT"
-        assert await side.readings(FIRST_SLOT) == []
-        assert await side.submit(good) == "RECORDED"
-        assert await side.submit(good) == "EXISTS"
-        assert await side.readings(FIRST_SLOT) == ordered
-        assert {one.meter for one in await side.meters(FIRST_SLOT)} == {
+        assert await gateway.submit(swapped) == "REPORT_ROOT"
+        assert await gateway.readings(FIRST_SLOT) == []
+        assert await gateway.submit(good) == "RECORDED"
+        assert await gateway.submit(good) == "EXISTS"
+        assert await gateway.readings(FIRST_SLOT) == ordered
+        assert {one.meter for one in await gateway.meters(FIRST_SLOT)} == {
             home.meter for home in made.cast.homes
         }
-        assert await side.meters(FIRST_SLOT - SLOT_S) == []
-        await side.close()
+        assert await gateway.meters(FIRST_SLOT - SLOT_S) == []
+        await gateway.close()
         await server.close()
-        assert await side.submit(good) == "LEDGER_UNAVAILABLE"
+        assert await gateway.submit(good) == "LEDGER_UNAVAILABLE"
         with pytest.raises(PeerUnreachable):
-            await side.readings(FIRST_SLOT)
-        await side.close()
+            await gateway.readings(FIRST_SLOT)
+        await gateway.close()
 
     on_stand(tmp_path, scene)
 
@@ -107,7 +112,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
 
     async def scene(made: Stand) -> None:
         asker = made.market.nodes[3]
-        async with made.running(made.seats(0, 1, 2)):
+        async with made.running(made.setups(0, 1, 2)):
             recorded = await made.recorded(FIRST_SLOT, 2)
             later = await made.recorded(FIRST_SLOT + SLOT_S, 2)
             link = PeerLink(
@@ -118,7 +123,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
                 report, ordered = report_of(made, leaves, **fields)
                 answer = await link.ask(Propose(report, ordered, []), timeout_s=10)
                 if isinstance(answer, Signed):
-                    assert holds(answer.token, made.market.nodes[0], report)
+                    assert is_signature(answer.token, made.market.nodes[0], report)
                     return "SIGNED"
                 assert isinstance(answer, Declined)
                 return answer.code
@@ -142,7 +147,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
 def test_a_node_that_tells_each_something_else_is_found_out(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         liar, key = made.market.nodes[3], made.cast.oracle_keys[3]
-        async with made.running(made.seats(0, 1, 2)):
+        async with made.running(made.setups(0, 1, 2)):
             await made.recorded(FIRST_SLOT, 2)
             links = [
                 PeerLink(made.tls[liar], node, made.addresses[node])

@@ -20,12 +20,12 @@ from meter_oracle.agreement.consensus import (
     median,
     objection,
     part_into_reports,
-    quorum_of,
     salt_of,
     tolerance_wh,
 )
 from meter_oracle.agreement.report import make_report
 from meter_oracle.readings.plausibility import Limits
+from meter_oracle.settings import MarketSettings
 
 NODES = ("a", "b", "c", "d")
 LIMITS = Limits(import_w=3_600, export_w=3_600)
@@ -119,7 +119,12 @@ def test_two_and_two_agree_on_nothing() -> None:
 
 @pytest.mark.parametrize(("nodes", "quorum"), [(4, 3), (5, 3), (6, 3), (7, 5), (31, 21)])
 def test_quorum_is_two_thirds_and_one(nodes: int, quorum: int) -> None:
-    assert quorum_of(nodes) == quorum
+    market = MarketSettings(
+        area="a", channel="c", contract="k", nodes=[str(number) for number in range(nodes)],
+        faulty_max=(nodes - 1) // 3,
+    )  # fmt: skip
+
+    assert market.quorum == quorum
 
 
 def test_median_is_always_one_that_was_observed() -> None:

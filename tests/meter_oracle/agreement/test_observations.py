@@ -82,7 +82,7 @@ def test_what_belongs_to_another_place_or_time_is_not_taken(
 def test_a_clock_that_is_off_is_told_by_how_much(observations: Observations) -> None:
     heard = observations.take(NODES[0], said(sent_ns=str(NOW_NS + 90 * 10**9)), MOMENT)
 
-    assert heard.sentence == "Its clock is 90.0 s ahead of ours."
+    assert heard.sentence == "The node's clock is 90.0 s ahead of the receiver's."
 
 
 def test_an_observation_of_another_or_of_a_stranger_is_not_taken(

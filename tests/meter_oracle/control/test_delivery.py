@@ -8,9 +8,11 @@ from collections.abc import Mapping
 import pytest
 
 from meter_oracle.control.delivery import Delivery, limit_for
-from meter_oracle.drivers.driver import Instruction, MeterFault, RegisterRead
+from meter_oracle.drivers.driver import Instruction, RegisterRead
+from meter_oracle.faults import MeterFault
 from meter_oracle.health.board import HealthBoard
-from meter_oracle.node.polling import MeterWatch, Watch
+from meter_oracle.node.polling import MeterPoller, PolledMeter
+from meter_oracle.peers.transport import PeerUnreachable
 
 NODES = ("a", "b", "c", "d")
 SLOT = 900 * 4  # the first node's turn
@@ -48,27 +50,22 @@ def test_the_limit_is_the_sale_held_to_the_certified_power(sold_wh: int, limit_w
 
 def instruct(devices: Mapping[str, Device], sales: Mapping[str, int], node: str) -> list[str]:
     async def run() -> list[str]:
-        watch = Watch(
-            [MeterWatch(name, device) for name, device in devices.items()],
+        poller = MeterPoller(
+            [PolledMeter(name, device) for name, device in devices.items()],
             HealthBoard(node, None),
             slot_s=900,
             skew_ns=0,
             in_flight=8,
         )
-        for meter in watch.meters.values():
+        for meter in poller.meters.values():
             meter.certify(0, 5_000)
-        told: list[str] = []
 
         async def of_slot(slot: int) -> Mapping[str, int]:
             assert slot == SLOT
             return sales
 
-        delivery = Delivery(
-            of_slot, watch, node=node, nodes=NODES, slot_s=900,
-            told=lambda _, instruction: told.append(instruction.meter),
-        )  # fmt: skip
-        await delivery.instruct(SLOT)
-        return told
+        delivery = Delivery(of_slot, poller.meters, node=node, nodes=NODES, slot_s=900)
+        return [instruction.meter for instruction in await delivery.instruct(SLOT)]
 
     return asyncio.run(run())
 
@@ -88,3 +85,19 @@ def test_only_the_node_whose_turn_it_is_instructs() -> None:
 
     assert instruct(devices, {"m2": 1_000}, node="b") == []
     assert devices["m2"].told == []
+
+
+def test_without_the_ledger_no_device_is_instructed() -> None:
+    device = Device()
+
+    async def run() -> list[Instruction]:
+        async def unreachable(_: int) -> Mapping[str, int]:
+            raise PeerUnreachable("the ledger", "It does not answer.")
+
+        delivery = Delivery(
+            unreachable, {"m2": PolledMeter("m2", device)}, node="a", nodes=NODES, slot_s=900
+        )
+        return await delivery.instruct(SLOT)
+
+    assert asyncio.run(run()) == []
+    assert device.told == []

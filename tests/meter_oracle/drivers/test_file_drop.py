@@ -7,24 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from meter_oracle.drivers.driver import MeterFault, open_driver
+from meter_oracle.drivers.driver import MeterDriver
 from meter_oracle.drivers.file_drop import DropFolders, FileDropMeter
+from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import FileDropSource
+from meter_oracle.faults import MeterFault
+from tests.meter_oracle.judged import JudgedMeter
 
 HEADER = "meter,serial,time,import_wh,export_wh\n"
 NOON_NS = 1_781_524_800_000_000_000  # 2026-06-15T12:00:00Z
 
 
 def opened(
-    folder: Path, *, now_ns: int = NOON_NS + 60 * 10**9, set_aside: str = "", serial: str = ""
+    folder: Path, *, now_ns: int = NOON_NS + 60 * 10**9, set_aside: str = ""
 ) -> FileDropMeter:
-    source = FileDropSource(meter="m", folder=str(folder), set_aside=set_aside, serial=serial)
+    source = FileDropSource(meter="m", folder=str(folder), set_aside=set_aside)
     driver = open_driver(source, clock=lambda: now_ns)
     assert isinstance(driver, FileDropMeter)
     return driver
 
 
-def code_of(driver: FileDropMeter) -> str:
+def code_of(driver: MeterDriver) -> str:
     with pytest.raises(MeterFault) as refused:
         asyncio.run(driver.read())
     return refused.value.code
@@ -68,7 +71,9 @@ def test_file_that_arrives_later_is_seen(tmp_path: Path) -> None:
         'm,S1,"2026"x,1000,5',
     ],
 )
-def test_bad_line_is_named_and_set_aside_and_the_next_counts(tmp_path: Path, line: str) -> None:
+def test_bad_line_is_named_and_set_aside_and_the_next_counts(
+    tmp_path: Path, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
     aside = tmp_path / "aside.txt"
     good = "m,S1,2026-06-15T11:45:00Z,990,4\n"
     (tmp_path / "a.csv").write_text(HEADER + line + "\n" + good, encoding="utf-8")
@@ -76,8 +81,9 @@ def test_bad_line_is_named_and_set_aside_and_the_next_counts(tmp_path: Path, lin
 
     assert asyncio.run(driver.read()).import_wh == 990
 
-    assert [(each.file, each.line) for each in driver.set_aside] == [("a.csv", 2)]
-    assert aside.read_text(encoding="utf-8").startswith("a.csv:2: ")
+    assert "lines that cannot be read: 1; the first is line 2: " in caplog.text
+    (kept,) = aside.read_text(encoding="utf-8").splitlines()
+    assert kept.startswith("a.csv:2: ")
 
 
 @pytest.mark.parametrize("header", ["meter,serial,time,import_wh\n", "", "a,b\n", "\0\n"])
@@ -97,7 +103,8 @@ def test_row_far_from_the_clock_is_late(tmp_path: Path, off_s: int) -> None:
 def test_other_serial_and_missing_folder_are_faults(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEADER + "m,S1,2026-06-15T12:00:00Z,1000,5\n")
 
-    assert code_of(opened(tmp_path, serial="S2")) == "METER_SERIAL"
+    source = FileDropSource(meter="m", folder=str(tmp_path), serial="S2")
+    assert code_of(JudgedMeter(opened(tmp_path), source)) == "METER_SERIAL"
     assert code_of(opened(tmp_path / "none")) == "METER_SILENT"
 
 

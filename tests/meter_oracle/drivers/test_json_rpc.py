@@ -10,9 +10,11 @@ import httpx
 import msgspec
 import pytest
 
+from meter_oracle.drivers.driver import RegisterRead
 from meter_oracle.drivers.json_rpc import JsonRpcMeter
 from meter_oracle.drivers.sources import JsonRpcSource
-from meter_oracle.readings.registers import MeterFault, RegisterRead
+from meter_oracle.faults import MeterFault
+from tests.meter_oracle.judged import JudgedMeter
 
 NOW_NS = 1_781_524_800_000_000_000
 SOURCE = JsonRpcSource(
@@ -47,7 +49,7 @@ def read(handler: Handler, **settings: object) -> RegisterRead:
     async def body() -> RegisterRead:
         client = httpx.AsyncClient(transport=httpx.MockTransport(handler))
         source = msgspec.structs.replace(SOURCE, **settings)
-        driver = JsonRpcMeter(source, clock=lambda: NOW_NS, client=client)
+        driver = JudgedMeter(JsonRpcMeter(source, clock=lambda: NOW_NS, client=client), source)
         try:
             return await driver.read()
         finally:

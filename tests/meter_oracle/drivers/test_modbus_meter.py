@@ -10,8 +10,11 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from meter_oracle.drivers.driver import MeterDriver, MeterFault, open_driver
+from meter_oracle.drivers.driver import MeterDriver
+from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import ModbusSource, SourcesRefused
+from meter_oracle.faults import MeterFault
+from tests.meter_oracle.judged import JudgedMeter
 
 Answer = Callable[[bytes], bytes]
 
@@ -62,7 +65,8 @@ async def running(**settings: object) -> AsyncGenerator[tuple[Eastron, MeterDriv
     source = ModbusSource(
         meter="m", host="127.0.0.1", port=port, registers="eastron", deadline_s=0.1, late_s=0.1
     )
-    driver = open_driver(msgspec.structs.replace(source, **settings), clock=lambda: 1_000)
+    source = msgspec.structs.replace(source, **settings)
+    driver = JudgedMeter(open_driver(source, clock=lambda: 1_000), source)
     try:
         yield device, driver
     finally:

@@ -9,12 +9,12 @@ import pytest
 from meter_oracle.families.register_maps import (
     RegisterMap,
     SerialPoint,
-    read_seen,
+    read_energies,
     read_serial,
     register_maps,
     sunspec_maps,
 )
-from meter_oracle.readings.registers import MeterFault
+from meter_oracle.faults import MeterFault
 
 # name, import as the meter holds it, export, in Wh, step in Wh
 ANSWERS = [
@@ -51,7 +51,7 @@ def test_map_reads_registers_in_wh(
 ) -> None:
     family = register_maps()[name]
 
-    seen = read_seen(family, answer(family, imported, exported), "here")
+    seen = read_energies(family, answer(family, imported, exported), "here")
 
     assert (seen.import_wh, seen.export_wh, seen.resolution_wh) == expected
 
@@ -70,7 +70,7 @@ def test_every_map_names_its_source_and_fits_one_answer() -> None:
 def test_scale_multiplies_counts_and_the_rollover(scale: int) -> None:
     family = register_maps()["sunspec-203"]
 
-    seen = read_seen(
+    seen = read_energies(
         family, answer(family, struct.pack(">I", 5_999), struct.pack(">I", 0), scale=scale), "here"
     )
 
@@ -98,7 +98,7 @@ def test_no_number_all_ones_and_less_than_nothing_are_no_reading(
     family = register_maps()[name]
 
     with pytest.raises(MeterFault) as refused:
-        read_seen(family, answer(family, imported, exported), "here")
+        read_energies(family, answer(family, imported, exported), "here")
 
     assert refused.value.code == "METER_VALUE"
 
@@ -108,7 +108,7 @@ def test_scale_that_cannot_be_is_a_wrong_unit(scale: int) -> None:
     family = register_maps()["sunspec-701"]
 
     with pytest.raises(MeterFault) as refused:
-        read_seen(family, answer(family, b"\0" * 8, b"\0" * 8, scale=scale), "here")
+        read_energies(family, answer(family, b"\0" * 8, b"\0" * 8, scale=scale), "here")
 
     assert refused.value.code == "METER_UNIT"
 

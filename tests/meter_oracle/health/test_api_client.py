@@ -13,7 +13,7 @@ HEAD = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nConnection: close\r\n\
 
 
 def told(answer: bytes) -> tuple[str, bytes]:
-    """What the herald makes of an answer, and the request that it sent."""
+    """What the receiver makes of an answer, and the request that it sent."""
     request = b""
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,5 +78,5 @@ def test_api_that_is_not_there_is_told_and_nothing_raised() -> None:
     ["", "api:8400", "ftp://api:8400", "http://", "http://api:8400/graphql", "http://api:x"],
 )
 def test_address_that_is_none_of_an_api_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="no http://host:port"):
+    with pytest.raises(ValueError, match="not http://host:port"):
         HealthApi(address)

@@ -22,7 +22,7 @@ NEVER_S = 3_600.0
 
 
 class Listener:
-    """A herald that answers with the codes it is given, then with OK."""
+    """A receiver that answers with the codes it is given, then with OK."""
 
     def __init__(self, *codes: str) -> None:
         self.words: list[HealthWord] = []

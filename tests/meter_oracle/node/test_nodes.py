@@ -10,10 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from meter_oracle.agreement.report import SignedReport
 from meter_oracle.drivers.driver import RegisterRead
 from meter_oracle.health.board import MeterHealth, NodeHealth
-from meter_oracle.peers.ledger_gateway import LEDGER_NAME, LedgerSideServer, RemoteLedgerSide
+from meter_oracle.peers.ledger_gateway import (
+    LEDGER_NAME,
+    LedgerGatewayServer,
+    RemoteLedgerGateway,
+    SignedReport,
+)
 from meter_oracle.peers.messages import Message
 from meter_oracle.peers.transport import PeerServer
 from tests.meter_oracle.stand import FIRST_SLOT, SLOT_S, Stand, stand
@@ -35,7 +39,7 @@ def on_stand(folder: Path, scene: Callable[[Stand], Awaitable[None]]) -> None:
 
 def test_each_slot_is_reported_once_and_begins_where_the_one_before_ended(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
-        async with made.running(made.seats(0, 1, 2, 3)):
+        async with made.running(made.setups(0, 1, 2, 3)):
             first = await made.recorded(slot(0), METERS)
             second = await made.recorded(slot(1), METERS)
         for place, meter in enumerate(sorted(first)):
@@ -59,11 +63,11 @@ def test_whichever_node_lies_the_others_report_the_truth_without_it(
         return msgspec.structs.replace(read, import_wh=read.import_wh + 5_000)
 
     async def scene(made: Stand) -> None:
-        async with made.running(made.seats(0, 1, 2, 3)):
+        async with made.running(made.setups(0, 1, 2, 3)):
             for meter in made.meters[liar].values():
                 meter.alter = lie
             reported = await made.first_reported(METERS)
-            leaves = await made.side.readings(reported)
+            leaves = await made.gateway.readings(reported)
             await made.until(lambda: "disagrees" in made.states(liar))
         assert all(leaf.import_to_wh < 1_004_000 for leaf in leaves)
         [signers] = await made.signers(reported)
@@ -76,7 +80,7 @@ def test_whichever_node_lies_the_others_report_the_truth_without_it(
 def test_three_nodes_report_without_the_fourth(tmp_path: Path, dead: int) -> None:
     async def scene(made: Stand) -> None:
         alive = [number for number in range(4) if number != dead]
-        async with made.running(made.seats(*alive)):
+        async with made.running(made.setups(*alive)):
             for number in range(4):  # in one of four slots the dead node has the first turn
                 assert len(await made.recorded(slot(number), METERS)) == METERS
 
@@ -92,7 +96,7 @@ def test_a_node_that_takes_questions_and_never_answers_stops_nobody(tmp_path: Pa
         staller = made.market.nodes[3]
         server = PeerServer(made.tls[staller], made.market.nodes, stall)
         port = await server.start("127.0.0.1", 0)
-        async with made.running(made.seats(0, 1, 2), {staller: f"127.0.0.1:{port}"}):
+        async with made.running(made.setups(0, 1, 2), {staller: f"127.0.0.1:{port}"}):
             for number in range(4):
                 assert len(await made.recorded(slot(number), METERS)) == METERS
             await made.until(lambda: "silent" in made.states(3))
@@ -116,8 +120,8 @@ class Dying:
 def test_another_takes_over_from_a_node_that_dies_submitting(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         dying = Dying()
-        seats = [made.seat(0, submitter=dying), *made.seats(1, 2, 3)]
-        async with made.running(seats):
+        setups = [made.setup(0, submitter=dying), *made.setups(1, 2, 3)]
+        async with made.running(setups):
             for number in range(4):
                 assert len(await made.recorded(slot(number), METERS)) == METERS
         assert dying.reports
@@ -127,8 +131,8 @@ def test_another_takes_over_from_a_node_that_dies_submitting(tmp_path: Path) -> 
 
 def test_a_node_whose_clock_is_90_s_off_is_found_out_and_left_out(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
-        seats = [*made.seats(0, 1, 2), made.seat(3, now=lambda: time.time_ns() + 90 * 10**9)]
-        async with made.running(seats):
+        setups = [*made.setups(0, 1, 2), made.setup(3, now=lambda: time.time_ns() + 90 * 10**9)]
+        async with made.running(setups):
             for number in range(2):
                 await made.recorded(slot(number), METERS)
             await made.until(lambda: "clock" in made.states(3))
@@ -150,7 +154,7 @@ def test_a_silent_meter_is_left_out_and_reported_when_it_answers(tmp_path: Path)
 
     async def scene(made: Stand) -> None:
         late = made.cast.homes[2].meter
-        async with made.running(made.seats(0, 1, 2, 3)):
+        async with made.running(made.setups(0, 1, 2, 3)):
             for meters in made.meters.values():
                 meters[late].powers = 0, 0
             await made.recorded(slot(0), METERS)
@@ -172,7 +176,7 @@ def test_a_silent_meter_is_left_out_and_reported_when_it_answers(tmp_path: Path)
 def test_a_meter_that_only_two_nodes_reach_is_left_out(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         hidden = made.cast.homes[0].meter
-        async with made.running(made.seats(0, 1, 2, 3)):
+        async with made.running(made.setups(0, 1, 2, 3)):
             made.meters[0][hidden].silent = made.meters[1][hidden].silent = True
             assert hidden not in await made.recorded(slot(0), METERS - 1)
             assert hidden not in await made.recorded(slot(1), METERS - 1)
@@ -182,14 +186,17 @@ def test_a_meter_that_only_two_nodes_reach_is_left_out(tmp_path: Path) -> None:
 
 def test_nodes_report_through_the_ledgers_side_behind_tls(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
-        server = LedgerSideServer(made.side, made.tls[LEDGER_NAME], made.market.nodes)
+        server = LedgerGatewayServer(made.gateway, made.tls[LEDGER_NAME], made.market.nodes)
         address = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
-        sides = [RemoteLedgerSide(made.tls[node], address) for node in made.market.nodes]
-        seats = [made.seat(number, submitter=side, view=side) for number, side in enumerate(sides)]
-        async with made.running(seats):
+        gateways = [RemoteLedgerGateway(made.tls[node], address) for node in made.market.nodes]
+        setups = [
+            made.setup(number, submitter=gateway, view=gateway)
+            for number, gateway in enumerate(gateways)
+        ]
+        async with made.running(setups):
             assert len(await made.recorded(slot(0), METERS)) == METERS
-        for side in sides:
-            await side.close()
+        for gateway in gateways:
+            await gateway.close()
         await server.close()
 
     on_stand(tmp_path, scene)

@@ -11,11 +11,14 @@ import msgspec
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from meter_oracle.drivers.driver import MeterDriver, MeterFault, open_driver
+from meter_oracle.drivers.driver import MeterDriver
+from meter_oracle.drivers.opening import open_driver
+from meter_oracle.faults import MeterFault
 from meter_oracle.simulated.device import FaultKind, FaultRefused, SimulatedMeter
 from meter_oracle.simulated.fleet import Fleet, FleetRefused
 from meter_oracle.simulated.market_clock import MarketClock
 from meter_oracle.simulated.orders import obey
+from tests.meter_oracle.judged import JudgedMeter
 
 SECOND_NS = 1_000_000_000
 ROOF = SimulatedMeter(meter="roof", serial="S-ROOF", inverter_w=5_000)
@@ -47,15 +50,20 @@ async def running(
     hand = Hand()
     fleet = Fleet([ROOF, FLAT], Steady(), MarketClock(0, 0, 1), now_ns=hand)
     await fleet.start(units_per_port=2)
-    drivers = {
-        source.meter: open_driver(
-            msgspec.structs.replace(
-                source, deadline_s=0.15, late_s=0.1, serial_again_s=0, power_max_w=10_000
-            ),
-            clock=lambda: fleet.clock.market_ns(hand()),
-            live_control=live_control,
+    sources = [
+        msgspec.structs.replace(
+            source, deadline_s=0.15, late_s=0.1, serial_again_s=0, power_max_w=10_000
         )
         for source in fleet.sources()
+    ]
+    drivers: dict[str, MeterDriver] = {
+        source.meter: JudgedMeter(
+            open_driver(
+                source, clock=lambda: fleet.clock.market_ns(hand()), live_control=live_control
+            ),
+            source,
+        )
+        for source in sources
     }
     try:
         yield fleet, hand, drivers
