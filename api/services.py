@@ -103,6 +103,11 @@ class Services:
         """Whether keys and enrolment are given to whoever asks."""
         return self.enrolment is not None or bool(self.personas)
 
+    @property
+    def shows_book(self) -> bool:
+        """Whether the depth of the book is shown to strangers: in a demonstration, or by setting."""
+        return self.is_demonstration or self.settings.public_book
+
     def carrier(self, retailer: str | None) -> str:
         """The member that submits for the clients of `retailer` (None: of nobody known)."""
         return self.member if retailer is None else self.carriers.get(retailer, self.member)

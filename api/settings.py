@@ -74,6 +74,10 @@ class ApiSettings(BaseSettings):
         default=43_200, description="After how long without a refresh a session ends, seconds."
     )
     session_s: Seconds = Field(default=604_800, description="How long a session lasts, seconds.")
+    public_book: bool = Field(
+        default=False,
+        description="Whether strangers may read the depth of the book; a demonstration shows it.",
+    )
     sessions_max: Count = Field(default=100_000, description="Sessions at once.")
     sockets_max: Count = Field(default=12_000, description="WebSockets at once.")
     connection_init_s: int = Field(

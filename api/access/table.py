@@ -1,9 +1,10 @@
 """Who may see or do what: one table of fields, one table of rows. Whatever has no row is refused.
 
-A field's row names who may select it, `STRANGER` being whoever is not signed in. The decision is
-made once per document, over all the fields that it can reach (`api.graphql.guard.admission` collects them), so
-executing it costs nothing more. What lies under `Query.viewer` is judged for those signed in only:
-to a stranger the field is null. A row's scope says whose rows a role is shown of a subject.
+A field's row names who may select it. Two readers are not signed in: `STRANGER` in any market, and
+`ONLOOKER` where the market shows its book to everybody (`Services.shows_book`). The decision is made
+once per document, over all the fields that it can reach (`api.graphql.guard.admission` collects
+them), so executing it costs nothing more. What lies under `Query.viewer` is judged for those signed in only: to
+everybody else the field is null. A row's scope says whose rows a role is shown of a subject.
 
 The regulator reads everything and changes nothing in the market; the four fields that begin, prolong
 and end a session are everybody's.
@@ -19,12 +20,12 @@ import msgspec
 from api.faults import FORBIDDEN, UNAUTHENTICATED
 from api.services import Role
 
-Reader = Literal["STRANGER"] | Role
+Reader = Literal["STRANGER", "ONLOOKER"] | Role
 Subject = Literal["orders", "trades", "accounts", "certificates", "meters", "readings", "clients"]
 Scope = Literal["none", "own", "clients", "area", "all"]
 
 ROLES: tuple[Role, ...] = get_args(Role)
-READERS: tuple[Reader, ...] = ("STRANGER", *ROLES)
+READERS: tuple[Reader, ...] = ("STRANGER", "ONLOOKER", *ROLES)
 SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
@@ -40,6 +41,7 @@ class Viewer(msgspec.Struct, frozen=True):
 
 _ANYBODY = frozenset(READERS)
 _SIGNED_IN: frozenset[Reader] = frozenset(ROLES)
+_BOOK: frozenset[Reader] = frozenset({*ROLES, "ONLOOKER"})
 _TRADERS: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER"})
 _HOUSEHOLDS: frozenset[Reader] = frozenset({"HOUSEHOLD"})
 _PROPOSED: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER", "REGULATOR"})
@@ -50,7 +52,8 @@ _ORACLE: frozenset[Reader] = frozenset({"OPERATOR", "DSO", "REGULATOR"})
 # Type, its fields, and who may select them.
 _ROWS: tuple[tuple[str, str, frozenset[Reader]], ...] = (
     ("Query", "market viewer zones slots slot prices", _ANYBODY),
-    ("Query", "book myOrders order myTrades balance postings", _SIGNED_IN),
+    ("Query", "book", _BOOK),
+    ("Query", "myOrders order myTrades balance postings", _SIGNED_IN),
     ("Query", "certificates meters readings", _SIGNED_IN),
     ("Query", "trades", _SLOT_TRADES),
     ("Query", "clients", _CLIENTS),
@@ -62,15 +65,15 @@ _ROWS: tuple[tuple[str, str, frozenset[Reader]], ...] = (
     ("Subscription", "prices slots", _ANYBODY),
     ("Subscription", "myTrades myBalance", _SIGNED_IN),
     ("Market", "area channel contract currency timeZone slotS marketTime rate engine", _ANYBODY),
-    ("Market", "writable sentence block blockTime openSlots demonstration", _ANYBODY),
+    ("Market", "writable sentence block blockTime openSlots demonstration publicBook", _ANYBODY),
     ("SlotTerms", "start gate priceMin priceMax", _ANYBODY),
     ("Viewer", "did role member name meters retailer zone locked", _SIGNED_IN),
     ("Zone", "id area parent gridLevel paused lastPrice lastSlot", _ANYBODY),
     ("Slot", "start phase gate zones settled residual surplus minted retired", _ANYBODY),
     ("Slot", "estimatedMeters block", _ANYBODY),
     ("PricePoint", "slot zone price volume orders trades", _ANYBODY),
-    ("Book", "slot zone buys sells clearingPrice block", _SIGNED_IN),
-    ("BookStep", "price quantity", _SIGNED_IN),
+    ("Book", "slot zone buys sells clearingPrice block", _BOOK),
+    ("BookStep", "price quantity", _BOOK),
     ("Order", "id clientId slot trader meter zone side quantity limit steps state", _SIGNED_IN),
     ("Order", "matched settled revision leftOut placed expires block trades", _SIGNED_IN),
     ("Trade", "id slot number side counterparty buyer seller buyMeter sellMeter", _SIGNED_IN),
@@ -145,9 +148,16 @@ _SCOPES: Mapping[Role, Mapping[Subject, Scope]] = {
 }  # fmt: skip
 
 
-def reader_of(viewer: Viewer | None) -> Reader:
-    """The row of the table that somebody falls under."""
-    return "STRANGER" if viewer is None else viewer.role
+def reader_of(viewer: Viewer | None, *, shows_book: bool) -> Reader:
+    """The reader that the table knows somebody as; `shows_book`: strangers may read the book."""
+    if viewer is not None:
+        return viewer.role
+    return "ONLOOKER" if shows_book else "STRANGER"
+
+
+def is_signed_in(reader: Reader) -> bool:
+    """Whether `reader` stands for somebody who has signed in."""
+    return reader in _SIGNED_IN
 
 
 def is_allowed(reader: Reader, field: str) -> bool:
@@ -161,7 +171,7 @@ def check_fields(reader: Reader, fields: Iterable[str]) -> None:
     if not refused:
         return
     what = min(refused)  # the same one each time, whatever the order of the document
-    if reader == "STRANGER":
+    if not is_signed_in(reader):
         raise UNAUTHENTICATED(what=what)
     raise FORBIDDEN(what=what, role=reader)
 

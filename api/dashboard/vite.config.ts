@@ -1,7 +1,7 @@
 import { defineConfig } from "vite";
 
-// The pages are served under a policy that forbids inline scripts and styles and everything that
-// is not of the same origin; so nothing is inlined and no polyfill is injected.
+// The server forbids inline scripts and styles and everything from another origin, so the build
+// inlines nothing and adds no polyfill.
 export default defineConfig({
   base: "/",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

@@ -84,7 +84,7 @@ class Endpoint:
             viewer, asked, size = await self._asked(scope["method"], heads, receive)
             admission = self.guard.admit(
                 asked.query,
-                reader_of(viewer),
+                reader_of(viewer, shows_book=self.services.shows_book),
                 variables=asked.variables,
                 operation_name=asked.operation_name,
                 kinds=self.kinds,

@@ -269,7 +269,7 @@ class _Socket:
         try:
             admission = sockets.guard.admit(
                 asked.query,
-                reader_of(self._viewer),
+                reader_of(self._viewer, shows_book=sockets.services.shows_book),
                 variables=asked.variables,
                 operation_name=asked.operation_name,
                 kinds=frozenset({"subscription", "query"}),

@@ -41,6 +41,7 @@ class Market:
     block_time: Time
     open_slots: list[SlotTerms]
     demonstration: bool
+    public_book: bool
 
 
 @strawberry.type(description="A zone of the area's tree; the root has no parent.")

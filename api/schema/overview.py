@@ -49,6 +49,7 @@ async def market_of(services: Services) -> Market:
         block_time=Time(checkpoint.time_s),
         open_slots=open_slots(rules, now_s=now_s, slot_s=slot_s),
         demonstration=services.is_demonstration,
+        public_book=services.shows_book,
     )
 
 

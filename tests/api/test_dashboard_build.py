@@ -108,10 +108,10 @@ def test_old_node_on_path_is_passed_over_for_the_wheel(path: Path, version: str)
 @pytest.mark.parametrize(
     ("programs", "there"),
     [
-        ({}, "there is none"),
+        ({}, "no Node was found"),
         ({"node": "v18.0.0", "npm": "10.0.0"}, "node is 18.0"),
         ({"node": "nothing-known", "npm": "10.0.0"}, "node does not run"),
-        ({"node": "v24.0.0"}, "node has no npm beside it"),
+        ({"node": "v24.0.0"}, "node has no npm next to it"),
     ],
 )
 def test_want_of_node_is_told_with_what_to_do(

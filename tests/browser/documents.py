@@ -10,6 +10,9 @@ from api.server.dashboard_build import FOLDER
 
 _CONSTANT = re.compile(r"const (\w+) =\s*(?:`([^`]*)`|\"([^\"\n]*)\");")
 _INLINE = re.compile(r"\"(subscription \{[^\"]*)\"")
+_IMPORT = re.compile(r"import (?:type )?(?:\{([^}]*)\}|\* as \w+) from \"(\.[^\"]+)\";")
+_ROLE = re.compile(r"([A-Z]+): \[(.*?)\],\n", re.DOTALL)
+_PAGE = re.compile(r"page\(\"[^\"]*\", \"[^\"]*\", (\w+)\)")
 _OPERATION = re.compile(r"\s*(query|mutation|subscription)\b")
 
 
@@ -32,3 +35,39 @@ def documents() -> list[Written]:
                 text = text.replace(f"${{{name}}}", value)  # noqa: PLW2901 the text filled in
             written.append(Written(path, text))
     return written
+
+
+def page_modules() -> dict[str, list[Path]]:
+    """The modules that each role's pages are of, by role, as the menu of the dashboard names them."""
+    menu = FOLDER / "src" / "shell" / "pages.ts"
+    source = menu.read_text(encoding="utf-8")
+    imported = {name: path for path, names in imports(menu) for name in names}
+    table = source.partition("export const PAGES")[2].partition("};")[0]
+    return {
+        role: [imported[view] for view in _PAGE.findall(pages)]
+        for role, pages in _ROLE.findall(table)
+    }
+
+
+def reached(module: Path) -> set[Path]:
+    """A module and all that it imports, directly or through others."""
+    seen: set[Path] = set()
+    waiting = [module]
+    while waiting:
+        path = waiting.pop()
+        if path not in seen and path.suffix in {".ts", ".tsx"}:
+            seen.add(path)
+            waiting.extend(found for found, _ in imports(path))
+    return seen
+
+
+def imports(path: Path) -> list[tuple[Path, list[str]]]:
+    """The modules of the dashboard that one imports, with the names that it takes of them."""
+    source = path.read_text(encoding="utf-8")
+    return [
+        (
+            (path.parent / found[2]).resolve(),
+            re.findall(r"\w+", (found[1] or "").replace("type ", "")),
+        )
+        for found in _IMPORT.finditer(source)
+    ]

@@ -59,6 +59,8 @@ class Double:
         self.age_s = 1
         self.fault: str | None = None
         self.placed: list[str] = []
+        self.asked: list[str] = []
+        self.is_public = True  # a demonstration, which shows its book and its personas
 
     def app(self) -> Starlette:
         """The routes that the dashboard asks."""
@@ -89,6 +91,7 @@ class Double:
 
     async def answer(self, request: Request) -> Response:
         asked = await request.json()
+        self.asked.append(asked["query"])
         if self.fault is not None:
             return JSONResponse(
                 {"errors": [{"message": self.fault, "extensions": {"code": "LEDGER_UNAVAILABLE"}}]}
@@ -141,7 +144,9 @@ class Double:
             return {"nonce": f"for {did}", "audience": "double", "expires": 0}
 
         return {
-            "market": rows.market(writable=self.writable, rate=RATE),
+            "market": rows.market(
+                writable=self.writable, rate=RATE, is_demonstration=self.is_public
+            ),
             "viewer": viewer,
             "challenge": challenge,
             "signIn": session,

@@ -58,7 +58,8 @@ def look(folder: Path, address: str, browser: Browser) -> None:
             page = context.new_page()
             page.goto(address)
             page.get_by_role("button", name="Make a wallet").wait_for()
-            page.screenshot(path=folder / f"welcome-{size}-{scheme}.png", full_page=True)
+            settle(page)
+            page.screenshot(path=folder / f"landing-{size}-{scheme}.png", full_page=True)
             personas = context.request.get(f"{address}/demonstration/personas").json()
             for role in ROLES:
                 persona = next(each for each in personas if each["role"] == role)

@@ -26,10 +26,10 @@ def place(
     """An order, two slots further away where asked; it stands when this returns."""
     page.get_by_role("radio", name=side).check()
     page.get_by_label("How much").fill(kwh)
-    page.get_by_label(re.compile("For at (least|most)")).fill(price)
+    page.get_by_label(re.compile("(Lowest|Highest) price")).fill(price)
     if further:
-        page.get_by_text("More", exact=True).click()
-        page.get_by_label("Delivered").select_option(index=2)
+        page.get_by_text("More choices", exact=True).click()
+        page.get_by_label("Time of delivery").select_option(index=2)
     page.get_by_role("button", name=button).click()
     verb = f"{side} up to {kwh}"
     expect(page.locator(".placed")).to_contain_text(verb, timeout=30_000)

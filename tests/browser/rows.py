@@ -21,7 +21,7 @@ CURVE = (9, 8, 7, 7, 6, 7, 9, 12, 14, 13, 11, 9, 8, 7, 7, 8, 10, 13, 17, 19, 18,
 
 FIELDS = (
     "balance", "book", "certificates", "clients", "meters", "myOrders", "myTrades",
-    "offerProposal", "oracleNodes", "order", "postings", "prices", "readings", "slots", "trades",
+    "offerProposal", "oracleNodes", "order", "postings", "prices", "readings", "slot", "slots", "trades",
     "zones",
 )  # fmt: skip
 Field = Callable[..., object]
@@ -66,6 +66,9 @@ class Rows:
         match name:
             case "zones":
                 return self._zones()
+            case "slot":
+                rows = [] if self.empty else self._slots()
+                return next((each for each in rows if each["start"] == given["start"]), None)
             case "book":
                 return self._book(given["slot"], given["zone"])
             case "myOrders":
@@ -106,7 +109,7 @@ class Rows:
             case _:
                 raise AssertionError(name)
 
-    def market(self, *, writable: bool, rate: int) -> dict[str, Any]:
+    def market(self, *, writable: bool, rate: int, is_demonstration: bool) -> dict[str, Any]:
         """The market's own row."""
         starts = [self.here + SLOT_S * ahead for ahead in range(2, 10)]
         return {
@@ -115,7 +118,8 @@ class Rows:
             "engine": "embedded", "writable": writable,
             "sentence": "The embedded ledger takes orders." if writable
             else "The ledger takes no orders at present; what is shown is the last that it said.",
-            "block": self.block, "blockTime": self.now_s, "demonstration": True,
+            "block": self.block, "blockTime": self.now_s, "demonstration": is_demonstration,
+            "publicBook": is_demonstration,
             "openSlots": [
                 {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000}
                 for s in starts

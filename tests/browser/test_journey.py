@@ -48,7 +48,7 @@ def test_newcomer_sells_buys_is_metered_and_paid(browser: Browser, market: str) 
     join(page, market)
 
     place(page, side="Sell", kwh="0.2", price="-20", button="Sign and offer")
-    place(page, side="Buy", kwh="0.2", price="60", button="Sign and bid", further=True)
+    place(page, side="Buy", kwh="0.2", price="60", button="Sign and ask", further=True)
 
     for side in ("Sell", "Buy"):
         order = page.locator(".orders > li", has_text=side)
@@ -81,7 +81,7 @@ def test_browser_without_ed25519_makes_a_p256_wallet_that_trades(
     order = page.locator(".orders > li", has_text="Sell")
     expect(order.get_by_label(re.compile("State: "))).to_be_visible()
     page.get_by_label("Who you are").select_option(label="Household 1 (household)")
-    expect(page.get_by_role("alert")).to_contain_text("does not take the key of Household 1")
+    expect(page.get_by_role("alert")).to_contain_text("cannot use the key of Household 1")
     assert kept_keys(page) == [key]
     asked = "crypto.subtle.generateKey('Ed25519', false, ['sign']).catch((error) => error.name)"
     assert page.evaluate(asked) == "NotSupportedError"

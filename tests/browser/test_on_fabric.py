@@ -129,7 +129,7 @@ def test_operator_sees_the_engine_and_that_it_takes_orders(
 
     figures = page.locator(".figure")
     expect(figures.filter(has_text="Engine").locator("dd")).to_have_text("fabric")
-    expect(figures.filter(has_text="Writes").locator("dd")).to_have_text("taken")
+    expect(figures.filter(has_text="Orders").locator("dd")).to_have_text("accepted")
     page.close()
 
 

@@ -114,11 +114,68 @@ def test_pages_of_a_role_fit_the_screen_and_everybody(
             expect(page.locator(".fault")).to_have_count(0)
 
 
-def test_first_page_of_a_stranger_is_readable(browser: Browser, address: str, axe: Path) -> None:
-    with opened(browser, address, size="phone", script=axe) as page:
+@pytest.mark.parametrize("look", LOOKS, ids="-".join)
+def test_landing_page_fits_the_screen_and_everybody(
+    browser: Browser, address: str, axe: Path, look: Look
+) -> None:
+    with opened(browser, address, size=look.size, scheme=look.scheme, script=axe) as page:
         page.get_by_role("button", name="Make a wallet").wait_for()
+        settle(page)
 
         assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        expect(page.locator("h1")).to_have_count(1)
+        expect(page.locator(".fault")).to_have_count(0)
+
+
+def test_landing_page_shows_the_market_to_a_visitor(browser: Browser, address: str) -> None:
+    """What is traded, today's price, the zones, the orders for the next slot; nobody has signed in."""
+    with opened(browser, address) as page:
+        now = page.get_by_role("region", name="Traded now")
+        settle(page)
+
+        expect(now).to_contain_text(re.compile(r"Energy\s*38\.\d+\s?kWh"))
+        expect(now).to_contain_text(
+            re.compile(r"Orders for 14:30\u201314:45 are taken for another")
+        )
+        expect(page.get_by_role("region", name="Price today").locator("canvas")).to_be_visible()
+        expect(page.get_by_role("region", name="Zones").locator("svg")).to_be_visible()
+        expect(page.get_by_role("region", name="Wanted and offered")).to_contain_text("offered")
+
+
+def test_visitor_becomes_a_persona_of_the_landing_page(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        page.get_by_role("button", name=re.compile("^Bureau")).click()
+
+        expect(page.get_by_role("link", name="Findings")).to_be_visible()
+        page.get_by_label("Who you are").select_option(label="Visitor, not signed in")
+        expect(page.get_by_role("button", name="Make a wallet")).to_be_visible()
+
+
+def test_market_that_keeps_its_book_is_not_asked_for_it(browser: Browser, dist: Path) -> None:
+    double = Double(dist)
+    double.is_public = False
+    with served(double) as address, opened(browser, address) as page:
+        settle(page)
+
+        expect(page.get_by_role("region", name="Zones")).to_be_visible()
+        expect(page.get_by_role("region", name="Wanted and offered")).to_have_count(0)
+        expect(page.get_by_role("button", name=re.compile("^Bureau"))).to_have_count(0)
+        expect(page.get_by_role("button", name="Make a wallet")).to_be_visible()
+    assert not [query for query in double.asked if "book(" in query]
+
+
+def test_key_kept_in_the_browser_is_offered_after_signing_out(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address) as page:
+        page.get_by_role("button", name="Make a wallet").click()
+        page.get_by_role("button", name="Join").click()
+        page.get_by_role("link", name="Wallet").click()
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="Continue with my wallet 1").click()
+
+        expect(page.get_by_role("link", name="Statements")).to_be_visible()
 
 
 def test_first_load_is_small(dist: Path) -> None:
@@ -141,7 +198,9 @@ def test_home_answers_in_one_sentence(browser: Browser, address: str) -> None:
         answer = page.locator(".answer-line")
 
         expect(answer).to_have_text(
-            re.compile(r"^Now 14:00\u201314:15: you sell 0\.42\s?kWh at 11\.80\s?ct/kWh; today \+")
+            re.compile(
+                r"^Now 14:00\u201314:15: you sell 0\.42\s?kWh at 11\.80\s?ct/kWh; today's total is \+"
+            )
         )
 
 
@@ -152,7 +211,7 @@ def test_what_is_signed_is_said_before_and_stands_after(
         play(page, "HOUSEHOLD")
         to(page, address, "trade")
         page.get_by_label("How much").fill("1,5")
-        page.get_by_label("For at least").fill("10")
+        page.get_by_label("Lowest price").fill("10")
         words = "Sell up to 1.5 kWh between 14:45 and 15:00 for at least 10.00 ct/kWh."
         expect(page.locator(".signs")).to_contain_text(words)
 
@@ -171,7 +230,7 @@ def test_refusal_shows_the_contracts_sentence_and_a_way_out(browser: Browser, ad
         to(page, address, "trade")
         page.get_by_role("radio", name="Buy").check()
         page.get_by_label("How much").fill("0.666")
-        page.get_by_role("button", name="Sign and bid").click()
+        page.get_by_role("button", name="Sign and ask").click()
 
         refusal = page.get_by_role("alert")
 
@@ -188,12 +247,16 @@ def test_fields_out_of_bounds_are_told_and_not_signed(
         play(page, "HOUSEHOLD")
         to(page, address, "trade")
         page.get_by_label("How much").fill("99")
-        page.get_by_label("For at least").fill("61")
+        page.get_by_label("Lowest price").fill("61")
         page.get_by_role("button", name="Sign and offer").click()
 
-        expect(page.get_by_text("The meter is certified for 2.5 kWh in a slot.")).to_be_visible()
         expect(
-            page.get_by_text("The price lies between \u221250.00 ct/kWh and 60.00")
+            page.get_by_text(
+                "Enter at most 2.5 kWh: your meter is certified for no more in a slot."
+            )
+        ).to_be_visible()
+        expect(
+            page.get_by_text("Enter a price between \u221250.00 ct/kWh and 60.00")
         ).to_be_visible()
     assert double.placed == []
 
@@ -268,6 +331,16 @@ def test_empty_market_is_told_in_words(browser: Browser, dist: Path, role: Role)
             assert "undefined" not in page.inner_text("main"), name
 
 
+def test_empty_market_is_told_to_a_visitor_in_words(browser: Browser, dist: Path) -> None:
+    with served(Double(dist, empty=True)) as address, opened(browser, address) as page:
+        settle(page)
+
+        expect(page.get_by_role("region", name="Traded now")).to_contain_text("Nothing is traded")
+        expect(page.locator(".fault")).to_have_count(0)
+        assert "NaN" not in page.inner_text("main")
+        assert "undefined" not in page.inner_text("main")
+
+
 def test_ledger_that_takes_nothing_is_said_and_the_button_rests(
     browser: Browser, double: Double, address: str
 ) -> None:
@@ -286,7 +359,7 @@ def test_stale_data_names_block_and_age(browser: Browser, double: Double, addres
         play(page, "HOUSEHOLD")
 
         expect(page.get_by_role("status").first).to_contain_text(
-            re.compile(r"Data from block 812, 4\d\s?s old")
+            re.compile(r"You see data from block 812, 4\d\s?s old")
         )
 
 

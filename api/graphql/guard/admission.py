@@ -31,7 +31,7 @@ from graphql import (
 )
 from strawberry.extensions import SchemaExtension
 
-from api.access.table import Reader, check_fields
+from api.access.table import Reader, check_fields, is_signed_in
 from api.faults import ApiFault, Fault
 from api.graphql.guard.query_cost import Measure, measure
 from api.graphql.guard.text_scan import COMMENTS_MAX, DOCUMENT_SYNTAX, TOKENS_MAX, scan
@@ -80,7 +80,7 @@ class Admission:
 
     def fields_for(self, reader: Reader) -> frozenset[str]:
         """The fields that this document executes for `reader`."""
-        return self.fields if reader == "STRANGER" else self.fields | self.viewer_fields
+        return self.fields | self.viewer_fields if is_signed_in(reader) else self.fields
 
 
 class Guard:
@@ -120,7 +120,7 @@ class Guard:
             self._admitted.move_to_end(text)
             if admission.size_variables:
                 _measured(self._types, admission.document, reader, variables)
-        if admission.has_introspection and reader == "STRANGER":
+        if admission.has_introspection and not is_signed_in(reader):
             check_fields(reader, ("__schema",))
         if admission.kind not in kinds:
             raise OPERATION_KIND(kind=admission.kind)
@@ -186,7 +186,7 @@ def _measured(
 ) -> Measure:
     operation = _operation(document)
     fragments = _fragments(document)
-    found = measure(types, operation, fragments, variables, may_introspect=reader != "STRANGER")
+    found = measure(types, operation, fragments, variables, may_introspect=is_signed_in(reader))
     for name in fragments:
         if name not in found.spread:
             raise FRAGMENT_UNUSED(name=name)

@@ -24,6 +24,7 @@ from api.access.table import (
     Viewer,
     check_fields,
     is_allowed,
+    is_signed_in,
     may_see_row,
     reader_of,
     scope,
@@ -47,6 +48,7 @@ STRANGERS = {
     "Mutation": SESSION_FIELDS,
     "Subscription": {"prices", "slots"},
 }
+BOOK = {coordinate for coordinate in COORDINATES if coordinate.startswith(("Book.", "BookStep."))}
 
 
 def viewer(role: Role, *, member: str | None = None) -> Viewer:
@@ -116,7 +118,7 @@ def test_walk_of_the_schema_gives_each_role_the_roots_of_its_rows(reader: Reader
                 code = None
             except ApiFault as fault:
                 code = fault.code
-            refused = "UNAUTHENTICATED" if reader == "STRANGER" else "FORBIDDEN"
+            refused = "FORBIDDEN" if is_signed_in(reader) else "UNAUTHENTICATED"
             assert code == (None if reader in FIELDS[coordinate] else refused), coordinate
     assert walked > 25
 
@@ -129,6 +131,50 @@ def test_strangers_see_the_public_market_and_may_sign_in() -> None:
             if coordinate.startswith(f"{root}.") and is_allowed("STRANGER", coordinate)
         }
         assert allowed == names
+
+
+def test_onlookers_see_the_depth_of_the_book_besides_and_nothing_more() -> None:
+    seen = {each for each in COORDINATES if is_allowed("ONLOOKER", each)}
+
+    assert seen - {each for each in COORDINATES if is_allowed("STRANGER", each)} == {
+        "Query.book",
+        *BOOK,
+    }
+
+
+@pytest.mark.parametrize("coordinate", sorted(BOOK))
+def test_field_of_the_book_is_for_those_signed_in_and_onlookers(coordinate: str) -> None:
+    allowed = {reader for reader in READERS if is_allowed(reader, coordinate)}
+
+    assert allowed == {"ONLOOKER", *ROLES}
+
+
+def test_book_holds_nothing_that_tells_who_ordered() -> None:
+    """What an onlooker may read is a price, a quantity, and where and when."""
+    assert {behind(field_of(each)).name for each in BOOK} <= {
+        "BookStep", "Energy", "ID", "Int", "Price", "Time",
+    }  # fmt: skip
+    assert not {each for each in BOOK if each.partition(".")[2] in {"trader", "meter", "orders"}}
+
+
+@pytest.mark.parametrize("reader", ["STRANGER", "ONLOOKER"])
+def test_nobody_who_is_not_signed_in_may_introspect(reader: Reader) -> None:
+    with pytest.raises(ApiFault) as refused:
+        Guard(SDL).admit("{__schema{queryType{name}}}", reader)
+
+    assert refused.value.code == "UNAUTHENTICATED"
+
+
+def test_document_let_through_for_an_onlooker_is_refused_to_a_stranger() -> None:
+    """The guard remembers documents by their text; rights are asked each time."""
+    guard = Guard(SDL)
+    document = '{book(slot:0,zone:"a"){buys{price}}}'
+    guard.admit(document, "ONLOOKER")
+
+    with pytest.raises(ApiFault) as refused:
+        guard.admit(document, "STRANGER")
+
+    assert refused.value.code == "UNAUTHENTICATED"
 
 
 def test_regulator_reads_everything_and_changes_nothing() -> None:
@@ -150,7 +196,7 @@ def test_whoever_may_select_a_root_may_select_all_that_lies_below() -> None:
         for coordinate in [each for each in COORDINATES if each.startswith(f"{root}.")]:
             for reader in sorted(FIELDS[coordinate]):
                 below = fields_below(coordinate)
-                if coordinate == "Query.viewer" and reader == "STRANGER":
+                if coordinate == "Query.viewer" and not is_signed_in(reader):
                     continue
                 refused = [each for each in below if not is_allowed(reader, each)]
                 assert refused == [], (coordinate, reader)
@@ -232,6 +278,7 @@ def test_rows_of_another_area_are_for_those_who_see_all() -> None:
     assert may_see_row(regulator, "meters", owners=["did:key:anna"], area="village")
 
 
-def test_reader_of_nobody_is_a_stranger() -> None:
-    assert reader_of(None) == "STRANGER"
-    assert reader_of(viewer("DSO")) == "DSO"
+@pytest.mark.parametrize("shows_book", [False, True])
+def test_reader_of_nobody_is_an_onlooker_only_where_the_book_is_shown(shows_book: bool) -> None:  # noqa: FBT001 pytest passes it by name
+    assert reader_of(None, shows_book=shows_book) == ("ONLOOKER" if shows_book else "STRANGER")
+    assert reader_of(viewer("DSO"), shows_book=shows_book) == "DSO"

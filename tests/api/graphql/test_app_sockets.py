@@ -24,11 +24,12 @@ from websockets.typing import Origin, Subprotocol
 from api.graphql.guard.query_cost import REPEATED_MAX
 from api.graphql.sockets import FRAME_BYTES_MAX, MESSAGES_MAX, OPERATIONS_MAX, PROTOCOL, Sockets
 from api.server.app import listen, serve
-from tests.api.served_market import CLERK, REGULATOR, Client, served
+from tests.api.served_market import CLERK, REGULATOR, SLOT, Client, served
 
 INIT = {"type": "connection_init"}
 SLOTS = "subscription { slots { start } }"
 PRICES = "subscription { prices { price } }"
+BOOK = f'{{book(slot:{SLOT},zone:"lindenhof-north"){{buys{{price}} block}}}}'
 BALANCE = "subscription { myBalance { owner amount block } }"
 WAIT_S = 20
 IDLE_SOCKETS = 200
@@ -152,6 +153,7 @@ def test_strangers_and_hostile_documents_are_refused_by_message(tmp_path: Path) 
             await introduce(socket)
             for query, code in (
                 (BALANCE, "UNAUTHENTICATED"),
+                (BOOK, "UNAUTHENTICATED"),
                 ("{" * 100, "DOCUMENT_TOO_DEEP"),
                 ("subscription{slots{start} prices{price}}", "DOCUMENT_ROOTS"),
             ):
@@ -163,6 +165,26 @@ def test_strangers_and_hostile_documents_are_refused_by_message(tmp_path: Path) 
                 )
 
     run(tmp_path, work)
+
+
+def test_onlooker_of_a_demonstration_watches_the_market_and_reads_the_book(tmp_path: Path) -> None:
+    """Over one socket, within the same number of operations as anybody; accounts stay closed."""
+
+    async def work(app: Served) -> None:
+        async with app.connect() as socket:
+            await introduce(socket)
+            await send(socket, subscribe("book", BOOK))
+            assert (await receive(socket))["payload"]["data"]["book"]["block"] > 0
+            assert await receive(socket) == {"id": "book", "type": "complete"}
+            await send(socket, subscribe("balance", BALANCE))
+            refused = await receive(socket)
+            assert refused["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+            for number in range(OPERATIONS_MAX + 1):
+                await send(socket, subscribe(str(number), PRICES))
+            answer = await receive(socket)
+            assert answer["payload"][0]["extensions"]["code"] == "OPERATIONS_TOO_MANY"
+
+    run(tmp_path, work, is_demonstration=True)
 
 
 @pytest.mark.parametrize(

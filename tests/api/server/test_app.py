@@ -23,6 +23,7 @@ from tests.api.served_market import (
     OPERATOR,
     ORIGIN,
     REGULATOR,
+    SLOT,
     Client,
     large_body,
     served,
@@ -193,6 +194,36 @@ def test_keys_are_given_away_in_demonstrations_alone(tmp_path: Path) -> None:
         assert b"PRIVATE KEY" not in answer.content
 
     run(tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("changed", "is_shown"),
+    [
+        ({}, False),
+        ({"public_book": True}, True),
+        ({"is_demonstration": True}, True),
+    ],
+)
+def test_book_is_shown_to_strangers_of_a_demonstration_or_by_setting(
+    tmp_path: Path,
+    changed: dict[str, object],
+    is_shown: bool,  # noqa: FBT001 pytest passes it by name
+) -> None:
+    """What they are shown is the depth; who ordered, and what only those signed in may ask, is not."""
+    book = f'{{book(slot:{SLOT},zone:"lindenhof-north"){{buys{{price}} sells{{quantity}} block}}}}'
+
+    async def work(client: Client) -> None:
+        market = (await client.data("{market{publicBook demonstration} zones{id}}"))["market"]
+        assert market["publicBook"] is is_shown
+        if is_shown:
+            assert (await client.data(book))["book"]["block"] > 0
+        else:
+            assert await client.code(book) == (401, "UNAUTHENTICATED")
+        assert (await client.data(book, token=await client.access(HOME)))["book"]["block"] > 0
+        for query in ("{myOrders{totalCount}}", "{meters{totalCount}}", "{__schema{description}}"):
+            assert await client.code(query) == (401, "UNAUTHENTICATED")
+
+    run(tmp_path, work, **changed)
 
 
 def test_login_of_a_page_of_another_origin_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-// Pieces that pages are laid out with.
+// The pieces of a page: headings, cards, figures, explained words, names and states.
 
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
-/** A card with a heading; `span` of twelve columns of a large screen; a `tall` one has two beside it. */
+/** A card with a heading. `span`: its columns of twelve on a large screen; `tall`: it is two cards high. */
 export function Card({
   title,
   aside,
@@ -29,7 +29,7 @@ export function Card({
   );
 }
 
-/** A figure with its name; `exact` is shown on demand. */
+/** A figure with its name; `exact` is shown when the pointer rests on it. */
 export function Figure({
   name,
   value,
@@ -56,21 +56,21 @@ export function Figures({ children }: { children: ComponentChildren }) {
 }
 
 const TERMS = {
-  imbalance: "The difference between what was traded and what the meter saw; the retailer settles it.",
-  residual: "Energy used beyond what was bought on the market; the retailer supplies it.",
-  surplus: "Energy fed in beyond what was sold on the market.",
-  certificate: "Proof of origin for a metered amount of local energy; whoever uses the energy retires it.",
+  imbalance: "The difference between the energy that was traded and the energy that the meter measured. The retailer settles it.",
+  residual: "Energy that was used but not bought on the market. The retailer supplies it.",
+  surplus: "Energy that was fed in but not sold on the market.",
+  certificate: "Proof of where a measured amount of energy comes from. It is used up when the energy is consumed.",
   gate: "The moment after which orders for a slot can no longer be placed or changed.",
-  limit: "The worst price that an order accepts. Trades are never worse, often better.",
-  reserved: "Money held for open orders and for trades that are not settled yet.",
-  slot: "A quarter of an hour of delivery.",
-  zone: "A part of the grid with one price in each slot.",
-  estimated: "The meter did not answer in time; the amount is estimated and corrected when its reading comes.",
-  exposure: "What clients could come to owe: reserved and negative amounts that the retailer stands in for.",
-  exportPower: "The most that the meter may feed in; an offer cannot be larger.",
+  limit: "The worst price that an order accepts. A trade may be at a better price, never at a worse one.",
+  reserved: "Money that is set aside for open orders and for trades that are not settled yet.",
+  slot: "A quarter of an hour in which energy is delivered.",
+  zone: "A part of the grid in which everybody has the same price in a slot.",
+  estimated: "The meter did not answer in time. The amount is an estimate and is corrected when the reading arrives.",
+  exposure: "What clients could owe: money reserved for their orders, and negative balances. The retailer answers for it.",
+  exportPower: "The limit up to which this meter may feed in and draw. An order cannot be larger.",
 } as const;
 
-/** A word of the field, explained on hover and focus. */
+/** A technical word with its explanation, shown when the pointer or the focus is on it. */
 export function Term({ of, children }: { of: keyof typeof TERMS; children: ComponentChildren }) {
   const id = useId();
   return (
@@ -83,7 +83,7 @@ export function Term({ of, children }: { of: keyof typeof TERMS; children: Compo
   );
 }
 
-/** The page's heading and what it answers. */
+/** The heading of a page and a sentence about what the page shows. */
 export function Head({ title, children }: { title: string; children?: ComponentChildren }) {
   return (
     <div class="head span-12">
@@ -93,7 +93,7 @@ export function Head({ title, children }: { title: string; children?: ComponentC
   );
 }
 
-/** A did:key cut to what tells it apart, whole on demand. */
+/** A short form of a did:key; the whole DID is shown when the pointer rests on it. */
 export function Name({ did }: { did: string }) {
   if (!did.startsWith("did:key:")) return <span>{did}</span>;
   const short = `${did.slice(8, 13)}…${did.slice(-6)}`;

@@ -1,4 +1,4 @@
-// The states of a view: nothing yet, loading, gone wrong. Each says in words what it is.
+// What a view shows while it has no data: that it is empty, that it is loading, or what went wrong.
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
@@ -9,7 +9,7 @@ export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>;
 }
 
-/** A grey place of the size of what comes. */
+/** Grey lines in the place of data that is being loaded. */
 export function Skeleton({ lines = 3, tall = false }: { lines?: number; tall?: boolean }) {
   return (
     <div class={tall ? "skeleton tall" : "skeleton"} role="status">
@@ -21,7 +21,7 @@ export function Skeleton({ lines = 3, tall = false }: { lines?: number; tall?: b
   );
 }
 
-/** Code and sentence of a failure, to be copied, and a way to try again. */
+/** The sentence and the code of a failure, with buttons to copy them and to try again. */
 export function ErrorBox({ fault, again }: { fault: Fault; again?: () => void }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
@@ -47,7 +47,7 @@ export function ErrorBox({ fault, again }: { fault: Fault; again?: () => void })
   );
 }
 
-/** What a question brought: its data, or the state that it is in. Old data stays under a failure. */
+/** The data of a query, or its state while there is none. Older data stays visible below a failure. */
 export function Shown<T>({
   asked,
   lines,
@@ -60,7 +60,7 @@ export function Shown<T>({
   children: (data: T) => ComponentChildren;
 }) {
   if (asked.data !== null) {
-    const quiet = asked.fault?.code === "DISCONNECTED"; // the header says so already
+    const quiet = asked.fault?.code === "DISCONNECTED"; // the notice at the top of the page says so
     return (
       <>
         {asked.fault && !quiet && <ErrorBox fault={asked.fault} again={asked.again} />}

@@ -1,4 +1,4 @@
-// Tables that become lists of cards on a phone and stay tables for screen readers everywhere.
+// Tables. On a phone each row becomes a card; for screen readers it is always a table.
 
 import type { ComponentChildren } from "preact";
 
@@ -7,11 +7,11 @@ export interface Column<T> {
   readonly label: string;
   readonly cell: (row: T) => ComponentChildren;
   readonly number?: boolean;
-  /** On a phone it takes a line of its own. */
+  /** On a phone this cell has a line of its own. */
   readonly wide?: boolean;
 }
 
-/** Which columns take a line of a phone's card: the first, the wide, and those left without a neighbour. */
+/** Which columns have a line of their own on a phone: the first, wide ones, and those without a neighbour. */
 export function lines(columns: readonly { readonly wide?: boolean }[]): boolean[] {
   const alone = columns.map((column, place) => place === 0 || column.wide === true);
   let open: number | null = null;
@@ -24,7 +24,7 @@ export function lines(columns: readonly { readonly wide?: boolean }[]): boolean[
   return alone;
 }
 
-/** Rows under heads. The roles are written out because a phone's layout would drop them. */
+/** A table of rows. Its roles are written out because the layout on a phone would drop them. */
 export function Table<T>({
   caption,
   columns,
@@ -69,7 +69,7 @@ export function Table<T>({
   );
 }
 
-/** The table view of a chart, closed until asked for. */
+/** The figures of a chart as a table, closed at first. */
 export function AsTable({ children }: { children: ComponentChildren }) {
   return (
     <details class="as-table">

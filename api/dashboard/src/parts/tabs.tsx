@@ -1,4 +1,4 @@
-// Views of one card, one shown at a time; arrow keys move between them.
+// Tabs of a card: one view is shown at a time, and arrow keys move between them.
 
 import { useRef } from "preact/hooks";
 

@@ -1,6 +1,6 @@
-// One GraphQL call over HTTP: POST with the access token, answer with its position in the ledger.
+// One GraphQL call over HTTP: a POST with the access token, and an answer with its position in the ledger.
 
-/** Where in the ledger an answer stands; every answer says it. */
+/** The newest block that an answer reflects; every answer names it. */
 export interface Position {
   readonly block: number;
   readonly blockTime: number;
@@ -31,7 +31,7 @@ interface Body {
 
 const DEADLINE_MS = 20_000;
 
-/** Asks `path`; raises `Fault`, with code DISCONNECTED where there was no answer at all. */
+/** Posts a query to `path`. Throws a `Fault`; its code is DISCONNECTED when no answer came. */
 export async function call<T>(
   path: string,
   query: string,
@@ -55,12 +55,12 @@ export async function call<T>(
     body = (await response.json()) as Body;
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Fault("DISCONNECTED", "The market does not answer. What you typed is kept.");
+    throw new Fault("DISCONNECTED", "The market does not answer. The page keeps what you typed.");
   }
   const first = body.errors?.[0];
   if (first) throw new Fault(first.extensions?.code ?? `HTTP_${response.status}`, first.message);
   if (body.data === undefined || body.data === null) {
-    throw new Fault(`HTTP_${response.status}`, "The answer of the market could not be read.");
+    throw new Fault(`HTTP_${response.status}`, "The page cannot read the answer of the market.");
   }
   return { data: body.data as T, position: positionOf(body.extensions) };
 }

@@ -1,4 +1,4 @@
-// What the whole page shares: the market, its clock, the viewer, the connection; and `useAsk`.
+// What all parts of the page share: the market, its clock, the viewer and the connection; and `useAsk`.
 
 import { createContext } from "preact";
 import { useCallback, useContext, useEffect, useRef, useState } from "preact/hooks";
@@ -11,7 +11,7 @@ export interface Live {
   readonly market: Market;
   readonly viewer: Viewer | null;
   readonly signer: Kept | null;
-  /** Market time, seconds UTC, at this moment. */
+  /** The market time at this moment, in seconds UTC. */
   readonly now: () => number;
   readonly currency: string;
   readonly zone: string;
@@ -20,10 +20,10 @@ export interface Live {
 
 export const LiveContext = createContext<Live | null>(null);
 
-/** The shared state; only inside the shell. */
+/** The shared state. It exists inside the shell only. */
 export function useLive(): Live {
   const live = useContext(LiveContext);
-  if (!live) throw new Error("used outside the shell");
+  if (!live) throw new Error("useLive was called outside the shell");
   return live;
 }
 
@@ -33,7 +33,7 @@ let position: Position | null = null;
 let positionAt = 0;
 let reachable = true;
 
-/** Tells every view that the ledger has moved. */
+/** Tells every view that the ledger has changed. */
 export function changed(): void {
   for (const listener of listeners.change) listener();
 }
@@ -47,7 +47,7 @@ function seen(next: Position | null, answered: boolean): void {
   for (const listener of listeners.position) listener();
 }
 
-/** Whether the market answers, and the position and age of what is shown. */
+/** Whether the market answers, and the position and the age of the data on the page. */
 export function useConnection(): { position: Position | null; ageS: number; reachable: boolean } {
   const [, redraw] = useState(0);
   useEffect(() => {
@@ -63,7 +63,7 @@ export function useConnection(): { position: Position | null; ageS: number; reac
   return { position, ageS, reachable };
 }
 
-/** Asks and notes the position and whether there was an answer. */
+/** Sends a query, and remembers the position of its answer and whether there was one. */
 export async function askNoted<T>(
   query: string,
   variables: Readonly<Record<string, unknown>> = {},
@@ -80,16 +80,16 @@ export async function askNoted<T>(
 }
 
 export interface Asked<T> {
-  /** The newest answer; kept while a later one fails. */
+  /** The newest answer. It stays when a later query fails. */
   readonly data: T | null;
   readonly fault: Fault | null;
   readonly again: () => void;
 }
 
 const POLL_MS = 10_000;
-const GATHER_MS = 150; // changes come in bursts, one per block
+export const GATHER_MS = 150; // changes come in bursts, one for each block
 
-/** A query that is asked again when the ledger moves, and every ten seconds besides. */
+/** A query that is repeated when the ledger changes, and every ten seconds, while the page is visible. */
 export function useAsk<T>(query: string, variables: Readonly<Record<string, unknown>> | null): Asked<T> {
   const [state, setState] = useState<{ key: string; data: T | null; fault: Fault | null }>({
     key: "",
@@ -98,12 +98,17 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
   });
   const key = variables === null ? "" : JSON.stringify(variables);
   const running = useRef<AbortController | null>(null);
+  const isLate = useRef(false);
 
   const load = useCallback(async () => {
     if (!key) return;
-    running.current?.abort();
+    if (running.current) {
+      isLate.current = true; // the ledger changes faster than it answers: ask once more afterwards
+      return;
+    }
     const controller = new AbortController();
     running.current = controller;
+    isLate.current = false;
     try {
       const data = await askNoted<T>(query, JSON.parse(key) as Record<string, unknown>, controller.signal);
       if (!controller.signal.aborted) setState({ key, data, fault: null });
@@ -111,7 +116,10 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
       if (controller.signal.aborted) return;
       if (!(error instanceof Fault)) throw error;
       setState((before) => ({ key, data: before.data, fault: error }));
+    } finally {
+      if (running.current === controller) running.current = null;
     }
+    if (isLate.current && !controller.signal.aborted) void load();
   }, [query, key]);
 
   useEffect(() => {
@@ -119,22 +127,25 @@ export function useAsk<T>(query: string, variables: Readonly<Record<string, unkn
     void load();
     const listener = () => {
       window.clearTimeout(gathered);
-      gathered = window.setTimeout(() => void load(), GATHER_MS);
+      if (!document.hidden) gathered = window.setTimeout(() => void load(), GATHER_MS);
     };
     listeners.change.add(listener);
+    document.addEventListener("visibilitychange", listener);
     const timer = window.setInterval(() => document.hidden || void load(), POLL_MS);
     return () => {
       listeners.change.delete(listener);
+      document.removeEventListener("visibilitychange", listener);
       window.clearInterval(timer);
       window.clearTimeout(gathered);
       running.current?.abort();
+      running.current = null;
     };
   }, [load]);
 
   return { data: state.data, fault: state.fault, again: () => void load() };
 }
 
-/** Redraws every `everyMs`; for countdowns and "now". */
+/** Renders again every `everyMs` milliseconds; for countdowns and "now". */
 export function useTick(everyMs: number): void {
   const [, redraw] = useState(0);
   useEffect(() => {

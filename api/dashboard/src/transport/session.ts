@@ -1,26 +1,26 @@
-// Signing in: a one-use nonce, signed by the browser's key, gives an access token of ten minutes.
+// Signing in: the browser's key signs a nonce that is used once, and the API gives an access token for ten minutes.
 //
-// No token is ever stored: after a reload the key signs again. Before a token ends it is refreshed;
-// where that is refused the key signs in anew.
+// No token is stored: after a reload the key signs again. A token is refreshed before it ends; when
+// the API refuses that, the key signs in again.
 
 import { sign, LOGIN_TYP, type Signer } from "../wallet/tokens.ts";
 import { call, Fault, type Answer } from "./calls.ts";
 import type { Market, Session } from "./types.ts";
 
-const EARLY_S = 45; // a token is renewed this long before its end
+const EARLY_S = 45; // a token is refreshed this long before its end
 
 let signer: Signer | null = null;
 let session: Session | null = null;
 let renewing: Promise<Session> | null = null;
 
-/** Who signs from now on; the old session is forgotten. */
+/** Sets the key that signs from now on, and drops the old session. */
 export function use(next: Signer | null): void {
   signer = next;
   session = null;
   renewing = null;
 }
 
-/** A valid access token, or null for a stranger. */
+/** A valid access token; null for a visitor who is not signed in. */
 export async function accessToken(): Promise<string | null> {
   if (!signer) return null;
   if (session && session.expires - EARLY_S > Date.now() / 1000) return session.accessToken;
@@ -33,7 +33,7 @@ export async function accessToken(): Promise<string | null> {
   return renewed.accessToken;
 }
 
-/** A call in the name of the current key; one that is refused as unauthenticated signs in again. */
+/** A call by the current key. When the API refuses its token, the key signs in again and repeats the call. */
 export async function ask<T>(
   query: string,
   variables: Readonly<Record<string, unknown>> = {},

@@ -1,4 +1,4 @@
-// Subscriptions over graphql-transport-ws: one socket, reopened with growing pauses.
+// Subscriptions over graphql-transport-ws: one socket, which is opened again after growing pauses.
 
 import { accessToken } from "./session.ts";
 
@@ -30,7 +30,7 @@ export class Stream {
     window.clearTimeout(this.timer);
     const socket = this.socket;
     if (!socket) return;
-    // A socket that is closed before it is open makes the browser complain.
+    // The browser logs an error when a socket is closed before it is open.
     if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close(1000);
     else socket.close(1000);
   }
@@ -40,7 +40,7 @@ export class Stream {
     try {
       token = await accessToken();
     } catch {
-      this.again(); // the calls over HTTP tell why
+      this.again(); // the calls over HTTP show why
       return;
     }
     if (this.closed) return;

@@ -1,4 +1,4 @@
-// The API's types as this page reads them; a view asks for the fields it shows.
+// The API's types as the dashboard reads them. A view asks only for the fields that it shows.
 
 export type Role = "HOUSEHOLD" | "RETAILER" | "DSO" | "OPERATOR" | "REGULATOR";
 export type Side = "BUY" | "SELL";
@@ -22,6 +22,7 @@ export interface Market {
   blockTime: number;
   openSlots: SlotTerms[];
   demonstration: boolean;
+  publicBook: boolean;
 }
 export interface SlotTerms {
   start: number;

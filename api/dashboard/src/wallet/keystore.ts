@@ -1,12 +1,15 @@
-// Where keys live: IndexedDB, as CryptoKeys that cannot be exported. Nothing else is kept there.
+// The keys of this browser, stored in IndexedDB as CryptoKeys that cannot be exported. Nothing else is stored there.
 
 import type { Algorithm, Signer } from "./tokens.ts";
 
-/** A kept key, its word for people, and whether it belongs to a persona of a demonstration. */
+/** A stored key, its label for people, and whether it belongs to a persona of a demonstration. */
 export interface Kept extends Signer {
   readonly label: string;
   readonly persona: boolean;
 }
+
+/** Makes a key the one that signs from now on; null: nobody is signed in. */
+export type Take = (next: Kept | null) => void;
 
 const CURRENT = "commonwatt.did";
 
@@ -15,7 +18,7 @@ function open(): Promise<IDBDatabase> {
     const request = indexedDB.open("commonwatt", 1);
     request.onupgradeneeded = () => request.result.createObjectStore("keys", { keyPath: "did" });
     request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error("The browser keeps no keys."));
+    request.onerror = () => reject(request.error ?? new Error("This browser cannot store keys."));
   });
 }
 
@@ -26,7 +29,7 @@ async function run<T>(mode: IDBTransactionMode, act: (store: IDBObjectStore) => 
       const transaction = database.transaction("keys", mode);
       const request = act(transaction.objectStore("keys"));
       transaction.oncomplete = () => resolve(request.result);
-      transaction.onerror = () => reject(transaction.error ?? new Error("The key was not kept."));
+      transaction.onerror = () => reject(transaction.error ?? new Error("This browser did not store the key."));
       transaction.onabort = transaction.onerror;
     });
   } finally {

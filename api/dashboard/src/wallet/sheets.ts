@@ -1,19 +1,19 @@
-// What a trader signs, in the contract's form and in words.
+// What a trader signs: as the contract reads it, and in words.
 
-import { energy, price } from "../figures.ts";
-import { range } from "../times.ts";
+import { energy, price } from "../format/figures.ts";
+import { range } from "../format/times.ts";
 import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, sign, type Signer } from "./tokens.ts";
 
 export type Side = "BUY" | "SELL";
 
-/** Where a signature holds: one channel, one contract. */
+/** The channel and the contract for which a signature is valid. */
 export interface Place {
   readonly area: string;
   readonly channel: string;
   readonly contract: string;
 }
 
-/** An order as a person means it. */
+/** An order as a person enters it. */
 export interface Wish {
   readonly side: Side;
   readonly slot: number;
@@ -21,7 +21,7 @@ export interface Wish {
   readonly limit: number;
 }
 
-/** What the words need to know about the market. */
+/** What `words` needs to know about the market. */
 export interface Terms {
   readonly slotS: number;
   readonly timeZone: string;
@@ -36,13 +36,13 @@ export function words(wish: Wish, terms: Terms): string {
   return `${verb} up to ${energy(wish.quantity)} between ${from} and ${to} for ${bound} ${price(wish.limit, terms.currency)}.`;
 }
 
-/** A client's name for an order: random, so that it tells nothing. */
+/** A random id for an order, so that it reveals nothing. */
 export function clientId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   return `w-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The token of orders of one trader at one meter. */
+/** The signed token for orders at one meter. */
 export function signSheet(
   signer: Signer,
   place: Place,
@@ -64,7 +64,7 @@ export function signSheet(
   });
 }
 
-/** The token that gives an open order another quantity and limit. */
+/** The signed token that changes the quantity and the limit of an open order. */
 export function signAmend(
   signer: Signer,
   place: Place,
@@ -83,7 +83,7 @@ export function signAmend(
   });
 }
 
-/** The token that withdraws an open order. */
+/** The signed token that withdraws an open order. */
 export function signCancel(
   signer: Signer,
   place: Place,

@@ -1,4 +1,4 @@
-// Keys of the browser and what they sign: did:key and compact JWS, as `identity/` reads them.
+// The keys of the browser and what they sign: did:key and compact JWS, as `identity/` reads them.
 //
 // The header is the canonical JSON of alg, kid and typ; base64url without padding; signatures have
 // 64 bytes, for P-256 r || s with the smaller of the two values of s.
@@ -44,7 +44,7 @@ export function didOf(algorithm: Algorithm, jwk: JsonWebKey): string {
   return `did:key:z${base58(Uint8Array.of(0x80, 0x24, 2 + parity, ...x))}`;
 }
 
-/** The name of the one key of a DID. */
+/** The name of the single key of a DID. */
 export function verificationMethod(did: string): string {
   return `${did}#${did.slice("did:key:".length)}`;
 }
@@ -86,10 +86,10 @@ export async function generate(): Promise<Signer> {
     const jwk = await crypto.subtle.exportKey("jwk", pair.publicKey);
     return { did: didOf(algorithm, jwk), algorithm, secret: pair.privateKey };
   }
-  throw new Error("This browser makes neither Ed25519 nor P-256 keys.");
+  throw new Error("This browser cannot make the keys that a wallet needs (Ed25519 or P-256).");
 }
 
-/** The key of a PKCS#8 frame; what is kept of it cannot be exported. */
+/** The key in a PKCS#8 structure; the imported key cannot be exported again. */
 export async function importPkcs8(der: Uint8Array<ArrayBuffer>): Promise<Signer> {
   for (const algorithm of ["Ed25519", "P-256"] as const) {
     let open: CryptoKey;
@@ -103,7 +103,7 @@ export async function importPkcs8(der: Uint8Array<ArrayBuffer>): Promise<Signer>
     const secret = await crypto.subtle.importKey("pkcs8", der, shape(algorithm), false, ["sign"]);
     return { did: didOf(algorithm, jwk), algorithm, secret };
   }
-  throw new Error("The file holds no Ed25519 or P-256 key that this browser takes.");
+  throw new Error("This browser cannot use the key in the file. It needs an Ed25519 or a P-256 key.");
 }
 
 function shape(algorithm: Algorithm): { name: string; namedCurve?: string } {

@@ -1,13 +1,13 @@
-// Wallet files of the command line: JSON with PKCS#8 keys under one passphrase.
+// Wallet files of the command line: JSON with PKCS#8 keys that one passphrase encrypts.
 //
-// The frame is PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC (RFC 8018), the only one that
-// `identity/pkcs8.py` writes; others are refused by name.
+// The encryption is PBES2 with PBKDF2-HMAC-SHA256 and AES-256-CBC (RFC 8018), the only one that
+// `identity/pkcs8.py` writes. Other kinds are refused, and the message names what differs.
 
 import { importPkcs8, type Signer } from "./tokens.ts";
 
 export class WalletRefused extends Error {}
 
-/** A key of a wallet file as it is listed, still closed. */
+/** A key of a wallet file that is still encrypted. */
 export interface Listed {
   readonly did: string;
   readonly label: string;
@@ -23,39 +23,39 @@ const AES_256_CBC = "60864801650304012a";
 
 /** The keys that a wallet file lists, newest first. */
 export function readWallet(content: string): Listed[] {
-  if (content.length > FILE_BYTES_MAX) throw new WalletRefused("The file is larger than a wallet can be.");
+  if (content.length > FILE_BYTES_MAX) throw new WalletRefused("This file is too large to be a wallet.");
   let file: { version?: unknown; keys?: unknown };
   try {
     file = JSON.parse(content) as typeof file;
   } catch {
-    throw new WalletRefused("The file is no wallet: it is not JSON.");
+    throw new WalletRefused("This file is not a wallet: it is not JSON.");
   }
   if (file?.version !== 1 || !Array.isArray(file.keys) || !file.keys.length) {
-    throw new WalletRefused("The file is no wallet of version 1 with at least one key.");
+    throw new WalletRefused("This file is not a wallet of version 1 with at least one key.");
   }
   return file.keys.map((entry: Partial<Listed>) => {
     if (typeof entry?.did !== "string" || typeof entry.pkcs8 !== "string") {
-      throw new WalletRefused("The wallet lists a key without its DID.");
+      throw new WalletRefused("The wallet file lists a key without its ID.");
     }
     return { did: entry.did, label: typeof entry.label === "string" ? entry.label : "", pkcs8: entry.pkcs8 };
   });
 }
 
-/** Opens a listed key with the wallet's passphrase. */
+/** Decrypts a listed key with the passphrase of the wallet. */
 export async function openListed(listed: Listed, passphrase: string): Promise<Signer> {
   const signer = await importPkcs8(await decrypt(pemBytes(listed.pkcs8), passphrase));
-  if (signer.did !== listed.did) throw new WalletRefused("The wallet is damaged: a key is not the one listed.");
+  if (signer.did !== listed.did) throw new WalletRefused("The wallet file is damaged: a key does not match its ID.");
   return signer;
 }
 
 /** The bytes of a PEM with one block. */
 export function pemBytes(pem: string): Uint8Array<ArrayBuffer> {
   const found = /-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s]+)-----END \1-----/.exec(pem);
-  if (!found?.[2]) throw new WalletRefused("The key is not written as PEM.");
+  if (!found?.[2]) throw new WalletRefused("The key is not in PEM format.");
   return Uint8Array.from(atob(found[2].replace(/\s/g, "")), (letter) => letter.charCodeAt(0));
 }
 
-/** The PKCS#8 inside an encrypted frame. */
+/** The PKCS#8 key inside an encrypted structure. */
 export async function decrypt(frame: Uint8Array, passphrase: string): Promise<Uint8Array<ArrayBuffer>> {
   const [outer] = elements(frame);
   const [scheme, sealed] = elements(need(outer, 0x30));
@@ -69,7 +69,7 @@ export async function decrypt(frame: Uint8Array, passphrase: string): Promise<Ui
   const [cipherId, vector] = elements(need(cipher, 0x30));
   expect(cipherId, AES_256_CBC, "cipher");
   const iterations = need(rounds, 0x02).reduce((number, byte) => number * 256 + byte, 0);
-  if (iterations < 1 || iterations > ROUNDS_MAX) throw new WalletRefused("The key asks for too many rounds.");
+  if (iterations < 1 || iterations > ROUNDS_MAX) throw new WalletRefused("The key needs too many rounds to be decrypted.");
   const secret = new TextEncoder().encode(passphrase.normalize("NFC"));
   const base = await crypto.subtle.importKey("raw", secret, "PBKDF2", false, ["deriveKey"]);
   const key = await crypto.subtle.deriveKey(
@@ -84,7 +84,7 @@ export async function decrypt(frame: Uint8Array, passphrase: string): Promise<Ui
       await crypto.subtle.decrypt({ name: "AES-CBC", iv: need(vector, 0x04) }, key, need(sealed, 0x04)),
     );
   } catch (error) {
-    if (error instanceof DOMException) throw new WalletRefused("The passphrase does not open this wallet.");
+    if (error instanceof DOMException) throw new WalletRefused("This passphrase does not open the wallet.");
     throw error;
   }
 }
@@ -102,14 +102,14 @@ function elements(bytes: Uint8Array): Element[] {
     const tag = bytes[place] ?? 0;
     let size = bytes[place + 1] ?? 0;
     place += 2;
-    if (size > 0x82) throw new WalletRefused("The key has a length that is not read here.");
+    if (size > 0x82) throw new WalletRefused("The key has a field that is too long.");
     if (size >= 0x80) {
       const width = size - 0x80;
       size = 0;
       for (let index = 0; index < width; index += 1) size = size * 256 + (bytes[place + index] ?? 0);
       place += width;
     }
-    if (place + size > bytes.length) throw new WalletRefused("The key ends in the middle.");
+    if (place + size > bytes.length) throw new WalletRefused("The key is cut off.");
     found.push({ tag, content: new Uint8Array(bytes.slice(place, place + size)) });
     place += size;
   }
@@ -117,11 +117,11 @@ function elements(bytes: Uint8Array): Element[] {
 }
 
 function need(element: Element | undefined, tag: number): Uint8Array<ArrayBuffer> {
-  if (element?.tag !== tag) throw new WalletRefused("The key is not in the frame that wallets use.");
+  if (element?.tag !== tag) throw new WalletRefused("The key is not encrypted in the way that wallets use.");
   return element.content;
 }
 
 function expect(element: Element | undefined, identifier: string, part: string): void {
   const hex = Array.from(need(element, 0x06), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  if (hex !== identifier) throw new WalletRefused(`The key's ${part} is not the one that wallets use.`);
+  if (hex !== identifier) throw new WalletRefused(`The ${part} of the key is not the one that wallets use.`);
 }

@@ -81,6 +81,19 @@ def test_hostile_document_is_refused_by_its_code(guard: Guard, hostile: Hostile)
     assert code_of(guard, hostile.text) == hostile.code
 
 
+def test_onlooker_has_the_limits_of_a_stranger_and_of_a_member(guard: Guard) -> None:
+    """A crowd that may read the book without signing in can ask for no more than anybody else."""
+    for hostile in CORPUS:
+        assert code_of(guard, hostile.text, "ONLOOKER") == hostile.code, hostile.name
+    book = 'book(slot:0,zone:"a"){buys{price quantity}sells{price quantity}}'
+    documents = [
+        "{" + " ".join(f"a{n}:{book}" for n in range(count)) + "}" for count in range(1, 60)
+    ]
+    for text in documents:
+        assert code_of(guard, text, "ONLOOKER") == code_of(guard, text, "HOUSEHOLD")
+    assert code_of(guard, documents[-1], "ONLOOKER") is not None
+
+
 def test_no_document_takes_more_steps_than_one_of_the_largest_size(guard: Guard) -> None:
     """Time depends on the machine; steps show that nothing grows faster than its document."""
     taken = {each.name: steps(lambda each=each: code_of(guard, each.text)) for each in CORPUS}

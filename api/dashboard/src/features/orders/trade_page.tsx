@@ -1,0 +1,98 @@
+// Where a household places an order: the form, the orders of others, the price, its own orders.
+
+import { useState } from "preact/hooks";
+import { price } from "../../format/figures.ts";
+import { range, slotOf } from "../../format/times.ts";
+import { Card, Head } from "../../parts/layout.tsx";
+import { useRoute } from "../../parts/route.ts";
+import { Empty, Shown } from "../../parts/states.tsx";
+import { useAsk, useLive, useTick } from "../../transport/live.ts";
+import type { Book, PricePoint, Side } from "../../transport/types.ts";
+import { DepthChart } from "../market/depth_chart.tsx";
+import { PriceChart } from "../market/price_chart.tsx";
+import { MyOrders } from "./my_orders.tsx";
+import { OrderForm } from "./order_form.tsx";
+
+const BOOK = `query Depth($slot: Time!, $zone: ID!) {
+  book(slot: $slot, zone: $zone) { buys { price quantity } sells { price quantity } clearingPrice block }
+}`;
+const HISTORY = `query History($zone: ID!, $from: Time!, $to: Time!) {
+  prices(zone: $zone, from: $from, to: $to) { slot zone price volume orders trades }
+}`;
+
+// A person needs this long to read an order before the gate of its slot closes.
+const READING_S = 8;
+
+export function TradePage() {
+  const live = useLive();
+  const route = useRoute();
+  useTick(1000);
+  const meters = live.viewer?.meters ?? [];
+  const sells = meters.some((each) => each.exportPower > 0);
+  const wished = route.query.get("side");
+  const [side, setSide] = useState<Side>(wished === "sell" || (wished !== "buy" && sells) ? "SELL" : "BUY");
+  const [slot, setSlot] = useState<number | null>(null);
+  const now = live.now();
+  const open = live.market.openSlots.filter((each) => each.gate > now);
+  const unhurried = open.find((each) => (each.gate - now) / live.market.rate >= READING_S) ?? open[0];
+  const terms = open.find((each) => each.start === slot) ?? unhurried;
+  const meter = meters[0];
+  const zone = meter?.zone ?? "";
+  const here = slotOf(now, live.market.slotS);
+  const book = useAsk<{ book: Book }>(BOOK, terms ? { slot: terms.start, zone } : null);
+  const history = useAsk<{ prices: PricePoint[] }>(HISTORY, {
+    zone,
+    from: here - 48 * live.market.slotS,
+    to: here + 8 * live.market.slotS,
+  });
+  const last = history.data?.prices.findLast((point) => point.price !== null);
+  if (!meter) return null;
+  return (
+    <>
+      <Head title="Trade">
+        {last ? (
+          <>
+            The last price in zone {zone} was <b>{price(last.price ?? 0, live.currency)}</b>, for{" "}
+            {range(last.slot, live.market.slotS, live.zone)}.
+          </>
+        ) : (
+          `There is no price in zone ${zone} yet.`
+        )}
+      </Head>
+      <Card title="New order" span={5} tall>
+        {terms ? (
+          <OrderForm
+            side={side}
+            setSide={setSide}
+            open={open}
+            terms={terms}
+            chooseSlot={setSlot}
+            meters={meters}
+            last={last?.price ?? null}
+          />
+        ) : (
+          <Empty>No slot takes orders at the moment. The form appears when the next one opens.</Empty>
+        )}
+      </Card>
+      <Card
+        title="Wanted and offered"
+        span={7}
+        aside={terms ? range(terms.start, live.market.slotS, live.zone) : undefined}
+      >
+        {terms && (
+          <Shown asked={book} tall>
+            {(data) => <DepthChart book={data.book} />}
+          </Shown>
+        )}
+      </Card>
+      <Card title="Price" span={7} aside={`zone ${zone}, last 12 hours`}>
+        <Shown asked={history} tall>
+          {(data) => <PriceChart points={data.prices} height={160} />}
+        </Shown>
+      </Card>
+      <Card title="Your orders" span={12}>
+        <MyOrders />
+      </Card>
+    </>
+  );
+}
