@@ -28,9 +28,7 @@ def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: 
     return sign_compact(home.key, SHEET_TYP, encode(sheet))
 
 
-def make_orders(
-    cast: Cast, week: Week, home: Home, slot: int, *, lot_wh: int = 1
-) -> list[SheetOrder]:
+def make_orders(cast: Cast, week: Week, home: Home, slot: int) -> list[SheetOrder]:
     """What a home orders for a slot, in whole lots; nothing where it expects less than a lot."""
     energy = household_energy(week, home.profile, slot)
     side: Side = "buy" if energy.import_wh else "sell"
@@ -40,21 +38,22 @@ def make_orders(
     )
     power_w = import_w(home) if side == "buy" else export_w(home)
     quantity_wh = min(expected_wh * percent // 100, Power(power_w).over(SLOT_S).wh)
-    lots = quantity_wh // lot_wh
-    if lots < 1:
+    quantity_wh -= quantity_wh % cast.lot_wh
+    if quantity_wh < 1:
         return []
-    steps = _steps(cast, home, slot, side, quantity_wh=lots * lot_wh, lot_wh=lot_wh)
-    return [SheetOrder(id=f"{side}-1", side=side, slot=slot, steps=steps)]
+    return [
+        SheetOrder(
+            id=f"{side}-1", side=side, slot=slot, steps=_steps(cast, home, slot, side, quantity_wh)
+        )
+    ]
 
 
-def _steps(
-    cast: Cast, home: Home, slot: int, side: Side, *, quantity_wh: int, lot_wh: int
-) -> list[Step]:
+def _steps(cast: Cast, home: Home, slot: int, side: Side, quantity_wh: int) -> list[Step]:
     prices = RESIDUALS[home.retailer]
     limit = cast.draw.between(
         prices.export_price, prices.import_price + LOCAL_SAVING, "limit", slot, home.number
     )
-    first_wh = quantity_wh // (2 * lot_wh) * lot_wh
+    first_wh = quantity_wh // (2 * cast.lot_wh) * cast.lot_wh
     if quantity_wh < TWO_STEPS_FROM_WH or not first_wh:
         return [(limit, quantity_wh)]
     worse = 20_000 if side == "sell" else -20_000

@@ -87,13 +87,15 @@ class Home(msgspec.Struct, frozen=True):
 
 
 class Cast(msgspec.Struct, frozen=True):
-    """Everybody in the demonstration."""
+    """Everybody in the demonstration, the price rule of their market, and the lots of orders."""
 
     draw: Draw
     homes: list[Home]
     oracle_keys: list[PrivateKey]
     oracle: OracleSet
     regulator: PrivateKey
+    price_rule: PriceRule = "midpoint"
+    lot_wh: int = 1
 
 
 def make_cast(seed: int, households: int) -> Cast:
@@ -124,10 +126,9 @@ def make_cast(seed: int, households: int) -> Cast:
     )
 
 
-def market_rules(from_s: int, price_rule: PriceRule = "midpoint") -> MarketRules:
+def market_rules(from_s: int) -> MarketRules:
     """The demonstration's rules, with the local time of two years from `from_s`."""
     return MarketRules(
-        price_rule=price_rule,
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=4 * 3600,
@@ -164,14 +165,7 @@ def seed_chain(cast: Cast, number: int) -> SeedChain:
     return SeedChain(cast.draw, number, CHAIN_LENGTH)
 
 
-async def found(
-    ledger: Ledger,
-    cast: Cast,
-    *,
-    first_slot: int,
-    clock: ClockArguments,
-    price_rule: PriceRule = "midpoint",
-) -> None:
+async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
     """Register everybody on an empty ledger; `first_slot` is the first that can be traded.
 
     Founding that was cut short is done again: what is there already is passed over.
@@ -194,7 +188,9 @@ async def found(
     await submit("set_clock", clock)
     anchor = seed_chain(cast, 0).anchor
     await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
-    rules = market_rules(first_slot - first_slot % 3600 - 86_400, price_rule)
+    rules = msgspec.structs.replace(
+        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
+    )
     await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
     await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
     for retailer in RETAILERS:

@@ -78,10 +78,8 @@ class Operation:
         *,
         reporter: Reporter | None = None,
         settled: Callable[[SlotView], None] | None = None,
-        lot_wh: int = 1,
     ) -> None:
         self._ledger = ledger
-        self._lot_wh = lot_wh
         self._reporter = reporter
         self._cast = cast
         self._rules: MarketRules = market_rules(first_slot)
@@ -195,7 +193,7 @@ class Operation:
         for retailer in RETAILERS:
             tokens: list[str] = []
             for home in self._cast.homes:
-                orders = make_orders(self._cast, self._week, home, slot, lot_wh=self._lot_wh)
+                orders = make_orders(self._cast, self._week, home, slot)
                 if home.retailer == retailer and orders:
                     tokens.append(self._sign(home, orders))
             for start in range(0, len(tokens), TOKENS_MAX):

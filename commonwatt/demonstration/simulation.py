@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -101,29 +102,26 @@ async def simulate(
 
     Households order in whole lots of `lot_wh`.
     """
-    if data is not None:
-        return await _simulate(
-            days, households, seed, data, price_rule=price_rule, lot_wh=lot_wh, settled=settled
-        )
-    with tempfile.TemporaryDirectory(prefix="commonwatt-simulate-") as folder:
-        ledger = Path(folder) / "ledger"
-        return await _simulate(
-            days, households, seed, ledger, price_rule=price_rule, lot_wh=lot_wh, settled=settled
-        )
+    began = time.perf_counter()
+    drawn = make_cast(seed, households)
+    cast = msgspec.structs.replace(drawn, price_rule=price_rule, lot_wh=lot_wh)
+    with ExitStack() as kept:
+        if data is None:
+            folder = tempfile.TemporaryDirectory(prefix="commonwatt-simulate-")
+            data = Path(kept.enter_context(folder)) / "ledger"
+        return await _simulate(days, cast, seed, data, settled, began=began)
 
 
 async def _simulate(
     days: int,
-    households: int,
+    cast: Cast,
     seed: int,
     data: Path,
-    *,
-    price_rule: PriceRule,
-    lot_wh: int,
     settled: Callable[[SlotView], None] | None,
+    *,
+    began: float,
 ) -> SimulationResult:
-    began = time.perf_counter()
-    cast = make_cast(seed, households)
+    households = len(cast.homes)
     clock = VirtualClock(START_S)
     ledger = EmbeddedLedger.open(
         data,
@@ -140,16 +138,7 @@ async def _simulate(
 
     async with ledger:
         rule = ClockArguments(AREA, START_S, START_S, 1)
-        operation = await _trade(
-            ledger,
-            cast,
-            days,
-            clock=rule,
-            at=at,
-            settled=settled,
-            price_rule=price_rule,
-            lot_wh=lot_wh,
-        )
+        operation = await _trade(ledger, cast, days, clock=rule, at=at, settled=settled)
         state_hash = await ledger.state_hash()
         return await _result(
             ledger, operation, days, households, seed, state_hash=state_hash, began=began
@@ -224,16 +213,12 @@ async def _trade(
     clock: ClockArguments,
     at: Callable[[int], Awaitable[None]],
     settled: Callable[[SlotView], None] | None,
-    price_rule: PriceRule = "midpoint",
-    lot_wh: int = 1,
 ) -> Operation:
     """Found the market under the rule `clock` and trade; `at` sets market time before each step."""
     first_slot = START_S + SLOT_S
-    await found(ledger, cast, first_slot=first_slot, clock=clock, price_rule=price_rule)
+    await found(ledger, cast, first_slot=first_slot, clock=clock)
     reporter = SignedByAll(ledger, cast, first_slot)
-    operation = Operation(
-        ledger, cast, first_slot, reporter=reporter, settled=settled, lot_wh=lot_wh
-    )
+    operation = Operation(ledger, cast, first_slot, reporter=reporter, settled=settled)
     last_slot = first_slot + (days * SLOTS_PER_DAY - 1) * SLOT_S
     now_s = START_S
     while not operation.is_settled(last_slot):
