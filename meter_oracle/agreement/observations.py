@@ -154,9 +154,7 @@ class Observations:
         if abs(off_ns) > self._clock_ns_max:
             seconds = abs(off_ns) / 1_000_000_000
             way = "ahead of" if off_ns > 0 else "behind"
-            return Heard(
-                CLOCK, f"The node's clock is {seconds:.1f} s {way} the receiver's."
-            )
+            return Heard(CLOCK, f"The node's clock is {seconds:.1f} s {way} the receiver's.")
         if header.boundary % self._market.slot_s or header.boundary < moment.oldest_s:
             return Heard(REPLAYED, "The boundary is not one that is still reported.")
         if header.boundary > moment.market_s + self._early_s:

@@ -111,7 +111,7 @@ class HealthTeller:
             del self._untold[subject]
         code = await self._receiver.tell(self._sign(list(some.values())))
         if code != self._code:
-            log.log(logging.INFO if code == OK else logging.WARNING, "words on health: %s", code)
+            log.log(logging.INFO if code == OK else logging.WARNING, "word on health: %s", code)
             self._code = code
         if code == OK:
             return True
