@@ -7,12 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from api.server.dashboard_build import FOLDER, build
 from tests.browser.double import Double, served
 from tests.browser.looks import launch
 
+expect.set_options(timeout=20_000)  # a first page of a new browser, on a machine with other work
 AXE = FOLDER / "node_modules" / "axe-core" / "axe.min.js"
 
 

@@ -30,7 +30,7 @@ export function Postings({ postings }: { postings: readonly Posting[] }) {
                 <dl>
                   <dt>Calculation</dt>
                   <dd>{calculation(posting, told, live.currency, ENGLISH)}</dd>
-                  <dt>Exact amount</dt>
+                  <dt>Amount</dt>
                   <dd>{exactMoney(amount, live.currency)}</dd>
                   <dt>Rule</dt>
                   <dd>{posting.rule}</dd>
