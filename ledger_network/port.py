@@ -1,10 +1,10 @@
-"""The port `Ledger`: all that the floors above see of a ledger, whichever engine is under it.
+"""The port `Ledger`: everything that the floors above see of a ledger, with any engine behind it.
 
-A transaction is submitted by name and arguments; the receipt comes when it is committed and
-durable. Failures are four: `Refused` (the contract said no; nothing changed), `Conflict`
-(another transaction was first; may be repeated as it is), `Invalid` (the network's policy or
-integrity said no), `Unknown` (the outcome is not known; look it up by the transaction's id
-before doing anything else).
+A transaction is submitted by name and arguments. Its caller gets a receipt when the transaction
+is committed and durable. There are four failures: `Refused` (the contract refused; nothing
+changed), `Conflict` (another transaction was committed first; submit this one again unchanged),
+`Invalid` (a policy or an integrity check of the network refused it) and `Unknown` (look the
+transaction up by its id before doing anything else).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Member(msgspec.Struct, frozen=True):
-    """Who submits: a member organisation and the role of its user in it."""
+    """The submitter: a member organisation and the role of its user."""
 
     name: str
     role: Role = "client"
@@ -42,16 +42,16 @@ class Receipt(msgspec.Struct, frozen=True):
     result: bytes
 
     def read(self, kind: type[T]) -> T:
-        """The answer as `kind`; raises `msgspec.ValidationError` when it is none."""
+        """Decode the answer as `kind`; raises `msgspec.ValidationError` if it does not fit."""
         return msgspec.json.decode(self.result, type=kind)
 
 
 class CommittedEvents(msgspec.Struct, frozen=True):
-    """A committed transaction with events, at its place: what was asked, answered and done.
+    """The events of a committed transaction, with its request and its answer.
 
-    `member` submitted `name` with `arguments`; `result` is the contract's answer. Both are JSON,
-    as they stand in the block. Transient data and private values are never here. `time_s` is
-    transaction time, seconds UTC.
+    `member` submitted `name` with `arguments`; `result` is the contract's answer. Arguments and
+    result are JSON, exactly as in the block. Transient data and private values are never
+    included. `time_s` is the transaction time in seconds UTC.
     """
 
     position: Position
@@ -67,7 +67,7 @@ class CommittedEvents(msgspec.Struct, frozen=True):
 class Block(msgspec.Struct, frozen=True):
     """A block's header and the transactions in it, in order (ids with their outcome).
 
-    `time_s` is the time of its last transaction, 0 where there is none.
+    `time_s` is the time of its last transaction, 0 in a block without transactions.
     """
 
     number: int
@@ -78,7 +78,7 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """How the ledger is: engine, height (blocks), whether it takes writes, and a sentence."""
+    """The ledger's condition: engine, height (blocks), whether it takes writes, and a sentence."""
 
     engine: str
     height: int
@@ -87,7 +87,7 @@ class Health(msgspec.Struct, frozen=True):
 
 
 class Conflict(Exception):
-    """Another transaction changed what this one read; repeat it as it is."""
+    """Another transaction changed what this one read; submit it again unchanged."""
 
 
 class Invalid(Exception):
@@ -95,7 +95,7 @@ class Invalid(Exception):
 
 
 class Unknown(Exception):
-    """The outcome is not known: look `transaction` up before anything else is done."""
+    """The outcome is not known: look `transaction` up before doing anything else."""
 
     def __init__(self, transaction: str, sentence: str) -> None:
         super().__init__(f"{transaction}: {sentence}")
@@ -104,7 +104,7 @@ class Unknown(Exception):
 
 
 class RunnableContract(Protocol):
-    """What an engine runs: transactions by name, on a `Context`. The engine knows no more of it."""
+    """A contract as an engine sees it: transactions by name that run on a `Context`."""
 
     @property
     def name(self) -> str:
@@ -113,13 +113,13 @@ class RunnableContract(Protocol):
 
     @property
     def version(self) -> str:
-        """The version that simulates; it stands in the envelope and decides nothing."""
+        """The version that simulates. The envelope records it, and no check depends on it."""
         ...
 
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
-        """Carry out transaction `name` on `context`; the answer as JSON. Raises `Refused`.
+        """Run transaction `name` on `context` and return its answer as JSON. Raises `Refused`.
 
-        Several may run at once in threads of their own, each with its own context.
+        Several calls may run at once, each in its own thread with its own context.
         """
         ...
 
@@ -172,14 +172,14 @@ class Ledger(Protocol):
         ...
 
     def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
-        """What happened after `after` (None: from the first block), in order, without end.
+        """Yield the events after `after` in order, without end; None begins at the first block.
 
         Each committed transaction with events appears exactly once per iteration.
         """
         ...
 
     async def transaction(self, transaction: str) -> Receipt | None:
-        """The receipt of a committed transaction, None if no such one is committed."""
+        """The receipt of a committed transaction, None if it is not committed."""
         ...
 
     async def block(self, number: int) -> Block | None:
@@ -187,9 +187,9 @@ class Ledger(Protocol):
         ...
 
     async def health(self) -> Health:
-        """How the ledger is; never raises."""
+        """The ledger's condition; never raises."""
         ...
 
     async def close(self) -> None:
-        """Finish what is in flight and let go of files and connections."""
+        """Finish the transactions in flight, then close files and connections."""
         ...

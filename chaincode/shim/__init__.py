@@ -1,7 +1,7 @@
-"""Chaincode as a service for Fabric peers; knows nothing of energy.
+"""Chaincode as a service for Fabric peers, for any contract.
 
-A contract is one function: `Invocation` in, bytes out, `Rejected` for a refusal. `ChaincodeServer`
-serves it to any number of peers over mutual TLS.
+A contract is one function: it takes an `Invocation` and returns bytes, or raises `Rejected` to
+refuse. `ChaincodeServer` serves it to any number of peers over mutual TLS.
 """
 
 from chaincode.shim.creator import Creator

@@ -1,4 +1,4 @@
-r"""Keys: which are taken, and composite keys in Fabric's own form.
+r"""Keys: which are valid, and composite keys in Fabric's own form.
 
 A composite key is U+0000, its kind, U+0000, and each part followed by U+0000; so all keys of a kind,
 or of a kind and its first parts, are one range. Simple keys never begin with U+0000. Other shims
@@ -15,7 +15,7 @@ FIRST_SIMPLE = "\x01"  # an open start begins here, behind all composite keys
 
 
 def check_key(key: str) -> None:
-    """`ValueError` for a key that a simple read or write does not take.
+    """Raise `ValueError` for a key that a read or write does not accept.
 
     An empty key is refused here because LevelDB peers would store it. U+0000 begins composite keys
     only, which `composite_key` makes and `split_composite_key` reads.
@@ -27,7 +27,7 @@ def check_key(key: str) -> None:
 
 
 def check_keys(keys: Sequence[str]) -> None:
-    """`check_key` of each; for many plain keys much faster."""
+    """Apply `check_key` to each key; much faster for many plain keys."""
     if keys and min(keys) < FIRST_SIMPLE:  # one is empty or begins with U+0000
         for key in keys:
             check_key(key)
@@ -54,7 +54,9 @@ def split_composite_key(key: str) -> tuple[str, tuple[str, ...]]:
     """Kind and parts of a composite key; `ValueError` for any other key."""
     words = key.split(SEPARATOR)
     if len(words) < 3 or words[0] or words[-1] or not words[1] or LAST in key:
-        raise ValueError("this is no composite key: U+0000, kind, U+0000, parts ended by U+0000")
+        raise ValueError(
+            "this is not a composite key: U+0000, kind, U+0000, parts that end with U+0000"
+        )
     return words[1], tuple(words[2:-1])
 
 

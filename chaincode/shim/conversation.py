@@ -1,12 +1,12 @@
 """The calls of one transaction to its peer: one at a time, each answered or failed.
 
-A handler's thread asks and waits; the event loop posts, delivers and breaks off. A peer drops a
-second call of a transaction while one is open, without a word, so there is never a second one: a
-conversation that has failed once stays failed, and calls from other threads are refused.
+The handler's thread asks and waits; the event loop sends calls, delivers replies and ends
+conversations. A peer silently drops a second call of a transaction while one is open, so a
+conversation never makes one: after a failure it stays failed, and other threads' calls are refused.
 
 The thread marks itself waiting before it looks for a failure, and the loop notes a failure before
-it looks for a waiting thread: so of the two at least one sees the other, and nobody waits in vain.
-Only the loop releases the lock, once for a waiting thread.
+it looks for a waiting thread. So at least one of them sees the other, and no thread waits for ever.
+Only the loop releases the lock, once per waiting thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ERROR = Kind.ERROR  # looked up here once: the enum finds a name by walking thro
 
 @dataclass(frozen=True)
 class Batches:
-    """What a peer takes in one message, from its READY; 1 where it offers no batches."""
+    """What a peer accepts in one message, as its READY says; 1 if it offers no batches."""
 
     writes_max: int = 1
     keys_max: int = 1
@@ -52,7 +52,7 @@ class Limits:
 
 
 class Conversation:
-    """The calls of one transaction; made and broken off by the loop, asked by one thread."""
+    """The calls of one transaction; the loop creates and ends it, one thread asks."""
 
     __slots__ = (
         "_arrived",
@@ -107,11 +107,11 @@ class Conversation:
         return self._failure is None and not self._asking and self._thread == threading.get_ident()
 
     def begin(self) -> None:
-        """From now on calls are taken, from the present thread alone."""
+        """Accept calls from now on, from the current thread only."""
         self._thread = threading.get_ident()
 
     def end(self) -> None:
-        """No call is taken any more."""
+        """Accept no more calls."""
         self._thread = 0
 
     def ask(self, kind: Kind.ValueType, payload: bytes) -> bytes:

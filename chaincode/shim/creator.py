@@ -1,7 +1,7 @@
 """Who signed a proposal: member, certificate, and what the certificate says of its holder.
 
-Peers have checked the signature and the certificate's chain before a contract hears of it; nothing
-is checked again here. Attributes are those that fabric-ca writes into the extension
+Peers check the signature and the certificate's chain before they call a contract; nothing is
+checked again here. Attributes are those that fabric-ca writes into the extension
 1.2.3.4.5.6.7.8.1: a JSON object `{"attrs": {name: value}}`.
 """
 
@@ -38,7 +38,7 @@ class Creator:
 
 @lru_cache(maxsize=CREATORS_CACHED_MAX)
 def read_creator(serialized: bytes) -> Creator:
-    """The creator in a proposal's header; `ProposalUnreadable` when there is none in it."""
+    """The creator in a proposal's header; `ProposalUnreadable` if it cannot be read."""
     try:
         identity = identities_pb2.SerializedIdentity.FromString(serialized)
         certificate = x509.load_pem_x509_certificate(identity.id_bytes)

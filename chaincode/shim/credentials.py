@@ -1,8 +1,8 @@
-"""The server's side of mutual TLS: files that fit each other, read again when they change.
+"""The server's side of mutual TLS: matching files that are read again when they change.
 
-Every new connection asks for the current files; connections that stand keep the keys they began
-with. Files that do not fit each other, as in the midst of a renewal, change nothing: the last good
-ones serve on, and a warning is logged once for each such state.
+Every new connection uses the current files; open connections keep the keys that they began with.
+Files that do not match, for example during a renewal, change nothing: the server keeps using the
+last matching files and logs one warning for each such state.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsMaterial:
-    """What new connections are met with; asked from gRPC's threads."""
+    """Certificate and key for new connections; gRPC's threads ask for them."""
 
     def __init__(self, files: TlsFiles) -> None:
-        """`SettingsFault` when a file is missing, unreadable or does not fit."""
+        """`SettingsFault` when a file is missing, unreadable or does not match."""
         self._files = files
         self._stamp = _stamp(files)
         self._current = _load(files)
@@ -43,15 +43,15 @@ class TlsMaterial:
         )
 
     def _latest(self) -> grpc.ServerCertificateConfiguration:
-        """The files as they are now, when they have changed and fit; else those before."""
+        """The files as they are now, if they have changed and match; else the previous ones."""
         try:
             stamp = _stamp(self._files)
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._current = _load(self._files)
-                logger.info("new TLS files are taken for new connections")
+                logger.info("new connections use the new TLS files")
         except SettingsFault as fault:
-            logger.warning("new TLS files are not taken, the old ones serve on: %s", fault)
+            logger.warning("the new TLS files are not used and the old ones stay in use: %s", fault)
         return self._current
 
 

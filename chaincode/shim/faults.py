@@ -1,8 +1,8 @@
-"""What can go wrong between a contract, the shim and a peer, a class for each.
+"""What can go wrong between a contract, the shim and a peer, one class each.
 
-`Rejected` is the contract's own word; its status and message travel to the submitter. All others are
-faults: the transaction that meets one is answered with status 500 and leaves no trace. Which statuses
-the shim itself gives stands here too.
+A contract raises `Rejected`; its status and message reach the submitter. All others are faults: a
+transaction that meets one is answered with status 500 and changes nothing. The statuses that the
+shim itself gives are listed here too.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ OK = 200
 REJECTED_MIN = 400  # a peer does not endorse what is answered with 400 or more
 REJECTED_MAX = 499
 FAILED = 500  # the handler, or a call of it to the peer, failed
-BUSY = 503  # not begun: too many wait already, or the server is stopping; may be repeated
+BUSY = 503  # not started: too many are waiting, or the server is stopping; may be repeated
 TIMED_OUT = 504  # over its time; may be repeated
 
 
 class Rejected(Exception):
     """The contract refuses the transaction: the submitter gets `status` and `message`.
 
-    `status` is from 400 to 499, else `ValueError`. The message is given to the submitter as it is, lone
-    surrogates as question marks.
+    A `status` outside 400 to 499 raises `ValueError`. The submitter gets the message unchanged, with
+    question marks for lone surrogates.
     """
 
     def __init__(self, message: str, status: int = REJECTED_MIN) -> None:
@@ -37,7 +37,7 @@ class Rejected(Exception):
 
 
 class ShimFault(Exception):
-    """A transaction that cannot go on; nothing that the contract says about it is endorsed."""
+    """A transaction that cannot continue; nothing of it is endorsed."""
 
 
 class PeerError(ShimFault):

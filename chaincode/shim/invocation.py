@@ -1,8 +1,8 @@
-"""What a handler gets: one transaction of one submitter, its reads, writes and event.
+"""What a handler gets: one invocation of the contract, its reads, writes and event.
 
-Everything here is called from the handler's own thread, until the handler returns. Reads see the
-committed state only, never the transaction's own writes: so a peer simulates, and a contract that
-reads what it wrote must remember it.
+Everything here is called from the handler's own thread, until the handler returns. Reads see
+only the committed state, never the transaction's own writes, because that is how peers simulate. A
+contract that needs a value it has written must remember it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from identity.verification import Verification
 
 
 class ChaincodeEvent(NamedTuple):
-    """The event that a transaction leaves when it commits."""
+    """The event that a transaction emits when it commits."""
 
     name: str
     payload: bytes
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
 
 
 class Invocation:
-    """One transaction, from its arguments to its writes."""
+    """One call of the contract by a peer, from its arguments to its writes."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Invocation:
         self.chaincode: str = proposal.chaincode  # as the submitter called it; on a call of one
         # chaincode by another, that is the name of the first
         self.arguments: Sequence[bytes] = proposal.arguments
-        self.timestamp_s: int = proposal.timestamp_s  # the submitter's word, as are its
+        self.timestamp_s: int = proposal.timestamp_s  # as the submitter claims, like its
         self.timestamp_nanos: int = proposal.timestamp_nanos  # nanoseconds
         self.is_init: bool = is_init
         self.writes = Writes()
@@ -173,11 +173,11 @@ class Invocation:
         return Answer(answer.status, answer.message, answer.payload)
 
     def emit(self, name: str, payload: bytes) -> None:
-        """Leave an event when the transaction commits: one, so a second is a `RuntimeError`."""
+        """Set the event that the transaction emits; a second one raises `RuntimeError`."""
         if not name:
             raise ValueError("an event has a name of at least one character")
         if self.event is not None:
-            raise RuntimeError("a transaction leaves one event")
+            raise RuntimeError("a transaction emits one event")
         self.event = ChaincodeEvent(name, payload)
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:

@@ -1,8 +1,8 @@
-"""The one way to a peer: messages posted from any thread, written by one task in their order.
+"""The queue of messages to a peer: any thread posts, one task writes in order.
 
-gRPC allows one write at a time on a stream. The queue is bounded by its users: a transaction posts
-one call at a time and one answer, of which there are as many as are admitted, and the stream's
-reader waits for `room` before it takes a message that it would answer itself.
+gRPC allows one write at a time on a stream. The users of the queue bound it: each admitted
+transaction posts one call at a time and one answer, and the stream's reader waits for `room` before
+it takes a message that it would answer itself.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Outbox:
         self._wake()
 
     def drop(self) -> None:
-        """Close, and forget what is queued: there is nobody to read it. On the loop."""
+        """Close and discard what is queued: the peer is gone. On the loop."""
         self._messages.clear()
         self._room.set()
         self.close()

@@ -1,4 +1,4 @@
-"""What the submitter signed, as far as a contract may know it.
+"""The parts of a signed proposal that a contract may see.
 
 The header is read when a transaction begins; transient data and the creator's certificate only when
 a handler asks for them.

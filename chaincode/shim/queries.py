@@ -30,7 +30,7 @@ class StoredRow(NamedTuple):
 
 
 class RowPage(NamedTuple):
-    """Rows of one page, and where the next begins: empty behind the last row."""
+    """Rows of one page, and the bookmark of the next; empty after the last row."""
 
     rows: list[StoredRow]
     bookmark: str
@@ -41,7 +41,7 @@ class Change(NamedTuple):
 
     transaction: str  # id
     value: bytes | None  # None when the key was deleted
-    timestamp_s: int  # the submitter's word
+    timestamp_s: int  # as the submitter claims
     timestamp_nanos: int
     deleted: bool
 

@@ -38,7 +38,7 @@ class ChaincodeServer:
         registry: CollectorRegistry | None = None,
         verification: Verification | None = None,
     ) -> None:
-        """`registry` takes the metrics; `verification` is closed by whoever made it."""
+        """`registry` takes the metrics; the caller closes a `verification` that it passes."""
         self.settings = settings
         self.metrics = Metrics(registry if registry is not None else CollectorRegistry())
         self._handler = handler
@@ -61,9 +61,9 @@ class ChaincodeServer:
         return f"{self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen; `SettingsFault` for TLS files that do not fit or an address that is not free."""
+        """Listen; `SettingsFault` for TLS files that do not match or an address that is in use."""
         if self._server is not None:
-            raise RuntimeError("a server is started once")
+            raise RuntimeError("a server can be started only once")
         credentials = TlsMaterial(self.settings.tls).credentials() if self.settings.tls else None
         server = grpc.aio.server(options=connection_options(self.settings))
         server.add_generic_rpc_handlers(
@@ -93,7 +93,7 @@ class ChaincodeServer:
     async def stop(self, *, grace_s: float = GRACE_S) -> None:
         """Answer new transactions with 503, wait for running ones, then end all streams.
 
-        After `grace_s` what still runs is answered with 503 and left. A second call does nothing.
+        Transactions that still run after `grace_s` are answered with 503 and not waited for. A second call does nothing.
         """
         if self._server is None or self._workers is None or self._draining:
             return
@@ -139,7 +139,7 @@ class ChaincodeServer:
             or self._workers is None
         ):
             reason = "stopping" if self._draining else "too many streams"
-            logger.warning("stream of %s is not taken: %s", context.peer(), reason)
+            logger.warning("stream of %s is refused: %s", context.peer(), reason)
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, reason)
         stream = PeerStream(context, self.settings, self._workers, self.metrics)
         self._streams.add(stream)
@@ -153,7 +153,7 @@ class ChaincodeServer:
 
 
 def connection_options(settings: ServerSettings) -> list[tuple[str, int]]:
-    """What gRPC is told of connections: sizes of messages, and whose pings are welcome when."""
+    """The options of gRPC's connections: sizes of messages, and rules for pings."""
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),

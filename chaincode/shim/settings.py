@@ -1,7 +1,7 @@
-"""Where the server listens, as what, with which keys and within which limits.
+"""The server's settings: address, package id, TLS files and limits.
 
-Mutual TLS is the rule: a server without all three files does not start. Plaintext must be asked for
-by name, and not together with files.
+Mutual TLS is the default: a server does not start unless it has all three files. Plaintext must be
+requested explicitly and excludes TLS files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSettings:
-    """All that a server needs to know; `SettingsFault` for what cannot be."""
+    """All settings of a server; raises `SettingsFault` for invalid ones."""
 
     address: str  # host:port, where port 0 lets the system choose
     package_id: str  # label:hash, as the peer calculates it
@@ -63,7 +63,7 @@ class ServerSettings:
                 f"plaintext must be asked for ({_DISABLED}=true)"
             )
         if self.tls is not None and self.plaintext:
-            raise SettingsFault("TLS files and plaintext exclude each other: take one out")
+            raise SettingsFault("TLS files and plaintext exclude each other: remove one of them")
         _check_whole("concurrency", self.concurrency, 1, CONCURRENCY_MAX)
         _check_whole("waiting_max", self.waiting_max, 0, WAITING_LIMIT)
         _check_whole("streams_max", self.streams_max, 1, STREAMS_LIMIT)
@@ -78,7 +78,7 @@ class ServerSettings:
 
         CHAINCODE_ID, CHAINCODE_SERVER_ADDRESS, and either CHAINCODE_TLS_CERT_FILE,
         CHAINCODE_TLS_KEY_FILE and CHAINCODE_CLIENT_CA_CERT_FILE or CHAINCODE_TLS_DISABLED=true.
-        An empty variable is as good as none. `SettingsFault` names what is missing.
+        An empty variable counts as missing. `SettingsFault` names what is missing.
         """
         missing = [name for name in (_ID, _ADDRESS) if not environment.get(name)]
         if missing:
@@ -95,7 +95,7 @@ class ServerSettings:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; an IPv6 host stands in brackets. `SettingsFault` if it is none."""
+    """Host and port of `host:port`; an IPv6 host is in brackets. Or `SettingsFault`."""
     host, colon, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if not colon or not bare or (":" in host and not (host[0] == "[" and host[-1] == "]")):

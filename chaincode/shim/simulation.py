@@ -1,7 +1,7 @@
-"""One run of the handler, and what the peer is told of it.
+"""Runs the handler once and builds the answer to the peer.
 
-The peer always hears: bytes of the handler, the contract's rejection, or a status from 500 on with a
-sentence that holds no value. Only in the first case were writes sent, and an event goes with them.
+The peer always gets an answer: the handler's bytes, the contract's rejection, or a status of 500 or
+more with a sentence that contains no value. Writes and the event are sent in the first case only.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def simulate(
         if conversation.failure is not None:
             raise conversation.failure
         if not isinstance(result, bytes):
-            raise TypeError("a handler answers with bytes")
+            raise TypeError("a handler returns bytes")
         event = invocation.event
         answer = completed(
             conversation, OK, payload=result, event=event, chaincode=invocation.chaincode
@@ -103,9 +103,9 @@ def failed(conversation: Conversation, fault: BaseException) -> bytes:
 
 
 def trace_without_values(fault: BaseException) -> str:
-    """Where and through what a fault came about: kinds and lines of code, no message of any.
+    """The kinds and the lines of code of a fault and its causes, without their messages.
 
-    Messages of exceptions often hold the key or value that was amiss.
+    Messages of exceptions often contain the key or value that caused them.
     """
     parts: list[str] = []
     seen: set[int] = set()
@@ -114,7 +114,7 @@ def trace_without_values(fault: BaseException) -> str:
         seen.add(id(link))
         parts.append("".join(traceback.format_tb(link.__traceback__)) + _kind_of(link))
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
-    return "\nwhich came of:\n".join(parts)
+    return "\ncaused by:\n".join(parts)
 
 
 def _kind_of(fault: BaseException) -> str:

@@ -1,8 +1,8 @@
 """One peer's stream: registration, then transactions and the replies to their calls.
 
 The peer dials; we register, it answers REGISTERED and READY, and from then on sends TRANSACTION,
-INIT, RESPONSE, ERROR and KEEPALIVE. Whoever says anything else is no peer: the stream is ended with
-a line in the log, and the others go on.
+INIT, RESPONSE, ERROR and KEEPALIVE. A client that sends anything else is not a peer: its stream is
+ended with a line in the log, and other streams continue.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class NotAPeer(Exception):
-    """The other side breaks the protocol; the message says how, without its words."""
+    """The client breaks the protocol; the message says how and quotes nothing."""
 
 
 class PeerStream:
@@ -68,7 +68,7 @@ class PeerStream:
             # The writer ends by itself: while a message is on its way gRPC takes no status.
             await asyncio.wait(tasks)
             if not writing.cancelled():
-                writing.exception()  # seen: of a stream that is over, none is news
+                writing.exception()  # retrieved, or asyncio would report it although the stream is over
         for task in ended:
             fault = None if task.cancelled() else task.exception()
             if isinstance(fault, NotAPeer):
@@ -154,7 +154,7 @@ class PeerStream:
         elif kind in BEGINNINGS:
             self._begin(message)
         else:
-            raise NotAPeer(f"{_name(message)} is nothing that a peer sends")
+            raise NotAPeer(f"{_name(message)} is a message that peers never send")
 
     def _begin(self, message: Message) -> None:
         name = (message.channel_id, message.txid)

@@ -1,4 +1,4 @@
-"""Threads for handlers: a bounded number runs, a bounded number waits, the rest is turned away.
+"""Threads for handlers: a bounded number runs, a bounded number waits, further ones are refused.
 
 All but the handler itself happens on the event loop. A thread that is stuck in a handler cannot be
 stopped: its transaction is answered in time, and its place stays taken until the handler returns.
@@ -24,7 +24,7 @@ logger = logging.getLogger("chaincode.shim")
 
 
 class Job:
-    """A transaction that was taken, until its answer is given."""
+    """An accepted transaction that has not been answered yet."""
 
     __slots__ = ("arrived_s", "conversation", "done", "post", "timer")
 
@@ -34,7 +34,7 @@ class Job:
         post: Callable[[bytes], None],
         done: Callable[[Job], None],
     ) -> None:
-        """`post` sends the answer; `done` is told when there is nothing more to wait for."""
+        """`post` sends the answer; `done` is called when the job has ended."""
         self.conversation = conversation
         self.post = post
         self.done = done
@@ -63,11 +63,11 @@ class Workers:
 
     @property
     def full(self) -> bool:
-        """Whether the next transaction has to be turned away."""
+        """Whether the next transaction must be refused."""
         return self._admitted >= self._admitted_max
 
     def run(self, job: Job, message: Message) -> None:
-        """Run a transaction as soon as a thread is free; not when `full`."""
+        """Run a transaction as soon as a thread is free. Must not be called when `full`."""
         self._count(1)
         job.timer = self._loop.call_later(self._settings.transaction_timeout_s, self._time_out, job)
         future = self._threads.submit(
@@ -76,7 +76,7 @@ class Workers:
         future.add_done_callback(lambda future: self._hand_back(job, future))
 
     def give_up(self, job: Job, outcome: InvocationOutcome, failure: TransactionOver) -> bool:
-        """End a job without its handler; whether it was still open. The caller answers it."""
+        """End a job without its handler and return whether it was open; the caller answers it."""
         if job.timer is None:
             return False
         job.timer.cancel()

@@ -1,7 +1,7 @@
-"""The writes of a transaction: kept until its handler is done, then sent in as few messages as may be.
+"""The writes of a transaction: kept until its handler returns, then sent in as few messages as possible.
 
-One row has one write: a later one takes the place of an earlier one, and keeps its turn. A peer that
-offers batches gets them, cut by number of rows and by bytes; another gets a message for each row.
+Each row has one write: a later write replaces the earlier one and keeps its position. A peer that
+offers batches gets them, cut by number of rows and by bytes; other peers get one message per row.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Writes:
         self._policies: dict[tuple[str, str], bytes] = {}
 
     def put(self, collection: str, key: str, value: bytes) -> None:
-        """Keep a value; `ValueError` for a key that is not taken and for an empty value.
+        """Keep a value; raises `ValueError` for an invalid key and for an empty value.
 
         Fabric takes an empty value for a deletion, so it is refused here.
         """
@@ -49,7 +49,7 @@ class Writes:
         self._rows[collection, key] = value
 
     def remove(self, collection: str, key: str, removal: Removal) -> None:
-        """Keep a deletion or purge; `ValueError` for a key that is not taken."""
+        """Keep a deletion or purge; raises `ValueError` for an invalid key."""
         check_key(key)
         self._rows[collection, key] = removal
 
@@ -61,7 +61,7 @@ class Writes:
     def send(self, conversation: Conversation) -> None:
         """Send all that is kept; raises what `Conversation.ask` raises.
 
-        A policy follows the writes of its row, for it speaks of later transactions.
+        A policy follows the writes of its row, because it applies to later transactions.
         """
         if conversation.batches.writes_max > 1:
             for payload in self._batched(conversation):

@@ -1,8 +1,8 @@
 """The embedded ledger: the port `Ledger` in one process, without a server.
 
 A transaction is simulated on the committed state in a thread, then handed to the committer, which
-orders, checks and stores it; the receipt comes when its block is synced and applied. Several
-simulations run at once; what they may have seen wrongly is found before they commit.
+orders, checks and stores it. The submitter gets the receipt when the block is synced and applied.
+Several simulations run at once; the committer finds those that read outdated values.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class EmbeddedLedger:
         entropy: Callable[[int], bytes],
         verifiers: int | None,
     ) -> None:
-        """For `open`, which checks the folder and locks it."""
+        """Used by `open`, which checks the folder and locks it."""
         self._folder = folder
         self._parts = parts
         self._contract = contract
@@ -106,13 +106,13 @@ class EmbeddedLedger:
         disk: Disk | None = None,
         verifiers: int | None = None,
     ) -> Self:
-        """Open the ledger in `path`, or make one there.
+        """Open the ledger in `path`, or create one there.
 
-        `members` names the organisations; they are written down when the ledger is made, and a
-        later call must name the same. `seed` gives the keys then, None draws them. `clock` gives
-        transaction time in seconds UTC, `entropy` the nonces. `verifiers`: processes for
-        signatures, one per core by default. Raises `LedgerBusy`, `OtherLedger`, `DamagedLog`, and
-        `OSError` as it comes.
+        `members` names the organisations. They are stored when the ledger is created, and a later
+        call must name the same ones. With a `seed` all keys are derived from it; without one they
+        are random. `clock` gives transaction time in seconds UTC, `entropy` the nonces.
+        `verifiers` is the number of processes that check signatures, one per core by default.
+        Raises `LedgerBusy`, `OtherLedger`, `DamagedLog` and `OSError`.
         """
         disk = disk or Disk()
         folder = DataFolder(path)
@@ -161,12 +161,12 @@ class EmbeddedLedger:
 
     @property
     def members(self) -> list[str]:
-        """The member organisations, as they were named when the ledger was made."""
+        """The member organisations, as they were named when the ledger was created."""
         return self._parts.members.names
 
     @property
     def notices(self) -> list[str]:
-        """What was put right when the ledger was opened, a sentence each."""
+        """What the start repaired when the ledger was opened, one sentence each."""
         return self._parts.notices
 
     async def submit(
@@ -202,7 +202,7 @@ class EmbeddedLedger:
         return await self._read(lambda reader: self._simulator.answer(reader, request))
 
     async def events(self, *, after: Position | None = None) -> AsyncIterator[CommittedEvents]:
-        """What happened after `after`, from the log, then as it comes; ends when closed."""
+        """Yield the events after `after`, from the log and then live; ends when closed."""
         listener = (asyncio.get_running_loop(), asyncio.Event())
         self._listeners.add(listener)
         number = 1 if after is None else max(after.block, 1)
@@ -221,7 +221,7 @@ class EmbeddedLedger:
             self._listeners.discard(listener)
 
     async def transaction(self, transaction: str) -> Receipt | None:
-        """The receipt of a committed transaction, None if no such one is committed."""
+        """The receipt of a committed transaction, None if it is not committed."""
         self._require_open()
         return await self._read(lambda reader: receipt_of(reader, self._parts.log, transaction))
 
@@ -231,13 +231,13 @@ class EmbeddedLedger:
         return await self._read(lambda reader: block_of(reader, self._parts.log, number))
 
     async def state_hash(self) -> str:
-        """SHA-256 of the public state, as far as the contract lets rows count, in hexadecimal."""
+        """SHA-256 of the public rows that the contract counts, in hexadecimal."""
         self._require_open()
         counts = self._contract.counts_in_state_hash
         return await self._read(lambda reader: reader.state_hash(counts))
 
     async def health(self) -> Health:
-        """How the ledger is; `height` is the number of blocks, block 0 included."""
+        """The ledger's condition; `height` is the number of blocks, block 0 included."""
         height = self._committer.height + 1
         fault = "closed" if self._closed else self._committer.fault
         if fault:
@@ -247,7 +247,7 @@ class EmbeddedLedger:
         return Health("embedded", height, writable=True, sentence=sentence)
 
     async def close(self) -> None:
-        """Commit what is in flight, empty the write-ahead log, let go of files and threads."""
+        """Commit the transactions in flight, empty the write-ahead log, close files and threads."""
         if not self._closed:
             self._closed = True
             await asyncio.to_thread(self._shut)

@@ -1,4 +1,4 @@
-"""The way of a transaction: simulate, order, validate, commit.
+"""How a transaction is committed: simulate, order, validate, store.
 
-Begin with `proposal.py` (from a request to a proposal), then `committer.py`.
+Begin with `proposal.py`, which turns a request into a proposal, then read `committer.py`.
 """

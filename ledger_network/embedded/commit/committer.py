@@ -1,16 +1,17 @@
 """The committer: one thread that orders, checks, stores and applies what was simulated.
 
-It takes what waits as one block, as soon as it is free; so the more submitters there are, the more
-of them share one sync. A block goes through these steps, and is durable after the second:
+As soon as it is free, the committer takes all waiting transactions as one block; so the more
+submitters there are, the more of them share one sync. A block goes through four steps and is
+durable after the second:
 
-1. private values to their log, synced;
-2. the block to its log, synced;
-3. purged values out of the private log;
-4. the state, and the answers.
+1. its private values are written to their log and synced;
+2. the block is written to its log and synced;
+3. purged values are removed from the private log;
+4. the state is updated and the submitters are answered.
 
-A fault of the disk in 1 or 2 is undone and nothing is committed (`Invalid`); where it cannot be
-undone, and for faults after 2, the outcome is `Unknown` and a start finds out. After any fault the
-ledger reads and no longer writes.
+If the disk fails in step 1 or 2, the write is undone and nothing is committed (`Invalid`). If the
+write cannot be undone, or the disk fails later, the outcome is `Unknown` and the next start finds
+it out. After any fault the ledger still answers queries but takes no more writes.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from ledger_network.port import Conflict, Invalid, Receipt, Unknown
 class Cut:
     """When a block is cut: by count, by bytes, or `linger_s` after the first transaction came.
 
-    `waiting_*` bound what waits for the committer; who is beyond waits to be let in. A segment is
-    sealed at `segment_bytes` or `segment_blocks`, whichever comes first: the latter bounds the
-    signatures that a start has to check.
+    `waiting_*` bound the queue of the committer; further submitters wait for a place in it. A
+    segment is sealed at `segment_bytes` or `segment_blocks`, whichever comes first;
+    `segment_blocks` bounds the signatures that a start has to check.
     """
 
     transactions_max: int = 500
@@ -95,14 +96,14 @@ class Committer:
             return self.height
 
     def leave(self, height: int) -> None:
-        """A simulation has been answered, or given up."""
+        """The simulation that entered at `height` has been answered or given up."""
         with self._change:
             self._flight[height] -= 1
             if not self._flight[height]:
                 del self._flight[height]
 
     def submit(self, proposal: Proposal) -> None:
-        """Hand over a proposal, waiting while too much waits; its `receipt` will be answered."""
+        """Queue a proposal, waiting while the queue is full; the committer answers its `receipt`."""
         with self._change:
             while not self.fault and (
                 len(self._waiting) >= self._cut.waiting_max
@@ -115,7 +116,7 @@ class Committer:
             self._change.notify_all()
 
     def close(self) -> None:
-        """Commit what waits, then stop; nothing may be submitted any more."""
+        """Commit the waiting proposals, then stop. Nothing may be submitted afterwards."""
         with self._change:
             self._closing = True
             self._change.notify_all()
@@ -131,7 +132,7 @@ class Committer:
             while batch := self._take():
                 self._commit(batch)
         finally:
-            # Only a broken invariant of ours ends the loop with transactions in hand.
+            # Transactions are left only if an invariant of ours is broken.
             left = [*batch, *self._waiting]
             if left:
                 sentence = "the committer has failed"
@@ -139,7 +140,7 @@ class Committer:
                 _answer_unknown([each for each in left if not each.receipt.done()], sentence)
 
     def _take(self) -> list[Proposal]:
-        """What the next block takes, waiting for it; empty once closed."""
+        """Wait for proposals and return those of the next block; empty once closed."""
         cut = self._cut
         with self._change:
             while not self._waiting and not self._closing:
@@ -222,7 +223,7 @@ class Committer:
         values: Sequence[PrivateValue],
         batch: Sequence[Proposal],
     ) -> tuple[StoredBlock | None, bool]:
-        """Make the block durable; None, with all answered, if the disk would not have it."""
+        """Make the block durable. If the disk refuses it, answer all submitters and return None."""
         log, private_log = self._parts.log, self._parts.private_log
         private_size, began = private_log.size, False
         try:
@@ -242,7 +243,7 @@ class Committer:
                     log.undo()
             except OSError as second:
                 if began:
-                    _answer_unknown(batch, f"neither written nor undone for certain: {second}")
+                    _answer_unknown(batch, f"the block may or may not have been written: {second}")
                     return None, False
             _answer_invalid(batch, f"nothing was committed: {self.fault}")
             return None, False
@@ -258,7 +259,7 @@ class Committer:
     def _apply(
         self, block: StoredBlock, batch: Sequence[Proposal], outcomes: Sequence[Outcome]
     ) -> bool:
-        """Bring private log and state up to the block; False, with all answered, if they fail."""
+        """Update private log and state. If that fails, answer all submitters and return False."""
         changes = _changes(block, batch, outcomes)
         try:
             if changes.purged:
@@ -269,7 +270,9 @@ class Committer:
             if changes.purged or self._unscrubbed:
                 self._unscrubbed = not self._parts.store.checkpoint()
         except (OSError, sqlite3.Error) as fault:
-            sentence = f"block {block.number} is stored, the state could not follow: {fault}"
+            sentence = (
+                f"block {block.number} is stored, but the state could not be updated: {fault}"
+            )
             self._stop(sentence)
             _answer_unknown(batch, sentence)
             return False
@@ -311,7 +314,7 @@ def _answer(proposal: Proposal, outcome: Outcome, block: int, index: int) -> Non
     if outcome == "VALID":
         receipt.set_result(Receipt(id_, block, index, proposal.result))
     elif outcome == "DUPLICATE_TXID":
-        receipt.set_exception(Invalid(f"{id_}: a transaction with this id stands in a block"))
+        receipt.set_exception(Invalid(f"{id_}: a transaction with this id is already in a block"))
     else:
         receipt.set_exception(Conflict(f"{id_}: what it read has changed ({outcome})"))
 

@@ -1,6 +1,6 @@
-"""From a request to a proposal: the contract runs on a view of the state, its effects are packed.
+"""Turns a request into a proposal: runs the contract on a view of the state and packs its effects.
 
-This is the part of a submit that runs in several threads at once: whatever can be done before the
+This part of a submit runs in several threads at once. Everything that can be done before the
 committer's turn (encoding, hashing, signing) is done here.
 """
 
@@ -54,19 +54,19 @@ class Proposal:
     receipt: Future[Receipt] = field(default_factory=Future[Receipt])
 
     def __post_init__(self) -> None:
-        # Who waits may go away; the transaction does not, so its answer cannot be cancelled.
+        # The waiting caller may go away but its transaction does not: the answer is not cancelled.
         self.receipt.set_running_or_notify_cancel()
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes in the logs."""
+        """The approximate number of bytes that the proposal takes in the logs."""
         held = sum(len(found[0]) for found in self.private.values() if found)
         return len(self.envelope) + len(memoryview(self.effects)) + held
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """Runs the contract of one channel for requests; holds nothing between two of them."""
+    """Runs the contract of one channel for requests; keeps nothing between two requests."""
 
     channel: str
     contract: RunnableContract
@@ -84,7 +84,7 @@ class Simulator:
         return self.contract.invoke(context, request.name, arguments)
 
     def propose(self, reader: StateReader, request: Request) -> Proposal:
-        """Simulate on the reader's state and pack what came of it for the committer."""
+        """Simulate on the reader's state and pack the effects for the committer."""
         writes = self.contract.is_write(request.name)
         arguments = encode(request.arguments)
         transaction = transaction_id(request.nonce, request.signer.key.public.raw)

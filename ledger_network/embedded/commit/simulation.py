@@ -1,7 +1,8 @@
 """One simulation: what the contract sees of the committed state, and the record of what it read.
 
-All reads of a simulation are of one height. Versions of what was read are kept, also of what was
-absent, and how far each range was read; the committer compares them with what has changed since.
+All reads of a simulation see one height. The simulation records the version of every key that it
+read, absent keys included, and how far it read each range. The committer compares this record with
+later changes.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Whether a simulated transaction may still commit: nothing that it read has changed since.
+"""Decides whether a simulated transaction may still commit: nothing that it read may have changed.
 
 The committer keeps what recent blocks wrote, back to the height of the oldest simulation in
 flight. A key conflicts if its version is not the one read; a range if a key inside it, as far as
-it was read, was added, changed or removed. Transactions earlier in the same block count. Versions
-decide, not values: writing the same value again conflicts, as on Fabric.
+it was read, was added, changed or removed. Earlier transactions of the same block count too.
+Versions decide, not values: writing the same value again conflicts, as on Fabric.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ledger_network.embedded.log.private_log import Spot
 
 _Key = TypeVar("_Key", str, Spot)
 
-KEYS_MAX = 200_000  # written keys remembered; simulations older than that are sent back
+KEYS_MAX = 200_000  # written keys remembered; a simulation older than the oldest of them conflicts
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class RecentWrites:
         self._layers.pop()
 
     def check(self, reads: ReadSet) -> Outcome:
-        """VALID, or why the transaction lost."""
+        """Return VALID, or the reason why the transaction loses."""
         if reads.height < self._floor:
             return "MVCC_READ_CONFLICT"
         current = self._keys

@@ -1,4 +1,4 @@
-"""The data folder: where each file of a ledger lies, and the lock that keeps others out."""
+"""The data folder: where each file of a ledger lies, and the lock that keeps other processes out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ledger_network.embedded.folder.faults import LedgerBusy, OtherLedger
 
 
 class DataFolder:
-    """The places of one ledger's files. The lock is held from `lock` to `unlock`."""
+    """The paths of one ledger's files. The lock is held from `lock` to `unlock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -23,7 +23,7 @@ class DataFolder:
         self._lock: int | None = None
 
     def make(self) -> None:
-        """Make the folders that are missing; only the owner may look into them."""
+        """Create missing folders, readable by their owner only."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         for folder in (self.blocks, self.snapshots, self.members):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -34,7 +34,7 @@ class DataFolder:
             raise OtherLedger(f"{self.path} holds no ledger")
 
     def lock(self) -> None:
-        """Take the folder for this object, or raise `LedgerBusy`."""
+        """Lock the folder for this object, or raise `LedgerBusy`."""
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,14 +42,14 @@ class DataFolder:
             holder = os.read(handle, 32).decode("ascii", "replace").strip() or "unknown"
             os.close(handle)
             raise LedgerBusy(
-                f"{self.path} is open already, in process {holder}; one process at a time"
+                f"{self.path} is already open in process {holder}; only one process may open it"
             ) from None
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._lock = handle
 
     def unlock(self) -> None:
-        """Let the folder go."""
+        """Release the lock."""
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -1,7 +1,7 @@
-"""Everything durable that the ledger does, in one small object.
+"""All durable writes of the ledger, in one small object.
 
-Each step that a crash may fall before, into or after is a method here, so that one can reason (and
-test) about every such point. Reading is not here: it cannot be torn.
+Each step that a crash can interrupt is a method here, so that every such point can be reasoned
+about and tested. Reads are not here: a crash cannot leave them half done.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Disk:
-    """Writes, syncs and renames of the real file system. Faults are `OSError`, as they come."""
+    """Writes, syncs and renames of the real file system. They raise `OSError`."""
 
     def append(self, handle: int, data: bytes) -> None:
         """Write all of `data` at the end of an open file; not durable before `sync`."""
@@ -25,7 +25,7 @@ class Disk:
         os.fdatasync(handle)
 
     def sync_folder(self, folder: Path) -> None:
-        """On return, names made, renamed or removed in `folder` survive a loss of power."""
+        """On return, names created, renamed or removed in `folder` survive a loss of power."""
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)
@@ -38,7 +38,7 @@ class Disk:
         os.fsync(handle)
 
     def rename(self, source: Path, target: Path) -> None:
-        """Put `source` in the place of `target`, whole or not at all, durably."""
+        """Replace `target` by `source`, atomically and durably."""
         source.replace(target)
         self.sync_folder(target.parent)
 
@@ -52,7 +52,7 @@ class Disk:
         connection.execute("COMMIT")
 
     def write_whole(self, path: Path, data: bytes, *, mode: int = 0o644) -> None:
-        """Make the file `path` with `data`, whole or not at all, durably."""
+        """Write `data` to the file `path`, atomically and durably."""
         fresh = path.with_name(path.name + ".new")
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         try:

@@ -1,4 +1,4 @@
-"""What keeps an embedded ledger from opening, each with a sentence for the operator."""
+"""Reasons why an embedded ledger cannot be opened, each with a sentence for the operator."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class OtherLedger(LedgerFault):
 
 
 class DamagedLog(LedgerFault):
-    """Bytes of the ledger are not what was written.
+    """Bytes of the ledger differ from what was written.
 
-    `file` is where, `block` the first block that cannot be relied on (None if no block can be
-    named), `offset` the byte at which the faulty record begins, `sentence` what is wrong with it.
+    `block` is the first block that cannot be relied on (None if no block can be named), `offset`
+    the byte of `file` at which the faulty record begins; `sentence` says what is wrong with it.
     """
 
     def __init__(self, file: Path, *, block: int | None, offset: int, sentence: str) -> None:

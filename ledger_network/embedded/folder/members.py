@@ -1,8 +1,8 @@
-"""Keys of the ledger and of its members' identities, and who they are.
+"""Keys of the ledger and of its members, and the identities that sign with them.
 
-Each member has two identities, admin and client. They stand in the first block by their public
-keys; the private keys lie in the data folder, readable by its owner only, unencrypted: this
-ledger is one trust domain. With a seed all keys derive from it, so that a run can be repeated.
+Each member has two identities, admin and client. The first block holds their public keys. The
+private keys lie in the data folder, unencrypted and readable by its owner only, because this ledger
+is one trust domain. With a seed all keys are derived from it, so that a run can be repeated.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ def check_names(members: Sequence[str]) -> None:
     for name in members:
         if not _NAME.fullmatch(name):
             raise ValueError(
-                f"{name!r} is no name of a member: up to 64 letters, digits, dots, dashes"
+                f"{name!r} is not a name for a member: use up to 64 letters, digits, dots and dashes"
             )
 
 
 def make_keys(
     folder: DataFolder, members: Sequence[str], *, seed: bytes | None, disk: Disk
 ) -> tuple[PrivateKey, list[Identity]]:
-    """Make and store the ledger's key and its members' keys; those that lie there are kept."""
+    """Make and store the ledger's key and its members' keys; existing keys are kept."""
     check_names(members)
     ledger = _kept_or_made(folder.ledger_key, "ledger", seed=seed, disk=disk)
     identities: list[Identity] = []
@@ -89,7 +89,7 @@ class Members:
         """The identity of `member`; raises `Invalid` for a stranger."""
         found = self._signers.get(member)
         if found is None:
-            raise Invalid(f"{member.name} ({member.role}) is no member of this channel")
+            raise Invalid(f"{member.name} ({member.role}) is not a member of this channel")
         return found
 
 

@@ -1,10 +1,10 @@
 """What a block holds, as MessagePack: the envelopes of its transactions and what they changed.
 
-A block holds write sets, so the state can be built again without running the contract. A
-transaction that lost to another stands in its block with its outcome and no effect. Private
-values are here as SHA-256 only. Block 0 names the channel, the contract and everybody's keys.
+A block holds write sets, so the state can be rebuilt without running the contract. A
+transaction that lost to another one is in its block with its outcome and without effects. A block
+holds only the SHA-256 of private values. Block 0 names the channel, the contract and all keys.
 
-Outcomes bear Fabric's names.
+Outcomes have Fabric's names.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
 """The block log: segments of hash-chained, signed blocks, appended and never changed.
 
 A segment file begins with a header (88 bytes and a signature) that carries the chain over: the
-hash of the block before it and length and SHA-256 of the whole segment before it. A block follows
-as
+hash of the block before it and length and SHA-256 of the whole segment before it. Each block
+is stored as
 
     magic 4 | length of body 4 | number 8 | hash of the previous block 32 | SHA-256 of body 32
     | signature 64 | body
 
 The first 80 bytes are the block's header; its hash is their SHA-256, the signature of the ledger's
 key is over them. So every byte is under a hash and the hash under a signature; a sealed segment is
-checked as one file. What a body means is not known here.
+checked as one file. This module does not interpret bodies.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class SegmentHeader(NamedTuple):
 
 
 class Unverifiable(Exception):
-    """A record that does not check out: where it begins, and why."""
+    """A record that fails a check: where it begins, and why."""
 
     def __init__(self, offset: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -80,7 +80,7 @@ class Unverifiable(Exception):
 
 
 class Misplaced(Unverifiable):
-    """A record that is whole and signed and does not belong where it is; never a torn write."""
+    """A complete, signed record in the wrong place; a torn write never looks like this."""
 
 
 def encode_block(number: int, previous: bytes, body: bytes, key: PrivateKey) -> tuple[bytes, bytes]:
@@ -100,7 +100,7 @@ def read_segment_header(path: Path, ledger_key: bytes | None) -> SegmentHeader:
     with path.open("rb") as file:
         raw = file.read(SEGMENT_HEADER_BYTES)
     if len(raw) < SEGMENT_HEADER_BYTES or raw[:4] != _SEGMENT_MAGIC:
-        raise DamagedLog(path, block=None, offset=0, sentence="no head of a segment")
+        raise DamagedLog(path, block=None, offset=0, sentence="this is not the head of a segment")
     head, signature = raw[: _SEGMENT.size], raw[_SEGMENT.size :]
     if ledger_key is not None and not _signed(_SEGMENT_DOMAIN + head, signature, ledger_key):
         raise DamagedLog(
@@ -125,7 +125,7 @@ def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> Stored
     if magic != _BLOCK_MAGIC:
         raise Unverifiable(offset, "no block begins here")
     if body_bytes > BODY_BYTES_MAX:
-        raise Unverifiable(offset, f"the body is said to have {body_bytes} bytes")
+        raise Unverifiable(offset, f"the head claims a body of {body_bytes} bytes")
     if ledger_key is not None and not _signed(
         _BLOCK_DOMAIN + header, frame[_BLOCK.size :], ledger_key
     ):
@@ -134,14 +134,14 @@ def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> Stored
     if len(body) < body_bytes:
         raise Unverifiable(offset, f"{len(body)} of {body_bytes} bytes of a block's body")
     if sha256(body).digest() != body_hash:
-        raise Unverifiable(offset, "the body is not the one that was hashed")
+        raise Unverifiable(offset, "the body does not match its hash")
     end = offset + FRAME_BYTES + body_bytes
     place = BlockPlace(segment, offset)
     return StoredBlock(number, sha256(header).digest(), previous, body, place, end)
 
 
 def read_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[StoredBlock]:
-    """The blocks of a segment, every signature, number and link checked; `Unverifiable` else."""
+    """The blocks of a segment, each signature, number and link checked; or `Unverifiable`."""
     number, previous = head.first_block, head.previous_block
     for block in frames(path, head.segment, offset=SEGMENT_HEADER_BYTES, ledger_key=ledger_key):
         if block.number != number:
@@ -155,7 +155,7 @@ def read_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[
 def frames(
     path: Path, segment: int, *, offset: int, ledger_key: bytes | None
 ) -> Iterator[StoredBlock]:
-    """The blocks from `offset` on, each for itself; signatures only if the key is given."""
+    """The blocks from `offset` on, unlinked; signatures are checked if the key is given."""
     with path.open("rb") as file:
         file.seek(offset)
         while (block := read_frame(file, segment, ledger_key)) is not None:
@@ -163,9 +163,9 @@ def frames(
 
 
 def signed_block_after(path: Path, offset: int, ledger_key: bytes) -> int | None:
-    """Where a block's head with a good signature begins after `offset`, None if nowhere.
+    """Where the next block head with a valid signature begins after `offset`, if anywhere.
 
-    A last write that was torn has none after it; damage in the middle has.
+    Nothing follows a torn last write; signed blocks follow damage in the middle.
     """
     with path.open("rb") as file:
         file.seek(offset + 1)
@@ -265,7 +265,7 @@ class BlockLog:
         return block
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         os.close(self._handle)
 
 

@@ -1,10 +1,10 @@
-"""The check of the block log when a ledger starts, and where its last good block ends.
+"""Checks the block log when a ledger starts, and finds the end of its last good block.
 
 Sealed segments are checked as whole files against the SHA-256 that the next head records, the open
-one block by block. So every changed byte is found, and the work per block is bounded to the open
-segment. Only one fault is no damage: a last record that is incomplete or does not check out, beyond
-the height that the state already holds, with nothing signed after it. That is a write that was cut
-off, and nobody was told of it.
+one block by block. So every changed byte is found, and only the open segment costs work per block.
+One fault is not damage: a last record that is incomplete or fails its checks, lies beyond the
+height of the state, and has nothing signed after it. Such a record is an interrupted write that was
+never acknowledged.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Chain:
     """A checked log: its first block, heads of its segments, its last good block.
 
     `tail` is where the blocks above the height that was asked for begin, in the open segment.
-    `torn` is the fault of a record after the last good block, which is to be cut off at `end`.
+    `torn` is the fault of an incomplete last record, which the start cuts off at `end`.
     """
 
     genesis: Genesis
@@ -100,7 +100,7 @@ def check_segments(folder: DataFolder) -> tuple[list[SegmentHeader], Genesis]:
 
 
 def read_genesis(folder: DataFolder) -> Genesis:
-    """Block 0, signed by the key that it names itself; who opens compares that with his own."""
+    """Block 0, signed by the key that it names; the caller compares it with the ledger's own."""
     path = folder.blocks / segment_name(0)
     try:
         with path.open("rb") as file:
@@ -115,7 +115,10 @@ def read_genesis(folder: DataFolder) -> Genesis:
         raise DamagedLog(path, block=0, offset=0, sentence="is missing") from None
     except (Unverifiable, msgspec.DecodeError) as fault:
         raise DamagedLog(
-            path, block=0, offset=SEGMENT_HEADER_BYTES, sentence=f"no first block: {fault}"
+            path,
+            block=0,
+            offset=SEGMENT_HEADER_BYTES,
+            sentence=f"the first block cannot be read: {fault}",
         ) from None
     return genesis
 
@@ -142,7 +145,7 @@ def blocks_above(folder: DataFolder, chain: Chain, height: int) -> Iterator[Stor
 
 
 def verified_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[StoredBlock]:
-    """The blocks of a sealed segment; whatever does not check out is damage."""
+    """The blocks of a sealed segment; any failed check is damage."""
     number = head.first_block
     try:
         for block in read_blocks(path, head, ledger_key):
@@ -166,10 +169,12 @@ def _check_sealed(
     path = folder.blocks / segment_name(sealed.segment)
     if digest_of(path) == (after.sealed_sha256, after.sealed_bytes):
         return
-    # Name the record: walk the segment, which says where it stops making sense.
+    # Walk the segment, so that the fault names the first wrong record.
     for _ in verified_blocks(path, sealed, ledger_key):
         pass
-    sentence = f"{path.stat().st_size} bytes that are not the {after.sealed_bytes} sealed"
+    sentence = (
+        f"its {path.stat().st_size} bytes differ from the {after.sealed_bytes} that were sealed"
+    )
     raise DamagedLog(path, block=after.first_block, offset=after.sealed_bytes, sentence=sentence)
 
 

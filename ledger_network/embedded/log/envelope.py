@@ -1,8 +1,8 @@
 """The envelope of a transaction: who asks for what, signed by the member's key.
 
-The signature is over the SHA-256 of the envelope under a domain of its own, so it holds for
-nothing else. Transient data is here as a digest only. The id of a transaction is as on Fabric:
-SHA-256 of nonce and creator.
+The signature covers the SHA-256 of the envelope and a domain of its own, so it is valid for nothing
+else. The envelope holds only a digest of transient data. As on Fabric, the id of a transaction is
+the SHA-256 of nonce and creator.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True):
     """What a member signs.
 
     `arguments`: canonical JSON. `transient_hash`: empty without transient data. `creator`: the
-    member's public Ed25519 key. `time_s`: seconds UTC, the submitter's word.
+    member's public Ed25519 key. `time_s`: seconds UTC, as the submitter claims.
     """
 
     channel: str
@@ -71,5 +71,5 @@ def open_envelope(encoded: bytes) -> Envelope:
 
 
 def signature_check(encoded: bytes, signature: bytes, creator: bytes) -> SignatureCheck:
-    """What has to hold for `signature` to be the creator's."""
+    """The check that `signature` was made by the creator."""
     return SignatureCheck("Ed25519", creator, _DOMAIN + sha256(encoded).digest(), signature)

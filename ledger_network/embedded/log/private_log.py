@@ -1,8 +1,8 @@
-"""The log of private values: what the members of a collection hold, off the chain.
+"""The log of private values, which are kept outside the blocks.
 
-One record per block that writes private values, synced before that block, so a block never names
-a value that is not held. A purge writes the log anew without the purged values; the records stay,
-and so do the hashes in the blocks. A record is
+Each block that writes private values has one record, synced before the block, so a block never
+names a value that is missing here. A purge rewrites the log without the purged values; the records
+stay, and so do the hashes in the blocks. A record is
 
     magic 4 | length of body 4 | block 8 | SHA-256 of the 16 bytes before and the body 32 | body
 
@@ -62,7 +62,7 @@ def encode_record(block: int, values: Sequence[PrivateValue]) -> bytes:
 
 
 def read_records(path: Path) -> Iterator[PrivateRecord]:
-    """The records in order; raises `Unverifiable` at the first that does not check out."""
+    """The records in order; raises `Unverifiable` at the first that fails a check."""
     if not path.exists():
         return
     last = 0
@@ -86,7 +86,7 @@ def _read_record(file: BinaryIO) -> PrivateRecord | None:
         raise Unverifiable(offset, "no record begins here")
     body = file.read(body_bytes)
     if sha256(head[: _HEAD.size] + body).digest() != head[_HEAD.size :]:
-        raise Unverifiable(offset, "the record is not as it was hashed")
+        raise Unverifiable(offset, "the record does not match its hash")
     try:
         values = _decoder.decode(body)
     except msgspec.DecodeError as fault:
@@ -121,9 +121,9 @@ class PrivateLog:
         self.size = size
 
     def purge(self, purged: Mapping[Spot, int]) -> None:
-        """Write the log anew without the values of each place older than its version.
+        """Rewrite the log without the values that are older than the purge of their place.
 
-        The old file is replaced as a whole; its blocks on the medium are the file system's.
+        The old file is replaced as a whole; the file system frees its blocks on the medium.
         """
         fresh = self.path.with_name(self.path.name + ".new")
         handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -144,5 +144,5 @@ class PrivateLog:
         self._open()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         os.close(self._handle)

@@ -1,7 +1,7 @@
-"""The log as JSON, one object a block, for readers of other trades and other tools.
+"""Exports the log as JSON, one object per block, for other tools.
 
-Private values are not in the blocks and so never here. Arguments, values, events and results are
-shown as the JSON that they are.
+Private values are not in the blocks and are never exported. Arguments, values, events and results
+are exported as JSON.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ledger_network.embedded.recovery.replay import entries_of
 
 
 def export(path: Path) -> Iterator[dict[str, object]]:
-    """The blocks of the ledger in `path`, block 0 first; the log is checked before.
+    """The blocks of the ledger in `path`, block 0 first; the log is checked beforehand.
 
-    Holds the folder's lock until it is exhausted or closed. Raises `LedgerBusy`, `OtherLedger`,
+    The iterator holds the folder's lock until it is exhausted or closed. Raises `LedgerBusy`, `OtherLedger`,
     `DamagedLog`.
     """
     folder = DataFolder(path)
@@ -95,7 +95,7 @@ def _transaction(
 
 
 def _json(raw: bytes | None) -> object:
-    """The value as JSON; what is none (the ledger does not ask for it) as hexadecimal text."""
+    """The value as JSON, or as hexadecimal text if it is not JSON, which the ledger allows."""
     if raw is None:
         return None
     try:

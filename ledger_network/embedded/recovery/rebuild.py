@@ -1,4 +1,4 @@
-"""The state built again from the logs: write sets are applied, the contract is never run."""
+"""Rebuilds the state from the logs: write sets are applied; the contract is never run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ledger_network.embedded.state.state_store import StateReader, StateStore, r
 class Rebuilt(msgspec.Struct, frozen=True):
     """What a rebuild made: number of blocks (block 0 included), rows, and the state's hash.
 
-    `state_hash` is None unless it was said which keys count.
+    `state_hash` is None if the caller did not say which keys count.
     """
 
     blocks: int
@@ -30,10 +30,10 @@ class Rebuilt(msgspec.Struct, frozen=True):
 def rebuild(
     path: Path, *, counts: Callable[[str], bool] | None = None, disk: Disk | None = None
 ) -> Rebuilt:
-    """Check the log in `path` and build the state again beside the old one, then replace it.
+    """Check the log in `path` and rebuild the state beside the old one, then replace the old one.
 
     `counts` says which keys are part of the state hash. Raises `LedgerBusy` if the ledger is open,
-    `OtherLedger` if there is none, `DamagedLog` if the logs are not as written.
+    `OtherLedger` if there is none, `DamagedLog` if the logs are damaged.
     """
     disk, folder = disk or Disk(), DataFolder(path)
     folder.require()

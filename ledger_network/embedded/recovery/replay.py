@@ -1,7 +1,7 @@
-"""From stored blocks to changes of the state: what a start, a rebuild and a check have in common.
+"""Turns stored blocks into changes of the state, for a start, a rebuild and a check.
 
 Write sets are applied, the contract is never run. Private values come from their own log, in step
-with the blocks. A value that is missing there is fine only if a later block purges it.
+with the blocks. A value may be missing there only if a later block purges it.
 """
 
 from __future__ import annotations

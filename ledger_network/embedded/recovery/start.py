@@ -1,9 +1,9 @@
-"""Bringing a data folder up: keys, log, private log and state, checked and in step.
+"""Opens a data folder: checks keys and logs, and brings the state up to the log.
 
-The order matters. The state says how far the log must reach; the log is checked; a record that was
-cut off is dropped; private values of blocks that never came to be are dropped; then the state takes
-the blocks that it lacks. A state that is missing or unreadable comes back from the newest good
-snapshot, or from the first block on. Whatever else is wrong is `DamagedLog`.
+The order matters. The state says how far the log must reach, then the log is checked. An incomplete
+last record is dropped, and so are private values of blocks that were never written. Then the state
+applies the blocks that it lacks. A missing or unreadable state is restored from the newest valid
+snapshot, or rebuilt from the first block. Any other fault is `DamagedLog`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FILLED_AT_ONCE = 1_000  # private values in memory while a snapshot gets them ba
 
 @dataclass(slots=True)
 class Parts:
-    """An opened folder. `notices` tells what was put right, for the operator's eyes."""
+    """An opened folder. `notices` tells the operator what was repaired."""
 
     genesis: Genesis
     key: PrivateKey
@@ -55,7 +55,7 @@ def make_ledger(
     seed: bytes | None,
     disk: Disk,
 ) -> None:
-    """Make a ledger in a folder that holds none: keys, then block 0 as a whole."""
+    """Create a ledger in an empty folder: keys first, then block 0, atomically."""
     first = folder.blocks / segment_name(0)
     if folder.state.exists() or heights(folder.snapshots) or any(folder.blocks.glob("*.seg")):
         raise DamagedLog(first, block=0, offset=0, sentence="is missing")
@@ -109,7 +109,7 @@ def open_folder(folder: DataFolder, disk: Disk, check_genesis: Callable[[Genesis
 def bring_up(
     folder: DataFolder, chain: Chain, store: StateStore, private_log: PrivateLog | None
 ) -> None:
-    """Apply the blocks that `store` lacks; purges among them are carried out in the log too."""
+    """Apply the blocks that `store` lacks; their purges are carried out in the private log too."""
     values = PrivateValues(folder.private_log)
     for collection, key, version in store.without_value():
         values.miss(collection, key, version)
@@ -122,7 +122,7 @@ def bring_up(
 
 
 def _fill_private_values(folder: DataFolder, store: StateStore) -> None:
-    """Give a state that came from a snapshot its private values back."""
+    """Restore the private values of a state that came from a snapshot."""
     if next(store.without_value(), None) is None:
         return
     batch: list[tuple[bytes, str, str, int]] = []
@@ -152,7 +152,7 @@ def _restored_state(folder: DataFolder, chain: Chain, disk: Disk, notices: list[
     for height in heights(folder.snapshots):
         path = good_snapshot(folder.snapshots, height, chain.genesis.ledger_key)
         if path is None:
-            notices.append(f"the snapshot of block {height} is damaged and was passed over")
+            notices.append(f"the snapshot of block {height} is damaged and was skipped")
             continue
         fresh = folder.state.with_name("state.new")
         shutil.copyfile(path, fresh)
@@ -182,13 +182,13 @@ def _check_tip(store: StateStore, log: BlockLog) -> None:
 def _cut_private_log(
     folder: DataFolder, tip: Tip, height: int, disk: Disk, notices: list[str]
 ) -> None:
-    """Drop private values of blocks that never came to be; nothing else may be wrong."""
+    """Drop private values of blocks that were never written; any other fault is damage."""
     path, end, last, fault = folder.private_log, 0, 0, None
     try:
         for record in read_records(path):
             if record.block > height:
                 fault = Unverifiable(
-                    record.offset, f"values of block {record.block}, never written"
+                    record.offset, f"values of block {record.block}, which was never written"
                 )
                 break
             end, last = record.end, record.block
@@ -212,7 +212,7 @@ def _cut(path: Path, *, length: int, disk: Disk) -> None:
 
 
 def _remove_unfinished(folder: DataFolder, disk: Disk) -> None:
-    """Files that a crash left half made; nothing refers to them."""
+    """Remove files that a crash left incomplete; nothing refers to them."""
     for place in (folder.path, folder.blocks, folder.members, folder.snapshots):
         for path in place.glob("*.new*"):
             disk.remove(path)

@@ -1,9 +1,9 @@
-"""The whole check of a ledger that is not open: every byte, every signature, every private value.
+"""Checks a closed ledger completely: every byte, every signature, every private value.
 
-Beyond what a start checks: each block of sealed segments, the signature of each envelope, that no
-transaction id is valid twice, each private value against the hash in its block, that purged values
-are gone, and the state against a replay of the log. The key of block 0 is compared with the
-ledger's own, without which anybody could have written another log.
+Beyond the checks of a start, it checks each block of sealed segments, the signature of each
+envelope, that no transaction id is valid twice, each private value against the hash in its block,
+that purged values are gone, and the state against a replay of the log. It compares the key in
+block 0 with the ledger's own key; otherwise anybody could have written the log.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class VerifyFault(msgspec.Struct, frozen=True):
 class VerifyReport(msgspec.Struct):
     """What was checked, up to the first fault; `fault` is None if all is well.
 
-    `blocks` counts block 0 too. `notes` are no faults: a last record that was cut off and that
-    nobody was told of, a state that lies behind the log; the next start puts them right.
+    `blocks` counts block 0 too. `notes` are not faults: an interrupted last write that was never
+    acknowledged, or a state behind the log. The next start repairs them.
     """
 
     blocks: int = 0
@@ -58,7 +58,7 @@ class VerifyReport(msgspec.Struct):
 
 
 def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> VerifyReport:
-    """Check the ledger in `path`, which is only read. `progress` gets each block's number.
+    """Check the ledger in `path`, without changing it. `progress` gets each block's number.
 
     Raises `LedgerBusy` if the ledger is open and `OtherLedger` if there is none.
     """
@@ -70,7 +70,7 @@ def verify(path: Path, *, progress: Callable[[int], None] | None = None) -> Veri
     except DamagedLog as fault:
         report.fault = VerifyFault(str(fault.file), fault.block, fault.offset, fault.sentence)
     except msgspec.DecodeError as fault:
-        sentence = f"a signed block holds what no ledger of this version writes: {fault}"
+        sentence = f"a signed block holds content that this version never writes: {fault}"
         report.fault = VerifyFault(str(folder.blocks), report.blocks, 0, sentence)
     except OtherLedger as fault:
         report.fault = VerifyFault(str(folder.path), None, 0, str(fault))
@@ -110,7 +110,7 @@ class _Check:
 
     def _tip(self) -> Tip | None:
         if not self._folder.state.exists():
-            self._report.notes.append("there is no state; it can be rebuilt")
+            self._report.notes.append("the state is missing; it can be rebuilt")
             return None
         try:
             with closing(StateReader(self._folder.state)) as reader:
@@ -148,13 +148,13 @@ class _Check:
             check = signature_check(entry.envelope, entry.signature, envelope.creator)
             wrong: str | None = None
             if keys.get((envelope.member, envelope.role)) != envelope.creator:
-                wrong = f"is by a key that is not that of {envelope.member} ({envelope.role})"
+                wrong = f"names a key that is not that of {envelope.member} ({envelope.role})"
             elif (envelope.channel, envelope.contract) != (genesis.channel, genesis.contract):
                 wrong = f"is for channel {envelope.channel!r}, contract {envelope.contract!r}"
             elif not verify_signature(check):
                 wrong = "is not signed by its creator"
             elif (id_ in seen) != (entry.outcome == "DUPLICATE_TXID"):
-                wrong = f"is {entry.outcome}, by its id it is not"
+                wrong = f"has the outcome {entry.outcome}, which its id contradicts"
             if wrong is not None:
                 raise DamagedLog(
                     self._folder.blocks / segment_name(block.place.segment),
@@ -208,13 +208,15 @@ class _Check:
                     purged = self._purged.get((value.collection, value.key), -1)
                     is_settled = purged >> INDEX_BITS <= held
                     if is_settled and version_at(record.block, value.index) < purged:
-                        sentence = f"{value.key!r} of {value.collection} was purged and is here"
+                        sentence = (
+                            f"{value.key!r} of {value.collection} was purged but is still here"
+                        )
                         raise DamagedLog(
                             path, block=record.block, offset=record.offset, sentence=sentence
                         )
                     self._report.private_values += 1
         except Unverifiable as fault:
-            # No block needed it, or the replay would have raised: a write that was cut off.
+            # No block needs the record, or the replay would have raised: its write was interrupted.
             self._report.notes.append(f"private.log, byte {fault.offset}: {fault.sentence}")
 
 

@@ -1,8 +1,8 @@
-"""The rows that are read again and again, kept in memory within a bound.
+"""Keeps frequently read rows in memory, within a bound.
 
-Two generations: reads fill the young one; when it is full the old one is forgotten and the young
-one takes its place, so a row that is read at least once a generation stays. A row is good for
-every reader whose height is at least the height since which it holds.
+There are two generations. Reads fill the young one; when it is full, it replaces the old one. So a
+row that is read at least once per generation stays. A row is valid for every reader whose height is
+at least the row's `since`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 class HotRows:
-    """A bounded memory of rows, right for every reader that states its height."""
+    """A bounded cache of rows, correct for every reader that states its height."""
 
     def __init__(self, height: int) -> None:
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class HotRows:
         return values, unknown
 
     def learn(self, rows: Iterable[tuple[str, Version]], height: int) -> None:
-        """Take rows read at `height`; they are dropped if the ledger has gone on since."""
+        """Keep rows read at `height`, unless a later block has been applied since."""
         with self._lock:
             if height == self._height:
                 for key, (value, version) in rows:
@@ -68,7 +68,7 @@ class HotRows:
                     self._put(key, Row(value, version, since))
 
     def advance(self, writes: Mapping[str, Version], height: int) -> None:
-        """Take the writes of block `height`, which is applied."""
+        """Keep the writes of block `height`, which is being applied."""
         with self._lock:
             self._height = height
             for key, (value, version) in writes.items():

@@ -1,4 +1,4 @@
-"""Reading back what was committed: receipts, blocks and events, from the log by their place."""
+"""Reads committed receipts, blocks and events from the log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ledger_network.port import Block, CommittedEvents, Position, Receipt
 
 
 def receipt_of(reader: StateReader, log: BlockLog, transaction: str) -> Receipt | None:
-    """The receipt of a committed transaction, None if no such one is committed."""
+    """The receipt of a committed transaction, None if it is not committed."""
     found = reader.transaction(transaction)
     if found is None:
         return None
@@ -59,6 +59,9 @@ def _stored(reader: StateReader, log: BlockLog, number: int) -> StoredBlock:
     place = reader.place_of(number)
     if place is None:
         raise DamagedLog(
-            log.folder, block=number, offset=0, sentence="the state has no place of it"
+            log.folder,
+            block=number,
+            offset=0,
+            sentence="the state does not know where the block lies",
         )
     return log.read(place)

@@ -1,8 +1,8 @@
-"""Copies of the state, taken when a segment is sealed, so that a lost state costs the tail only.
+"""Copies of the state, taken when a segment is sealed, so that a lost state is soon restored.
 
-A snapshot holds no private values (they come back from their own log, so a purge has no copies to
-chase). It counts only with a sidecar that holds its SHA-256, signed by the ledger's key. Two are
-kept. A snapshot that fails is no fault of the ledger: there will be another.
+A snapshot holds no private values, so a purge need not touch it; they are restored from their own
+log. A snapshot is used only with a sidecar that holds its SHA-256, signed with the ledger's key.
+Two are kept. A snapshot that fails is not a fault of the ledger: the next one replaces it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Snapshots:
             self._thread.start()
 
     def close(self) -> None:
-        """Break off a snapshot that is being taken and wait until its thread is gone."""
+        """Cancel a running snapshot and wait until its thread has ended."""
         with self._lock:
             self._closed = True
             thread, reader = self._thread, self._reader

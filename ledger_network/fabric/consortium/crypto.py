@@ -27,7 +27,7 @@ class GenerationFailed(Exception):
 
 
 def make_crypto(consortium: Consortium, folder: NetworkFolder, installed: Installation) -> None:
-    """Make all keys and certificates of the network anew. Raises `GenerationFailed`."""
+    """Generate all keys and certificates of the network. Raises `GenerationFailed`."""
     shutil.rmtree(folder.crypto, ignore_errors=True)
     plan = folder.root / "crypto.yaml"
     plan.write_bytes(msgspec.yaml.encode(crypto_plan(consortium)))

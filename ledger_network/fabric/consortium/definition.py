@@ -1,7 +1,7 @@
-"""The consortium: one file names it, and everything of its network is generated from that.
+"""The consortium's file, from which everything of its network is generated.
 
-The file is read into frozen structures and checked as a whole before anything is made of it; a
-fault names its place in the file.
+The file is read into frozen structures and checked as a whole before anything is generated from it;
+a fault names its place in the file.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Port = Annotated[int, msgspec.Meta(ge=1024, le=65535 - PORT_BLOCK)]
 
 
 class ConsortiumInvalid(Exception):
-    """The file cannot be taken; the sentence names the place and the fault."""
+    """The file is invalid; the sentence names the place and the fault."""
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the file: what stands in it beyond its fields is a mistake."""
+    """A part of the file; an unknown field in it is a mistake."""
 
 
 class Site(_Part, frozen=True):
@@ -68,7 +68,7 @@ class Organisation(_Part, frozen=True):
 
     @property
     def orderer_msp(self) -> str:
-        """The MSP of its orderers: who orders is told apart from who trades."""
+        """The MSP of its orderers: orderers are kept apart from traders."""
         return f"{self.name}Orderer"
 
     @property
@@ -186,12 +186,14 @@ class Consortium(_Part, frozen=True):
         return [organisation for organisation in self.organisations if organisation.role in roles]
 
     def organisation(self, name: str) -> Organisation:
-        """The organisation of that name; raises `ConsortiumInvalid` for a stranger."""
+        """The organisation of that name; raises `ConsortiumInvalid` if there is none."""
         for organisation in self.organisations:
             if organisation.name == name:
                 return organisation
         known = ", ".join(organisation.name for organisation in self.organisations)
-        raise ConsortiumInvalid(f"{name!r} is no organisation of {self.name}; there are {known}.")
+        raise ConsortiumInvalid(
+            f"{name!r} is not an organisation of {self.name}, which has {known}."
+        )
 
     def nodes(self, *kinds: NodeKind) -> list[Node]:
         """The nodes of these kinds, or all: orderers first, then peers and their contracts."""
@@ -258,20 +260,20 @@ def _faults_of_names(consortium: Consortium) -> Iterator[str]:
     for field in ("name", "slug", "domain"):
         values = [getattr(organisation, field) for organisation in consortium.organisations]
         for value in sorted({value for value in values if values.count(value) > 1}):
-            yield f"organisations: {value!r} stands there twice."
+            yield f"organisations: {value!r} appears twice."
     names = {organisation.name for organisation in consortium.organisations}
     for organisation in consortium.organisations:
         if organisation.orderer_msp in names:
             yield f"organisations: {organisation.orderer_msp} is the MSP of its orderers."
     collections = [collection.name for collection in consortium.collections]
     if len(set(collections)) < len(collections):
-        yield "collections: a name stands there twice."
+        yield "collections: a name appears twice."
 
 
 def _faults_of_ports(consortium: Consortium) -> Iterator[str]:
     nodes = consortium.nodes("peer", "orderer")
     if len(nodes) > NODES_MAX:
-        yield f"organisations: {len(nodes)} nodes; at most {NODES_MAX} are taken."
+        yield f"organisations: {len(nodes)} nodes; at most {NODES_MAX} are supported."
     taken: dict[str, list[Node]] = {}
     for node in nodes:
         for other in taken.setdefault(node.site.host, []):

@@ -1,7 +1,7 @@
 """Each node's own folder: core.yaml or orderer.yaml, its MSP and its TLS files.
 
-A node starts from this folder and needs nothing beside it, so that a container can be given
-exactly that. Settings begin with Fabric's samples; what is written over them is here, with why.
+A node needs nothing beside this folder, so a container can be given exactly that. Settings begin
+with Fabric's samples; this module says what is changed in them and why.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from ledger_network.fabric.consortium.definition import (
 )
 from ledger_network.fabric.consortium.placement import Placement
 
-KEEPALIVE_MIN = "5s"  # peers and orderers that ping sooner are sent away with GoAway
+KEEPALIVE_MIN = "5s"  # peers and orderers that ping more often are disconnected with GoAway
 DIAL_AGAIN_S = "1s"  # anchor peers are dialled before all have joined; the default is 25 s
-TELL_HEIGHT_S = "4s"  # who says its height each second costs all others a signature check
+TELL_HEIGHT_S = "4s"  # each announcement costs every other peer a signature check
 LOG_FORMAT = "%{time:2006-01-02T15:04:05.000Z07:00} %{level} %{module}: %{message}"
 RECONCILE_S = "5s"
 YAML = dict[str, Any]

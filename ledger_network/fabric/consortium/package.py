@@ -1,8 +1,8 @@
 """The contract's package, its collections and its definition, as the lifecycle takes them.
 
 A package says where a peer finds the running contract and how they know each other: mutual TLS,
-with the peer's own certificate. It is made of the same bytes each time, so that the same
-connection has the same package id.
+with the peer's own certificate. The same connection always gives the
+same bytes, and so the same package id.
 """
 
 from __future__ import annotations

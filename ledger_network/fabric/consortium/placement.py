@@ -1,7 +1,7 @@
 """Where a network's files lie and its nodes are reached: as processes here, or in containers.
 
-Native processes and containers start from the same generated files; what differs between them is
-here and nowhere else: host names, addresses to listen at, and where a node finds its data.
+Native processes and containers start from the same generated files. Everything that differs between
+them is here: host names, addresses to listen at, and where a node finds its data.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class NetworkFolder:
         return folder / f"{user}@{organisation.domain}"
 
     def orderer_administrator(self, organisation: Organisation) -> Path:
-        """What cryptogen made for whoever administers an organisation's orderers."""
+        """What cryptogen made for the administrator of an organisation's orderers."""
         name = f"Admin@orderers.{organisation.domain}"
         return self.orderer_organisation(organisation) / "users" / name
 

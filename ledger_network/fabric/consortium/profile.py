@@ -1,4 +1,4 @@
-"""What a client of one organisation needs to reach the network, for ours and for any other.
+"""What a client of one organisation needs to reach the network, ours or any other client.
 
 A profile names files and addresses only; keys stay where they are.
 """
@@ -60,7 +60,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def profile(consortium: Consortium, name: str, placement: Placement) -> Profile:
-    """The profile of an organisation. Raises `ConsortiumInvalid` for a stranger."""
+    """The profile of an organisation. Raises `ConsortiumInvalid` if there is none."""
     organisation = consortium.organisation(name)
     own = consortium.peers_of(organisation)
     others = [

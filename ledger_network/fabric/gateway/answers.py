@@ -1,4 +1,4 @@
-"""Reading a peer's refusals: what gRPC, the Gateway service, peers and orderers say, and means.
+"""Interprets the refusals of gRPC, the Gateway service, peers and orderers.
 
 The wordings are those of Fabric 3.1.1 (internal/pkg/gateway, core/endorser, core/handlers/auth,
 orderer/common/broadcast, internal/peer/node/grpc_limiters.go); each stands here once.
@@ -89,8 +89,8 @@ class Failure:
     def elsewhere(self) -> bool:
         """Whether another peer's gateway may answer what this one could not.
 
-        It may where this one is away, busy, or knows too little of the network; never where the
-        chaincode or a check has answered, which is what details are about.
+        It may if this one is unavailable, busy, or knows too little of the network; never if the
+        chaincode or a check has answered, which the details tell.
         """
         return self.busy or (self.code in _ELSEWHERE and not self.details)
 
@@ -180,8 +180,9 @@ def _refusal(
 def submit_error(failure: Failure, transaction: str, *, reached: bool) -> SubmitError:
     """The error of a transaction that the orderers may not have taken.
 
-    `reached` says whether it was sent to any gateway at all. It is certain that they did not only where the gateway never asked them, or where every one
-    that it heard of found fault with the transaction itself: one that gave no answer may have it.
+    `reached` says whether it was sent to any gateway at all. The orderers certainly did not take it
+    only if the gateway never asked them, or if each orderer that it reports on rejected the
+    transaction itself; an orderer that gave no answer may have it.
     """
     orderers = [_ORDERER_SAID.match(one.message) for one in failure.details]
     orderers = orderers or [_ORDERER_SAID.match(failure.message)]

@@ -1,8 +1,8 @@
-"""Reading blocks: their place in the chain, and what each transaction was and did.
+"""Reads blocks: their place in the chain, and what each transaction was and did.
 
 A block's hash is that of its header in ASN.1: number, hash of the header before, hash of the
-transactions. Whoever follows a chain compares `previous_hash` with the `hash` before it; `intact`
-says whether the transactions are those that the header speaks of.
+transactions. A reader that follows a chain compares `previous_hash` with the `hash` before it;
+`intact` says whether the transactions are those that the header speaks of.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class FilteredBlock:
 
 
 def read_block(block: common_pb2.Block) -> Block:
-    """`block` as a peer sends it; raises `DecodeError` when it is none."""
+    """`block` as a peer sends it; raises `DecodeError` if it cannot be read."""
     header = block.header
     entries = block.data.data
     judged = b""
@@ -127,7 +127,7 @@ def read_filtered(block: events_pb2.FilteredBlock) -> FilteredBlock:
 
 
 def read_transaction(envelope: bytes, code: int) -> BlockTransaction:
-    """The transaction in `envelope`, judged by `code`; raises `DecodeError` when it is none."""
+    """The transaction in `envelope`, judged by `code`; raises `DecodeError` if it cannot be read."""
     payload = common_pb2.Payload.FromString(common_pb2.Envelope.FromString(envelope).payload)
     header = common_pb2.ChannelHeader.FromString(payload.header.channel_header)
     signed_by = common_pb2.SignatureHeader.FromString(payload.header.signature_header)

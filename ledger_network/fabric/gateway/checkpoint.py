@@ -1,8 +1,8 @@
-"""How far a reader of events has come, and where it keeps that.
+"""How far a reader of events has come, and where that is stored.
 
-A checkpoint names the last event that was dealt with by its block and transaction. It is saved
-after the event's effect, so a reader that dies between the two sees that event again; who cannot
-bear that keeps the checkpoint in the same database transaction as the effect.
+A checkpoint names the last event that was handled, by its block and transaction. It is saved after
+the event's effect, so a reader that crashes between the two sees that event again. To rule that
+out, store the checkpoint in the same database transaction as the effect.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import msgspec
 
 
 class BadCheckpoint(ValueError):
-    """A checkpoint that cannot be read, or is of another channel."""
+    """A checkpoint that cannot be read or belongs to another channel."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """All events up to this one are dealt with.
+    """All events up to this one are handled.
 
-    `block` is its number and `transaction` its id; "" means that nothing of the block is yet.
+    `block` is its number and `transaction` its id; "" means that no event of the block is yet.
     """
 
     block: int
@@ -56,7 +56,7 @@ class MemoryCheckpointer:
 
 
 class FileCheckpointer:
-    """Keeps a checkpoint in a file that is whole at every moment, also when power fails."""
+    """Keeps a checkpoint in a file that is never partly written, even after a power failure."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

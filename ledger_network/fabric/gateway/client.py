@@ -1,9 +1,9 @@
 """The client of a channel: query, endorse, order, wait for the commit, or all of it in one.
 
-A submit has three steps and each can fail in its own way (`errors.py`). What a caller must know
-after a failure is whether anything happened: an endorsement that failed changed nothing, while a
-transaction that was on its way to the orderers may commit though its sender never heard so. Then
-it is never sent again; other peers are asked what became of it.
+A submit has three steps, and each can fail in its own way (`errors.py`). After a failure the caller
+must know whether anything happened: a failed endorsement changed nothing, but a transaction that was
+sent to the orderers may commit although its sender got no answer. The client never sends such a
+transaction again; it asks other peers for its outcome.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Gateway:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; what is under way ends with an error. May be called twice."""
+        """Close all connections; requests in progress fail. May be called twice."""
         await self._peers.close()
 
     @property
@@ -167,9 +167,9 @@ class Gateway:
             await self._steps.order(endorsed)
 
     async def commit_status(self, transaction: str) -> Committed:
-        """What became of a transaction, as soon as it is in a block.
+        """The outcome of a transaction, as soon as it is in a block.
 
-        Raises `CommitStatusError` when that is not known within `Limits.status_s`.
+        Raises `CommitStatusError` when it is not known within `Limits.status_s`.
         """
         async with self._slots:
             return await self._steps.status(self._question(transaction), self.limits.status_s)
@@ -214,21 +214,21 @@ class Gateway:
     def status_request(
         self, transaction: str, *, identity: Identity | None = None
     ) -> StatusRequest:
-        """The question what became of `transaction`, to be signed by `identity`."""
+        """A request for the outcome of `transaction`, to be signed by `identity`."""
         credential = (identity or self.identity).current()
         return StatusRequest(credential, self.channel, transaction)
 
     def events_request(
         self, chaincode: str, *, start: int, identity: Identity | None = None
     ) -> EventsRequest:
-        """The wish for events of `chaincode` from block `start` on, to be signed by `identity`."""
+        """A request for events of `chaincode` from block `start` on, to be signed by `identity`."""
         credential = (identity or self.identity).current()
         return EventsRequest(credential, self.channel, chaincode, start)
 
     def blocks_request(
         self, *, start: int, endpoint: Endpoint, identity: Identity | None = None
     ) -> BlocksRequest:
-        """The wish for blocks from `start` on, to be signed by `identity`, for `endpoint`."""
+        """A request for blocks from `start` on, to be signed by `identity`, for `endpoint`."""
         return BlocksRequest(
             (identity or self.identity).current(),
             self.channel,
@@ -243,8 +243,8 @@ class Gateway:
     ) -> AsyncGenerator[ChaincodeEvent]:
         """The events of valid transactions of `chaincode`, each exactly once, in their order.
 
-        They begin behind `after`, or with the next block, and go on over lost connections and
-        other endpoints until the generator is closed. Raises `StreamError` where that is refused.
+        They begin after `after`, or with the next block, and continue across lost connections and
+        other endpoints until the generator is closed. Raises `StreamError` if it is refused.
         """
         return self._streams.chaincode_events(
             lambda _, start: self.events_request(chaincode, start=start).self_signed().request,
@@ -263,9 +263,9 @@ class Gateway:
     def blocks(
         self, *, start: int | None = None, endpoint: Endpoint | None = None
     ) -> AsyncGenerator[Block]:
-        """Whole blocks from number `start` on (the next one if None), each once, for ever.
+        """Whole blocks from number `start` on (the next one if None), each once, without end.
 
-        From `endpoint` alone, or from any. Raises `StreamError` where that is refused.
+        From `endpoint` alone, or from any. Raises `StreamError` if it is refused.
         """
         return self._streams.follow(streams.BLOCKS, self._open_blocks, start, endpoint)
 
@@ -288,7 +288,7 @@ class Gateway:
         return await self._chain.height(endpoint)
 
     async def block(self, number: int, *, endpoint: Endpoint | None = None) -> Block:
-        """Block `number`, of the peer `endpoint` or any; raises `EvaluateError` if it has none."""
+        """Block `number`, of the peer `endpoint` or any; raises `EvaluateError` if there is none."""
         return await self._chain.block(number, endpoint)
 
     async def block_of(self, transaction: str, *, endpoint: Endpoint | None = None) -> Block:
@@ -304,7 +304,7 @@ class Gateway:
     async def check_clock(self) -> None:
         """Ask a peer of each endpoint whether it takes this machine's time.
 
-        Raises `ClockSkew` when one does not; a peer that is away is passed over.
+        Raises `ClockSkew` when one does not; an unavailable peer is skipped.
         """
         await self._chain.check_clock(self.endpoints)
 
@@ -316,7 +316,7 @@ class Gateway:
         organisations: Sequence[str],
         transient: Mapping[str, bytes] | None = None,
     ) -> Verdict:
-        """Who of `organisations` answers one and the same proposal in another way than the rest.
+        """Find which of `organisations` answer the same proposal differently from the rest.
 
         Nothing is ordered. Private values in `transient` reach all of `organisations`.
         """
@@ -338,7 +338,7 @@ class Gateway:
     def _question(
         self, transaction: str, credential: Credential | None = None
     ) -> SignedStatusRequest:
-        """Who holds no key of the transaction's sender asks as itself: any member may."""
+        """Without the key of its sender the gateway asks as itself, as any member may."""
         asks = (
             credential
             if credential is not None and credential.can_sign

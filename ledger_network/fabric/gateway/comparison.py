@@ -1,4 +1,4 @@
-"""Who disagrees when organisations endorse different results of one proposal, and about what.
+"""Finds which organisations endorse different results of one proposal, and where they differ.
 
 The gateway only says that results differ. Here one and the same signed proposal goes to each
 organisation by itself, and what they would sign is compared byte by byte.
@@ -79,7 +79,7 @@ async def _opinion(
 
 
 def differences(one: bytes, other: bytes) -> set[str]:
-    """What two endorsed responses differ in; raises `DecodeError` when one is none."""
+    """What two endorsed responses differ in; raises `DecodeError` if one cannot be read."""
     first, second = action_of(one), action_of(other)
     found: set[str] = set()
     if first.response != second.response:

@@ -1,8 +1,8 @@
-"""A peer to talk to: where it is, the connection to it, and whether it is well.
+"""A peer: its address, the connection to it, and whether it is well.
 
-A connection is dialled before anything is sent, so that a peer which cannot be reached is told
-apart from one that was lost while it worked. A peer that fails is left alone for a while, longer
-each time, then tried again over a fresh connection, for which its TLS files are read anew.
+A connection is made before anything is sent, so that a peer that cannot be reached is distinguished
+from one that was lost while it worked. A peer that fails is left alone for a while, longer each
+time, and then tried over a new connection, for which its TLS files are read again.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class TlsPapers(NamedTuple):
 class Endpoint:
     """A peer of organisation `msp_id` at `address` ("host:port").
 
-    `tls_roots` are the certificates (PEM) that its server certificate must descend from; None is
-    for a peer without TLS. `server_name` is the name in that certificate where it differs from
+    `tls_roots` are the certificates (PEM) that its server certificate must descend from; None means
+    a peer without TLS. `server_name` is the name in that certificate where it differs from
     the host. `client_certificate` and `client_key` are shown to peers that ask for mutual TLS.
-    What is given as a path is read again for every new connection.
+    A file given by its path is read again for every new connection.
     """
 
     address: str
@@ -62,7 +62,7 @@ class Endpoint:
         return b"" if certificate is None else certificate_hash(certificate)
 
     def papers(self) -> TlsPapers:
-        """What the connection is secured with, as it is now; raises OSError if a file is away."""
+        """What the connection is secured with, as it is now; raises OSError if a file is missing."""
         return TlsPapers(_pem(self.tls_roots), _pem(self.client_key), _pem(self.client_certificate))
 
     def channel(self, papers: TlsPapers, *, keepalive_s: float) -> grpc.aio.Channel:
@@ -73,7 +73,7 @@ class Endpoint:
             ("grpc.max_metadata_size", METADATA_BYTES_MAX),
             ("grpc.absolute_max_metadata_size", METADATA_BYTES_MAX),
             ("grpc.use_local_subchannel_pool", 1),
-            ("grpc.enable_retries", 0),  # what may be sent again is decided here alone
+            ("grpc.enable_retries", 0),  # this package decides what may be sent again
             ("grpc.keepalive_time_ms", int(keepalive_s * 1000)),
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.http2.max_pings_without_data", 0),
@@ -91,7 +91,7 @@ class Connection:
     """The connection to one endpoint and its health; `in_flight` requests are under way.
 
     `monotonic` gives seconds that never go back; `keepalive_s` is how long a silent connection is
-    trusted before it is asked for a sign of life.
+    trusted before it is pinged.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Connection:
 
     @property
     def failing(self) -> bool:
-        """Whether the last request found this peer away."""
+        """Whether the last request did not reach this peer."""
         return self._failures > 0
 
     @property
@@ -131,7 +131,7 @@ class Connection:
         self._retry_at = self._monotonic() + rest_s
 
     def worked(self) -> None:
-        """It answered: whatever it said, it is there."""
+        """Note that the peer answered; even a refusal shows that it is up."""
         self._failures = 0
 
     @property
@@ -152,7 +152,7 @@ class Connection:
             raise Unreachable(said) from error
 
     async def close(self) -> None:
-        """Close the channel; requests under way end with an error."""
+        """Close the channel; requests in progress fail."""
         self._closed = True
         if self._channel is not None:
             self._retired.append(self._channel)

@@ -1,7 +1,7 @@
-"""Reading what a peer endorsed: the result, who vouched for it, and that it is what was asked.
+"""Reads an endorsed transaction: its result, its endorsers, and whether it matches the proposal.
 
-A gateway hands back the whole transaction for signing. Before it is signed it is compared with
-the proposal, for a signature under another transaction would be the client's word all the same.
+A gateway returns the whole transaction for signing. The client compares it with the proposal before
+it signs, because a signature under another transaction would bind the client too.
 """
 
 from __future__ import annotations

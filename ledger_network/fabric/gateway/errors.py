@@ -1,8 +1,8 @@
-"""What can go wrong between a client and the channel, told so that a program can act on it.
+"""Failures between a client and the channel, in a form that a program can act on.
 
-Each step of a submit has its exception type; every one says its `outcome`: whether something may
-have happened on the channel. Whoever catches one decides by `outcome` and `repeatable`, never by
-the wording, which is Fabric's and for people.
+Each step of a submit has its own exception type. Every exception has an `outcome`, which says
+whether something may have happened on the channel. Callers decide by `outcome` and `repeatable`,
+never by the wording, which is Fabric's and written for people.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ REPEATABLE_CODES = frozenset({"MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT"})
 
 
 class Outcome(enum.Enum):
-    """What is known of a transaction that did not end well."""
+    """What is known of a transaction that failed."""
 
     NOTHING = "nothing happened"  # it is not on the channel and never will be
     REFUSED = "refused by the contract"  # the same, and the contract said why
@@ -37,9 +37,9 @@ class Detail:
 
 
 class GatewayError(Exception):
-    """A request to a peer's Gateway or Deliver service that did not end well.
+    """A request to a peer's Gateway or Deliver service that failed.
 
-    `message` is the sentence of whoever answered, `code` the gRPC status (None when a committed
+    `message` is the sentence of the node that answered, `code` the gRPC status (None when a committed
     transaction is invalid), `details` what single peers or orderers said, `transaction` the id (""
     where there is none), `endpoint` the address that was asked last. When a chaincode answered
     with a status of 400 or more, `chaincode_status` and `chaincode_message` are exactly its words,
@@ -100,8 +100,8 @@ class Disagreement(EndorseError):
     """Organisations endorsed different results of one proposal.
 
     `organisations` are the MSP ids whose result differed from that of the peer that the gateway
-    asked first; which of the sides is wrong, `Gateway.disagreement` may tell. Peers at different
-    heights differ as well, for a moment: so it may be repeated.
+    asked first; `Gateway.disagreement` may tell which side is wrong. Peers at different heights
+    differ for a moment too, so the request may be repeated.
     """
 
     @property
@@ -121,7 +121,7 @@ class SubmitError(GatewayError):
 
 
 class CommitStatusError(GatewayError):
-    """What became of a transaction could not be learnt; it may well have committed."""
+    """The outcome of a transaction could not be found out; it may have committed."""
 
     step = "commit status"
 

@@ -1,7 +1,7 @@
-"""Which peer is asked: the load is spread, a peer that is away is passed over.
+"""Chooses the peer for each request: the load is spread, and unavailable peers are skipped.
 
-`Peers.ask` sends one request to one of them and goes on to the next as long as the request is
-known not to have been worked on, or may be sent twice. Every request has a deadline.
+`Peers.ask` sends a request to one peer and continues with the next as long as the request certainly
+had no effect or may be sent twice. Every request has a deadline.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Limits:
     """
 
     in_flight: int = 128
-    connect_s: float = 5.0  # until a peer is found that can be talked to
+    connect_s: float = 5.0  # until a peer is found that can be reached
     evaluate_s: float = 35.0  # peers let a chaincode run for 30 s
     endorse_s: float = 35.0
     submit_s: float = 15.0  # gateways wait for orderers for 10 s
@@ -69,9 +69,9 @@ class Limits:
 
 
 class Failed(Exception):
-    """A request that no peer answered well: what the last one said, and which that was.
+    """A request that failed at every peer: what the last one said, and which peer that was.
 
-    `endpoint` is None when nobody could be reached, so that nothing was sent.
+    `endpoint` is None if no peer could be reached, so that nothing was sent.
     """
 
     def __init__(self, failure: Failure, endpoint: Endpoint | None) -> None:
@@ -112,10 +112,10 @@ class Peers:
         return tuple(self._connections)
 
     def connection(self, endpoint: Endpoint) -> Connection:
-        """The connection to `endpoint`; raises ValueError if it is none of these."""
+        """The connection to `endpoint`; raises ValueError if it is not one of these."""
         found = self._connections.get(endpoint)
         if found is None:
-            raise ValueError(f"{endpoint.address} is no endpoint of this gateway")
+            raise ValueError(f"{endpoint.address} is not an endpoint of this gateway")
         return found
 
     async def close(self) -> None:
@@ -128,7 +128,7 @@ class Peers:
     async def borrowed(
         self, *, only: Endpoint | None = None, passed: frozenset[Endpoint] = frozenset()
     ) -> AsyncGenerator[tuple[Connection, grpc.aio.Channel]]:
-        """A peer that can be talked to, not one of `passed` while there are others.
+        """A peer that can be reached, not one of `passed` while there are others.
 
         Raises `Failed` when none is found within `Limits.connect_s`.
         """
@@ -240,7 +240,7 @@ class Peers:
 
 
 def note(connection: Connection, failure: Failure, *, waits: bool) -> None:
-    """Judge the peer's health by a failure: one that answers is well, whatever it answers."""
+    """Note the peer's health after a failure: a peer that answers is well, even if it refuses."""
     lost = failure.code is grpc.StatusCode.UNAVAILABLE and not connection.connected
     if lost or (failure.code is grpc.StatusCode.DEADLINE_EXCEEDED and not waits):
         connection.failed()

@@ -1,7 +1,7 @@
 """Questions about the chain itself, which a peer's system chaincode `qscc` answers.
 
-The answer is always of the asked peer itself: the query names the organisation of the endpoint,
-and a gateway prefers its own peer.
+The asked peer always answers itself: the query names the organisation of the endpoint, and a
+gateway prefers its own peer.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Chain:
             try:
                 await self.height(endpoint)
             except EvaluateError:
-                continue  # it is away or busy, which says nothing about clocks
+                continue  # the peer is unavailable or busy, which says nothing about clocks
 
     async def _ask(self, question: str, about: str | None, endpoint: Endpoint | None) -> bytes:
         arguments = [question.encode(), self._channel]

@@ -1,8 +1,8 @@
 """What is signed and sent: proposals, transactions, commit status and event requests.
 
-Each is first unsigned, with the bytes to sign and their digest, and becomes the thing to send
-when a signature is put in. The `Gateway` signs by itself when it holds a key; a server that never
-holds its users' keys hands the digest to them. A request keeps the credential it was made for.
+Each request is first unsigned, with the bytes to sign and their digest; a signature turns it into
+the message to send. The `Gateway` signs by itself when it holds a key; a server that never holds
+its users' keys hands them the digest. A request keeps the credential that it was made for.
 """
 
 from __future__ import annotations
@@ -124,14 +124,14 @@ class Proposal(Unsigned):
 
 
 class SignedStatusRequest(NamedTuple):
-    """The question what became of `transaction`, ready to be sent."""
+    """A request for the outcome of `transaction`, ready to be sent."""
 
     transaction: str
     request: gateway_pb2.SignedCommitStatusRequest
 
 
 class StatusRequest(Unsigned):
-    """The question what became of `transaction`."""
+    """A request for the outcome of `transaction`."""
 
     __slots__ = ("transaction",)
 
@@ -156,14 +156,14 @@ class StatusRequest(Unsigned):
 
 
 class SignedEventsRequest(NamedTuple):
-    """The wish for chaincode events from block `start` on, ready to be sent."""
+    """A request for chaincode events from block `start` on, ready to be sent."""
 
     start: int
     request: gateway_pb2.SignedChaincodeEventsRequest
 
 
 class EventsRequest(Unsigned):
-    """The wish for the events of `chaincode` from block `start` on."""
+    """A request for the events of `chaincode` from block `start` on."""
 
     __slots__ = ("start",)
 
@@ -193,14 +193,14 @@ class EventsRequest(Unsigned):
 
 
 class SignedBlocksRequest(NamedTuple):
-    """The wish for blocks from `start` on, ready to be sent."""
+    """A request for blocks from `start` on, ready to be sent."""
 
     start: int
     request: common_pb2.Envelope
 
 
 class BlocksRequest(Unsigned):
-    """The wish for blocks from number `start` on, whole or filtered.
+    """A request for blocks from number `start` on, whole or filtered.
 
     `tls_hash` is the hash of the client's TLS certificate where peers ask for one.
     """

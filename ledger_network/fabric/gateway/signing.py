@@ -3,7 +3,7 @@
 Fabric takes ECDSA signatures only in their low-S form: of the two that hold for one message the
 one whose S is at most half the group's order. Certificates are renewed while a process runs, so
 an identity may be read from files, which are looked at again before each use. Keys in hardware
-are not read here: whoever has one signs by the offline flow of `offline.py`.
+are not read here; their owners sign by the offline flow (`OfflineIdentity`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from fabric_protos.msp import identities_pb2
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-CERTIFICATES_MAX = 16  # in one folder of an MSP; more is no MSP of a user
+CERTIFICATES_MAX = 16  # in one folder of an MSP; more do not belong to one user
 
 _ECDSA = ec.ECDSA(SHA256())
 
@@ -38,11 +38,11 @@ class CannotSign(RuntimeError):
 
 
 def low_s(signature: bytes) -> bytes:
-    """`signature` (DER) in the form that Fabric takes; raises `BadIdentity` if it is no DER."""
+    """`signature` (DER) in the form that Fabric takes; raises `BadIdentity` if it is not DER."""
     try:
         r, s = decode_dss_signature(signature)
     except ValueError as error:
-        raise BadIdentity(f"no ECDSA signature in DER: {error}") from error
+        raise BadIdentity(f"not an ECDSA signature in DER: {error}") from error
     if s <= P256_ORDER // 2:
         return signature
     return encode_dss_signature(r, P256_ORDER - s)
@@ -153,8 +153,8 @@ class _Seen(NamedTuple):
 class WatchedIdentity(Identity):
     """An identity in files or folders that may be replaced at any time.
 
-    While certificate and key do not belong together (one is replaced, the other not yet) the pair
-    from before is used on.
+    While certificate and key do not belong together (one is replaced, the other not yet) the
+    previous pair stays in use.
     """
 
     def __init__(self, msp_id: str, certificate: Path, key: Path) -> None:
@@ -163,7 +163,7 @@ class WatchedIdentity(Identity):
         super().__init__(self._read(msp_id, self._seen))
 
     def current(self) -> Credential:
-        """The credential of the files as they are now; costs two looks at the file system."""
+        """The credential of the files as they are now; looks at the file system twice."""
         try:
             seen = self._look()
             if seen != self._seen:
@@ -201,26 +201,26 @@ def _files(place: Path) -> tuple[_Seen, ...]:
 
 
 def public_key_of(certificate: bytes) -> ec.EllipticCurvePublicKey:
-    """The key that `certificate` (PEM) binds; raises `BadIdentity` unless it is one of P-256."""
+    """The key that `certificate` (PEM) binds; raises `BadIdentity` unless it is on P-256."""
     try:
         public = x509.load_pem_x509_certificate(certificate).public_key()
     except ValueError as error:
-        raise BadIdentity(f"no X.509 certificate in PEM: {error}") from error
+        raise BadIdentity(f"not an X.509 certificate in PEM: {error}") from error
     if not isinstance(public, ec.EllipticCurvePublicKey) or not isinstance(
         public.curve, ec.SECP256R1
     ):
-        raise BadIdentity("the certificate's key is none of ECDSA P-256")
+        raise BadIdentity("the certificate's key is not an ECDSA P-256 key")
     return public
 
 
 def private_key_of(pem: bytes) -> ec.EllipticCurvePrivateKey:
-    """The key in `pem`, which is not encrypted; raises `BadIdentity` unless it is one of P-256."""
+    """The key in `pem`, which is not encrypted; raises `BadIdentity` unless it is on P-256."""
     try:
         key = load_pem_private_key(pem, None)
     except (ValueError, TypeError) as error:
-        raise BadIdentity(f"no unencrypted private key in PEM: {error}") from error
+        raise BadIdentity(f"not an unencrypted private key in PEM: {error}") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise BadIdentity("the private key is none of ECDSA P-256")
+        raise BadIdentity("the private key is not an ECDSA P-256 key")
     return key
 
 

@@ -1,10 +1,10 @@
-"""The peers' clocks, as far as they are known, so that a proposal at a wrong time is not sent.
+"""What is known of the peers' clocks, so that proposals with a wrong time are not sent.
 
-A peer says its time only when it refuses a proposal for its timestamp, and a gateway takes such
-a refusal by another peer for a dead connection and closes it for everybody. So refusals are
-remembered. One organisation may have a wrong clock itself; when two say that this machine is
-off, it is: proposals are then refused here until its clock agrees with what they said. Before a
-first refusal nothing is known; `Gateway.check_clock` asks.
+A peer tells its time only when it refuses a proposal for its timestamp, and a gateway mistakes such
+a refusal by another peer for a dead connection, which it closes for everybody. So refusals are
+remembered. The clock of one organisation may itself be wrong; if two say that this machine's clock
+is off, it is. Proposals are then refused here until the clock agrees with both. Before a first
+refusal nothing is known; `Gateway.check_clock` asks.
 """
 
 from __future__ import annotations

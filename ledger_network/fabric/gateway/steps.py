@@ -1,7 +1,7 @@
-"""The steps of a transaction, each sent to one peer's gateway and on to another's where safe.
+"""The steps of a transaction, each sent to one peer's gateway, and to another's where that is safe.
 
-Endorsing changes nothing, so it is tried again. Ordering is not: once a transaction was on its
-way it is only asked after. The same question about a commit may go to every peer.
+Endorsing changes nothing, so it may be repeated. Ordering may not: once a transaction was sent to
+the orderers, the client only asks for its outcome. It may ask every peer for that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ STATUS = Method(
 class Committed:
     """A transaction in a block; `code` is Fabric's name of how it was judged ("VALID", ...).
 
-    `result` is the contract's answer where the transaction was submitted here, else empty.
+    `result` is the contract's answer if the transaction was submitted here, else empty.
     """
 
     transaction: str
@@ -68,7 +68,7 @@ class Committed:
 
 
 class Steps:
-    """The steps over `peers`; `clocks` is what was heard of the peers' time."""
+    """The steps, sent to `peers`."""
 
     def __init__(
         self,
@@ -165,7 +165,7 @@ class Steps:
             raise submit_error(failed.failure, transaction.transaction, reached=reached) from failed
 
     async def status(self, question: SignedStatusRequest, within_s: float) -> Committed:
-        """What became of a transaction; raises `CommitStatusError` if nobody knows in time."""
+        """The outcome of a transaction; raises `CommitStatusError` if no peer knows it in time."""
         deadline = self._monotonic() + within_s
         passed: frozenset[Endpoint] = frozenset()
         while True:
@@ -185,7 +185,7 @@ class Steps:
                     passed |= {failed.endpoint}
                 if failed.endpoint is None or len(passed) == len(self._peers.endpoints):
                     passed = frozenset()
-                    # A refusal may come at once, and all of them are through: not in a hot loop.
+                    # Refusals may come at once, so asking all peers again must not become a hot loop.
                     await self.pause(0)
             else:
                 name = validation_name(answer.result)
@@ -194,7 +194,7 @@ class Steps:
     async def finish(self, transaction: Endorsed, question: SignedStatusRequest) -> Committed:
         """Order it and wait until it is committed and valid; raises the error of the step.
 
-        `question` is signed beforehand, for nothing may be ordered that cannot be asked after.
+        `question` is signed beforehand: nothing may be ordered whose outcome cannot be asked for.
         """
         uncertain: SubmitError | None = None
         try:
@@ -213,7 +213,7 @@ class Steps:
         return replace(done, result=transaction.result)
 
     async def pause(self, number: int) -> None:
-        """Wait before try `number` + 2: twice as long each time, never in step with others."""
+        """Wait before try `number` + 2: twice as long each time, and never in step with other clients."""
         longest_s = min(
             self._limits.retry_first_s * 2.0 ** min(number, 16), self._limits.retry_max_s
         )
@@ -222,7 +222,7 @@ class Steps:
     def _goes_on(self) -> Callable[[Failure], bool]:
         """Whether a proposal that failed may go to the next peer.
 
-        One refusal for the timestamp may be the peer's own clock; two organisations are right.
+        If one organisation refuses the timestamp, its own clock may be wrong; if two do, this one is.
         """
         refusals: set[str] = set()
 

@@ -1,9 +1,8 @@
-"""Events and blocks as they are committed, each once and in order, over lost connections.
+"""Streams events and blocks as they are committed, each once and in order.
 
-A stream that breaks is opened again, at any endpoint, from behind what was handed out last. The
-peer sends whole blocks of events; which of a block's events a checkpoint leaves is decided here,
-because the peer's own way (`after_transaction_id`) stays silent for ever when that transaction
-emitted no event.
+A broken stream is reopened at any endpoint, after the last item that was delivered. The peer sends
+the events of whole blocks; this module decides which of them come after a checkpoint, because the
+peer's own way (`after_transaction_id`) never sends anything if that transaction emitted no event.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ class Streams:
     async def chaincode_events(
         self, opening: Opening, *, start: int | None, after: Checkpoint | None
     ) -> AsyncGenerator[ChaincodeEvent]:
-        """Events behind `after`, or from block `start` on, or from the next block."""
+        """Events after `after`, or from block `start` on, or from the next block."""
         if start is None:
             start = after.block if after is not None else await self._chain.height(None)
         async with aclosing(self.follow(EVENTS, opening, start, None)) as answers:
@@ -141,9 +140,9 @@ class Streams:
     async def follow(
         self, source: Source[Item], opening: Opening, start: int | None, endpoint: Endpoint | None
     ) -> AsyncGenerator[Item]:
-        """Items from block `start` on, for ever; `opening` makes what opens a stream at a block.
+        """Items from block `start` on, without end; `opening` makes what opens a stream at a block.
 
-        Items of blocks before the one that is due are passed over, so that a request which was
+        Items of blocks before the one that is due are skipped, so that a request which was
         signed for an earlier block may be used again. Raises `StreamError`.
         """
         due = start if start is not None else await self._chain.height(endpoint)

@@ -1,9 +1,9 @@
 """A compose file of the consortium as services, one per process, each with what it needs.
 
 A service sees its own folder of the network's material, read-only, and its own volume; it has no
-privileges and no way out of the networks named here. Nothing waits for anything's health: nodes
-look for each other by themselves, and what has to be done once is a service that waits for them.
-What else is to run beside the consortium is added by whoever writes the file.
+privileges and no way out of the networks named here. No service waits for the health of another: nodes find each
+other by themselves, and the one-time setup is a service that waits for them. The caller adds what
+else runs beside the consortium.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _service(node: Node) -> Service:
         ],
     }
     if node.kind == "peer":
-        # Reached from this machine alone: whoever serves others says so in a file of his own.
+        # Reachable from this machine only; to serve others, override it in a file of your own.
         service["ports"] = [f"127.0.0.1:{node.port}:{node.port}"]
     return service
 
@@ -115,7 +115,7 @@ def _contract_variables(node: Node) -> Mapping[str, str]:
 
 
 def _agreement() -> Service:
-    """What is done once; it ends when orders can be committed, and finds all done the next time."""
+    """The one-time setup; it ends when orders can be committed. Later runs find it all done."""
     command = ["network", "join", "--material", CONTAINER_CONFIG]
     service = sealed(PYTHON_IMAGE, command, memory=AGREEMENT_MEMORY)
     return service | {"restart": "on-failure", "volumes": [given(AGREEMENT)]}
@@ -128,7 +128,7 @@ def sealed(
     memory: str,
     networks: Sequence[str] = (CONSORTIUM_NETWORK,),
 ) -> Service:
-    """A service without privileges: nobody's user, nothing to write but what it is given.
+    """A service without privileges: its user owns nothing, and it writes to its volumes only.
 
     `memory` as compose files say it ("1g").
     """
@@ -156,7 +156,7 @@ def given(folder: str) -> dict[str, Any]:
         "source": f"{MATERIAL}/{folder}",
         "target": CONTAINER_CONFIG,
         "read_only": True,
-        # A folder that is missing is a mistake, not one to be made by the engine.
+        # A missing folder is a mistake; the engine must not create it.
         "bind": {"create_host_path": False},
     }
 

@@ -1,7 +1,7 @@
 """The material of a network of containers: each service's folder, and nothing of others in it.
 
-A container's user owns nothing on the host, so what it may read is readable for all: what keeps
-others of the host away is the folder above, which its owner alone may enter.
+A container's user owns nothing on the host, so the files that it needs are readable for everybody.
+The folder above them, which only its owner may enter, keeps other users of the host away.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def stage_profiles(
 
 
 def make_readable(folder: Path) -> None:
-    """Let everybody read who is given `folder`."""
+    """Make `folder` readable for every container that gets it."""
     folder.chmod(FOLDER_MODE)
     for path in folder.rglob("*"):
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)

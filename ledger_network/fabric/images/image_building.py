@@ -61,7 +61,7 @@ def find_engine(wanted: Engine | None) -> Engine:
     fault = f"{silent[0]} is installed and does not answer" if silent else "it is not on PATH"
     raise ImagesFault(
         f"There is no {wanted or 'docker or podman'} that can build images: {fault}. Install it or "
-        "start it, or leave the building out with --no-build and bring the images another way."
+        "start it, or skip the build with --no-build and provide the images in another way."
     )
 
 
@@ -127,8 +127,8 @@ def stage_python(context: Path, checkout: Path, version: str) -> None:
     """
     if not (checkout / "pyproject.toml").is_file():
         raise ImagesFault(
-            f"Images are built from a checkout of Commonwatt, and {checkout} is none: run this in "
-            "one, or leave the building of images out with --no-build."
+            f"Images are built from a checkout of Commonwatt, and {checkout} is not one: run this "
+            "command in a checkout, or skip the build with --no-build."
         )
     context.mkdir(parents=True, exist_ok=True)
     locked = shutil.copyfile(checkout / "requirements.txt", context / "requirements.txt")
@@ -156,8 +156,8 @@ def stage_postgres(engine: Engine, context: Path, base: str) -> None:
     done = subprocess.run(command, check=False, capture_output=True)
     if done.returncode:
         raise ImagesFault(
-            f"PostgreSQL's packages cannot be had for {base}, which has to be a Debian with apt "
-            f"whose archive can be reached:\n{_end(done.stderr.decode(errors='replace'))}"
+            f"PostgreSQL's packages cannot be fetched for {base}: the base must be a Debian with apt "
+            f"and an archive that can be reached:\n{_end(done.stderr.decode(errors='replace'))}"
         )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(packages, filter="data")
@@ -197,8 +197,8 @@ def _python_of(engine: Engine, base: str) -> str:
     done = subprocess.run([*command, "-c", script], check=False, capture_output=True, text=True)
     if done.returncode:
         raise ImagesFault(
-            f"{base} is no base for the image of Commonwatt: it is not to be had, or lacks python3 "
-            "with its venv module. Name one with --base (in full for podman, with its registry): "
+            f"{base} cannot be the base of Commonwatt's image: it cannot be fetched, or it lacks python3 "
+            "with its venv module. Name another with --base (in full for podman, with its registry): "
             f"an official slim image of Python, or one of your own.\n{_end(done.stderr)}"
         )
     return done.stdout.strip()

@@ -1,8 +1,8 @@
-"""The contract as chaincode: what a peer's transaction is to the contract, and the way back.
+"""The contract as chaincode: calls the contract for a peer and writes its effects back.
 
 The shim knows the peer's protocol and nothing of the contract; the contract knows `Context` and
-nothing of peers; this module is all that lies between. A call's arguments are the transaction's
-name, its arguments as JSON and, for an evaluation, `read`.
+nothing of peers; this module connects the two. A call's arguments are the transaction's name, its
+arguments as JSON and, for an evaluation, `read`.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from ledger_network.port import RunnableContract
 
 READ = b"read"
 ROWS, ABOUT = "rows", "about"
-"""Calls that are not the contract's: a page of its public rows, to compare states; and which
-contract a peer's service really runs.
+"""Calls that this service answers itself: a page of the contract's public rows, to compare states,
+and which contract the service runs.
 """
 ROWS_MAX = 5_000
 REFUSED_STATUS, FOREIGN_STATUS = 400, 403
@@ -121,7 +121,7 @@ def contract_handler(contract: RunnableContract) -> Handler:
 
 
 def refused_of(message: str) -> Refused | None:
-    """The refusal that a peer passed on, None when its message is none of the contract's."""
+    """The refusal in a peer's error message; None if the contract did not refuse."""
     try:
         told = msgspec.json.decode(message, type=RefusalMessage)
     except msgspec.DecodeError:
@@ -141,7 +141,7 @@ def _called(invocation: Invocation) -> tuple[str, bytes, bool]:
 
 
 def _caller(invocation: Invocation) -> Caller:
-    """Who submitted. A peer's or an orderer's certificate submits nothing."""
+    """The submitter. Certificates of peers and orderers cannot submit."""
     creator = invocation.creator
     role: Literal["admin", "client"]
     if "admin" in creator.units:
@@ -151,8 +151,8 @@ def _caller(invocation: Invocation) -> Caller:
     else:
         units = ", ".join(creator.units) or "none"
         raise Rejected(
-            f"a certificate of {creator.msp_id} with the units {units} submits nothing: "
-            "it takes one of an admin or a client",
+            f"a certificate of {creator.msp_id} with the units {units} cannot submit: "
+            "use the certificate of an admin or a client",
             FOREIGN_STATUS,
         )
     return Caller(creator.msp_id, role, sha256(creator.certificate).hexdigest())
@@ -177,12 +177,12 @@ def _write(invocation: Invocation, name: str, effects: Effects) -> None:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """What happened, as the one event of a Fabric transaction carries it."""
+    """The contract's events, as the one event of a Fabric transaction carries them."""
     return encode(list(events))
 
 
 def decode_events(payload: bytes) -> list[Event]:
-    """What happened, out of an event's payload."""
+    """The contract's events in the payload of a Fabric event."""
     return msgspec.json.decode(payload, type=list[Event])
 
 

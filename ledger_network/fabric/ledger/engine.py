@@ -1,9 +1,9 @@
 """The port `Ledger` on a Fabric network: through the gateways of the members' peers.
 
-Whoever opens it names the members that it may act for, each by its profile. A receipt is given when
-the member's peer has committed the transaction; what was acknowledged to one member is seen by the
-queries of all that use the same ledger object. Between two such objects each peer's own pace counts,
-as it does in any network of several.
+The caller names the members that the ledger may act for, each by its profile. A receipt is returned
+when the member's peer has committed the transaction. What was acknowledged to one member is visible
+to the queries of all members that use the same ledger object. Two such objects may see a transaction
+at different times, since each peer commits at its own pace.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ from ledger_network.port import (
 
 T = TypeVar("T")
 
-ATTEMPTS_MAX = 8  # of a transaction that nothing came of, while peers catch up or are away
+ATTEMPTS_MAX = 8  # for a transaction that changed nothing, while peers catch up or are unavailable
 PAUSE_S = 0.1
 PAUSE_MAX_S = 1.0
-COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be away
+COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be unavailable
 UNKNOWN_TRANSACTION = "no such transaction ID"
 
 
@@ -68,7 +68,7 @@ class FabricLedger:
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
     ) -> None:
-        """For `open`, which also begins to follow the peers."""
+        """Used by `open`, which also begins to follow the peers."""
         self._contract = contract
         self._members = Members(profiles, clock=clock, limits=limits or Limits())
         self._newest = -1  # the highest block that a receipt of this ledger names
@@ -118,7 +118,8 @@ class FabricLedger:
     ) -> Receipt:
         """Carry out transaction `name`; on return the member's peer has committed it.
 
-        What certainly came to nothing is tried again for some seconds: peers that are away or lag.
+        Attempts that certainly changed nothing are repeated for some seconds, since peers may be
+        unavailable or behind.
         """
         gateway = self._members.gateway(member)
         call = [name.encode(), encode(arguments)]
@@ -154,7 +155,7 @@ class FabricLedger:
         member: Member,
         transient: Mapping[str, bytes] | None = None,
     ) -> Endorsed:
-        """The first half of `submit`: simulated and endorsed, and nothing has happened yet."""
+        """The first half of `submit`: simulate and endorse; nothing is ordered yet."""
         self._require_open()
         call = [name.encode(), encode(arguments)]
         gateway = self._members.gateway(member)
@@ -164,7 +165,7 @@ class FabricLedger:
             raise await self._outcome(gateway, call, error) from error
 
     async def commit(self, endorsed: Endorsed, *, member: Member) -> Receipt:
-        """The second half of `submit`: ordered, and committed by the member's peer."""
+        """The second half of `submit`: order, and wait for the member's peer to commit."""
         self._require_open()
         try:
             return await self._commit(self._members.gateway(member), endorsed)
@@ -201,7 +202,7 @@ class FabricLedger:
     async def _outcome(
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
     ) -> Exception:
-        """The port's exception; when organisations disagree, which one does is found out."""
+        """The port's exception; if organisations disagree, it names the odd ones."""
         if not isinstance(error, Disagreement):
             return outcome_of(error)
         asked = sorted({f.endpoint.msp_id for f in self._members.followers if not f.is_behind})
@@ -224,7 +225,7 @@ class FabricLedger:
         member: Member,
         transient: Mapping[str, bytes] | None = None,
     ) -> bytes:
-        """The answer of `name` at the member's peer, which has seen all that was acknowledged."""
+        """The answer of `name` at the member's peer, which has seen everything acknowledged."""
         self._require_open()
         call = [name.encode(), encode(arguments), READ]
         gateway = self._members.gateway(member)
@@ -263,7 +264,7 @@ class FabricLedger:
     # Reading the chain
 
     async def events(self, *, after: Position | None = None) -> AsyncGenerator[CommittedEvents]:
-        """What happened after `after`, from the chain, then as it is committed."""
+        """Yield the events after `after`, from the chain and then live."""
         gateway = self._members.reader()
         start = 1 if after is None else max(after.block, 1)
         async with contextlib.aclosing(gateway.blocks(start=start)) as blocks:
@@ -273,7 +274,7 @@ class FabricLedger:
                         yield committed
 
     async def transaction(self, transaction: str) -> Receipt | None:
-        """The receipt of a committed transaction, None if no such one is committed."""
+        """The receipt of a committed transaction, None if it is not committed."""
         self._require_open()
         gateway = self._members.reader()
 
@@ -310,7 +311,7 @@ class FabricLedger:
             raise outcome_of(error) from error
 
     async def state_hash(self, *, organisation: str = "") -> str:
-        """SHA-256 of the public state at a peer of `organisation`, as far as rows count.
+        """SHA-256 of the public rows that the contract counts, at a peer of `organisation`.
 
         Raises `Conflict` when the state changed while it was read.
         """
@@ -324,7 +325,7 @@ class FabricLedger:
         return await self._looked_up(gateway, read)
 
     async def health(self) -> Health:
-        """How the network is, seen from here; `height` is that of the peer that is furthest."""
+        """The network's condition as seen from here; `height` is that of the most advanced peer."""
         height = max((f.height for f in self._members.followers), default=0)
         if self._closed:
             return Health("fabric", height, writable=False, sentence="no writes: closed")
@@ -355,10 +356,10 @@ class FabricLedger:
 
 
 def _may_have_misled(follower: PeerFollower, error: GatewayError) -> bool:
-    """Whether a failure may come of a peer that had not seen what was acknowledged before.
+    """Whether a peer that had not yet seen what was acknowledged may have caused a failure.
 
-    A refusal counts if it is that peer's own; who took part in a conflict or a disagreement is not
-    told, so every peer counts that keeps up otherwise.
+    A refusal counts only if that peer gave it. A conflict or a disagreement does not say which
+    peers took part, so every peer counts that is not known to be behind.
     """
     if error.outcome is Outcome.REFUSED:
         return any(detail.msp_id == follower.endpoint.msp_id for detail in error.details)
@@ -367,5 +368,5 @@ def _may_have_misled(follower: PeerFollower, error: GatewayError) -> bool:
 
 
 def _passes(error: GatewayError) -> bool:
-    """Whether nothing has happened, and the same may succeed in a moment."""
+    """Whether nothing has changed and the same request may succeed in a moment."""
     return error.repeatable and isinstance(error, EndorseError | SubmitError)

@@ -44,7 +44,7 @@ class Members:
             return found
         profile = self._profiles.get(member.name)
         if profile is None or member.role not in profile.users:
-            raise Invalid(f"{member.name} ({member.role}) is no member of this channel")
+            raise Invalid(f"{member.name} ({member.role}) is not a member of this channel")
         made = Gateway(
             profile.identity(member.role),
             profile.endpoints,
@@ -57,7 +57,7 @@ class Members:
         return made
 
     def reader(self, organisation: str = "") -> Gateway:
-        """The gateway for what concerns no member in particular."""
+        """The gateway for requests that concern no particular member."""
         return self.gateway(Member(organisation or self.first.organisation))
 
     @property
@@ -70,7 +70,7 @@ class Members:
         return self._followers[endpoint]
 
     def follower_of(self, gateway: Gateway) -> PeerFollower:
-        """Of a member's peers the first that keeps up."""
+        """The first of a member's peers that is not behind."""
         followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
         return next((found for found in followers if not found.is_behind), followers[0])
 

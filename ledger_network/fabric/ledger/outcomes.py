@@ -1,4 +1,4 @@
-"""What a failure of the Gateway means at the port: refused, conflict, invalid, or unknown."""
+"""Turns a failure of the Gateway into the port's: refused, conflict, invalid or unknown."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ def outcome_of(error: GatewayError) -> Exception:
 
 _CAUSES = {
     "client identity expired": (
-        "the certificate of this client has expired: let its organisation's authority issue it anew "
-        "and put it in place, where it is read again by itself"
+        "the certificate of this client has expired: have its organisation's authority issue a new one "
+        "and put it in place; it is then read automatically"
     ),
     "creator org unknown": (
-        "the peers know no authority that vouches for this client: use a certificate that its "
+        "the peers know no authority for this client: use a certificate that its "
         "organisation's own authority issued, under that organisation's MSP id"
     ),
     "failed to get config for channel": (
-        "the peers are in no channel of that name: take the channel's name from `commonwatt network "
+        "the peers have not joined a channel of that name: take the channel's name from `commonwatt network "
         "profile`, or let the peers join it"
     ),
     "No metadata was found for chaincode": (
-        "the channel has agreed on no contract of that name: take its name from `commonwatt network "
+        "no contract of that name is committed on the channel: take its name from `commonwatt network "
         "profile`, or let the members approve and commit it"
     ),
 }
-"""What peers say, and the sentence for it: cause and mend."""
+"""What peers say, and the sentence to report: the cause and the remedy."""
 _OVERTAKEN = ("EXPIRED_CHAINCODE",)
-"""The contract was upgraded between endorsement and commit: as it is, it may be submitted again."""
+"""The contract was upgraded between endorsement and commit: submit the transaction again."""
 _INVALID = {
     "ENDORSEMENT_POLICY_FAILURE": (
         "the endorsements do not satisfy the policy: ENDORSEMENT_POLICY_FAILURE"

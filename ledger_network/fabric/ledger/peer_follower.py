@@ -1,8 +1,8 @@
-"""What each peer has committed: heights, and where recent transactions lie.
+"""Follows the blocks that a peer commits: its height, and where recent transactions are.
 
-A ledger of several peers has no single height. Each peer is followed by a stream of its own, so
-that a receipt can say where in its block a transaction lies, and a query can wait until the peer
-that answers has seen what was acknowledged before it.
+A ledger of several peers has no single height. A stream follows each peer, so that a receipt can
+name the place of a transaction in its block, and a query can wait until the peer that answers it
+has committed everything that was acknowledged before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.errors import GatewayError
 
-PLACES_MAX = 20_000  # transactions remembered per peer; who waits was registered beforehand
+PLACES_MAX = 20_000  # transactions remembered per peer; waiting callers have registered beforehand
 LAG_S = 5.0  # a peer that is further behind is not waited for
 AGAIN_S = 0.5
 
@@ -42,7 +42,9 @@ class PeerFollower:
         """`start` is the first block that is of interest."""
         self.endpoint = endpoint
         self.height = start  # blocks that the peer is known to have
-        self.is_behind = True  # until it has shown a block, and when it was waited for in vain
+        self.is_behind = (
+            True  # until it has shown a block, and after a wait for it that was in vain
+        )
         self._gateway = gateway
         self._places: dict[str, CommitPlace] = {}
         self._order: deque[str] = deque()
@@ -56,7 +58,7 @@ class PeerFollower:
 
     @contextlib.contextmanager
     def expecting(self, transaction: str) -> Generator[asyncio.Future[CommitPlace]]:
-        """A future of where `transaction` is committed; to be asked for before it is ordered."""
+        """A future of where `transaction` is committed; ask for it before the transaction is ordered."""
         future: asyncio.Future[CommitPlace] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(transaction, set()).add(future)
         try:

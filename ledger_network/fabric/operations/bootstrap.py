@@ -1,7 +1,7 @@
-"""Nodes that run become a network: all join the channel, and its members agree on the contract.
+"""Turns running nodes into a network: all join the channel, and its members agree on the contract.
 
-It may be done at any time and again: whatever is done already is found and gone on from. Nothing is
-slept for and no order of starting is needed: each node is waited for until it says that it is well.
+The bootstrap may run at any time and repeatedly: it finds what is already done and continues from
+there. Nodes may start in any order; each is polled until it reports that it is well.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Progress = Callable[[str], None]
 
 
 class Bootstrap:
-    """What has to be done once for the nodes of a network, from its material.
+    """The one-time setup of a network's nodes, from its material.
 
     `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, to be
-    quoted when one does not come.
+    quoted if a node does not start.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Bootstrap:
         await asyncio.gather(*(self._join_peer(node, genesis) for node in peers))
 
     async def agree(self, progress: Progress) -> None:
-        """Deploy the contract where that is not done; on return orders can be committed.
+        """Deploy the contract unless that is done; on return orders can be committed.
 
         A peer that has lost its data gets the blocks and the package again. Raises `NotReady`,
         `JoinFailed`, `GatewayError`, and `NetworkFault` when the channel has a later contract.
@@ -95,7 +95,7 @@ class Bootstrap:
         return height or 0
 
     async def _fetch(self, rollout: ContractRollout, peer: Node, ordered: int) -> None:
-        """Wait until a peer has so many blocks: as long as it gets further, however long."""
+        """Wait until a peer has so many blocks: as long as its height grows."""
         gateway, endpoint = rollout.admin(peer.organisation), endpoint_of(peer, self._placement)
         height = 0
 

@@ -1,7 +1,7 @@
-"""The members agree on a contract: each installs and approves, one commits, all find each other.
+"""Rolls out a contract: each member installs and approves it, one commits it, peers find each other.
 
-What is done here as several organisations is done on one machine for a network of one machine; in
-a consortium each member's administrator does its own part with the same calls.
+On a network of one machine this module acts for all organisations. In a consortium each member's
+administrator makes the calls of its own part.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def endpoint_of(peer: Node, placement: Placement) -> Endpoint:
 
 @asynccontextmanager
 async def directly(peer: Node, placement: Placement) -> AsyncGenerator[grpc.aio.Channel]:
-    """A connection to one peer, for what concerns it alone."""
+    """A connection to one peer, for calls that concern it alone."""
     connection = Connection(endpoint_of(peer, placement), keepalive_s=KEEPALIVE_S)
     try:
         yield await connection.ready(within_s=CONNECT_S)

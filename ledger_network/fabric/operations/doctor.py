@@ -1,6 +1,6 @@
-"""What is wrong with a network, and how to mend it: files first, then processes, then the channel.
+"""Finds what is wrong with a network and how to repair it: files, then processes, then the channel.
 
-It looks and changes nothing. A later check that an earlier fault makes pointless is left out.
+It changes nothing. A check is skipped if an earlier fault makes it pointless.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ LOG_LINES = 3
 NO_SPACE = "no space left on device"
 NOT_IN_CHANNEL = ("could not get last config for channel", "access denied")
 NOT_INSTALLED = ("chaincode is not installed", "no peers available to evaluate chaincode")
-DAMAGED = "Error opening leveldb"  # a peer that was ended while it made its databases, say
+DAMAGED = (
+    "Error opening leveldb"  # for example a peer that was ended while it created its databases
+)
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at: what, whether it is well, a sentence, how to mend it."""
+    """One check: its subject, whether that is well, a sentence, and how to repair it."""
 
     about: str
     is_well: bool
@@ -49,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(network: Network) -> list[Finding]:
-    """Look at everything; what is wrong comes with its mend."""
+    """Check everything; a fault comes with its remedy."""
     findings = [_programs(), *_disks(network), *_certificates(network)]
     running = network.processes()
     if running is None:
@@ -105,7 +107,7 @@ def _certificates(network: Network) -> Iterator[Finding]:
         if found is None or issuer is None:
             missing = certificate if found is None else authority
             faults += 1
-            yield _wrong_paper(whose, f"{missing} is no certificate or missing")
+            yield _wrong_paper(whose, f"{missing} is missing or not a certificate")
             continue
         try:
             found.verify_directly_issued_by(issuer)
@@ -126,12 +128,12 @@ def _certificates(network: Network) -> Iterator[Finding]:
         days = (soonest - now).days
         mend = "Renew them in time." if days < EXPIRES_SOON_DAYS else ""
         yield Finding(
-            "certificates", is_well=True, sentence=f"All are valid for {days} days more.", mend=mend
+            "certificates", is_well=True, sentence=f"All are valid for {days} more days.", mend=mend
         )
 
 
 def _wrong_paper(whose: str, sentence: str) -> Finding:
-    mend = "Let the organisation's authority issue it anew, put it in place, restart the node."
+    mend = "Have the organisation's authority issue a new one, put it in place, restart the node."
     return Finding(f"certificate of {whose}", is_well=False, sentence=f"{sentence}.", mend=mend)
 
 
@@ -160,7 +162,7 @@ def _read(path: Path) -> x509.Certificate | None:
 
 
 def _ports(network: Network) -> Iterator[Finding]:
-    """The ports of a network of which nothing runs."""
+    """The ports of a network that is not running."""
     for node in network.consortium.nodes("orderer", "peer"):
         try:
             require_free([node])
@@ -169,7 +171,7 @@ def _ports(network: Network) -> Iterator[Finding]:
 
 
 def _ports_of_idle(network: Network, running: Processes) -> Iterator[Finding]:
-    """The ports of nodes that do not run in a network that does."""
+    """The ports of nodes that do not run, in a running network."""
     for node, name in _supervised(network):
         found = running.named(name)
         if found is None or found.state != "running":
@@ -197,7 +199,7 @@ def _processes(network: Network, running: Processes) -> Iterator[Finding]:
     for node, name in nodes:
         found = running.named(name)
         if found is None:
-            yield Finding(name, is_well=False, sentence="It is not run.", mend=UP)
+            yield Finding(name, is_well=False, sentence="It is not running.", mend=UP)
         elif found.state != "running" or (
             found.restarts >= RESTARTS_MANY and not _has_settled(found.process)
         ):
@@ -205,11 +207,11 @@ def _processes(network: Network, running: Processes) -> Iterator[Finding]:
         else:
             well += 1
     if well == len(nodes):
-        yield Finding("processes", is_well=True, sentence=f"All {well} run.")
+        yield Finding("processes", is_well=True, sentence=f"All {well} are running.")
 
 
 def _has_settled(process: Process | None) -> bool:
-    """Whether a process has run so long that its restarts are of the past."""
+    """Whether a process has run so long that its restarts no longer matter."""
     if process is None:
         return False
     uptime_s = float(Path("/proc/uptime").read_text("ascii").split()[0])
@@ -225,10 +227,10 @@ def _restarting(name: str, state: str, restarts: int, last: str) -> Finding:
     elif DAMAGED in last:
         mend = (
             "Its database is damaged. Put back its data folder from a copy; in a network that has "
-            "never been up, begin anew: `commonwatt network down --purge`, then `up`."
+            "never been up, start over: `commonwatt network down --purge`, then `up`."
         )
     elif "certificate" in last or "x509" in last:
-        mend = "See the certificates above; put in place those of its own authority."
+        mend = "Check the certificates above; put those of its own authority in place."
     else:
         mend = f"Read `commonwatt network logs {name.partition('.')[0]}`."
     return Finding(name, is_well=False, sentence=sentence, mend=mend)

@@ -1,6 +1,6 @@
 """Nodes join the channel: orderers by their administration service, peers by their own endorser.
 
-Joining twice does no harm: a node that is in already says so and that is taken for done.
+Joining twice does no harm: a node that has already joined says so, which counts as success.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ledger_network.fabric.gateway.signing import Credential
 
 JOIN_TIMEOUT_S = 30.0
 CHANNELS = "/participation/v1/channels"
-SYSTEM_CHANNEL = ""  # what concerns a peer alone belongs to no channel
+SYSTEM_CHANNEL = ""  # calls that concern one peer belong to no channel
 OK_MAX = 400  # a peer's answer of that status and more is a refusal
 
 

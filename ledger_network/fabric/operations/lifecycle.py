@@ -1,7 +1,7 @@
 """The lifecycle of a contract on the channel: install, approve, commit, by Fabric's `_lifecycle`.
 
 Every organisation installs its own package and approves the definition; one commits it when enough
-have approved. Each step may be repeated: what is done already is found and passed over.
+have approved. Each step may be repeated: what is already done is skipped.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ UNCHANGED = re.compile(
     r"|the current committed sequence \(\d+\) for namespace [^ ;(]+(?! with))"
     f"|{VALUE_LOST}"
 )
-"""What a peer says of a definition that is approved or committed already, just so."""
+"""What a peer says of a definition that is approved or committed already, exactly so."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ async def install(channel: grpc.aio.Channel, admin: Credential, package: bytes) 
     try:
         await _own(channel, admin, "InstallChaincode", arguments.SerializeToString())
     except JoinFailed as failed:
-        if INSTALLED_ALREADY not in str(failed):  # by another who was at it at the same time
+        if INSTALLED_ALREADY not in str(failed):  # somebody else installed it at the same time
             raise
 
 
@@ -160,7 +160,7 @@ async def committed(gateway: Gateway, name: str) -> tuple[str, int] | None:
 async def _until_done(
     gateway: Gateway, call: Sequence[bytes], organisations: Sequence[str]
 ) -> None:
-    """Submit, again while peers have not yet found each other or lag behind."""
+    """Submit, and repeat while peers have not yet found each other or are behind."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + WITHIN_S
     while True:

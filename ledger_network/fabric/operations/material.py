@@ -1,7 +1,7 @@
-"""What a network is made of before anything runs: keys, channel, settings, contract packages.
+"""The files of a network before anything runs: keys, channel, settings, contract packages.
 
-It lies in one folder and is the same for native processes and for containers but for the addresses
-in it. What is made is kept: a network has the keys that it was founded with.
+They lie in one folder and are the same for native processes and containers, except for addresses.
+Existing files are kept: a network keeps the keys that it was founded with.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class Material:
             made = parse_consortium(folder.consortium.read_bytes(), str(folder.consortium))
             if made != self.consortium:
                 raise NetworkFault(
-                    f"The network in {folder.root} was made of another consortium's file: name "
-                    "that one, take the network down with --purge, or use another --data."
+                    f"The network in {folder.root} was made from another consortium's file: pass "
+                    "that file, take the network down with --purge, or use another --data."
                 )
             return
         folder.root.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -64,7 +64,7 @@ class Material:
         write_whole(folder.consortium, msgspec.yaml.encode(self.consortium))
 
     def make_packages(self, version: str, sequence: int) -> Deployed:
-        """Write every peer's package of a contract; nothing is deployed by that."""
+        """Write every peer's package of a contract; this deploys nothing."""
         label = f"{self.consortium.contract}_{version}.{sequence}"
         packages: dict[str, str] = {}
         peers = self.consortium.nodes("peer")

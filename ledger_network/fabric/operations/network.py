@@ -1,6 +1,6 @@
-"""A native network on this machine: made, brought up, taken down.
+"""Creates, starts and stops a native network on this machine.
 
-`up` may be called at any time: it keeps what is made, leaves what runs, and continues from there.
+`up` may be called at any time: it keeps existing files and running processes and starts the rest.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ UP = "Bring it up with `commonwatt network up`."
 class Network:
     """One network in one folder, as processes of this machine.
 
-    `contract_command` starts a contract service; it is told the rest by its environment. Without
-    one no contract is run or agreed on: whoever serves it elsewhere sees to that.
+    `contract_command` starts a contract service; its environment tells it the rest. Without
+    a command no contract is run or agreed on; that is left to the caller.
     """
 
     def __init__(
@@ -132,12 +132,12 @@ class Network:
         return made
 
     def processes(self) -> Processes | None:
-        """What runs, None where no supervisor does."""
+        """The running processes, None if no supervisor runs."""
         found = read_processes(self.folder.processes)
         return found if found is not None and found.supervisor.is_alive else None
 
     def died(self) -> str:
-        """That the supervisor is gone and had not ended its processes; nothing where it had."""
+        """A sentence if the supervisor died before it ended its processes, else an empty string."""
         found = read_processes(self.folder.processes)
         if found is None or found.supervisor.is_alive or not found.running:
             return ""
@@ -149,7 +149,7 @@ class Network:
         )
 
     def _running(self) -> Processes:
-        """What runs. Raises `NetworkFault` where no supervisor does."""
+        """The running processes. Raises `NetworkFault` if no supervisor runs."""
         running = self.processes()
         if running is None:
             said = self.died() or f"Nothing of the network at {self.folder.root} runs."
@@ -261,10 +261,10 @@ class Network:
         write_whole(self.folder.root / WANTED, msgspec.json.encode(wanted))
 
     def _forget_beginnings(self) -> None:
-        """Let peers that never joined begin anew.
+        """Reset peers that never joined the channel.
 
-        One that was ended while it made its databases cannot open them again; before it has
-        joined there is nothing in them.
+        A peer that was ended while it created its databases cannot open them again, and before
+        it has joined they are empty.
         """
         for peer in self.consortium.nodes("peer"):
             data = self.folder.data(peer)
@@ -300,7 +300,7 @@ class Network:
             await self._bootstrap.agree(progress)
 
     def _unattended(self) -> str:
-        """That the supervisor, which was there, ends or is gone; nothing where it goes on."""
+        """A sentence if the supervisor is ending or gone, else an empty string."""
         found = read_processes(self.folder.processes)
         if found is None:  # it has just been started here and has written nothing yet, or ended
             there = self._supervisor is not None and self._supervisor.poll() is None
@@ -330,8 +330,9 @@ class Network:
 
         The services of the new definition are started beside the old ones. When its members have
         approved it is committed, and from that block on it is the contract; the old services end
-        when every gateway reaches the new. What was endorsed by the old and not yet ordered is a
-        conflict, to be submitted again. May be called again when it was cut short.
+        when every gateway reaches the new. A transaction that the old one endorsed and
+        that is not yet ordered becomes a conflict and must be submitted again. An interrupted
+        upgrade may be repeated.
         """
         self._running()
         return await attended(self._replace(version, progress), self._unattended)
@@ -371,7 +372,9 @@ class Network:
             progress(f"{ended} processes")
             found.supervisor.send(signal.SIGTERM)
             await self._until_ended(found)
-            self.folder.processes.unlink(missing_ok=True)  # of one that had died it told for ever
+            self.folder.processes.unlink(
+                missing_ok=True
+            )  # else a dead supervisor would be reported for ever
         if purge:
             shutil.rmtree(self.folder.root, ignore_errors=True)
         return ended

@@ -1,4 +1,4 @@
-"""How a network is: each node's process, height and memory, and what the contract is."""
+"""The status of a network: each node's process, height and memory, and the contract."""
 
 from __future__ import annotations
 

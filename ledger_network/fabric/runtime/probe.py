@@ -1,4 +1,4 @@
-"""Whether nodes are there and well: asked, again and again until a deadline, never slept for."""
+"""Checks whether nodes are up and well; they are polled until a deadline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ledger_network.fabric.consortium.definition import PORT_BLOCK, Node
 T = TypeVar("T")
 
 POLL_S = 0.05
-WATCH_S = 0.2  # between two looks whether it still makes sense to wait
+WATCH_S = 0.2  # between two checks whether waiting still makes sense
 ASK_S = 2.0
 LOG_LINES = 6
 
@@ -29,7 +29,7 @@ class PortTaken(Exception):
 async def until(
     what: str, check: Callable[[], Awaitable[str]], *, within_s: float, log: Path | None = None
 ) -> None:
-    """Wait until `check` answers with nothing; it says what is still missing.
+    """Wait until `check` returns an empty string; before that it says what is missing.
 
     Raises `NotReady` with its last answer and the end of `log`.
     """
@@ -61,7 +61,7 @@ async def attended(work: Awaitable[T], fault: Callable[[], str]) -> T:
 
 
 def _end(log: Path | None) -> str:
-    """The end of a log, for a sentence that says why something did not come."""
+    """The end of a log, for a sentence that says why something is not ready."""
     if log is None or not log.exists():
         return ""
     lines = log.read_text("utf-8", errors="replace").splitlines()[-LOG_LINES:]
@@ -71,7 +71,7 @@ def _end(log: Path | None) -> str:
 
 
 async def health(host: str, port: int, path: str = "/healthz") -> str:
-    """Nothing when a node's operations service says that it is well, else what is wrong."""
+    """An empty string if a node's operations service says it is well, else what is wrong."""
     try:
         async with asyncio.timeout(ASK_S):
             status, body = await _get(host, port, path)
@@ -94,7 +94,7 @@ async def _get(host: str, port: int, path: str) -> tuple[int, str]:
 
 
 async def listens(host: str, port: int) -> str:
-    """Nothing when somebody listens at a port, else what is wrong."""
+    """An empty string if the port accepts connections, else what is wrong."""
     try:
         async with asyncio.timeout(ASK_S):
             _, writer = await asyncio.open_connection(host, port)
@@ -105,7 +105,7 @@ async def listens(host: str, port: int) -> str:
 
 
 def require_free(nodes: Iterable[Node]) -> None:
-    """Raise `PortTaken` unless the whole blocks of all nodes can be listened at."""
+    """Raise `PortTaken` unless the port blocks of all nodes are free."""
     for node in nodes:
         if node.kind != "contract":  # its ports are in its peer's block
             _require(node, range(node.site.port, node.site.port + PORT_BLOCK))

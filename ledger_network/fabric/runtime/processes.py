@@ -1,8 +1,8 @@
-"""The processes of a native network: what is wanted, what runs, and how to tell one's own.
+"""The processes of a native network: which are wanted, which run, and how ours are recognised.
 
 `wanted.json` says what the supervisor is to run, `processes.json` what it does run. A process is
-known by its pid and the moment it started, so that a pid that was given to somebody else since is
-never taken for ours.
+identified by its pid and its start time, so that a pid that was reused is never mistaken for
+ours.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Processes(msgspec.Struct, frozen=True):
 
     @property
     def alive(self) -> list[Process]:
-        """What of it still runs, its supervisor apart."""
+        """The processes that still run, without the supervisor."""
         return [one.process for one in self.running if one.process and one.process.is_alive]
 
 

@@ -1,9 +1,9 @@
-"""Runs the processes of a native network: starts what is wanted, and again what ends by itself.
+"""Runs the processes of a native network: starts the wanted ones and restarts those that end.
 
-It re-reads what is wanted on SIGHUP and ends all on SIGTERM or SIGINT, orderers last, so that what
-peers still deliver finds its orderers. A process that ends early is started again after a pause
-that doubles; one that ran well for a while begins with the shortest pause again. Processes are
-told by the kernel to end if the supervisor itself is killed, so none is left behind.
+The supervisor rereads the wanted processes on SIGHUP. On SIGTERM or SIGINT it ends all of them,
+orderers last, so that peers can still deliver to them. A process that ends early is restarted after
+a pause that doubles; after a long run the pause is the shortest again. If the supervisor itself is
+killed, the kernel ends its processes, so that no process is left behind.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from ledger_network.fabric.runtime.processes import (
 
 PAUSE_MIN_S = 0.25
 PAUSE_MAX_S = 15.0
-WELL_S = 30.0  # a process that ran that long is not in a circle of crashes
+WELL_S = 30.0  # a process that ran that long does not crash repeatedly
 STOP_S = 15.0  # then it is killed
-LOG_BYTES_MAX = 50 * 1_048_576  # a log that is longer when its process starts is turned over
+LOG_BYTES_MAX = 50 * 1_048_576  # a log that is longer when its process starts is rotated
 ENDS_WITH_PARENT = "--ends-with-parent"
 _PR_SET_PDEATHSIG = 1
 
@@ -56,7 +56,7 @@ class _Child:
 
     @property
     def running(self) -> Running:
-        """What there is to say of it."""
+        """The present state of the process."""
         return Running(
             self.wanted.name, self._state, self._process, self._restarts, self._last_exit
         )
@@ -84,8 +84,8 @@ class _Child:
         self._tell("stopped", None, self._last_exit)
 
     async def _begin(self) -> asyncio.subprocess.Process | None:
-        """Start it, and tell so before another is started: who is not told of is not waited for
-        when the supervisor is killed.
+        """Start the process and record it before another one starts: if the supervisor is killed,
+        others wait only for recorded processes.
         """
         async with self._supervisor.starting:
             if self._asked_to_end.is_set():
@@ -164,7 +164,7 @@ class Supervisor:
         await self._end_all()
 
     def write(self) -> None:
-        """Tell those outside what runs."""
+        """Write to the file what runs."""
         running = [child.running for child in self._children.values()]
         content = msgspec.json.encode(Processes(self._this, running, self._stop.is_set()))
         write_whole(self._processes, content)

@@ -72,7 +72,7 @@ def test_one_string_is_not_taken_for_its_characters() -> None:
     "key", ["", "a", "\x00", "\x00\x00", "\x00\x00a\x00", "\x00a", "\x00a\x00b"]
 )
 def test_other_keys_are_not_split(key: str) -> None:
-    with pytest.raises(ValueError, match="no composite key"):
+    with pytest.raises(ValueError, match="not a composite key"):
         split_composite_key(key)
 
 

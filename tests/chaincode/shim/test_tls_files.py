@@ -82,7 +82,7 @@ def test_files_in_the_midst_of_a_renewal_change_nothing(
         async with ChaincodeServer(settings(files), echo) as server:
             files.certificate.write_bytes(renewed.certificate)
             assert await accepted(server.address, AUTHORITY.certificate, PEER)
-            assert "the old ones serve on" in caplog.text
+            assert "the old ones stay in use" in caplog.text
             files.key.unlink()
             assert await accepted(server.address, AUTHORITY.certificate, PEER)
             files.key.write_bytes(renewed.key)
@@ -90,7 +90,7 @@ def test_files_in_the_midst_of_a_renewal_change_nothing(
 
     caplog.set_level("INFO")
     play(scene)
-    assert "new TLS files are taken" in caplog.text
+    assert "new connections use the new TLS files" in caplog.text
 
 
 def test_settings_are_frozen_and_each_can_be_replaced(tmp_path: Path) -> None:

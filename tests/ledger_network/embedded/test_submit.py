@@ -93,9 +93,9 @@ def test_the_contract_is_told_who_and_when(tmp_path: Path) -> None:
 def test_a_stranger_is_invalid(tmp_path: Path, member: Member) -> None:
     async def work() -> None:
         async with open_ledger(tmp_path) as ledger:
-            with pytest.raises(Invalid, match="no member"):
+            with pytest.raises(Invalid, match="not a member"):
                 await ledger.submit("put", Put("a", 1), member=member)
-            with pytest.raises(Invalid, match="no member"):
+            with pytest.raises(Invalid, match="not a member"):
                 await ledger.evaluate("get", Key("a"), member=member)
 
     run(work())

@@ -61,7 +61,7 @@ def test_expired_certificate_is_named_with_its_mend(
 
     said = refused(network, with_user(own, "client", UserProfile(str(old), user.key)))
 
-    assert said.startswith("the certificate of this client has expired: let its organisation's")
+    assert said.startswith("the certificate of this client has expired: have its organisation's")
     assert "proposal client identity expired" in said
     network.trades_on()
 
@@ -100,7 +100,7 @@ def test_certificate_of_another_authority_is_named_with_its_mend(
 
     said = refused(network, with_user(network.profile(RETAILER), "client", papers))
 
-    assert said.startswith("the peers know no authority that vouches for this client: use a")
+    assert said.startswith("the peers know no authority for this client: use a")
 
 
 def test_certificate_under_the_name_of_another_member_is_no_certificate(
@@ -108,7 +108,7 @@ def test_certificate_under_the_name_of_another_member_is_no_certificate(
 ) -> None:
     said = refused(network, msgspec.structs.replace(network.profile(RETAILER), msp=DSO))
 
-    assert said.startswith("the peers know no authority that vouches for this client: use a")
+    assert said.startswith("the peers know no authority for this client: use a")
 
 
 def test_wrong_channel_is_named_with_its_mend(network: StandingNetwork) -> None:
@@ -116,7 +116,7 @@ def test_wrong_channel_is_named_with_its_mend(network: StandingNetwork) -> None:
 
     said = refused(network, profile)
 
-    assert said.startswith("the peers are in no channel of that name: take the channel's name")
+    assert said.startswith("the peers have not joined a channel of that name: take the channel's name")
     assert "other-market" in said
 
 
@@ -125,7 +125,7 @@ def test_wrong_contract_is_named_with_its_mend(network: StandingNetwork) -> None
 
     said = refused(network, profile)
 
-    assert said.startswith("the channel has agreed on no contract of that name: take its name")
+    assert said.startswith("no contract of that name is committed on the channel: take its name")
 
 
 @pytest.mark.parametrize(("off_s", "word"), [(TWO_MINUTES_S, "ahead"), (-TWO_MINUTES_S, "behind")])

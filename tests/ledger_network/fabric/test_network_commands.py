@@ -81,7 +81,7 @@ def test_profile_of_an_unknown_organisation_names_those_there_are(
     result = command("profile", "--org", "EastGrid", *of(network))
 
     assert result.exit_code == 2
-    assert "'EastGrid' is no organisation of lindenhof; there are NordGrid," in result.stderr
+    assert "'EastGrid' is not an organisation of lindenhof, which has NordGrid," in result.stderr
 
 
 def test_logs_stand_behind_the_names_of_their_nodes(network: StandingNetwork) -> None:
@@ -130,7 +130,7 @@ def test_another_consortium_in_the_folder_of_one_is_refused(
     result = command("up", "--consortium", other, *of(network))
 
     assert result.exit_code == 1
-    assert "was made of another consortium's file" in result.stderr
+    assert "was made from another consortium's file" in result.stderr
     assert str(network.network.folder.root) in result.stderr
     assert network.network.processes() == before
 

@@ -348,7 +348,7 @@ def test_expired_certificate_of_a_node_is_found_with_its_mend(network: StandingN
     assert finding.about == "certificate of peer-southgrid"
     assert str(certificate) in finding.sentence
     assert "was valid until" in finding.sentence
-    assert "Let the organisation's authority issue it anew" in finding.mend
+    assert "Have the organisation's authority issue a new one" in finding.mend
     assert wrong(network) == []
 
 
@@ -364,4 +364,4 @@ def test_node_with_the_certificate_of_another_organisation_is_found(
 
     assert finding.about == "certificate of peer-southgrid"
     assert str(certificate) in finding.sentence
-    assert "Let the organisation's authority issue it anew" in finding.mend
+    assert "Have the organisation's authority issue a new one" in finding.mend

@@ -52,7 +52,7 @@ asyncio.run(work())
     ("rows", "reads", "fate", "sentence"),
     [
         (1, 200, "Invalid", "the disk refused a write (File too large)"),
-        (10, 0, "Unknown", "the state could not follow"),
+        (10, 0, "Unknown", "the state could not be updated"),
     ],
     ids=["the log fills up first", "the state fills up first"],
 )

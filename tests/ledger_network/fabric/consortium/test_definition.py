@@ -71,15 +71,15 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     # What stands twice
     "name-twice": (
         add(member("NordGrid", "guest")),
-        "organisations: 'NordGrid' stands there twice",
+        "organisations: 'NordGrid' appears twice",
     ),
     "slug-twice": (
         add(member("nordgrid", "guest")),
-        "organisations: 'nordgrid' stands there twice",
+        "organisations: 'nordgrid' appears twice",
     ),
     "domain-twice": (
         change("organisations.1.domain", "nordgrid.example"),
-        "organisations: 'nordgrid.example' stands there twice",
+        "organisations: 'nordgrid.example' appears twice",
     ),
     "name-of-an-orderer-msp": (
         add(member("NordGridOrderer", "guest")),
@@ -87,7 +87,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
     ),
     "collection-twice": (
         lambda document: document["collections"].append(document["collections"][0]),
-        "collections: a name stands there twice",
+        "collections: a name appears twice",
     ),
     "port-twice": (
         change("organisations.1.peers.0.port", 17000),
@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[Spoil, str]] = {
                 for number in range(NODES_MAX)
             )
         ),
-        f"organisations: {NODES_MAX + 10} nodes; at most {NODES_MAX} are taken",
+        f"organisations: {NODES_MAX + 10} nodes; at most {NODES_MAX} are supported",
     ),
     # Who decides
     "nobody-endorses": (
@@ -287,5 +287,5 @@ def test_same_ports_on_two_hosts_are_no_fault() -> None:
 
 
 def test_stranger_is_answered_with_the_members() -> None:
-    with pytest.raises(ConsortiumInvalid, match=r"'Nobody' is no organisation.*NordGrid, South"):
+    with pytest.raises(ConsortiumInvalid, match=r"'Nobody' is not an organisation.*NordGrid, South"):
         read_consortium().organisation("Nobody")

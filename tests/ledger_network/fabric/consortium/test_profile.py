@@ -45,7 +45,7 @@ def test_member_without_a_peer_goes_through_those_of_others() -> None:
 
 
 def test_stranger_has_no_profile() -> None:
-    with pytest.raises(ConsortiumInvalid, match="'Nobody' is no organisation"):
+    with pytest.raises(ConsortiumInvalid, match="'Nobody' is not an organisation"):
         profile(read_consortium(), "Nobody", PLACEMENT)
 
 

@@ -88,7 +88,7 @@ def test_endpoint_asked_for_by_name_is_the_only_one_asked() -> None:
         with pytest.raises(EvaluateError):
             await stage.gateway.evaluate("market", GET, endpoint=south)
         stranger = Endpoint("localhost:1", "XMSP", None)
-        with pytest.raises(ValueError, match="no endpoint"):
+        with pytest.raises(ValueError, match="not an endpoint"):
             await stage.gateway.evaluate("market", GET, endpoint=stranger)
         assert stage.asked("Evaluate") == (0, 1)
 
