@@ -8,9 +8,9 @@ from pathlib import Path
 import grpc
 
 from tests.examples.program import command, environment
-from tests.ledger_network.gateway.papers import user_papers
-from tests.ledger_network.gateway.scripted import refuse, tls_papers
-from tests.ledger_network.gateway.stage import Stage, play
+from tests.ledger_network.fabric.gateway.papers import user_papers
+from tests.ledger_network.fabric.gateway.scripted import refuse, tls_papers
+from tests.ledger_network.fabric.gateway.stage import Stage, play
 
 
 def papers(folder: Path) -> tuple[Path, Path]:

@@ -7,12 +7,12 @@ import json
 import signal
 from pathlib import Path
 
+from tests.chaincode.shim.authority import Authority, write_tls
+from tests.chaincode.shim.peer import DEADLINE_S, Answered, ScriptedPeer
+from tests.chaincode.shim.proposals import serialized_identity
+from tests.chaincode.shim.stand import AUTHORITY, PACKAGE_ID, PEER, SERVER, play
+from tests.chaincode.shim.test_guide import free_port, started
 from tests.examples.program import command, environment
-from tests.shim.authority import Authority, write_tls
-from tests.shim.peer import DEADLINE_S, Answered, ScriptedPeer
-from tests.shim.proposals import serialized_identity
-from tests.shim.stand import AUTHORITY, PACKAGE_ID, PEER, SERVER, play
-from tests.shim.test_guide import free_port, started
 
 ANN, BOB = (
     serialized_identity("StreetMSP", Authority("street").issue(name, units=()).certificate)

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from tests.house.tree import ROOT, Source, in_packages, python_sources
 
-
 OFFERED = "commonwatt.market"  # what programs of others import
 
 
