@@ -25,7 +25,7 @@ import msgspec
 from chaincode.auctions.book import PRICE_BAND_DEFAULT, PriceRule, Side, plain_integer
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Reason
-from chaincode.clearing.run import ZoneClearing
+from chaincode.queries.market import SlotView
 from commonwatt.commands.auction import read_book
 from commonwatt.commands.auction_json import AuctionInputError
 
@@ -218,7 +218,7 @@ def simulate(
             raise ValueError(f"{name} is from {least} to {most}, not {value}")
     if seed < 0:
         raise ValueError(f"seed is 0 or more, not {seed}")
-    views: list[simulation.SlotView] = []
+    views: list[SlotView] = []
     totals = asyncio.run(
         simulation.simulate(
             days=days,
@@ -230,7 +230,7 @@ def simulate(
         )
     )
     return Simulation(
-        zones=[_zone_slot(view.slot, zone) for view in views for zone in view.zones],
+        zones=[zone for view in views for zone in _zone_slots(view)],
         slots=[
             SlotEnergy(view.slot, sums.settled_wh, sums.residual_wh, sums.surplus_wh)
             for view in views
@@ -244,17 +244,20 @@ def simulate(
     )
 
 
-def _zone_slot(slot_s: int, zone: ZoneClearing) -> ZoneSlot:
-    return ZoneSlot(
-        slot_s=slot_s,
-        zone=zone.zone,
-        price_micro_per_kwh=zone.price,
-        price_range_micro_per_kwh=zone.price_range,
-        volume_wh=zone.volume_wh,
-        welfare_nano=zone.welfare_nano,
-        orders=zone.orders,
-        trades=zone.trades,
-    )
+def _zone_slots(view: SlotView) -> list[ZoneSlot]:
+    return [
+        ZoneSlot(
+            slot_s=view.slot,
+            zone=zone.zone,
+            price_micro_per_kwh=zone.price,
+            price_range_micro_per_kwh=zone.price_range,
+            volume_wh=zone.volume_wh,
+            welfare_nano=zone.welfare_nano,
+            orders=zone.orders,
+            trades=zone.trades,
+        )
+        for zone in view.zones
+    ]
 
 
 def _order_json(order: Order) -> dict[str, object]:

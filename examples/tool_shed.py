@@ -1,6 +1,6 @@
 """Any contract on Fabric: the tools that neighbours lend each other, served by the shim.
 
-The shim knows nothing of energy. A contract is one function from a `Transaction` to bytes; what it
+The shim knows nothing of energy. A contract is one function from an `Invocation` to bytes; what it
 refuses, it raises as `Rejected`. `docs/guides/any-contract.md` lists the environment variables
 that the server reads, and how the package for the peers is made.
 """
@@ -17,58 +17,58 @@ from collections.abc import Callable, Mapping
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from chaincode.shim import ChaincodeServer, Rejected, ServerSettings, Transaction
+from chaincode.shim import ChaincodeServer, Invocation, Rejected, ServerSettings
 
 NAME_BYTES_MAX = 100
 
 
-def borrow(transaction: Transaction, tool: str) -> bytes:
+def borrow(invocation: Invocation, tool: str) -> bytes:
     """The caller takes a tool home; refused while somebody else has it."""
-    key = transaction.composite_key("tool", [tool])
-    holder = transaction.get(key)
+    key = invocation.composite_key("tool", [tool])
+    holder = invocation.get(key)
     if holder is not None:
         raise Rejected(f"{tool} is with {json.loads(holder)['with']}", 409)
-    row = {"since": transaction.timestamp_s, "with": neighbour(transaction)}
-    transaction.put(key, json.dumps(row, sort_keys=True).encode())
-    transaction.emit("borrowed", tool.encode())
+    row = {"since": invocation.timestamp_s, "with": neighbour(invocation)}
+    invocation.put(key, json.dumps(row, sort_keys=True).encode())
+    invocation.emit("borrowed", tool.encode())
     return b""
 
 
-def bring_back(transaction: Transaction, tool: str) -> bytes:
+def bring_back(invocation: Invocation, tool: str) -> bytes:
     """The caller returns a tool; refused for one that is with somebody else."""
-    key = transaction.composite_key("tool", [tool])
-    holder = transaction.get(key)
-    if holder is None or json.loads(holder)["with"] != neighbour(transaction):
+    key = invocation.composite_key("tool", [tool])
+    holder = invocation.get(key)
+    if holder is None or json.loads(holder)["with"] != neighbour(invocation):
         raise Rejected(f"you do not have {tool}", 409)
-    transaction.delete(key)
-    transaction.emit("returned", tool.encode())
+    invocation.delete(key)
+    invocation.emit("returned", tool.encode())
     return b""
 
 
-def where(transaction: Transaction) -> bytes:
+def where(invocation: Invocation) -> bytes:
     """Every tool that is not in the shed, and who has it."""
-    rows = transaction.composite_range("tool")
+    rows = invocation.composite_range("tool")
     lent = {
-        transaction.split_composite_key(row.key)[1][0]: json.loads(row.value)["with"]
-        for row in rows
+        invocation.split_composite_key(row.key)[1][0]: json.loads(row.value)["with"] for row in rows
     }
     return json.dumps(lent, sort_keys=True).encode()
 
 
-ACTS: Mapping[bytes, Callable[[Transaction, str], bytes]] = {
+ACTS: Mapping[bytes, Callable[[Invocation, str], bytes]] = {
     b"borrow": borrow,
     b"return": bring_back,
 }
 
 
-def contract(transaction: Transaction) -> bytes:
+def contract(invocation: Invocation) -> bytes:
     """The whole contract: which arguments mean what."""
-    match transaction.arguments:
+    match invocation.arguments:
         case [b"where"]:
-            return where(transaction)
+            return where(invocation)
         case [act, tool] if act in ACTS:
-            return ACTS[act](transaction, name(tool))
-    raise Rejected("the shed knows: borrow <tool>, return <tool>, and where", 404)
+            return ACTS[act](invocation, name(tool))
+        case _:
+            raise Rejected("the shed knows: borrow <tool>, return <tool>, and where", 404)
 
 
 def name(argument: bytes) -> str:
@@ -82,11 +82,11 @@ def name(argument: bytes) -> str:
     return text
 
 
-def neighbour(transaction: Transaction) -> str:
+def neighbour(invocation: Invocation) -> str:
     """Who asks, by organisation and name in the certificate: no caller can give another's."""
-    certificate = x509.load_der_x509_certificate(transaction.creator.certificate)
+    certificate = x509.load_der_x509_certificate(invocation.creator.certificate)
     (common_name,) = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return f"{transaction.creator.msp_id}/{common_name.value}"
+    return f"{invocation.creator.msp_id}/{common_name.value}"
 
 
 async def main() -> None:

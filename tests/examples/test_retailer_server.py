@@ -9,6 +9,7 @@ import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -75,7 +76,7 @@ def test_sheets_of_many_wallets_share_a_transaction_and_each_has_its_answer(tmp_
 
     with server(tmp_path) as address:
         with ThreadPoolExecutor(len(sheets)) as wallets:
-            answered = list(wallets.map(lambda body: post(address, body), sheets))
+            answered = list(wallets.map(partial(post, address), sheets))
         again = post(address, sheets[0])
         large = post(address, "x" * (SHEET_BYTES_MAX + 1))
 
