@@ -77,7 +77,7 @@ class Invocation:
         return read_transient(self._proposal.payload)
 
     def get(self, key: str) -> bytes | None:
-        """The committed value of a key, None where there is none.
+        """The committed value of a key, None if there is none.
 
         `ValueError` for an empty key, and for one that begins with U+0000 and is not composite.
         """
@@ -144,7 +144,7 @@ class Invocation:
         return PrivateCollection(self._conversation, self.writes, collection)
 
     def endorsement_policy(self, key: str) -> bytes | None:
-        """The key's own endorsement policy, serialized; None where it has none."""
+        """The key's own endorsement policy, serialized; None if it has none."""
         return read_policy(self._conversation, "", key, POLICY_METAKEY)
 
     def set_endorsement_policy(self, key: str, policy: bytes) -> None:

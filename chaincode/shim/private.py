@@ -29,7 +29,7 @@ class PrivateCollection:
         self._writes = writes
 
     def get(self, key: str) -> bytes | None:
-        """The committed value, None where there is none."""
+        """The committed value, None if there is none."""
         return read(self._conversation, self.name, key)
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -49,7 +49,7 @@ class PrivateCollection:
         self._writes.remove(self.name, key, Removal.PURGE)
 
     def hash(self, key: str) -> bytes | None:
-        """SHA-256 of the committed value, None where there is none; any peer can tell."""
+        """SHA-256 of the committed value, None if there is none; any peer can tell."""
         return read_hash(self._conversation, self.name, key)
 
     def hashes(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -65,7 +65,7 @@ class PrivateCollection:
         return read_range(self._conversation, self.name, *composite_range(kind, parts))
 
     def endorsement_policy(self, key: str) -> bytes | None:
-        """The key's own endorsement policy, serialized; None where it has none."""
+        """The key's own endorsement policy, serialized; None if it has none."""
         return read_policy(self._conversation, self.name, key, POLICY_METAKEY)
 
     def set_endorsement_policy(self, key: str, policy: bytes) -> None:

@@ -13,14 +13,14 @@ from chaincode.shim.faults import PeerError
 
 
 def read(conversation: Conversation, collection: str, key: str) -> bytes | None:
-    """The committed value of a key, None where there is none."""
+    """The committed value of a key, None if there is none."""
     check_key(key)
     request = shim_pb2.GetState(key=key, collection=collection).SerializeToString()
     return conversation.ask(Kind.GET_STATE, request) or None
 
 
 def read_hash(conversation: Conversation, collection: str, key: str) -> bytes | None:
-    """The SHA-256 of the committed private value of a key, None where there is none."""
+    """The SHA-256 of the committed private value of a key, None if there is none."""
     check_key(key)
     request = shim_pb2.GetState(key=key, collection=collection).SerializeToString()
     return conversation.ask(Kind.GET_PRIVATE_DATA_HASH, request) or None
@@ -52,7 +52,7 @@ def read_many(
 def read_policy(
     conversation: Conversation, collection: str, key: str, metakey: str
 ) -> bytes | None:
-    """The value of one piece of a key's metadata, None where there is none."""
+    """The value of one piece of a key's metadata, None if there is none."""
     check_key(key)
     request = shim_pb2.GetStateMetadata(key=key, collection=collection).SerializeToString()
     reply = conversation.ask(Kind.GET_STATE_METADATA, request)

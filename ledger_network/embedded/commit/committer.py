@@ -132,7 +132,7 @@ class Committer:
             while batch := self._take():
                 self._commit(batch)
         finally:
-            # Transactions are left only if an invariant of ours is broken.
+            # Transactions are left only if an invariant of the committer is broken.
             left = [*batch, *self._waiting]
             if left:
                 sentence = "the committer has failed"

@@ -38,7 +38,7 @@ class Identity(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Signer(msgspec.Struct, frozen=True):
-    """An identity that can sign here, and what the contract is told of it."""
+    """An identity with its private key, and the caller that the contract sees."""
 
     key: PrivateKey
     caller: Caller

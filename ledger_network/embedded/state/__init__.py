@@ -1,4 +1,4 @@
-"""What the blocks add up to: rows in SQLite, rows in memory, copies, look-ups.
+"""The state that follows from the blocks: rows in SQLite, rows in memory, copies, look-ups.
 
 Begin with `state_store.py`. Nothing here decides whether a transaction commits; `commit/` does.
 """

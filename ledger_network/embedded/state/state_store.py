@@ -58,7 +58,7 @@ class PrivateRow(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A value and its version; (None, 0) where there is none."""
+    """A value and its version; (None, 0) if there is none."""
 
     value: bytes | None
     version: int

@@ -24,7 +24,7 @@ NodeKind = Literal["peer", "orderer", "contract"]
 
 PORT_BLOCK = 10
 CHAINCODE_PORT, OPERATIONS_PORT, CONTRACT_PORT, METRICS_PORT = 1, 2, 3, 4  # of a peer's block
-TURN_PORTS = 2  # the contract that takes over in an upgrade serves so many ports further on
+TURN_PORTS = 2  # the contract that takes over in an upgrade uses ports this much higher
 ADMIN_PORT = 1  # of an orderer's block; its operations are at OPERATIONS_PORT too
 ORDERERS_MIN = 4  # BFT: n = 3f + 1, so four survive one that lies or is dead
 NODES_MAX = 200

@@ -32,7 +32,7 @@ class Unreachable(ConnectionError):
 
 
 class TlsPapers(NamedTuple):
-    """Roots, and the client's key and certificate, in PEM; None where there is none."""
+    """Roots, and the client's key and certificate, in PEM; None if there is none."""
 
     roots: bytes | None
     key: bytes | None

@@ -41,7 +41,7 @@ class GatewayError(Exception):
 
     `message` is the sentence of the node that answered, `code` the gRPC status (None when a committed
     transaction is invalid), `details` what single peers or orderers said, `transaction` the id (""
-    where there is none), `endpoint` the address that was asked last. When a chaincode answered
+    if there is none), `endpoint` the address that was asked last. When a chaincode answered
     with a status of 400 or more, `chaincode_status` and `chaincode_message` are exactly its words,
     else None. `repeatable` says that doing the same again, as a new transaction, is safe and may
     succeed.

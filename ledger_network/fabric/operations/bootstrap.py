@@ -95,7 +95,7 @@ class Bootstrap:
         return height or 0
 
     async def _fetch(self, rollout: ContractRollout, peer: Node, ordered: int) -> None:
-        """Wait until a peer has so many blocks: as long as its height grows."""
+        """Wait until a peer has `ordered` blocks, for as long as its height grows."""
         gateway, endpoint = rollout.admin(peer.organisation), endpoint_of(peer, self._placement)
         height = 0
 

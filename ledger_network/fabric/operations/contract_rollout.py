@@ -64,7 +64,7 @@ class ContractRollout:
         return self._admins[member.name]
 
     async def committed(self, name: str) -> tuple[str, int] | None:
-        """Version and sequence that the channel has of a contract, None where it has none."""
+        """Version and sequence that the channel has of a contract, None if it has none."""
         return await lifecycle.committed(self.admin(self.members[0]), name)
 
     async def install(self, packages: Mapping[str, bytes]) -> None:

@@ -145,7 +145,7 @@ async def commit(gateway: Gateway, definition: Definition, organisations: Sequen
 
 
 async def committed(gateway: Gateway, name: str) -> tuple[str, int] | None:
-    """Version and sequence of the definition that the channel has, None where it has none."""
+    """Version and sequence of the definition that the channel has, None if it has none."""
     asked = lifecycle_pb2.QueryChaincodeDefinitionArgs(name=name).SerializeToString()
     try:
         answer = await gateway.evaluate(LIFECYCLE, [b"QueryChaincodeDefinition", asked])

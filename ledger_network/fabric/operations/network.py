@@ -330,9 +330,8 @@ class Network:
 
         The services of the new definition are started beside the old ones. When its members have
         approved it is committed, and from that block on it is the contract; the old services end
-        when every gateway reaches the new. A transaction that the old one endorsed and
-        that is not yet ordered becomes a conflict and must be submitted again. An interrupted
-        upgrade may be repeated.
+        when every gateway reaches the new. What the old one endorsed and is not
+        yet ordered becomes a conflict. An interrupted upgrade may be repeated.
         """
         self._running()
         return await attended(self._replace(version, progress), self._unattended)
@@ -372,9 +371,7 @@ class Network:
             progress(f"{ended} processes")
             found.supervisor.send(signal.SIGTERM)
             await self._until_ended(found)
-            self.folder.processes.unlink(
-                missing_ok=True
-            )  # else a dead supervisor would be reported for ever
+            self.folder.processes.unlink(missing_ok=True)  # else it is reported as dead
         if purge:
             shutil.rmtree(self.folder.root, ignore_errors=True)
         return ended

@@ -1,4 +1,4 @@
 """The processes of a native network: started, watched, polled for readiness.
 
-Begin with `supervisor.py`. What a network is told to do is in `operations/`.
+Begin with `supervisor.py`. The commands for a whole network are in `operations/`.
 """

@@ -81,13 +81,13 @@ def this_process() -> Process:
 
 
 def process_of(pid: int) -> Process | None:
-    """The process that has this pid now, None where there is none."""
+    """The process that has this pid now, None if there is none."""
     started = started_ticks(pid)
     return None if started is None else Process(pid, started)
 
 
 def started_ticks(pid: int) -> int | None:
-    """When a process started; None where there is none, or only its remains."""
+    """When a process started; None if there is none, or only its remains."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:

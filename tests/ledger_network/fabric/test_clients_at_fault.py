@@ -116,7 +116,9 @@ def test_wrong_channel_is_named_with_its_mend(network: StandingNetwork) -> None:
 
     said = refused(network, profile)
 
-    assert said.startswith("the peers have not joined a channel of that name: take the channel's name")
+    assert said.startswith(
+        "the peers have not joined a channel of that name: take the channel's name"
+    )
     assert "other-market" in said
 
 

@@ -287,5 +287,7 @@ def test_same_ports_on_two_hosts_are_no_fault() -> None:
 
 
 def test_stranger_is_answered_with_the_members() -> None:
-    with pytest.raises(ConsortiumInvalid, match=r"'Nobody' is not an organisation.*NordGrid, South"):
+    with pytest.raises(
+        ConsortiumInvalid, match=r"'Nobody' is not an organisation.*NordGrid, South"
+    ):
         read_consortium().organisation("Nobody")
