@@ -51,7 +51,7 @@ docs: venv ## the pages and the picture that are written from the code, into doc
 
 lock: ## the locked requirements from pyproject.toml, with uv; UPGRADE=--upgrade for newer versions
 	$(LOCK) pyproject.toml -o requirements.txt
-	$(LOCK) pyproject.toml --group dev -o requirements-dev.txt
+	$(LOCK) pyproject.toml --extra examples --group dev -o requirements-dev.txt
 	$(LOCK) --group go -o requirements-go.txt
 	$(LOCK) --group node -o requirements-node.txt
 

@@ -32,7 +32,7 @@ def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: 
 
 
 def make_orders(cast: Cast, week: Week, home: Home, slot: int) -> list[SheetOrder]:
-    """What a home orders for a slot; empty if it expects neither import nor export."""
+    """What a home orders for a slot, in whole lots; empty if it expects less than a lot."""
     energy = household_energy(week, home.profile, slot)
     side: Side = "buy" if energy.import_wh else "sell"
     expected_wh = energy.import_wh or energy.export_wh
@@ -41,6 +41,7 @@ def make_orders(cast: Cast, week: Week, home: Home, slot: int) -> list[SheetOrde
     )
     power_w = import_w(home) if side == "buy" else export_w(home)
     quantity_wh = min(expected_wh * percent // 100, Power(power_w).over(SLOT_S).wh)
+    quantity_wh -= quantity_wh % cast.lot_wh
     if quantity_wh < 1:
         return []
     return [
@@ -55,8 +56,8 @@ def _steps(cast: Cast, home: Home, slot: int, side: Side, quantity_wh: int) -> l
     limit = cast.draw.between(
         prices.export_price, prices.import_price + LOCAL_SAVING, "limit", slot, home.number
     )
-    if quantity_wh < TWO_STEPS_FROM_WH:
+    first_wh = quantity_wh // (2 * cast.lot_wh) * cast.lot_wh
+    if quantity_wh < TWO_STEPS_FROM_WH or not first_wh:
         return [(limit, quantity_wh)]
-    first_wh = quantity_wh // 2
     worse = 20_000 if side == "sell" else -20_000
     return [(limit, first_wh), (limit + worse, quantity_wh - first_wh)]

@@ -18,6 +18,7 @@ from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, CapacityArguments, ZoneArguments
+from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
@@ -85,13 +86,15 @@ class Home(msgspec.Struct, frozen=True):
 
 
 class Cast(msgspec.Struct, frozen=True):
-    """Everybody in the demonstration."""
+    """Everybody in the demonstration, the price rule of their market, and the lots of orders."""
 
     draw: Draw
     homes: list[Home]
     oracle_keys: list[PrivateKey]
     oracle: OracleSet
     regulator: PrivateKey
+    price_rule: PriceRule = "midpoint"
+    lot_wh: int = 1
 
 
 def make_cast(seed: int, households: int) -> Cast:
@@ -190,7 +193,9 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
     await submit("set_clock", clock)
     anchor = seed_chain(cast, 0).anchor
     await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
-    rules = market_rules(first_slot - first_slot % 3600 - 86_400)
+    rules = msgspec.structs.replace(
+        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
+    )
     await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
     await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
     for retailer in RETAILERS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from chaincode.accounts.balances import Totals
 from chaincode.area.clock import ClockArguments
 from chaincode.area.zones import AreaName
+from chaincode.auctions.book import PriceRule
 from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
 from commonwatt.bench.fabric.network import bench_network, open_ledger
@@ -92,24 +94,34 @@ async def simulate(
     households: int,
     seed: int,
     data: Path | None = None,
+    price_rule: PriceRule = "midpoint",
+    lot_wh: int = 1,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """Trade and settle `days` x 96 slots; `data` keeps the ledger, without it the ledger is removed."""
-    if data is not None:
-        return await _simulate(days, households, seed, data, settled)
-    with tempfile.TemporaryDirectory(prefix="commonwatt-simulate-") as folder:
-        return await _simulate(days, households, seed, Path(folder) / "ledger", settled)
+    """Trade and settle `days` x 96 slots; `data` keeps the ledger, without it the ledger is removed.
+
+    Households order in whole lots of `lot_wh`.
+    """
+    began = time.perf_counter()
+    drawn = make_cast(seed, households)
+    cast = msgspec.structs.replace(drawn, price_rule=price_rule, lot_wh=lot_wh)
+    with ExitStack() as kept:
+        if data is None:
+            folder = tempfile.TemporaryDirectory(prefix="commonwatt-simulate-")
+            data = Path(kept.enter_context(folder)) / "ledger"
+        return await _simulate(days, cast, seed, data, settled, began=began)
 
 
 async def _simulate(
     days: int,
-    households: int,
+    cast: Cast,
     seed: int,
     data: Path,
     settled: Callable[[SlotView], None] | None,
+    *,
+    began: float,
 ) -> SimulationResult:
-    began = time.perf_counter()
-    cast = make_cast(seed, households)
+    households = len(cast.homes)
     clock = VirtualClock(START_S)
     ledger = EmbeddedLedger.open(
         data,

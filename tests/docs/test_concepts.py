@@ -8,7 +8,7 @@ from typing import get_args
 from chaincode.clearing.order_book import LeftOutReason
 from chaincode.queries.states import OrderState
 from chaincode.slots.gate import Phase
-from tests.house.tree import ROOT
+from tests.house.tree import PACKAGES, ROOT
 
 CONCEPTS = ROOT / "docs" / "concepts"
 
@@ -33,8 +33,13 @@ def test_every_phase_of_a_slot_is_explained() -> None:
     assert capitals("areas-and-slots.md") == {"OPEN", *get_args(Phase)}
 
 
-def test_architecture_names_every_module_of_the_contract() -> None:
+def test_architecture_names_every_room_and_every_module_beside_the_rooms() -> None:
+    """Of `ledger_network` and `dashboard` the rooms below are named as well."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    modules = {path.name for path in (ROOT / "chaincode").glob("*.py")} - {"__init__.py"}
+    named = set(re.findall(r"[a-z_]+", text))
+    floors = [ROOT / name for name in PACKAGES]
+    folders = [*floors, ROOT / "ledger_network" / "embedded", ROOT / "ledger_network" / "fabric"]
+    rooms = {init.parent.name for folder in folders for init in folder.glob("*/__init__.py")}
+    modules = {path.stem for path in (ROOT / "chaincode").glob("*.py")} - {"__init__"}
 
-    assert {name for name in modules if f"`{name}`" not in text} == set()
+    assert (rooms | modules) - named == set()

@@ -13,6 +13,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#{1,6}\s+(?P<text>.+?)\s*$", re.MULTILINE)
 NAMED = re.compile(r"`(?P<path>(?:tests|chaincode|identity|docs)/[\w./-]+)`")
+MOVED = re.compile(r"^\| `(?P<before>[^`]+)` \| `(?P<now>[^`]+)` \|$", re.MULTILINE)
 PAGES = [source.path for source in sources() if source.path.endswith(".md")]
 
 
@@ -52,9 +53,14 @@ def test_every_link_of_the_page_leads_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_path_that_the_page_names_exists(page: str) -> None:
+    """A decision is never edited: its paths may be those that the decision on rooms says have moved."""
+    text = (ROOT / "docs/decisions/0028-rooms.md").read_text(encoding="utf-8")
+    moved = {found["before"]: found["now"] for found in MOVED.finditer(text)}
+    if not page.startswith("docs/decisions/"):
+        moved.clear()
     named = [found["path"] for found in NAMED.finditer(prose(ROOT / page))]
 
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert [path for path in named if not (ROOT / moved.get(path, path)).exists()] == []
 
 
 def test_every_page_is_on_the_map() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from tests.house.tree import ROOT, Source, in_packages, python_sources
 
 DOTTED = re.compile(r"[a-z_]+(\.[a-z_]+)+")
+OFFERED = "commonwatt.market"  # what programs of others import
 
 
 def module_of(path: str) -> str:
@@ -47,10 +48,10 @@ def orphans(modules: Iterable[Source], entry_points: Iterable[str]) -> list[str]
 
 
 def entry_points() -> set[str]:
-    """The modules that a command of the project starts in."""
+    """The modules that a command of the project starts in, and the one offered to programs."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         scripts: dict[str, str] = tomllib.load(file)["project"]["scripts"]
-    return {target.partition(":")[0] for target in scripts.values()}
+    return {OFFERED, *(target.partition(":")[0] for target in scripts.values())}
 
 
 def test_every_module_is_imported_or_an_entry_point() -> None:
