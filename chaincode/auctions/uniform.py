@@ -20,7 +20,7 @@ beyond(p) the Wh wanted at limits > p. The *crossing* is the least p with supply
   crossing is a quantile of the limits, found without telling the sides apart.
 
 Cost: linear in the number of orders. A sample leaves few limits between which the crossing must
-lie, one pass proves it, bisection on the price goes on from there (where the sample misleads,
+lie, one pass proves it, bisection on the price continues there (where the sample misleads,
 bisection alone: at most one pass for each bit of the spread of limits); one more pass fills.
 Nothing is sorted but the steps at the crossing, and the fills when they are paired into trades.
 

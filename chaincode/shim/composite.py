@@ -72,6 +72,6 @@ def simple_range(start: str, end: str) -> tuple[str, str]:
 
 
 def composite_range(kind: str, parts: Sequence[str]) -> tuple[str, str]:
-    """Bounds of all composite keys of `kind` whose first parts are `parts`, which may be none."""
+    """Bounds of all composite keys of `kind` whose first parts are `parts`, possibly empty."""
     start = composite_key(kind, parts)
     return start, start + LAST

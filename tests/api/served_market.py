@@ -229,7 +229,7 @@ def persona(cast: Cast) -> Persona:
 
 
 def large_body(size: int) -> bytes:
-    """A request to place orders of about `size` bytes; the tokens are none."""
+    """A request to place orders of about `size` bytes; its tokens are not valid."""
     token = b64encode(b"x" * 30_000).decode()
     query = "mutation($t: [String!]!) { placeOrders(tokens: $t) { code } }"
     tokens = [token] * (size // len(token))

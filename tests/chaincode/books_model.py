@@ -100,7 +100,7 @@ class Books:
     def settled(
         self, slot: int, readings: Mapping[str, tuple[int, int]], estimated: set[str]
     ) -> None:
-        """Take the slot's postings, and hold them and its Wh against the rules worked out anew."""
+        """Take the slot's postings, and hold them and its Wh against the rules worked out again."""
         trades = self.trades(slot)
         case = self._case(slot, trades, readings)
         expected = settle_slowly(case)

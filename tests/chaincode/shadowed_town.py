@@ -214,7 +214,7 @@ class ShadowedTown:
         self.books.check()
 
     def correct(self, slot: int) -> bool:
-        """Correct a settled slot, and compare what is posted with what settling anew comes to."""
+        """Correct a settled slot, and compare what is posted with what settling again comes to."""
         changes = self.town.view.kept.changes
         posting_pages = self.books.slot(slot).posting_pages
         newest = {**self.settled_on[slot], **self._measured(slot)}

@@ -87,7 +87,7 @@ class _Rows(dict[str, bytes]):
 
 
 class KeptSortedView(SortedView):
-    """Sorts no state of many rows anew for each change."""
+    """Sorts no state of many rows again for each change."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -291,7 +291,7 @@ class Town:
         return msgspec.json.decode(answer, type=SlotAnswer)
 
     def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
-        """A leaf that goes on where the meter's registers stand."""
+        """A leaf that begins at the meter's current registers."""
         import_from_wh, export_from_wh = self.registers[meter]
         return Leaf(
             export_from_wh=export_from_wh,

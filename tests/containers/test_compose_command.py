@@ -1,4 +1,4 @@
-"""What `compose` and `join` say to whoever types them, or mistypes."""
+"""What `compose` and `join` print, also when they are mistyped."""
 
 from __future__ import annotations
 

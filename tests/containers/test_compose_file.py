@@ -38,7 +38,7 @@ def on_network(network: str) -> set[str]:
 def test_file_is_what_the_generator_writes() -> None:
     command = ".venv/bin/python -m commonwatt.deploy.market_compose > docker-compose.yaml"
 
-    assert FILE.read_bytes() == compose_file(CONSORTIUM), f"write it anew: {command}"
+    assert FILE.read_bytes() == compose_file(CONSORTIUM), f"write it again: {command}"
 
 
 def test_there_is_a_service_for_each_process_and_one_for_what_is_done_once() -> None:

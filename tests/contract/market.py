@@ -378,7 +378,7 @@ class Market:
         source: str = "solar",
         from_slot: int = SLOT,
     ) -> None:
-        """Certify a meter, held by whoever has its name where no holder is given."""
+        """Certify a meter; without a holder the participant of the same name holds it."""
         arguments = self._meter(
             meter,
             holder=holder,
@@ -565,7 +565,7 @@ class Market:
         raise AssertionError(f"correcting slot {slot} does not end")
 
     def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
-        """A leaf that goes on where the meter's registers stand."""
+        """A leaf that begins at the meter's current registers."""
         import_from_wh, export_from_wh = self._registers.get(meter, (0, 0))
         return Leaf(
             export_from_wh=export_from_wh,

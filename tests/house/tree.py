@@ -61,7 +61,7 @@ class Source:
 
     @cached_property
     def comments(self) -> list[tuple[int, str]]:
-        """Line number and text of each comment; in Python a `#` inside a string is none."""
+        """Line number and text of each comment; in Python a `#` inside a string does not count."""
         if not self.is_python:
             marked = ((number, line.partition("#")) for number, line in enumerate(self.lines, 1))
             return [(number, mark + comment) for number, (_, mark, comment) in marked if mark]
@@ -123,7 +123,7 @@ def in_packages(path: str) -> bool:
 
 
 def in_contract(path: str) -> bool:
-    """Whether `path` is a Python file of the contract; its shim is none of it."""
+    """Whether `path` is a Python file of the contract; its shim does not count."""
     return in_packages(path) and path.startswith("chaincode/") and "/shim/" not in path
 
 

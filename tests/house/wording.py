@@ -19,6 +19,18 @@ _OPTIONS = ("--index" + "-url", "--extra-index" + "-url", "--find" + "-links", "
 _REGISTRY = re.compile("|".join(re.escape(text) for text in (*_HOSTS, *_OPTIONS)))
 _FOLDERS = "|".join(("wo" + "rk", "ro" + "ot", "ho" + "me", "Us" + "ers"))
 _MACHINE_PATH = re.compile(rf"(?<![\w.}}])/(?:{_FOLDERS})/\w|\.\./sha" + "red")
+# Words that a reader whose English is plain has to read twice. Each is written in pieces here.
+_HARD_WORDS = {
+    "[Ww]ho" + "ever": "name who it is",
+    "[Aa]n" + "ew": "say `again`",
+    "(?<![Tt]here )(?:is|are|was|be) none": "say what it is, or `missing`, `invalid`, `not a ...`",
+    "no" + "ne that": "say `no ... that`",
+    "affair" + " of": "say who does it",
+    "(?:go|goes|going|gone) o" + "n (?:with|from|where)": "say `resume` or `continue`",
+    "has no" + " say": "say what is not allowed",
+    "of its own" + " accord": "say `by itself` or what starts it",
+}
+_HARD = re.compile(r"\b(?:" + "|".join(_HARD_WORDS) + r")\b")
 _TICKET = re.compile(r"\bissue" + r" #?\d")
 
 
@@ -45,6 +57,20 @@ def machine_path(source: Source) -> Iterator[Finding]:
 def ticket(source: Source) -> Iterator[Finding]:
     """The number of a task means nothing to who has only the repository."""
     yield from _each(source, _TICKET, "say what is meant instead of a number")
+
+
+def in_plain_english(path: str) -> bool:
+    """Whether a rule of English holds for `path`: texts that we write; old decisions stay."""
+    written = path.endswith((".py", ".md", ".ts", ".tsx", ".html", ".toml", ".yaml"))
+    return written and not path.startswith(("docs/decisions/", "tests/identity/vectors/"))
+
+
+def hard_words(source: Source) -> Iterator[Finding]:
+    """A clerk or a household whose English is plain stumbles over these words."""
+    for number, line in enumerate(source.lines, start=1):
+        if match := _HARD.search(line):
+            advice = next(say for word, say in _HARD_WORDS.items() if re.fullmatch(word, match[0]))
+            yield Finding(number, f"{match[0]!r}: {advice}")
 
 
 def _each(source: Source, pattern: re.Pattern[str], advice: str) -> Iterator[Finding]:
@@ -81,5 +107,13 @@ RULES = (
         ticket,
         bad=("# see issue" + " 7", "# issue" + " #12"),
         good=("# issuer 7", "# issue credentials"),
+    ),
+    Rule(
+        "hard words",
+        in_plain_english,
+        hard_words,
+        bad=("# who" + "ever signs", "x = 'a key that is no" + "ne'", "# built an" + "ew"),
+        good=("if x is None: pass", "# the caller signs", "# a new key", "# the switch goes on"),
+        sample_path="docs/sample.md",
     ),
 )

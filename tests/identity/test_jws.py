@@ -328,7 +328,7 @@ def test_larger_s_of_a_p256_signature_is_refused(p256: PrivateKey) -> None:
 
 
 def test_no_single_replaced_letter_gives_a_token_that_holds(key: PrivateKey) -> None:
-    """Every place of the token, every other letter of base64url, and a few that are none."""
+    """Every place of the token, every other letter of base64url, and a few other characters."""
     token = sign_compact(key, TYP, b'{"v":1}')
 
     for place, right in enumerate(token):

@@ -266,7 +266,7 @@ def test_clerk_sees_rows_of_its_retailer_and_its_clients() -> None:
 
 
 def test_member_of_none_is_nobodys_retailer() -> None:
-    """A household has no member; a row without a retailer is none of its own."""
+    """A household has no member; a row without a retailer is not its own."""
     stray = viewer("RETAILER")
 
     assert not may_see_row(stray, "trades", owners=["did:key:ben"], retailers=[], area="street")

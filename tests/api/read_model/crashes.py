@@ -1,7 +1,7 @@
 """A projection that is killed at every step of every batch, one process per death.
 
 Run as a program, for it forks: folder of the ledger, address of the database. A child opens both,
-goes on from where the tables are and dies at a step: before a statement, before the commit, after
+resumes where the tables are and dies at a step: before a statement, before the commit, after
 it. As long as the tables have not moved the next child dies one step later; when they have, at the
 first step again. The answer is how many died, and how far the tables moved in between.
 """

@@ -90,7 +90,7 @@ def test_another_ledgers_tables_are_built_anew(
 def test_chain_that_is_shorter_or_another_one_is_found(
     market: Market, other_market: Market, url: str, *, trades: bool, said: str
 ) -> None:
-    """A ledger that was made anew under the same names, shorter at first, then as long."""
+    """A ledger that was made again under the same names, shorter at first, then as long."""
     trade_and_settle(market)
     market.run(filled(market, url))
     if trades:

@@ -1,4 +1,4 @@
-"""Rows that are kept are those that would be read, whoever writes between two reads, and few."""
+"""Kept rows equal the rows that a read would give, even if another connection writes; they are few."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever is no peer of ours does no harm: the stream is ended, the others go on."""
+"""A stranger does no harm: its stream is ended, the other streams continue."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def test_seed_chains_follow_each_other_before_they_end(
             for number in range(slots):
                 await duties.tick(now_s[0], lookahead_s=0)
                 now_s[0] += SLOT_S if number else SLOT_S - 300
-                if number in (25, 55):  # a process begins anew and finds the chain in use
+                if number in (25, 55):  # a process begins again and finds the chain in use
                     duties = MemberDuties(
                         ledger,
                         cast,

@@ -234,7 +234,7 @@ def test_node_killed_while_it_submits_costs_no_slot_and_doubles_none(
     tmp_path: Path, *, has_arrived: bool
 ) -> None:
     """Its report is lost with it, or recorded without its hearing so. The other three report that
-    slot and those after it, whoever has the first turn; started again it signs as before.
+    slot and those after it, whichever node has the first turn; started again it signs as before.
     """
     asyncio.run(_kill_submitter(tmp_path, has_arrived=has_arrived))
 

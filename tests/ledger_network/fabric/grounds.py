@@ -320,7 +320,7 @@ class StandingNetwork:
                 for name, before, now in zip(names, old, self._of(names), strict=True)
                 if now is None or now == before
             ]
-            return f"{', '.join(late)} have not been started anew" if late else ""
+            return f"{', '.join(late)} have not been started again" if late else ""
 
         await until("other contract services", missing, within_s=ENDED_S)
         self._note()

@@ -36,7 +36,7 @@ class OtherResult(Contract):
 
 
 class WithReadings(Contract):
-    """The contract, and a query for any key of the collection, by whoever asks."""
+    """The contract, and a query that gives any member any key of the collection."""
 
     def is_write(self, name: str) -> bool:
         """The query more writes nothing."""

@@ -38,7 +38,7 @@ app(sys.argv[1:])
 
 
 def refused(network: StandingNetwork, profile: Profile, clock_off_s: float = 0) -> str:
-    """The sentence with which the network turns away whoever opens a ledger and places an order."""
+    """The sentence with which the network refuses a client that opens a ledger and places an order."""
 
     async def tried() -> None:
         async with network.ledger(profile, clock=lambda: time.time() + clock_off_s) as ledger:

@@ -82,7 +82,7 @@ def test_peers_whose_data_was_lost_while_the_network_was_down_endorse_again_afte
     network.up()
 
     assert network.run(wrong(network)) == []
-    assert network.run(ordered(network)) == before, "nothing had to be approved or committed anew"
+    assert network.run(ordered(network)) == before, "nothing had to be approved or committed again"
     for member in lost:
         if member != READER:
             network.run(endorsed_by(network, member))

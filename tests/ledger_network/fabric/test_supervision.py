@@ -1,6 +1,6 @@
-"""A supervisor that is ended or killed at any time: nothing is left, and `up` goes on from there.
+"""A supervisor that is ended or killed at any time: nothing is left, and `up` resumes.
 
-Whoever meets a network whose supervisor has died is told at once, and how to mend it.
+A command that meets a network whose supervisor has died says so at once, and how to mend it.
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def within(folder: Path) -> list[int]:
 def test_supervisor_killed_while_it_starts_what_it_runs_leaves_nobody_behind(
     number: int, tmp_path: Path
 ) -> None:
-    """Whoever has just been forked, and has not yet asked to end with it, ends as well."""
+    """A process that has just been forked, and has not yet asked to end with it, ends as well."""
     with Overseen(tmp_path) as overseen:
         overseen.want_exactly([overseen.script(f"peer-{one}", LIVES) for one in range(PEERS)])
         overseen.start()

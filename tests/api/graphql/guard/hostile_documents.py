@@ -134,7 +134,7 @@ def _fragments() -> Iterator[Hostile]:
         chain = "".join(f" fragment f{n} on Market{{{spreads.format(n + 1)}}}" for n in range(29))
         text = f"{{market{{{spreads.format(0)}}}}}{chain} fragment f29 on Market{{area}}"
         yield Hostile(f"{width} to the 30th", text, "DOCUMENT_REPEATS")
-    # 767 bytes that cost seconds where each spread is walked anew.
+    # 767 bytes that cost seconds where each spread is walked again.
     chain = "".join(
         f" fragment {chr(97 + n)} on Market{{{f'...{chr(98 + n)} ' * 2}}}" for n in range(20)
     )
@@ -195,16 +195,16 @@ def _others() -> Iterator[Hostile]:
         "{__schema{types{fields{type{fields{type{fields{name}}}}}}}}",
         "UNAUTHENTICATED",
     )
-    yield Hostile("a field that is none", "{markets{area}}", "FIELD_UNKNOWN")
+    yield Hostile("an unknown field", "{markets{area}}", "FIELD_UNKNOWN")
     yield Hostile(
-        "many fields that are none",
+        "many unknown fields",
         "{market{" + " ".join(f"areas{n}" for n in range(300)) + "}}",
         "FIELD_UNKNOWN",
     )
     yield Hostile("a leaf selected from", "{market{area{id}}}", "FIELD_LEAF")
     yield Hostile("no selection", "{market}", "FIELD_BARE")
-    yield Hostile("a variable that is none", "{slot(start:$a){start}}", "DOCUMENT_INVALID")
-    yield Hostile("an argument that is none", "{market(areas:1){area}}", "ARGUMENT_UNKNOWN")
+    yield Hostile("an undeclared variable", "{slot(start:$a){start}}", "DOCUMENT_INVALID")
+    yield Hostile("an unknown argument", "{market(areas:1){area}}", "ARGUMENT_UNKNOWN")
     yield Hostile("a type of its own", "type Query{a:Int} {market{area}}", "DOCUMENT_KIND")
     yield Hostile(
         "an extension of the schema", "extend type Query{a:Int} {market{area}}", "DOCUMENT_KIND"

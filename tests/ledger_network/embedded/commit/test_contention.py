@@ -192,7 +192,7 @@ def test_an_earlier_transaction_of_the_same_block_makes_a_phantom(tmp_path: Path
 
 
 def test_one_that_lost_has_no_effect_on_others_of_its_block(tmp_path: Path) -> None:
-    """Of two that read and write the same keys one wins; whoever read only what the loser would
+    """Of two that read and write the same keys one wins; a transaction that read only what the loser would
     have written commits."""
     listed = in_one_block(
         tmp_path,

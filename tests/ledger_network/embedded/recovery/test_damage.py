@@ -261,7 +261,7 @@ def test_a_sound_ledger_is_reported_with_its_figures(copy: Path) -> None:
 def test_an_envelope_signed_by_nobody_is_found_though_the_ledger_signed_its_block(
     copy: Path,
 ) -> None:
-    """Whoever holds the ledger's key can write blocks, not the members' signatures in them."""
+    """The holder of the ledger's key can write blocks, but not the members' signatures in them."""
     held = DataFolder(copy)
     blocks = list(_blocks(copy))
     entry = entries_of(blocks[5], held.blocks)[0]

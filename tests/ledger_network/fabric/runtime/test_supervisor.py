@@ -78,15 +78,15 @@ def test_hangup_takes_up_what_is_new_ends_what_is_gone_and_leaves_the_rest_alone
     overseen.start()
     stays, goes, changes = overseen.wait_there("peer-stays", "peer-goes", "peer-changes")
 
-    overseen.want(peer_stays=LIVES, peer_changes=f": anew; {LIVES}", peer_comes=LIVES)
+    overseen.want(peer_stays=LIVES, peer_changes=f": again; {LIVES}", peer_comes=LIVES)
     overseen.tell(signal.SIGHUP)
     overseen.wait_there("peer-comes")
 
-    anew = overseen.wait_for("peer-changes", lambda one: one.process not in (None, changes))
+    restarted = overseen.wait_for("peer-changes", lambda one: one.process not in (None, changes))
     assert stays.is_alive
     assert not goes.is_alive
     assert not changes.is_alive
-    assert anew.is_alive
+    assert restarted.is_alive
     assert sorted(overseen.ends()) == ["peer-changes ended", "peer-goes ended"]
     assert overseen.processes().named("peer-goes") is None
 
