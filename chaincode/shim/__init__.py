@@ -4,7 +4,10 @@ A contract is one function: it takes an `Invocation` and returns bytes, or raise
 refuse. `ChaincodeServer` serves it to any number of peers over mutual TLS.
 """
 
-from chaincode.shim.creator import Creator
+from chaincode.shim.calls.creator import Creator
+from chaincode.shim.calls.invocation import Handler, Invocation
+from chaincode.shim.calls.private import PrivateCollection
+from chaincode.shim.calls.queries import Change, RowPage, StoredRow
 from chaincode.shim.faults import (
     MessageTooLarge,
     PeerError,
@@ -15,11 +18,8 @@ from chaincode.shim.faults import (
     ShimFault,
     TransactionOver,
 )
-from chaincode.shim.invocation import Handler, Invocation
-from chaincode.shim.private import PrivateCollection
-from chaincode.shim.queries import Change, RowPage, StoredRow
-from chaincode.shim.server import ChaincodeServer
-from chaincode.shim.settings import ServerSettings, TlsFiles
+from chaincode.shim.serving.server import ChaincodeServer
+from chaincode.shim.serving.settings import ServerSettings, TlsFiles
 
 __all__ = [
     "ChaincodeServer",

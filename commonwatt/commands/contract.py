@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from chaincode.contract import Contract
 from chaincode.shim.faults import SettingsFault
-from chaincode.shim.server import ChaincodeServer
-from chaincode.shim.settings import ServerSettings, split_address
+from chaincode.shim.serving.server import ChaincodeServer
+from chaincode.shim.serving.settings import ServerSettings, split_address
 from commonwatt.command_line import command_group, ended
 from ledger_network import port
 from ledger_network.fabric.ledger.contract_service import contract_handler

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cast import Engine, Rules
-from tests.contract.embedded_engine import EmbeddedEngine
-from tests.contract.fabric_engine import FabricEngine, SuiteNetwork
-from tests.contract.market import Foundings, Market, Opener, Prepare
+from tests.contract.stage.cast import Engine, Rules
+from tests.contract.stage.embedded_engine import EmbeddedEngine
+from tests.contract.stage.fabric_engine import FabricEngine, SuiteNetwork
+from tests.contract.stage.market import Foundings, Market, Opener, Prepare
 
 FABRIC = pytest.param("fabric", marks=pytest.mark.network)
 

@@ -10,9 +10,9 @@ from chaincode.orders.sheets import AMEND_TYP, SHEET_TYP
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from tests.contract.cast import SLOT, did_of, key_of
-from tests.contract.market import Market, Opener
-from tests.contract.tokens import order_of
+from tests.contract.stage.cast import SLOT, did_of, key_of
+from tests.contract.stage.market import Market, Opener
+from tests.contract.stage.tokens import order_of
 
 GOOD = (
     '{"channel":"testing","contract":"commonwatt","meter":"S","orders":'

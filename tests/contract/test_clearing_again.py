@@ -14,7 +14,7 @@ from chaincode.errors import Refused
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import BookAnswer, BookArguments, OpenOrdersAnswer
 from chaincode.slots.gate import SlotArguments
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     EAST,
@@ -28,8 +28,8 @@ from tests.contract.cast import (
     WEST,
     did_of,
 )
-from tests.contract.market import Market, Opener, Submission
-from tests.contract.tokens import order_of
+from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 ORDERS = """

@@ -16,7 +16,7 @@ from chaincode.slots.gate import (
     SlotArguments,
 )
 from tests.chaincode.wording import in_english
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     MILLION,
@@ -27,7 +27,7 @@ from tests.contract.cast import (
     amounts_of,
     market_rules,
 )
-from tests.contract.market import Market, Opener
+from tests.contract.stage.market import Market, Opener
 
 NEXT = SLOT + SLOT_S
 ORDERS = """

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.contract.cast import Engine, Rules
-from tests.contract.copying import LIST_ROWS, NoArguments, Rows
-from tests.contract.market import Market, Opener
+from tests.contract.stage.cast import Engine, Rules
+from tests.contract.stage.copying import LIST_ROWS, NoArguments, Rows
+from tests.contract.stage.market import Market, Opener
 
 
 def rows(market: Market) -> Rows:

@@ -16,7 +16,7 @@ from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import AreaAnswer, SeedChainView
 from chaincode.slots.gate import GateArguments, SeedArguments, SlotArguments
 from ledger_network.port import Conflict
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     MILLION,
@@ -33,8 +33,8 @@ from tests.contract.cast import (
     market_rules,
     seeds,
 )
-from tests.contract.market import Market, Opener
-from tests.contract.tokens import order_of
+from tests.contract.stage.market import Market, Opener
+from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 

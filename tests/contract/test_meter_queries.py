@@ -17,8 +17,8 @@ from chaincode.queries.meters import (
 from chaincode.slots.gate import (
     PageArguments,
 )
-from tests.contract.cast import AREA, GUEST, ORACLE, R1, R2, REGULATOR, SLOT, SLOT_S, did_of
-from tests.contract.market import Market
+from tests.contract.stage.cast import AREA, GUEST, ORACLE, R1, R2, REGULATOR, SLOT, SLOT_S, did_of
+from tests.contract.stage.market import Market
 
 NEXT = SLOT + SLOT_S
 ORDERS = """

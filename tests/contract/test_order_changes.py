@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.contract.cast import DSO, MILLION, R2, SLOT, SLOT_S, WEST, lines_of, market_rules
-from tests.contract.market import Market, Opener
-from tests.contract.tokens import order_of
+from tests.contract.stage.cast import DSO, MILLION, R2, SLOT, SLOT_S, WEST, lines_of, market_rules
+from tests.contract.stage.market import Market, Opener
+from tests.contract.stage.tokens import order_of
 
 FEE = 20_000  # micro/kWh
 NEXT = SLOT + SLOT_S

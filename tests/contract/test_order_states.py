@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from chaincode.errors import Refused
-from tests.contract.cast import MILLION, SLOT
-from tests.contract.market import Market
+from tests.contract.stage.cast import MILLION, SLOT
+from tests.contract.stage.market import Market
 
 ORDERS = """
     who  id    side  price   wh   expires

@@ -7,9 +7,9 @@ import pytest
 from chaincode.area.zones import AreaName, CapacityArguments, PauseArguments
 from chaincode.errors import Refused
 from chaincode.queries.market import AreaAnswer
-from tests.contract.cast import AREA, DSO, EAST, R2, ROOT, SLOT, SLOT_S, WEST
-from tests.contract.market import Market
-from tests.contract.tokens import order_of
+from tests.contract.stage.cast import AREA, DSO, EAST, R2, ROOT, SLOT, SLOT_S, WEST
+from tests.contract.stage.market import Market
+from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 TWO_IN_EAST_TWO_IN_WEST = """

@@ -6,8 +6,8 @@ import pytest
 
 from chaincode.accounts.balances import Payment, PaymentArguments
 from chaincode.errors import Refused
-from tests.contract.cast import AREA, MILLION, R1, R2, SLOT, SLOT_S, did_of
-from tests.contract.market import Market
+from tests.contract.stage.cast import AREA, MILLION, R1, R2, SLOT, SLOT_S, did_of
+from tests.contract.stage.market import Market
 
 NEXT = SLOT + SLOT_S
 SALE_AND_PURCHASE = """

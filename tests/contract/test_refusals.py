@@ -20,8 +20,8 @@ from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.slots.gate import SeedArguments
-from tests.contract import ladders
-from tests.contract.cast import (
+from tests.contract.stage import ladders
+from tests.contract.stage.cast import (
     DSO,
     EAST,
     MILLION,
@@ -34,10 +34,10 @@ from tests.contract.cast import (
     did_of,
     seeds,
 )
-from tests.contract.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
-from tests.contract.ladders import Ladder, submitting
-from tests.contract.market import Market, Opener, Submission
-from tests.contract.tokens import order_of
+from tests.contract.stage.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
+from tests.contract.stage.ladders import Ladder, submitting
+from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.tokens import order_of
 
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered

@@ -19,7 +19,7 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import OracleArguments
 from chaincode.slots.gate import SeedArguments
 from ledger_network.port import Receipt
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     EAST,
@@ -35,8 +35,8 @@ from tests.contract.cast import (
     did_of,
     market_rules,
 )
-from tests.contract.market import Market, Opener, Submission
-from tests.contract.tokens import order_of
+from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 REPEATED_WITH_A_CODE = {

@@ -9,7 +9,7 @@ from chaincode.area.tariffs import VatArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import Recorded
 from chaincode.slots.gate import SlotArguments
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     MILLION,
@@ -26,7 +26,7 @@ from tests.contract.cast import (
     lines_of,
     market_rules,
 )
-from tests.contract.market import Market, Opener
+from tests.contract.stage.market import Market, Opener
 
 NEXT = SLOT + SLOT_S
 ORDERS = """

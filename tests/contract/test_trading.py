@@ -6,8 +6,8 @@ from hashlib import sha256
 
 import pytest
 
-from tests.contract.cast import EAST, MILLION, R2, SLOT, WEST, did_of, lines_of, market_rules
-from tests.contract.market import Market, Opener
+from tests.contract.stage.cast import EAST, MILLION, R2, SLOT, WEST, did_of, lines_of, market_rules
+from tests.contract.stage.market import Market, Opener
 
 
 def drawn(seed: str, name: str, client_id: str) -> int:

@@ -14,9 +14,9 @@ import pytest
 
 from chaincode.area.fees import FeeRow
 from tests.chaincode.wording import in_english
-from tests.contract.cast import DSO, R1, R2, Rules, market_rules
-from tests.contract.embedded_engine import EmbeddedEngine
-from tests.contract.market import Market
+from tests.contract.stage.cast import DSO, R1, R2, Rules, market_rules
+from tests.contract.stage.embedded_engine import EmbeddedEngine
+from tests.contract.stage.market import Market
 
 PAGE = Path(__file__).parents[2] / "docs" / "life-of-a-slot.md"
 BOX = re.compile(r"^```(?P<name>[a-z0-9-]+)\n(?P<table>.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -113,7 +113,7 @@ def test_lawful_imports_pass(tmp_path: Path) -> None:
             "ledger_network/embedded/engine.py": "import os, chaincode.orders.handlers, ledger_network.port",
             "chaincode/orders/handlers.py": "import identity, hashlib",
             "chaincode/settlement/run.py": "import chaincode.orders.handlers, chaincode.area.rules",
-            "chaincode/shim/server.py": "import socket, asyncio, chaincode.orders.handlers",
+            "chaincode/shim/serving/server.py": "import socket, asyncio, chaincode.orders.handlers",
             "chaincode/auctions/uniform.py": "import numpy",
             "identity/keys.py": "import secrets",
             "commonwatt/cli.py": "import api, meter_oracle, ledger_network.embedded.engine, numpy",

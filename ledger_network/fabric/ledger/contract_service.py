@@ -15,8 +15,8 @@ import msgspec
 
 from chaincode.context import Caller, Context, Effects, Event
 from chaincode.errors import Refused
+from chaincode.shim.calls.invocation import Handler, Invocation
 from chaincode.shim.faults import Rejected
-from chaincode.shim.invocation import Handler, Invocation
 from identity.canonical import encode
 from identity.keys import SignatureCheck
 from ledger_network.port import RunnableContract

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.api.postgres import Postgres, running_postgres
-from tests.contract.cast import Rules
-from tests.contract.embedded_engine import EmbeddedEngine
-from tests.contract.market import Market
+from tests.contract.stage.cast import Rules
+from tests.contract.stage.embedded_engine import EmbeddedEngine
+from tests.contract.stage.market import Market
 
 
 @pytest.fixture(scope="session")

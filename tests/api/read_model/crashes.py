@@ -21,8 +21,8 @@ import msgspec
 from api.features.reads import ReadModel
 from api.live.projection import Projection
 from api.read_model.database import Database, Value, Writer
-from tests.contract.cast import DSO, Clock
-from tests.contract.embedded_engine import open_embedded
+from tests.contract.stage.cast import DSO, Clock
+from tests.contract.stage.embedded_engine import open_embedded
 
 KILLED, KILLED_AFTER_COMMIT, BROKEN = 7, 8, 9
 

@@ -9,8 +9,8 @@ from api.read_model.tables import TABLES
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import PauseArguments
 from chaincode.metering.reports import Leaf
-from tests.contract.cast import DSO, EAST, SLOT, SLOT_S, WEST
-from tests.contract.market import Market
+from tests.contract.stage.cast import DSO, EAST, SLOT, SLOT_S, WEST
+from tests.contract.stage.market import Market
 
 NEXT = SLOT + SLOT_S
 TRADERS = "SBCPL"

@@ -14,8 +14,8 @@ from api.read_model.database import ReadRefused
 from api.read_model.paging import Columns
 from api.read_model.records import Page
 from tests.api.read_model.life import whole_life
-from tests.contract.cast import AREA, DSO, R1, SLOT, did_of
-from tests.contract.market import Market
+from tests.contract.stage.cast import AREA, DSO, R1, SLOT, did_of
+from tests.contract.stage.market import Market
 
 ALL = 500
 

@@ -12,9 +12,9 @@ from api.features.reads import open_read_model
 from api.live.projection import Projection
 from tests.api.read_model.crashes import Deaths
 from tests.api.read_model.life import correct, tables_of, trade_and_settle
-from tests.contract.cast import DSO, Rules
-from tests.contract.embedded_engine import EmbeddedEngine
-from tests.contract.market import Market
+from tests.contract.stage.cast import DSO, Rules
+from tests.contract.stage.embedded_engine import EmbeddedEngine
+from tests.contract.stage.market import Market
 
 ROOT = Path(__file__).parents[3]
 

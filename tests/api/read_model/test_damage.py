@@ -15,8 +15,8 @@ from api.live.projection import Changed, Projection
 from api.read_model.database import DatabaseUnusable
 from ledger_network.port import Ledger
 from tests.api.read_model.life import correct, tables_of, trade_and_settle
-from tests.contract.cast import DSO
-from tests.contract.market import Market
+from tests.contract.stage.cast import DSO
+from tests.contract.stage.market import Market
 
 DEADLINE_S = 30
 HEALTH = HealthRecord("S", "node-1", "SILENT", "It does not answer.", 7, 700)

@@ -26,9 +26,9 @@ from tests.api.read_model.life import (
     trade_and_settle,
     whole_life,
 )
-from tests.contract.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
-from tests.contract.market import Market
-from tests.contract.tokens import order_of
+from tests.contract.stage.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
+from tests.contract.stage.market import Market
+from tests.contract.stage.tokens import order_of
 
 T = TypeVar("T")
 

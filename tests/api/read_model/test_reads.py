@@ -13,8 +13,8 @@ from api.live.projection import Projection
 from api.read_model.database import ReadRefused
 from api.read_model.records import Page
 from tests.api.read_model.life import whole_life
-from tests.contract.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
-from tests.contract.market import Market
+from tests.contract.stage.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
+from tests.contract.stage.market import Market
 
 ALL = 500
 DAY_S = 86_400

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from chaincode.shim import TlsFiles
-from chaincode.shim.creator import ATTRIBUTES_OID
+from chaincode.shim.calls.creator import ATTRIBUTES_OID
 
 NOT_BEFORE = datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
 NOT_AFTER = datetime.datetime(2049, 1, 1, tzinfo=datetime.UTC)

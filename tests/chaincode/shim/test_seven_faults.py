@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chaincode.shim import Invocation, ServerSettings, SettingsFault
-from chaincode.shim.server import connection_options
+from chaincode.shim.serving.server import connection_options
 from tests.chaincode.shim.peer import DEADLINE_S, ScriptedPeer
 from tests.chaincode.shim.proposals import Kind, serialized_identity
 from tests.chaincode.shim.sample_contract import contract

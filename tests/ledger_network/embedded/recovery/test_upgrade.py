@@ -22,11 +22,11 @@ from chaincode.slots.gate import SlotArguments
 from ledger_network.embedded.recovery.export import export
 from ledger_network.embedded.recovery.rebuild import rebuild
 from ledger_network.embedded.recovery.verify import verify
-from tests.contract.cast import AREA, MEMBERS, MILLION, R1, SLOT, WEST, Clock, Rules
-from tests.contract.embedded_engine import CHANNEL, SEED, EmbeddedEngine, TestedEmbedded
-from tests.contract.held import HeldContract
-from tests.contract.market import Market, Submission
-from tests.contract.tokens import order_of
+from tests.contract.stage.cast import AREA, MEMBERS, MILLION, R1, SLOT, WEST, Clock, Rules
+from tests.contract.stage.embedded_engine import CHANNEL, SEED, EmbeddedEngine, TestedEmbedded
+from tests.contract.stage.held import HeldContract
+from tests.contract.stage.market import Market, Submission
+from tests.contract.stage.tokens import order_of
 from tests.ledger_network.embedded.workbench import UnsyncedDisk
 
 CROWD, STEPS = 110, 20  # traders, and steps of each of their orders

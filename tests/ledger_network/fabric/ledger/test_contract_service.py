@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from chaincode.context import Context, Event
 from chaincode.contract import Contract
 from chaincode.errors import Broken, Refused
-from chaincode.shim.creator import Creator
+from chaincode.shim.calls.creator import Creator
+from chaincode.shim.calls.invocation import Invocation
+from chaincode.shim.calls.queries import RowPage, StoredRow
 from chaincode.shim.faults import Rejected
-from chaincode.shim.invocation import Invocation
-from chaincode.shim.queries import RowPage, StoredRow
 from identity.keys import SignatureCheck
 from ledger_network.fabric.ledger.contract_service import (
     ABOUT,

@@ -12,8 +12,8 @@ from typing import Any, Self, TypeVar
 from chaincode.contract import NAME
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Receipt
-from tests.contract.cast import MEMBERS, Call, Clock
-from tests.contract.held import HeldContract
+from tests.contract.stage.cast import MEMBERS, Call, Clock
+from tests.contract.stage.held import HeldContract
 from tests.ledger_network.embedded.workbench import UnsyncedDisk
 
 T = TypeVar("T")

@@ -14,13 +14,13 @@ import grpc
 from fabric_protos.peer import chaincode_pb2
 from google.protobuf.message import DecodeError
 
-from chaincode.shim.conversation import Batches, Conversation, Kind, Limits, Message
+from chaincode.shim.calls.conversation import Batches, Conversation, Kind, Limits, Message
 from chaincode.shim.faults import BUSY, TransactionOver
-from chaincode.shim.metrics import InvocationOutcome, Metrics
-from chaincode.shim.outbox import Outbox
-from chaincode.shim.settings import ServerSettings
-from chaincode.shim.simulation import completed
-from chaincode.shim.workers import Job, Workers
+from chaincode.shim.serving.metrics import InvocationOutcome, Metrics
+from chaincode.shim.serving.outbox import Outbox
+from chaincode.shim.serving.settings import ServerSettings
+from chaincode.shim.serving.simulation import completed
+from chaincode.shim.serving.workers import Job, Workers
 
 logger = logging.getLogger("chaincode.shim")
 

@@ -54,7 +54,7 @@ from identity.did import did_key
 from ledger_network.port import Member, Receipt
 from meter_oracle.agreement.report import make_report, sign_report
 from meter_oracle.peers.ledger_gateway import SignedReport
-from tests.contract.cast import (
+from tests.contract.stage.cast import (
     AREA,
     DEPOSIT_NANO,
     DSO,
@@ -77,8 +77,8 @@ from tests.contract.cast import (
     rows_of,
     seeds,
 )
-from tests.contract.copying import LIST_ROWS, WRITE_ROWS, NoArguments, Rows
-from tests.contract.tokens import Tokens, order_of
+from tests.contract.stage.copying import LIST_ROWS, WRITE_ROWS, NoArguments, Rows
+from tests.contract.stage.tokens import Tokens, order_of
 
 T = TypeVar("T")
 Prepare: TypeAlias = "Callable[[Market], object]"

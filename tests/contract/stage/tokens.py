@@ -19,7 +19,7 @@ from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from chaincode.state import Side
 from identity.canonical import encode
 from identity.jws import sign_compact
-from tests.contract.cast import AREA, EAST, SLOT, did_of, key_of
+from tests.contract.stage.cast import AREA, EAST, SLOT, did_of, key_of
 
 
 def order_of(

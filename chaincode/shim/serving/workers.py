@@ -12,12 +12,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from chaincode.shim.conversation import Conversation, Message
+from chaincode.shim.calls.conversation import Conversation, Message
+from chaincode.shim.calls.invocation import Handler
 from chaincode.shim.faults import TIMED_OUT, Rejected, TransactionOver
-from chaincode.shim.invocation import Handler
-from chaincode.shim.metrics import InvocationOutcome, Metrics
-from chaincode.shim.settings import ServerSettings
-from chaincode.shim.simulation import completed, failed, simulate
+from chaincode.shim.serving.metrics import InvocationOutcome, Metrics
+from chaincode.shim.serving.settings import ServerSettings
+from chaincode.shim.serving.simulation import completed, failed, simulate
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")

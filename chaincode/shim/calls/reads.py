@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from fabric_protos.peer import chaincode_shim_pb2 as shim_pb2
 from google.protobuf.message import DecodeError
 
-from chaincode.shim.composite import check_key, check_keys
-from chaincode.shim.conversation import Conversation, Kind
+from chaincode.shim.calls.composite import check_key, check_keys
+from chaincode.shim.calls.conversation import Conversation, Kind
 from chaincode.shim.faults import PeerError
 
 

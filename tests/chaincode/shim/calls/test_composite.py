@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.shim.composite import (
+from chaincode.shim.calls.composite import (
     check_key,
     check_keys,
     composite_key,

@@ -11,8 +11,8 @@ from enum import Enum, auto
 
 from fabric_protos.peer import chaincode_shim_pb2 as shim_pb2
 
-from chaincode.shim.composite import FIRST_SIMPLE, check_key
-from chaincode.shim.conversation import Conversation, Kind
+from chaincode.shim.calls.composite import FIRST_SIMPLE, check_key
+from chaincode.shim.calls.conversation import Conversation, Kind
 
 RECORD_BYTES = 32  # framing of one row in a batch, generously
 

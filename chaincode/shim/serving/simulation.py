@@ -12,10 +12,10 @@ from typing import cast
 
 from fabric_protos.peer import chaincode_event_pb2, chaincode_shim_pb2, proposal_response_pb2
 
-from chaincode.shim.conversation import Conversation, Kind, Message
+from chaincode.shim.calls.conversation import Conversation, Kind, Message
+from chaincode.shim.calls.invocation import ChaincodeEvent, Handler, Invocation
+from chaincode.shim.calls.proposal import read_proposal
 from chaincode.shim.faults import FAILED, OK, MessageTooLarge, PeerError, Rejected, ShimFault
-from chaincode.shim.invocation import ChaincodeEvent, Handler, Invocation
-from chaincode.shim.proposal import read_proposal
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")

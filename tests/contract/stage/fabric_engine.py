@@ -19,8 +19,8 @@ import msgspec
 
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.shim.server import ChaincodeServer
-from chaincode.shim.settings import ServerSettings, TlsFiles
+from chaincode.shim.serving.server import ChaincodeServer
+from chaincode.shim.serving.settings import ServerSettings, TlsFiles
 from identity.verification import Verification
 from ledger_network import port
 from ledger_network.embedded.recovery.export import export
@@ -32,9 +32,9 @@ from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.operations.contract_rollout import ContractRollout, definition
 from ledger_network.fabric.operations.network import Network
 from ledger_network.port import CommittedEvents, Conflict, Member, Position, Receipt
-from tests.contract.cast import Call, Clock
-from tests.contract.copying import CopyingContract
-from tests.contract.embedded_engine import CHANNEL, EmbeddedEngine, open_embedded
+from tests.contract.stage.cast import Call, Clock
+from tests.contract.stage.copying import CopyingContract
+from tests.contract.stage.embedded_engine import CHANNEL, EmbeddedEngine, open_embedded
 from tests.own_ports import on_own_ports
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ import msgspec
 from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules
 from chaincode.metering.reports import Leaf
-from tests.contract import ladders
-from tests.contract.cast import (
+from tests.contract.stage import ladders
+from tests.contract.stage.cast import (
     AREA,
     DSO,
     EAST,
@@ -29,7 +29,7 @@ from tests.contract.cast import (
     did_of,
     seeds,
 )
-from tests.contract.ladders import Fields, Ladder, asking, changing, submitting
+from tests.contract.stage.ladders import Fields, Ladder, asking, changing, submitting
 
 NEXT = SLOT + SLOT_S
 THIRD = NEXT + SLOT_S

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from chaincode.shim.composite import composite_range, simple_range
-from chaincode.shim.conversation import Conversation
-from chaincode.shim.queries import StoredRow, read_range
-from chaincode.shim.reads import read, read_hash, read_many, read_policy
-from chaincode.shim.writes import POLICY_METAKEY, Removal, Writes
+from chaincode.shim.calls.composite import composite_range, simple_range
+from chaincode.shim.calls.conversation import Conversation
+from chaincode.shim.calls.queries import StoredRow, read_range
+from chaincode.shim.calls.reads import read, read_hash, read_many, read_policy
+from chaincode.shim.calls.writes import POLICY_METAKEY, Removal, Writes
 
 
 class PrivateCollection:

@@ -7,8 +7,8 @@ import threading
 
 from chaincode.context import Context
 from ledger_network.port import Ledger, Member, Receipt
-from tests.contract.cast import Call, Clock
-from tests.contract.copying import CopyingContract
+from tests.contract.stage.cast import Call, Clock
+from tests.contract.stage.copying import CopyingContract
 
 
 class HeldContract(CopyingContract):

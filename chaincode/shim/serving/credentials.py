@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from chaincode.shim.faults import SettingsFault
-from chaincode.shim.settings import TlsFiles
+from chaincode.shim.serving.settings import TlsFiles
 
 logger = logging.getLogger("chaincode.shim")
 

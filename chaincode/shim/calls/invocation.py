@@ -14,14 +14,21 @@ from typing import NamedTuple
 from fabric_protos.peer import chaincode_pb2, chaincode_shim_pb2, proposal_response_pb2
 from google.protobuf.message import DecodeError
 
-from chaincode.shim import composite
-from chaincode.shim.conversation import Conversation, Kind
-from chaincode.shim.creator import Creator, read_creator
-from chaincode.shim.private import PrivateCollection
-from chaincode.shim.proposal import Proposal, read_transient
-from chaincode.shim.queries import Change, RowPage, StoredRow, read_history, read_page, read_range
-from chaincode.shim.reads import read, read_many, read_policy, unreadable
-from chaincode.shim.writes import POLICY_METAKEY, Removal, Writes
+from chaincode.shim.calls import composite
+from chaincode.shim.calls.conversation import Conversation, Kind
+from chaincode.shim.calls.creator import Creator, read_creator
+from chaincode.shim.calls.private import PrivateCollection
+from chaincode.shim.calls.proposal import Proposal, read_transient
+from chaincode.shim.calls.queries import (
+    Change,
+    RowPage,
+    StoredRow,
+    read_history,
+    read_page,
+    read_range,
+)
+from chaincode.shim.calls.reads import read, read_many, read_policy, unreadable
+from chaincode.shim.calls.writes import POLICY_METAKEY, Removal, Writes
 from identity.keys import SignatureCheck
 from identity.verification import Verification
 

@@ -14,8 +14,8 @@ from fabric_protos.ledger.queryresult import kv_query_result_pb2
 from fabric_protos.peer import chaincode_shim_pb2 as shim_pb2
 from google.protobuf.message import DecodeError
 
-from chaincode.shim.conversation import Conversation, Kind
-from chaincode.shim.reads import unreadable
+from chaincode.shim.calls.conversation import Conversation, Kind
+from chaincode.shim.calls.reads import unreadable
 
 ROWS_MAX = 2**31 - 1  # what a page's size is sent as
 

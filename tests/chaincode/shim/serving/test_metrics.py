@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from chaincode.shim.metrics import InvocationOutcome
+from chaincode.shim.serving.metrics import InvocationOutcome
 from tests.chaincode.shim.peer import ROWS_A_REPLY
 from tests.chaincode.shim.proposals import Kind
 from tests.chaincode.shim.sample_contract import contract

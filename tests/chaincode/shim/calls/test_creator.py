@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from chaincode.shim import ProposalUnreadable
-from chaincode.shim.creator import read_creator
+from chaincode.shim.calls.creator import read_creator
 from tests.chaincode.shim.authority import Authority
 from tests.chaincode.shim.proposals import serialized_identity
 

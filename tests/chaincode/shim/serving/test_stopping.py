@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from chaincode.shim import ChaincodeServer, Invocation, ServerSettings, SettingsFault
 from identity.verification import Verification
 from tests.chaincode.shim.peer import DEADLINE_S
+from tests.chaincode.shim.serving.test_streams import Gate
 from tests.chaincode.shim.stand import PACKAGE_ID, echo, play, stand
-from tests.chaincode.shim.test_streams import Gate
 
 PLAIN = ServerSettings(address="127.0.0.1:0", package_id=PACKAGE_ID, plaintext=True)
 

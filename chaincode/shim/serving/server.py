@@ -9,13 +9,13 @@ from types import TracebackType
 import grpc
 from prometheus_client import CollectorRegistry
 
-from chaincode.shim.credentials import TlsMaterial
+from chaincode.shim.calls.invocation import Handler
 from chaincode.shim.faults import SettingsFault, TransactionOver
-from chaincode.shim.invocation import Handler
-from chaincode.shim.metrics import Metrics
-from chaincode.shim.settings import ServerSettings, split_address
-from chaincode.shim.stream import Context, PeerStream
-from chaincode.shim.workers import Workers
+from chaincode.shim.serving.credentials import TlsMaterial
+from chaincode.shim.serving.metrics import Metrics
+from chaincode.shim.serving.settings import ServerSettings, split_address
+from chaincode.shim.serving.stream import Context, PeerStream
+from chaincode.shim.serving.workers import Workers
 from identity.verification import Verification
 
 logger = logging.getLogger("chaincode.shim")

@@ -25,8 +25,8 @@ from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeArguments
 from identity.canonical import encode
 from identity.jws import sign_compact
-from tests.contract.cast import AREA, DSO, did_of, key_of
-from tests.contract.market import Market
+from tests.contract.stage.cast import AREA, DSO, did_of, key_of
+from tests.contract.stage.market import Market
 
 OWN = "(own)"
 """Stands for the name of the contract that the scenario runs on."""

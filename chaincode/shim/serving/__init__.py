@@ -1,0 +1,4 @@
+"""The server that peers call: connections, streams, worker threads, settings, metrics.
+
+Begin with `server.py`.
+"""
