@@ -49,7 +49,7 @@ MECHANISMS: dict[str, Mechanism] = {
             uniform.clear,
             "zone",
             "at_gate",
-            "One auction over zones coupled by their edges; for now of a single zone only.",
+            "One auction over zones coupled by their edges; takes books of a single zone.",
             for_areas=False,
         ),
     )
