@@ -26,7 +26,7 @@ from chaincode.auctions.book import PRICE_BAND_DEFAULT, PriceRule, Side, plain_i
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Reason
 from chaincode.queries.market import SlotView
-from commonwatt.commands.auction import read_book
+from commonwatt.commands.auction_book import read_book
 from commonwatt.commands.auction_json import AuctionInputError
 
 LOT_WH_MAX = 1_000  # of larger lots most households have none in a quarter of an hour

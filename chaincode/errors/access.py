@@ -52,7 +52,7 @@ WRITES_TOO_MANY = Refusal(
 )
 READ_ONLY = Refusal(
     "READ_ONLY",
-    "Transaction {transaction} is a query and may not write.",
+    "Transaction {transaction} was evaluated, and an evaluation may not write.",
     "Submit the transaction instead of evaluating it.",
 )
 WRITE_AFTER_PAGE = Refusal(

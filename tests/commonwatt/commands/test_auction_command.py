@@ -15,7 +15,9 @@ from typer.testing import CliRunner
 
 from chaincode.auctions.book import AuctionRules, Book, Order, PriceRule, Zone, book_json
 from commonwatt.cli import app
-from commonwatt.commands.auction import AuctionInputError, read_book, run_auction
+from commonwatt.commands.auction import run_auction
+from commonwatt.commands.auction_book import read_book
+from commonwatt.commands.auction_json import AuctionInputError
 from identity.canonical import canonical_json
 
 Json = dict[str, Any]  # the parsing edge: tests bend single members

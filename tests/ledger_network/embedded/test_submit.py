@@ -163,7 +163,7 @@ def test_a_transaction_at_a_limit_is_taken(tmp_path: Path, name: str, args: msgs
 def test_an_evaluation_writes_nothing(tmp_path: Path) -> None:
     async def work() -> None:
         async with open_ledger(tmp_path) as ledger:
-            with pytest.raises(Refused, match="put is evaluated only"):
+            with pytest.raises(Refused, match="put was evaluated"):
                 await ledger.evaluate("put", Put("a", 1), member=NORTH)
             with pytest.raises(Refused, match="NO_SUCH_TRANSACTION"):
                 await ledger.evaluate("nothing_of_the_kind", Nothing(), member=NORTH)

@@ -285,7 +285,7 @@ def test_a_second_opener_is_told_who_has_the_ledger(tmp_path: Path) -> None:
 
     async def meet() -> None:
         async with open_ledger(tmp_path):
-            with pytest.raises(LedgerBusy, match=f"open already, in process {os.getpid()}"):
+            with pytest.raises(LedgerBusy, match=f"is already open in process {os.getpid()};"):
                 open_ledger(tmp_path)
             with pytest.raises(LedgerBusy):
                 verify(tmp_path)
