@@ -42,7 +42,7 @@ def read_market(data: Path) -> KeptMarket | None:
     try:
         text = path.read_bytes()
     except FileNotFoundError:
-        if (data / "ledger").exists() or (data / "network").exists():
+        if _holds_ledger(data):
             raise UpRefused(
                 f"{data} holds a ledger and no {FILE}; restore that file or choose another --data."
             ) from None
@@ -63,6 +63,11 @@ def read_market(data: Path) -> KeptMarket | None:
         raise UpRefused(
             f"{path} is damaged ({error}); restore it or choose another --data."
         ) from None
+
+
+def _holds_ledger(data: Path) -> bool:
+    """Whether a ledger has been written here; a network's nodes make their data when they start."""
+    return (data / "ledger").exists() or any((data / "network").glob("nodes/*/data"))
 
 
 def keep_market(data: Path, market: KeptMarket) -> None:

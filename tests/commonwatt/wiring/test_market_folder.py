@@ -61,11 +61,18 @@ def test_folder_of_an_older_layout_is_refused_with_what_to_do(tmp_path: Path) ->
         choose_market(tmp_path, None, 90, NOW_S)
 
 
-def test_ledger_without_its_market_is_never_founded_over(tmp_path: Path) -> None:
-    (tmp_path / "ledger").mkdir()
+@pytest.mark.parametrize("written", ["ledger", "network/nodes/orderer-a/data"])
+def test_ledger_without_its_market_is_never_founded_over(tmp_path: Path, written: str) -> None:
+    (tmp_path / written).mkdir(parents=True)
 
     with pytest.raises(UpRefused, match=r"holds a ledger and no market\.json"):
         choose_market(tmp_path, None, 90, NOW_S)
+
+
+def test_network_that_was_made_and_never_started_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "network" / "nodes" / "orderer-a" / "config").mkdir(parents=True)
+
+    assert not choose_market(tmp_path, None, 90, NOW_S).founded
 
 
 def test_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:

@@ -148,6 +148,8 @@ class SuiteNetwork:
         if not self._agreed:
             names = [f"commonwatt-{next(self._names)}" for _ in range(AGREED_AT_ONCE)]
             await asyncio.gather(*map(self._agree, names))
+            # A gateway finds no endorsers until gossip has told it who serves the contract.
+            await asyncio.gather(*(self._agreement.probe(each, within_s=READY_S) for each in names))
             self._agreed += names
         return self._agreed.pop(0)
 
