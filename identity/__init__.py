@@ -1,1 +1,1 @@
-"""Keys, did:key, strict JWS, wallets: who says what, provably. Imports nothing else of ours."""
+"""Keys, did:key, strict JWS and wallets. This package imports no other package of the project."""

@@ -6,16 +6,16 @@ floats, so the part of the RFC on the form of numbers is left out.
 
 Two writers:
 
-`canonical_json` is for what leaves the house and may be read by JavaScript (digests in answers,
-files): it takes any key, sorts by UTF-16 code units as the RFC asks, and writes integers beyond
-2^53 - 1 as strings of decimal digits, because a double would not hold them.
+`canonical_json` is for data that leaves the system and may be read by JavaScript (digests in
+answers, files): it takes any key, sorts by UTF-16 code units as the RFC asks, and writes integers
+beyond 2^53 - 1 as strings of decimal digits, because a double cannot hold them exactly.
 
 `encode` is the fast writer for state, arguments, events, headers and signed payloads. It gives the
-same bytes as `canonical_json` for every value whose object keys are below U+E000 (ours are ASCII)
-and whose integers are within 2^53 - 1. Two differences remain. Keys that mix U+E000..U+FFFF with
-characters beyond U+FFFF are sorted by code point. And larger integers stay plain numbers: state
-holds exact 64-bit sums, and its readers are typed. Whatever a browser signs keeps its integers
-below 2^53, so for signed payloads the two writers agree.
+same bytes as `canonical_json` for every value whose object keys are below U+E000 (the project's
+keys are ASCII) and whose integers are within 2^53 - 1. Two differences remain. Keys that mix
+U+E000..U+FFFF with characters beyond U+FFFF are sorted by code point. Larger integers stay plain
+numbers, because state holds exact 64-bit sums and the readers of state are typed. Payloads that a
+browser signs have only integers below 2^53, so for signed payloads the two writers agree.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _fast = msgspec.json.Encoder(order="sorted")
 def encode(value: object) -> bytes:
     """Canonical JSON of a struct (or of lists, tuples and dicts of them), by the fast path.
 
-    Floats are not looked for here: the struct's own type has to forbid them. A string with a lone
-    surrogate raises `UnicodeEncodeError`.
+    This function does not check for floats: the type of the struct has to forbid floats. A string
+    with a lone surrogate raises `UnicodeEncodeError`.
     """
     return _fast.encode(value)
 
@@ -42,7 +42,7 @@ def encode(value: object) -> bytes:
 def canonical_json(value: object) -> bytes:
     """RFC 8785 for str, int, bool, None, list, tuple, dict with str keys, and structs of these.
 
-    Any other type, a float and a subclass of the named types included, raises `TypeError`; a
+    Any other type raises `TypeError`; this includes floats and subclasses of the named types. A
     string with a lone surrogate raises `UnicodeEncodeError`. Nesting is bounded by Python's
     recursion limit (`RecursionError`).
     """
@@ -82,7 +82,7 @@ def _write_object(members: dict[object, object], parts: list[str]) -> None:
     for key, item in members.items():
         if type(key) is not str:
             raise TypeError(f"canonical JSON has string keys only, not {type(key).__name__}")
-        # "surrogatepass" leaves a lone surrogate to the final encoding, which refuses it by name.
+        # "surrogatepass" lets a lone surrogate pass here; the final encoding raises the error.
         named.append((key.encode("utf-16-be", "surrogatepass"), key, item))
     named.sort(key=lambda member: member[0])
     parts.append("{")
@@ -96,10 +96,10 @@ def _write_object(members: dict[object, object], parts: list[str]) -> None:
 
 
 def _write_struct(struct: msgspec.Struct, parts: list[str]) -> None:
-    """A struct under its encoded names; msgspec says which members are there, and the tag.
+    """Write a struct under its encoded names; msgspec says which members it has, and the tag.
 
-    The values are the struct's own, not msgspec's rendering of them: bytes, sets or dates would
-    otherwise come back as strings and lists and pass.
+    The values are taken from the struct itself and not from msgspec's conversion, which would turn
+    bytes, sets and dates into strings and lists, so that they would be accepted.
     """
     shape = cast("object", msgspec.to_builtins(struct))
     names = struct.__struct_encode_fields__
@@ -116,6 +116,6 @@ def _write_struct(struct: msgspec.Struct, parts: list[str]) -> None:
 
 
 def _string(text: str) -> str:
-    # json's escapes are those of the RFC: \b \t \n \f \r, other controls as lower-case \u00xx,
-    # the quotation mark and the backslash, and nothing else.
+    # json writes the same escapes as the RFC: \b \t \n \f \r, other controls as lower-case \u00xx,
+    # the quotation mark and the backslash. No other character is escaped.
     return json.dumps(text, ensure_ascii=False)

@@ -1,11 +1,12 @@
-"""did:key: a DID that is the public key itself.
+"""did:key: a DID that contains the public key.
 
 W3C CCG, The did:key Method v0.9: `did:key:` and the multibase form (letter z, base58btc) of the
-multicodec prefix of the key's kind followed by the key's bytes. Only Ed25519 and P-256 are taken.
+multicodec prefix of the key's kind followed by the key's bytes. Only Ed25519 and P-256 keys are
+accepted.
 
-A key has one DID and no second spelling of it: base58 is one to one, the two prefixes and the
-lengths behind them are fixed, and a key is taken in its canonical encoding alone. Resolving needs
-no network and no state; DID documents, which follow from the key by rote, are left out here.
+Every key has exactly one DID: base58 is one to one, the two prefixes and the key lengths after them
+are fixed, and a key is accepted only in its canonical encoding. Resolving a DID needs no network
+and no state. DID documents can be derived from the key and are left out here.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import lru_cache
 from identity.errors import DID_BASE58, DID_CODEC, DID_LENGTH, DID_METHOD
 from identity.keys import KEYS_CACHED_MAX, Algorithm, PublicKey
 
-DID_CHARACTERS_MAX = 256  # ours have 56 or 57; others up to here are refused by their kind
+DID_CHARACTERS_MAX = 256  # valid DIDs have 56 or 57; up to 256 the refusal names the wrong kind
 _PREFIX = "did:key:"
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
@@ -33,7 +34,7 @@ def did_key(public: PublicKey) -> str:
 
 @lru_cache(maxsize=KEYS_CACHED_MAX)
 def resolve_did_key(did: str) -> PublicKey:
-    """The key that a DID names; `DidRefused` for another DID, `KeyRefused` for a bad key in it."""
+    """Return a DID's key; raises `DidRefused` for an invalid DID, `KeyRefused` for its bad key."""
     if len(did) > DID_CHARACTERS_MAX:
         raise DID_LENGTH(count=len(did), limit=DID_CHARACTERS_MAX)
     if not did.startswith(f"{_PREFIX}z"):
@@ -49,9 +50,9 @@ def resolve_did_key(did: str) -> PublicKey:
 
 
 def verification_method(did: str) -> str:
-    """`did#fragment`: the one key of the DID, as the `kid` of a token names it.
+    """`did#fragment`, which names the only key of the DID in the `kid` of a token.
 
-    Refuses what `resolve_did_key` refuses.
+    Raises the errors that `resolve_did_key` raises.
     """
     resolve_did_key(did)
     return f"{did}#{did.removeprefix(_PREFIX)}"
@@ -69,10 +70,10 @@ def base58_encode(content: bytes) -> str:
 
 
 def base58_decode(text: str) -> bytes:
-    """The bytes that `base58_encode` writes so; `ValueError` for a letter outside the alphabet.
+    """Undo `base58_encode`; raises `ValueError` for a letter outside the alphabet.
 
-    Every text of the alphabet is the encoding of exactly one sequence of bytes. The cost grows
-    with the square of the length, which the caller bounds.
+    Every text of letters in the alphabet encodes exactly one sequence of bytes. The cost grows
+    with the square of the length, so the caller must bound the length.
     """
     rest = text.lstrip("1")
     number = 0

@@ -1,11 +1,11 @@
-"""Every refusal of identity: its code and its sentence, worded here alone.
+"""Every refusal of the package `identity`, with its code and its sentence.
 
-Input of strangers that cannot be taken raises one of four exceptions, by what was refused: a key,
-a DID, a token, a wallet file. All are `IdentityError`s with a `code` for programs and a `sentence`
-for people, and can be pickled. A code once retired stays reserved.
+Invalid input raises one of four exceptions, depending on what was refused: a key, a DID, a token or
+a wallet file. All four are `IdentityError`s with a `code` for programs and a `sentence` for people,
+and can be pickled. The code of a refusal that is no longer used stays reserved.
 
-Within each block the rows stand in the order in which they are looked for: of two faults the
-first is named.
+Within each block the rows are in the order in which they are checked: where there are two faults,
+the refusal names the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 
 class IdentityError(Exception):
-    """Something given by a stranger that identity does not take."""
+    """Input that the package `identity` refuses."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(code, sentence)
@@ -26,33 +26,33 @@ class IdentityError(Exception):
 
 
 class KeyRefused(IdentityError):
-    """A public or private key that is not taken."""
+    """A public or private key is refused."""
 
 
 class DidRefused(IdentityError):
-    """A DID that is not a did:key in its one canonical form."""
+    """A DID is not a did:key in canonical form."""
 
 
 class TokenRefused(IdentityError):
-    """A compact JWS that is not taken, before or after its signature is checked."""
+    """A compact JWS is refused, before or after its signature is checked."""
 
 
 class WalletRefused(IdentityError):
-    """A wallet file, passphrase or entry that is not taken."""
+    """A wallet file, passphrase or entry is refused."""
 
 
 E = TypeVar("E", bound=IdentityError)
 
 
 class RefusalRow(NamedTuple, Generic[E]):
-    """A row of the table; calling it with the values of its places gives the exception."""
+    """A row of the table; calling the row with values for its placeholders gives the exception."""
 
     kind: type[E]
     code: str
     sentence: str
 
     def __call__(self, **places: object) -> E:
-        """The exception of this row, its sentence filled with `places`."""
+        """The exception of this row, with `places` filled into its sentence."""
         return self.kind(self.code, self.sentence.format(**places))
 
 

@@ -1,16 +1,17 @@
-"""Compact JWS, read strictly: one signed text has one spelling.
+"""Compact JWS, read strictly: every signed text has exactly one valid spelling.
 
-RFC 7515 section 3.1 with RFC 8037 (EdDSA) and RFC 7518 section 3.4 (ES256), cut down to what our
-own wallets sign. The header is exactly the canonical JSON of `alg`, `kid` and `typ`: `kid` is a
-did:key and its fragment, so the key comes from the token and from nowhere else; the key's kind
-fixes `alg`; `typ` says what the payload is, so that no signature for one purpose holds for
-another. Base64url has no padding and no stray bits, and of the two values of s in a P-256
-signature only the smaller is taken: somebody who passes a token on cannot make a second one of it.
+RFC 7515 section 3.1 with RFC 8037 (EdDSA) and RFC 7518 section 3.4 (ES256), reduced to the tokens
+that the project's wallets sign. The header is exactly the canonical JSON of `alg`, `kid` and `typ`.
+The `kid` is a did:key and its fragment, so the key comes only from the token. The key's kind fixes
+`alg`. The `typ` says what the payload is, so that a signature for one purpose is not valid for
+another. Base64url has no padding and no unused bits that are set, and of the two values of s in a
+P-256 signature only the smaller is accepted, so that nobody can turn a token into a second valid
+token.
 
-`parse_compact` does everything except the signature, so that a caller can gather a batch for
-`identity.keys.verify_many`; until a check has held, nothing in a `Compact` is known to be said by
-its `did`. What a payload means, and to which channel it belongs, is the caller's. Credentials of
-others (`vc+jwt`, further header members) are not read here.
+`parse_compact` does everything except checking the signature, so that a caller can collect a batch
+for `identity.keys.verify_many`. Until the check has succeeded, it is not known whether the `did` of
+a `Compact` signed it. The caller decides what a payload means and to which channel it belongs.
+Credentials of other issuers (`vc+jwt`, further header members) are not read here.
 """
 
 from __future__ import annotations
@@ -63,30 +64,30 @@ __all__ = [
     "verify_compact",
 ]
 
-TYP_PREFIX = "commonwatt-"  # every typ of our own begins so; the rest is the caller's
-HEADER_CHARACTERS_MAX = 512  # ours have at most 281: a kid of 106 and a typ of 64 characters
+TYP_PREFIX = "commonwatt-"  # the beginning of every typ; the caller chooses the rest
+HEADER_CHARACTERS_MAX = 512  # valid headers have at most 281, with a kid of 106 and a typ of 64
 HEADERS_CACHED_MAX = 16_384  # as many as keys; one per trader and typ, about 1 KB each
-REASON_CHARACTERS_MAX = 160  # of a decoder's words, which may quote the stranger's input
+REASON_CHARACTERS_MAX = 160  # of a decoder's message, which may quote the input
 
 _TYP = re.compile(r"[a-z0-9.+-]{1,64}")
 _ALGS: dict[Algorithm, tuple[str, ...]] = {
-    "Ed25519": ("EdDSA", "Ed25519"),  # RFC 8037, and the name that RFC 9864 gives it
+    "Ed25519": ("EdDSA", "Ed25519"),  # the names in RFC 8037 and RFC 9864
     "P-256": ("ES256",),
 }
 _HALF_ORDER = (P256_ORDER // 2).to_bytes(32, "big")
 
-# Base64url as base64; the letters that only base64 has become one that neither has.
+# Translates base64url to base64; letters that only base64 has become a letter that is in neither.
 _TO_BASE64 = bytes.maketrans(b"-_+/=", b"+/!!!")
 _PADDING = (b"", b"", b"==", b"=")
-# By length modulo 4: the last letters whose unused low bits are zero (RFC 4648 section 3.5). No
-# text has a length of 1 modulo 4.
+# For each length modulo 4, the last letters whose unused low bits are zero (RFC 4648 section 3.5).
+# No valid text has a length of 1 modulo 4.
 _LAST_LETTERS = (None, b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 T = TypeVar("T")
 
 
 class Compact(msgspec.Struct, frozen=True):
-    """A token taken apart: who is said to have signed what, and the check that would prove it."""
+    """The parts of a token: the claimed signer, the payload, and the check of the signature."""
 
     did: str
     payload: bytes
@@ -106,22 +107,22 @@ class _Signer(NamedTuple):
 
 
 def sign_compact(key: PrivateKey, typ: str, payload: bytes) -> str:
-    """The token of a payload. `TokenRefused` for a typ that is not well formed."""
+    """Return the signed token of a payload; raises `TokenRefused` for a malformed typ."""
     header = _header_of(did_key(key.public), key.public.algorithm, typ)
     message = b".".join((header, _to_base64url(payload)))
     return b".".join((message, _to_base64url(key.sign(message)))).decode("ascii")
 
 
 def parse_compact(token: str | bytes, *, typ: str, bytes_max: int) -> Compact:
-    """A token of at most `bytes_max` bytes and of the given typ; its signature is not verified.
+    """Parse a token of at most `bytes_max` bytes and the given typ.
 
-    Raises `TokenRefused` for everything that is not a token as this module writes it; `Ed25519`
-    is taken as `alg` beside `EdDSA`.
+    The signature is not verified. Raises `TokenRefused` for any token that this module would write
+    differently, except that `Ed25519` is accepted as `alg` beside `EdDSA`.
     """
     if len(token) > bytes_max:
         raise TOKEN_SIZE(count=len(token), limit=bytes_max)
     if isinstance(token, str):
-        token = token.encode("ascii", "replace")  # the mark it puts is no letter of base64url
+        token = token.encode("ascii", "replace")  # the mark "?" is not a letter of base64url
     segments = token.split(b".", 3)
     if len(segments) != 3:
         raise TOKEN_SEGMENTS(count=token.count(b".") + 1)
@@ -137,7 +138,7 @@ def parse_compact(token: str | bytes, *, typ: str, bytes_max: int) -> Compact:
 
 
 def verify_compact(token: str | bytes, *, typ: str, bytes_max: int) -> Compact:
-    """`parse_compact`, and the signature holds."""
+    """Parse a token as `parse_compact` does, and verify its signature."""
     compact = parse_compact(token, typ=typ, bytes_max=bytes_max)
     if not verify(compact.check):
         raise TOKEN_SIGNATURE(did=compact.did)
@@ -145,10 +146,11 @@ def verify_compact(token: str | bytes, *, typ: str, bytes_max: int) -> Compact:
 
 
 def decode_payload(payload: bytes, decoder: msgspec.json.Decoder[T]) -> T:
-    """The value of a payload that is canonical JSON, or `TokenRefused`.
+    """Return the value of a payload; raises `TokenRefused` if it is not canonical JSON.
 
-    One rule does for duplicate members, white space, order, escapes and members that only repeat
-    a default: writing the value again (`identity.canonical.encode`) has to give the same bytes.
+    Encoding the value again (`identity.canonical.encode`) has to give the same bytes. This one rule
+    excludes duplicate members, white space, other orders, other escapes and members that only
+    repeat a default.
     """
     try:
         value = decoder.decode(payload)
@@ -168,7 +170,7 @@ def _header_of(did: str, algorithm: Algorithm, typ: str) -> bytes:
 
 @lru_cache(maxsize=HEADERS_CACHED_MAX)
 def _read_header(text: bytes, typ: str) -> _Signer:
-    """The signer that a header names; cached, since all tokens of a trader have one header."""
+    """The signer that a header names; cached, because all tokens of a trader have one header."""
     _check_typ(typ)
     if len(text) > HEADER_CHARACTERS_MAX:
         raise TOKEN_HEADER_SIZE(count=len(text), limit=HEADER_CHARACTERS_MAX)
@@ -214,6 +216,6 @@ def _from_base64url(text: bytes, part: str) -> bytes:
 
 
 def _printable(error: Exception) -> str:
-    """A decoder's words on one line, cut short: they may quote a member's name at length."""
+    """A decoder's message on one line, cut short because it may quote a long member name."""
     words = str(error)[:REASON_CHARACTERS_MAX]
     return "".join(letter if letter.isprintable() else "?" for letter in words)

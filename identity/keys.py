@@ -1,20 +1,20 @@
-"""Keys and signatures: Ed25519 and P-256, through `cryptography` alone.
+"""Keys and signatures: Ed25519 and P-256, only through the library `cryptography`.
 
-One library decides what a signature is, since two libraries disagree on edge cases and two members
-of a consortium that used both would endorse differently. Over what it decides, this module lays a
-check of public keys:
+A single library decides whether a signature is valid, because two libraries disagree on edge cases
+and members of a consortium that used different libraries would endorse differently. In addition,
+this module checks public keys:
 
-- only the one canonical encoding of a key is taken, and only a point of the curve;
-- an Ed25519 key of small order is refused: eight times the point is the neutral element. Under
-  such a key one signature holds for many messages, so a signature proves nothing;
-- an Ed25519 key of mixed order (a point of full order plus one of small order) is taken. Its
+- only the canonical encoding of a key is accepted, and only a point on the curve;
+- an Ed25519 key of small order is refused (eight times the point is the neutral element). Under
+  such a key one signature is valid for many messages, so a signature proves nothing;
+- an Ed25519 key of mixed order (a point of full order plus a point of small order) is accepted. Its
   holder cannot find two messages for one signature, `cryptography` (OpenSSL) decides such
-  signatures alike everywhere (RFC 8032 without the cofactor), and to find out costs
-  milliseconds. Each edge case has its row in `tests/identity/test_keys.py`.
+  signatures in the same way everywhere (RFC 8032 without the cofactor), and detecting such a key
+  costs milliseconds. Each edge case has a row in `tests/identity/test_keys.py`.
 
-P-256 signatures are over SHA-256, as the 64 bytes r || s. `sign` gives the smaller of the two
-values of s; `verify` takes both, as the standard does. Where a signature has to have one form
-only, the reader refuses the larger (`identity.jws` does).
+P-256 signatures are over SHA-256, as the 64 bytes r || s. `sign` returns the smaller of the two
+values of s; `verify` accepts both, as the standard does. Where a signature must have only one form,
+the reader refuses the larger value, as `identity.jws` does.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Algorithm = Literal["Ed25519", "P-256"]
 ED25519_KEY_BYTES = 32
 P256_KEY_BYTES = 33  # a compressed point: 2 or 3 for the parity of y, then x
 SIGNATURE_BYTES = 64  # of both algorithms
-KEYS_CACHED_MAX = 16_384  # 2 KB each at most; a local market has fewer traders
+KEYS_CACHED_MAX = 16_384  # at most 2 KB each; a local market has fewer traders
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551  # SEC 2, 2.4.2
 P256_FIELD = 2**256 - 2**224 + 2**192 + 2**96 - 1
@@ -74,9 +74,10 @@ _Loaded = Ed25519PublicKey | EllipticCurvePublicKey
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that has been checked; `raw` is its one encoding.
+    """A public key that has been checked; `raw` is its canonical encoding.
 
-    `raw`: 32 bytes for Ed25519, 33 (compressed point) for P-256. Equal keys are equal values.
+    `raw` has 32 bytes for Ed25519 and 33 (a compressed point) for P-256. Equal keys are equal
+    values.
     """
 
     algorithm: Algorithm
@@ -87,14 +88,14 @@ class PublicKey:
 
     @classmethod
     def load(cls, algorithm: str, raw: bytes) -> PublicKey:
-        """The key of a stranger's bytes, or `KeyRefused`."""
+        """Return the key of untrusted bytes; raises `KeyRefused` if they are not a valid key."""
         if algorithm in ("Ed25519", "P-256"):
             return cls(algorithm, raw)
         raise KEY_ALGORITHM(algorithm=algorithm)
 
 
 class SignatureCheck(NamedTuple):
-    """What it takes to check one signature, as plain values that travel between processes."""
+    """The data to check one signature, as plain values that can be sent between processes."""
 
     algorithm: str
     key: bytes
@@ -103,9 +104,9 @@ class SignatureCheck(NamedTuple):
 
 
 def verify(check: SignatureCheck) -> bool:
-    """Whether the signature holds; False too for a key or signature that makes no sense.
+    """Whether the signature is valid; False also for a malformed key or signature.
 
-    Pure: the same check gives the same answer in every process and on every machine.
+    The same check gives the same answer in every process and on every machine.
     """
     algorithm, raw, message, signature = check
     if len(signature) != SIGNATURE_BYTES:
@@ -124,12 +125,12 @@ def verify(check: SignatureCheck) -> bool:
 
 
 def verify_many(checks: Iterable[SignatureCheck]) -> list[bool]:
-    """`verify` of each, in the order given."""
+    """The result of `verify` for each check, in the order given."""
     return [verify(check) for check in checks]
 
 
 class PrivateKey:
-    """A private key and its public half. It never shows itself in text."""
+    """A private key and its public key. Its text form shows only the public key."""
 
     __slots__ = ("_secret", "public")
 
@@ -145,45 +146,45 @@ class PrivateKey:
 
     @classmethod
     def generate(cls, algorithm: Algorithm = "Ed25519") -> PrivateKey:
-        """A new key from the operating system's randomness."""
+        """Return a new key from the operating system's random numbers."""
         if algorithm == "Ed25519":
             return cls(Ed25519PrivateKey.generate())
         return cls(generate_private_key(SECP256R1()))
 
     @classmethod
     def from_seed(cls, seed: bytes) -> PrivateKey:
-        """The Ed25519 key of a 32-byte seed (RFC 8032 section 5.1.5): same seed, same key."""
+        """Return the one Ed25519 key of a 32-byte seed (RFC 8032 section 5.1.5)."""
         if len(seed) != ED25519_KEY_BYTES:
             raise KEY_LENGTH(algorithm="Ed25519", count=len(seed), expected=ED25519_KEY_BYTES)
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @classmethod
     def from_pkcs8(cls, pem: bytes, passphrase: bytes | None = None) -> PrivateKey:
-        """The key of a PKCS#8 PEM; a passphrase goes with an encrypted one and with no other.
+        """Return the key of a PKCS#8 PEM; give a passphrase if and only if the PEM is encrypted.
 
-        Refuses with `KeyRefused` what is damaged, of another kind, or not opened by the
-        passphrase.
+        Raises `KeyRefused` for a PEM that is damaged, contains another kind of key, or is not
+        opened by the passphrase.
         """
         try:
             secret = load_pem_private_key(pem, passphrase)
         except (ValueError, TypeError, UnsupportedAlgorithm, InternalError):
-            # TypeError: a passphrase for a plain key, or none for an encrypted one. InternalError:
-            # OpenSSL's answer to a key inside the frame that has the wrong length. The library's
-            # sentence is dropped: it differs between versions and tells nothing of use.
+            # TypeError means a passphrase for a plain key, or no passphrase for an encrypted key.
+            # InternalError is OpenSSL's answer to a key of the wrong length inside the frame. The
+            # library's message is dropped, because it differs between versions and does not help.
             raise KEY_UNREADABLE() from None
         if isinstance(secret, Ed25519PrivateKey | EllipticCurvePrivateKey):
             return cls(secret)
         raise KEY_ALGORITHM(algorithm=type(secret).__name__)
 
     def to_pkcs8(self, passphrase: bytes | None = None, *, rounds: int = ROUNDS) -> bytes:
-        """A PKCS#8 PEM, encrypted if there is a passphrase (`identity.pkcs8` says how)."""
+        """Return a PKCS#8 PEM, encrypted as in `identity.pkcs8` if a passphrase is given."""
         if passphrase is None:
             return self._secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         der = self._secret.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
         return encrypt_pkcs8(der, passphrase, rounds=rounds)
 
     def sign(self, message: bytes) -> bytes:
-        """64 bytes: the Ed25519 signature, or r || s with the smaller s for P-256."""
+        """Return 64 bytes: the Ed25519 signature, or r || s with the smaller s for P-256."""
         if isinstance(self._secret, Ed25519PrivateKey):
             return self._secret.sign(message)
         r, s = decode_dss_signature(self._secret.sign(message, ECDSA(SHA256())))
@@ -195,7 +196,7 @@ class PrivateKey:
 
 @lru_cache(maxsize=KEYS_CACHED_MAX)
 def _load(algorithm: str, raw: bytes) -> _Loaded:
-    """The library's key object after all checks; loading costs as much as verifying."""
+    """Check a key and return the library's key object; loading costs as much as verifying."""
     if algorithm == "Ed25519":
         _check_ed25519(raw)
         return Ed25519PublicKey.from_public_bytes(raw)
@@ -212,14 +213,15 @@ def _load(algorithm: str, raw: bytes) -> _Loaded:
 
 
 def _check_ed25519(raw: bytes) -> None:
-    """Refuse what is not the canonical encoding of a point of more than small order.
+    """Refuse bytes that are not the canonical encoding of a point of more than small order.
 
-    The library would only look at the point when verifying, and takes several encodings. An
-    encoding is y with the parity of x in the top bit (RFC 8032 section 5.1.3); it is canonical
-    if y is reduced, and the bit is clear where x is 0. On the curve -x^2 + y^2 = 1 + d x^2 y^2,
-    x^2 is (y^2 - 1) / (d y^2 + 1): y belongs to a point if that is a square, and so is then the
-    product of the two. The eight points of small order are those that three doublings take to
-    the neutral element (0, 1), so they need no list.
+    The library checks the point only when it verifies, and it accepts several encodings. An
+    encoding is y with the parity of x in the top bit (RFC 8032 section 5.1.3). The encoding is
+    canonical if y is reduced, and the bit is clear where x is 0. On the curve
+    -x^2 + y^2 = 1 + d x^2 y^2, x^2 is (y^2 - 1) / (d y^2 + 1). So y belongs to a point if this
+    quotient is a square, which is the case if the product of numerator and denominator is a square.
+    The eight points of small order are the points that three doublings take to the neutral element
+    (0, 1), so this function needs no list of them.
     """
     if len(raw) != ED25519_KEY_BYTES:
         raise KEY_LENGTH(algorithm="Ed25519", count=len(raw), expected=ED25519_KEY_BYTES)
@@ -238,10 +240,10 @@ def _check_ed25519(raw: bytes) -> None:
 
 
 def _doubled_y(top: int, bottom: int) -> tuple[int, int]:
-    """The y of twice a point as a fraction, from its y as a fraction.
+    """The y of twice a point as a fraction, computed from the point's y as a fraction.
 
-    (y^2 + x^2) / (1 - d x^2 y^2) with x^2 put in as above; the divisor is never 0, since the
-    addition law of the curve is complete.
+    The formula is (y^2 + x^2) / (1 - d x^2 y^2), with x^2 replaced as in `_check_ed25519`. The
+    divisor is never 0, because the addition law of the curve is complete.
     """
     a, b = top * top % ED25519_FIELD, bottom * bottom % ED25519_FIELD
     d_a, twice_b = _ED25519_D * a % ED25519_FIELD, 2 * b

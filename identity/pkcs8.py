@@ -2,8 +2,8 @@
 
 The scheme is PBES2 of RFC 8018 with PBKDF2-HMAC-SHA256 and AES-256-CBC, which OpenSSL writes and
 reads. `cryptography` writes the same scheme but fixes the rounds at 2,048, far below what a
-passphrase needs today; so the frame around the ciphertext is written here, while derivation and
-encryption are its own. Reading is left to `cryptography` altogether.
+passphrase needs today. So this module writes the frame around the ciphertext, and `cryptography`
+derives the key, encrypts, and reads the result.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from identity.errors import KEY_ROUNDS
 
 ROUNDS = 600_000  # OWASP Password Storage Cheat Sheet, PBKDF2-HMAC-SHA256
 ROUNDS_MIN = 10_000  # NIST SP 800-63B (2017) section 5.1.1.2, for callers that must be quick
-ROUNDS_MAX = 2**23 - 1  # some seconds; also the largest DER integer of three bytes
+ROUNDS_MAX = 2**23 - 1  # takes some seconds; also the largest DER integer of three bytes
 _SALT_BYTES = 16
 _BLOCK_BYTES = 16
 
-# Object identifiers, contents only: RFC 8018 appendices A.2, A.4, B.1.2; AES from NIST.
+# The contents of object identifiers: RFC 8018 appendices A.2, A.4, B.1.2; NIST assigns that of AES.
 _PBES2 = bytes.fromhex("2a864886f70d01050d")
 _PBKDF2 = bytes.fromhex("2a864886f70d01050c")
 _HMAC_SHA256 = bytes.fromhex("2a864886f70d0209")
@@ -35,8 +35,8 @@ _SEQUENCE, _INTEGER, _OCTETS, _NULL, _IDENTIFIER = 0x30, 0x02, 0x04, 0x05, 0x06
 def encrypt_pkcs8(der: bytes, passphrase: bytes, *, rounds: int) -> bytes:
     """The PEM of `der` (a PKCS#8 PrivateKeyInfo) encrypted under the passphrase.
 
-    Salt and initialisation vector are drawn from the operating system. `rounds` outside its
-    bounds is refused with `KeyRefused`.
+    Salt and initialisation vector are random numbers of the operating system. Raises `KeyRefused`
+    if `rounds` is out of bounds.
     """
     if not ROUNDS_MIN <= rounds <= ROUNDS_MAX:
         raise KEY_ROUNDS(rounds=rounds, least=ROUNDS_MIN, most=ROUNDS_MAX)
@@ -50,9 +50,9 @@ def encrypt_pkcs8(der: bytes, passphrase: bytes, *, rounds: int) -> bytes:
 
 
 def _frame(salt: bytes, rounds: int, vector: bytes, sealed: bytes) -> bytes:
-    """EncryptedPrivateKeyInfo (RFC 5958 section 3) with PBES2-params (RFC 8018 appendix A.4)."""
+    """The EncryptedPrivateKeyInfo (RFC 5958 section 3) with PBES2-params (RFC 8018, A.4)."""
     counted = _der(_INTEGER, rounds.to_bytes(3, "big"))
-    if rounds < 2**15:  # DER wants the shortest form
+    if rounds < 2**15:  # DER requires the shortest form
         counted = _der(_INTEGER, rounds.to_bytes(2, "big"))
     derivation = _der(
         _SEQUENCE,
@@ -70,7 +70,7 @@ def _frame(salt: bytes, rounds: int, vector: bytes, sealed: bytes) -> bytes:
 
 
 def _der(tag: int, *contents: bytes) -> bytes:
-    """One DER element; lengths up to 65,535, far beyond any key of ours."""
+    """One DER element; lengths are limited to 65,535, far beyond the length of any key here."""
     content = b"".join(contents)
     size = len(content)
     if size < 0x80:

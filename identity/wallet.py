@@ -1,12 +1,13 @@
 """A wallet: a file with private keys under one passphrase.
 
 The file is JSON, `{"version":1,"keys":[{"did","label","pkcs8"}]}` with the newest key first. Each
-`pkcs8` is a PEM as `identity.pkcs8` writes it, which OpenSSL opens too. DIDs and labels are in
-clear: somebody who holds the file learns which DIDs belong together, not how to sign for them.
+`pkcs8` is a PEM as `identity.pkcs8` writes it, which OpenSSL can open too. DIDs and labels are not
+encrypted: a person who has the file learns which DIDs belong together, but cannot sign for them.
 
-The file is written whole, to a new file beside it that is synced and then takes its name, mode
-0600; a wallet that another program has changed, moved or is changing meanwhile is not written
-over. To forget a key or to change a passphrase is left out: make a new wallet.
+`save` writes the whole file to a new file beside the wallet, with mode 0600, syncs the new file and
+renames it to the wallet's name. A wallet that another program has changed or moved, or is changing
+meanwhile, is not overwritten. Removing a key and changing a passphrase are not supported: create a
+new wallet instead.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ PASSPHRASE_CHARACTERS_MIN = 8
 PASSPHRASE_CHARACTERS_MAX = 200  # at most 800 bytes, below the 1,023 that the library takes
 LABEL_CHARACTERS_MAX = 100
 KEYS_MAX = 1_000  # a new key each month for 83 years
-FILE_BYTES_MAX = 2_097_152  # 1,000 keys have about 1 MB
+FILE_BYTES_MAX = 2_097_152  # 1,000 keys take about 1 MB
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,17 +60,17 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Listed(NamedTuple):
-    """A key of the wallet as it is shown: its DID and the owner's word for it."""
+    """A key of the wallet as shown to the owner: its DID and the owner's label."""
 
     did: str
     label: str
 
 
 class Wallet:
-    """Private keys under a passphrase; the newest is the current one.
+    """Private keys under a passphrase; the newest key is the current key.
 
-    Made by `create` or `open`. Keys other than the current one are opened when first asked for,
-    since each costs the passphrase's full price.
+    Use `create` or `open` to make a wallet. Keys other than the current key are opened when they
+    are first used, because opening a key takes all rounds of the passphrase's derivation.
     """
 
     def __init__(
@@ -85,13 +86,13 @@ class Wallet:
     def create(
         cls, path: Path, passphrase: str, key: PrivateKey, *, label: str = "", rounds: int = ROUNDS
     ) -> Wallet:
-        """A new wallet file with one key. Refuses if there is a file already."""
+        """Create a wallet file with one new key; an existing file is refused."""
         wallet = cls(path, _passphrase_bytes(passphrase), [], b"")
         wallet.add(key, label=label, rounds=rounds)
         content = wallet._content()
         try:
             with _new_file(path, content) as temporary:
-                os.link(temporary, path)  # unlike a rename it never takes an existing name
+                os.link(temporary, path)  # unlike a rename, a link never replaces an existing file
         except FileExistsError:
             raise WALLET_EXISTS(path=path) from None
         wallet._written = content
@@ -99,7 +100,7 @@ class Wallet:
 
     @classmethod
     def open(cls, path: Path, passphrase: str) -> Wallet:
-        """The wallet of a file; its current key is opened, so a wrong passphrase shows at once."""
+        """Open a wallet file and its current key, so that a wrong passphrase is refused at once."""
         secret = _passphrase_bytes(passphrase)
         content = _read(path)
         wallet = cls(path, secret, _entries(path, content), content)
@@ -127,9 +128,9 @@ class Wallet:
         raise WALLET_DID_UNKNOWN(path=self.path, did=did)
 
     def add(self, key: PrivateKey, *, label: str = "", rounds: int = ROUNDS) -> str:
-        """Put a key before the others, so that it is current, and return its DID.
+        """Put a key before the others, so that it is the current key, and return its DID.
 
-        Older keys stay: orders signed with them are still settled. `save` writes the file.
+        Older keys stay, because orders signed with them are still settled. `save` writes the file.
         """
         did = did_key(key.public)
         if any(entry.did == did for entry in self._entries):
@@ -144,7 +145,7 @@ class Wallet:
         return did
 
     def save(self) -> None:
-        """Write the file, unless it is no longer the one that was opened."""
+        """Write the file; a file that changed or moved since it was opened is not overwritten."""
         content = self._content()
         with _held(self.path, self._written), _new_file(self.path, content) as temporary:
             temporary.replace(self.path)
@@ -169,7 +170,7 @@ class Wallet:
 
 
 def _passphrase_bytes(passphrase: str) -> bytes:
-    # NFC: keyboards differ in how they compose an accented letter.
+    # NFC is used because keyboards differ in how they compose an accented letter.
     normal = unicodedata.normalize("NFC", passphrase)
     if not PASSPHRASE_CHARACTERS_MIN <= len(normal) <= PASSPHRASE_CHARACTERS_MAX:
         raise WALLET_PASSPHRASE(
@@ -208,7 +209,7 @@ def _entries(path: Path, content: bytes) -> list[_Entry]:
 
 @contextmanager
 def _new_file(path: Path, content: bytes) -> Generator[Path]:
-    """A synced file beside `path`, to be given its name inside; then the folder is synced too."""
+    """A synced file beside `path`, which the caller renames in the block; then syncs the folder."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 0600
     temporary = Path(name)
     try:
@@ -228,10 +229,10 @@ def _new_file(path: Path, content: bytes) -> Generator[Path]:
 
 @contextmanager
 def _held(path: Path, written: bytes) -> Generator[None]:
-    """Hold the wallet file against other writers, if it still is what was `written`.
+    """Lock the wallet file against other writers, if its content is still `written`.
 
-    The lock is on the file itself. A writer that waited elsewhere for a file which has lost its
-    name since then finds another file under the name, and is refused.
+    The lock is on the file itself. If another writer has replaced the file since it was opened
+    here, the wallet's name belongs to another file, and this writer is refused.
     """
     try:
         file = path.open("rb")
