@@ -1,16 +1,16 @@
-"""What can go wrong between a contract, the shim and a peer, one class each.
+"""The errors between a contract, the shim and a peer, one class each.
 
-A contract raises `Rejected`; its status and message reach the submitter. All others are faults: a
-transaction that meets one is answered with status 500 and changes nothing. The statuses that the
-shim itself gives are listed here too.
+A contract raises `Rejected`, whose status and message reach the submitter. All other errors are
+faults: a transaction with a fault is answered with status 500 and changes nothing. The statuses
+that the shim itself gives are listed here too.
 """
 
 from __future__ import annotations
 
 OK = 200
-REJECTED_MIN = 400  # a peer does not endorse what is answered with 400 or more
+REJECTED_MIN = 400  # a peer does not endorse a transaction that is answered with 400 or more
 REJECTED_MAX = 499
-FAILED = 500  # the handler, or a call of it to the peer, failed
+FAILED = 500  # the handler, or one of its calls to the peer, failed
 BUSY = 503  # not started: too many are waiting, or the server is stopping; may be repeated
 TIMED_OUT = 504  # over its time; may be repeated
 
@@ -18,8 +18,8 @@ TIMED_OUT = 504  # over its time; may be repeated
 class Rejected(Exception):
     """The contract refuses the transaction: the submitter gets `status` and `message`.
 
-    A `status` outside 400 to 499 raises `ValueError`. The submitter gets the message unchanged, with
-    question marks for lone surrogates.
+    A `status` outside 400 to 499 raises `ValueError`. The submitter gets the message unchanged
+    except for question marks in place of lone surrogates.
     """
 
     def __init__(self, message: str, status: int = REJECTED_MIN) -> None:
@@ -28,7 +28,7 @@ class Rejected(Exception):
                 f"a rejection has a status from {REJECTED_MIN} to {REJECTED_MAX}, not {status}"
             )
         super().__init__(message, status)
-        # A lone surrogate, as JSON can smuggle one in, has no form on the wire.
+        # A lone surrogate, which JSON text can contain, cannot be encoded in a message.
         self.message = message.encode(errors="replace").decode()
         self.status = status
 
@@ -37,13 +37,14 @@ class Rejected(Exception):
 
 
 class ShimFault(Exception):
-    """A transaction that cannot continue; nothing of it is endorsed."""
+    """The transaction cannot continue; nothing of the transaction is endorsed."""
 
 
 class PeerError(ShimFault):
     """The peer answered a call with an error.
 
-    `request` is the kind of call, as `GET_STATE`; `sentence` is the peer's own, and may name keys.
+    `request` is the kind of call, such as `GET_STATE`; `sentence` is the peer's message, which may
+    name keys.
     """
 
     def __init__(self, request: str, sentence: str) -> None:
@@ -60,7 +61,7 @@ class ReplyTimeout(ShimFault):
 
 
 class MessageTooLarge(ShimFault):
-    """A call or an answer that is larger than one message may be."""
+    """A call or an answer is larger than one message may be."""
 
     def __init__(self, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(size_bytes, limit_bytes)
@@ -72,7 +73,7 @@ class MessageTooLarge(ShimFault):
 
 
 class TransactionOver(ShimFault):
-    """A call of a transaction that has ended: answered, over its time, or its stream is gone."""
+    """A call belongs to a transaction that was answered, timed out, or lost its stream."""
 
 
 class ProposalUnreadable(ShimFault):
@@ -80,4 +81,4 @@ class ProposalUnreadable(ShimFault):
 
 
 class SettingsFault(ValueError):
-    """The server cannot start with these settings; the sentence names what is missing or wrong."""
+    """The server cannot start with these settings; the message names what is missing or wrong."""

@@ -1,4 +1,4 @@
-"""What one call of a peer gives the contract: its invocation, state, private values, queries.
+"""What the contract gets with one call of a peer: invocation, state, private values, queries.
 
-Begin with `invocation.py`. How calls reach the contract is in `serving/`.
+Begin with `invocation.py`. The code through which calls reach the contract is in `serving/`.
 """

@@ -1,8 +1,8 @@
-r"""Keys: which are valid, and composite keys in Fabric's own form.
+r"""Keys: checks of keys, and composite keys in Fabric's form.
 
-A composite key is U+0000, its kind, U+0000, and each part followed by U+0000; so all keys of a kind,
-or of a kind and its first parts, are one range. Simple keys never begin with U+0000. Other shims
-write composite keys in the same way, and read ours.
+A composite key is U+0000, its kind, U+0000, and each part followed by U+0000. So all keys of a
+kind, or of a kind and its first parts, are one range. Simple keys never begin with U+0000. Other
+shims write composite keys in the same way, and can read the keys that this module writes.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 SEPARATOR = "\x00"
-LAST = "\U0010ffff"  # sorts behind every part: the largest code point, which no part may hold
-FIRST_SIMPLE = "\x01"  # an open start begins here, behind all composite keys
+LAST = "\U0010ffff"  # the largest code point; no part may contain it, so it sorts after every part
+FIRST_SIMPLE = "\x01"  # an open start begins here, after all composite keys
 
 
 def check_key(key: str) -> None:
@@ -28,7 +28,7 @@ def check_key(key: str) -> None:
 
 def check_keys(keys: Sequence[str]) -> None:
     """Apply `check_key` to each key; much faster for many plain keys."""
-    if keys and min(keys) < FIRST_SIMPLE:  # one is empty or begins with U+0000
+    if keys and min(keys) < FIRST_SIMPLE:  # a key is empty or begins with U+0000
         for key in keys:
             check_key(key)
 
@@ -36,8 +36,8 @@ def check_keys(keys: Sequence[str]) -> None:
 def composite_key(kind: str, parts: Sequence[str]) -> str:
     """The key of the row `parts` of the table `kind`.
 
-    `ValueError` for an empty kind, and for U+0000 or U+10FFFF in the kind or a part. Parts may be
-    empty.
+    Raises `ValueError` for an empty kind, and for U+0000 or U+10FFFF in the kind or a part. Parts
+    may be empty.
     """
     if not kind:
         raise ValueError("the kind of a composite key has at least one character")
@@ -51,7 +51,7 @@ def composite_key(kind: str, parts: Sequence[str]) -> str:
 
 
 def split_composite_key(key: str) -> tuple[str, tuple[str, ...]]:
-    """Kind and parts of a composite key; `ValueError` for any other key."""
+    """Return kind and parts of a composite key; raises `ValueError` for any other key."""
     words = key.split(SEPARATOR)
     if len(words) < 3 or words[0] or words[-1] or not words[1] or LAST in key:
         raise ValueError(
@@ -61,9 +61,10 @@ def split_composite_key(key: str) -> tuple[str, tuple[str, ...]]:
 
 
 def simple_range(start: str, end: str) -> tuple[str, str]:
-    """Bounds of a range over simple keys: an empty start or end is open.
+    """The bounds of a range over simple keys; an empty start or end is open.
 
-    `ValueError` for a bound that begins with U+0000: composite keys have ranges of their own.
+    Raises `ValueError` for a bound that begins with U+0000; for composite keys there is
+    `composite_range`.
     """
     for bound in (start, end):
         if bound.startswith(SEPARATOR):
@@ -72,6 +73,6 @@ def simple_range(start: str, end: str) -> tuple[str, str]:
 
 
 def composite_range(kind: str, parts: Sequence[str]) -> tuple[str, str]:
-    """Bounds of all composite keys of `kind` whose first parts are `parts`, possibly empty."""
+    """The bounds of all composite keys of `kind` whose first parts are `parts`, possibly empty."""
     start = composite_key(kind, parts)
     return start, start + LAST

@@ -1,11 +1,13 @@
-"""The calls of one transaction to its peer: one at a time, each answered or failed.
+"""The calls of one transaction to its peer, one at a time; each call is answered or fails.
 
-The handler's thread asks and waits; the event loop sends calls, delivers replies and ends
-conversations. A peer silently drops a second call of a transaction while one is open, so a
-conversation never makes one: after a failure it stays failed, and other threads' calls are refused.
+The handler's thread makes a call and waits; the event loop sends calls, delivers replies and ends
+conversations. A peer silently drops a second call of a transaction while a call is open, so a
+conversation never makes a second call: after a failure the conversation stays failed, and calls
+from other threads are refused.
 
-The thread marks itself waiting before it looks for a failure, and the loop notes a failure before
-it looks for a waiting thread. So at least one of them sees the other, and no thread waits for ever.
+The thread marks itself as waiting before it looks for a failure, and the loop records a failure
+before it looks for a waiting thread. So at least one of the two sees the other, and no thread waits
+for ever.
 Only the loop releases the lock, once per waiting thread.
 """
 
@@ -27,12 +29,12 @@ from chaincode.shim.faults import (
 
 Message = chaincode_shim_pb2.ChaincodeMessage
 Kind = chaincode_shim_pb2.ChaincodeMessage.Type
-ERROR = Kind.ERROR  # looked up here once: the enum finds a name by walking through all
+ERROR = Kind.ERROR  # looked up once, because the enum searches through all names each time
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What a peer accepts in one message, as its READY says; 1 if it offers no batches."""
+    """The rows that a peer accepts in one message, by its READY; 1 if it offers no batches."""
 
     writes_max: int = 1
     keys_max: int = 1
@@ -40,19 +42,19 @@ class Batches:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long a conversation waits, and how large one message of it may grow."""
+    """How long a conversation waits, and how large one of its messages may be."""
 
     reply_timeout_s: float
     message_bytes_max: int
 
     @property
     def batch_bytes_max(self) -> int:
-        """Rows in one batch: half a message, so that framing never matters."""
+        """The bytes of rows in one batch: half a message, which leaves room for the framing."""
         return self.message_bytes_max // 2
 
 
 class Conversation:
-    """The calls of one transaction; the loop creates and ends it, one thread asks."""
+    """The calls of one transaction, made by one thread; the loop creates and ends the object."""
 
     __slots__ = (
         "_arrived",
@@ -80,7 +82,7 @@ class Conversation:
         limits: Limits,
         count: Callable[[Kind.ValueType], None],
     ) -> None:
-        """`post` sends bytes from any thread; `count` is told the kind of each call."""
+        """Set `post`, which sends bytes from any thread, and `count`, which gets a call's kind."""
         self.channel = channel
         self.transaction = transaction
         self.batches = batches
@@ -98,16 +100,16 @@ class Conversation:
 
     @property
     def failure(self) -> ShimFault | None:
-        """Why the transaction cannot succeed any more; None while it can."""
+        """The reason why the transaction cannot succeed any more; None while it can succeed."""
         return self._failure
 
     @property
     def may_ask(self) -> bool:
-        """Whether a call could be made now, from this thread."""
+        """Whether this thread may make a call now."""
         return self._failure is None and not self._asking and self._thread == threading.get_ident()
 
     def begin(self) -> None:
-        """Accept calls from now on, from the current thread only."""
+        """Accept calls from now on, but only from the current thread."""
         self._thread = threading.get_ident()
 
     def end(self) -> None:
@@ -115,10 +117,11 @@ class Conversation:
         self._thread = 0
 
     def ask(self, kind: Kind.ValueType, payload: bytes) -> bytes:
-        """The payload of the peer's reply to a call.
+        """Make a call and return the payload of the peer's reply.
 
-        `PeerError` when the peer refuses, `ReplyTimeout` when it is silent, `TransactionOver` when
-        the transaction has ended or ends meanwhile. After any of them every further call fails.
+        Raises `PeerError` when the peer refuses, `ReplyTimeout` when the peer does not reply, and
+        `TransactionOver` when the transaction has ended or ends meanwhile. After any of these
+        errors every further call fails.
         """
         if self._thread != threading.get_ident():
             if self._thread == 0:
@@ -154,12 +157,12 @@ class Conversation:
         return reply
 
     def check_size(self, message: bytes) -> None:
-        """`MessageTooLarge` for a message that would end the stream instead of arriving."""
+        """Raise `MessageTooLarge` for a message so large that sending it would end the stream."""
         if len(message) > self.limits.message_bytes_max:
             raise MessageTooLarge(len(message), self.limits.message_bytes_max)
 
     def deliver(self, message: Message) -> None:
-        """A RESPONSE or ERROR of the peer; on the loop."""
+        """Take a RESPONSE or ERROR of the peer; to be called on the loop."""
         if message.type == ERROR:
             request = Kind.Name(self._kind) if self._waiting else "nothing"
             self.break_off(PeerError(request, message.payload.decode(errors="replace")))
@@ -170,9 +173,9 @@ class Conversation:
             self._wake()
 
     def break_off(self, failure: ShimFault) -> None:
-        """End the conversation: an open call fails now, later ones at once; on the loop.
+        """End the conversation: the open call and all later calls fail; to be called on the loop.
 
-        The first failure stays.
+        If the conversation has failed before, its first failure is kept.
         """
         if self._failure is None:
             self._failure = failure
@@ -180,7 +183,7 @@ class Conversation:
             self._wake()
 
     def fail(self, failure: ShimFault) -> None:
-        """Note that the transaction cannot succeed; in the thread that asks."""
+        """Record that the transaction cannot succeed; only the thread that asks calls this."""
         if self._failure is None:
             self._failure = failure
 

@@ -1,7 +1,7 @@
-"""Who signed a proposal: member, certificate, and what the certificate says of its holder.
+"""The signer of a proposal: member, certificate, and what the certificate says about its holder.
 
-Peers check the signature and the certificate's chain before they call a contract; nothing is
-checked again here. Attributes are those that fabric-ca writes into the extension
+Peers check the signature and the certificate's chain before they call a contract; this module
+checks neither again. Attributes are the ones that fabric-ca writes into the extension
 1.2.3.4.5.6.7.8.1: a JSON object `{"attrs": {name: value}}`.
 """
 
@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError
 
 from chaincode.shim.faults import ProposalUnreadable
 
-CREATORS_CACHED_MAX = 1024  # a certificate takes longer to read than most transactions last
+CREATORS_CACHED_MAX = 1024  # reading a certificate takes longer than most transactions
 ATTRIBUTES_OID = x509.ObjectIdentifier("1.2.3.4.5.6.7.8.1")
 
 
@@ -33,12 +33,12 @@ class Creator:
     msp_id: str  # the member, as the channel's configuration names it
     certificate: bytes  # X.509, DER
     units: tuple[str, ...]  # organisational units of the subject, in the certificate's order
-    attributes: Mapping[str, str] = field(hash=False)  # by fabric-ca; empty when it wrote none
+    attributes: Mapping[str, str] = field(hash=False)  # as written by fabric-ca; may be empty
 
 
 @lru_cache(maxsize=CREATORS_CACHED_MAX)
 def read_creator(serialized: bytes) -> Creator:
-    """The creator in a proposal's header; `ProposalUnreadable` if it cannot be read."""
+    """Return the creator in a proposal's header; raises `ProposalUnreadable` if it is invalid."""
     try:
         identity = identities_pb2.SerializedIdentity.FromString(serialized)
         certificate = x509.load_pem_x509_certificate(identity.id_bytes)

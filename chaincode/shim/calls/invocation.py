@@ -1,8 +1,8 @@
-"""What a handler gets: one invocation of the contract, its reads, writes and event.
+"""The argument of a handler: one invocation of the contract, with its reads, writes and event.
 
-Everything here is called from the handler's own thread, until the handler returns. Reads see
-only the committed state, never the transaction's own writes, because that is how peers simulate. A
-contract that needs a value it has written must remember it.
+The handler calls the methods from its own thread until it returns. Reads see only the committed
+state and never the transaction's own writes, because peers simulate transactions in this way. A
+contract that needs a value that it has written must remember the value.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ChaincodeEvent(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What another chaincode answered."""
+    """The answer of another chaincode."""
 
     status: int
     message: str
@@ -61,8 +61,8 @@ class Invocation:
     ) -> None:
         self.channel: str = conversation.channel
         self.id: str = conversation.transaction
-        self.chaincode: str = proposal.chaincode  # as the submitter called it; on a call of one
-        # chaincode by another, that is the name of the first
+        self.chaincode: str = proposal.chaincode  # the name that the submitter called; if one
+        # chaincode calls another, this is the name of the first chaincode
         self.arguments: Sequence[bytes] = proposal.arguments
         self.timestamp_s: int = proposal.timestamp_s  # as the submitter claims, like its
         self.timestamp_nanos: int = proposal.timestamp_nanos  # nanoseconds
@@ -75,18 +75,19 @@ class Invocation:
 
     @cached_property
     def creator(self) -> Creator:
-        """Who signed the proposal; `ProposalUnreadable` without a certificate in it."""
+        """The signer of the proposal; raises `ProposalUnreadable` without a certificate in it."""
         return read_creator(self._proposal.creator)
 
     @cached_property
     def transient(self) -> Mapping[str, bytes]:
-        """What the submitter sent beside the arguments, which no block holds."""
+        """The transient data that the submitter sent beside the arguments; no block contains it."""
         return read_transient(self._proposal.payload)
 
     def get(self, key: str) -> bytes | None:
-        """The committed value of a key, None if there is none.
+        """The committed value of a key; None if the key has no value.
 
-        `ValueError` for an empty key, and for one that begins with U+0000 and is not composite.
+        Raises `ValueError` for an empty key, and for a key that begins with U+0000 and is not
+        composite.
         """
         return read(self._conversation, "", key)
 
@@ -97,7 +98,8 @@ class Invocation:
     def put(self, key: str, value: bytes) -> None:
         """Write a value when the handler is done; the last write of a key counts.
 
-        `ValueError` for a key that `get` refuses, and for an empty value: Fabric would delete.
+        Raises `ValueError` for a key that `get` refuses, and for an empty value, because Fabric
+        would delete the row.
         """
         self.writes.put("", key, value)
 
@@ -106,63 +108,64 @@ class Invocation:
         self.writes.remove("", key, Removal.DELETE)
 
     def range(self, start: str, end: str) -> Iterator[StoredRow]:
-        """Rows with simple keys, start <= key < end, lazily; an empty bound is open.
+        """Rows with simple keys, start <= key < end, read lazily; an empty bound is open.
 
-        A row that appears in the range before the transaction commits makes it invalid.
+        If a row appears in the range before the transaction commits, the transaction is invalid.
         """
         return read_range(self._conversation, "", *composite.simple_range(start, end))
 
     def page(self, start: str, end: str, *, rows_max: int, bookmark: str = "") -> RowPage:
-        """At most `rows_max` rows of a range; `bookmark` is that of the page before.
+        """At most `rows_max` rows of a range; `bookmark` is the bookmark of the previous page.
 
-        Pages are for queries: peers refuse the writes of a transaction that read one.
+        Pages are for queries: peers refuse the writes of a transaction that has read a page.
         """
         bounds = composite.simple_range(start, end)
         return read_page(self._conversation, *bounds, rows_max=rows_max, bookmark=bookmark)
 
     @staticmethod
     def composite_key(kind: str, parts: Sequence[str]) -> str:
-        """The key of the row `parts` of the table `kind`; `ValueError` for U+0000 or U+10FFFF."""
+        """The key of row `parts` of table `kind`; raises `ValueError` for U+0000 or U+10FFFF."""
         return composite.composite_key(kind, parts)
 
     @staticmethod
     def split_composite_key(key: str) -> tuple[str, tuple[str, ...]]:
-        """Kind and parts of a composite key; `ValueError` for any other key."""
+        """Return kind and parts of a composite key; raises `ValueError` for any other key."""
         return composite.split_composite_key(key)
 
     def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[StoredRow]:
-        """Rows whose composite keys begin with `kind` and `parts`, lazily."""
+        """Rows whose composite keys begin with `kind` and `parts`, read lazily."""
         return read_range(self._conversation, "", *composite.composite_range(kind, parts))
 
     def composite_page(
         self, kind: str, parts: Sequence[str] = (), *, rows_max: int, bookmark: str = ""
     ) -> RowPage:
-        """One page of `composite_range`; what is said of `page` holds."""
+        """One page of `composite_range`, with the same restriction on writes as `page`."""
         bounds = composite.composite_range(kind, parts)
         return read_page(self._conversation, *bounds, rows_max=rows_max, bookmark=bookmark)
 
     def history(self, key: str) -> Iterator[Change]:
-        """The committed writes of a key, latest first, lazily; peers may have histories disabled."""
+        """The committed writes of a key, latest first, read lazily; a peer may keep no history."""
         composite.check_key(key)
         return read_history(self._conversation, key)
 
     def private(self, collection: str) -> PrivateCollection:
-        """A private collection; `ValueError` for an empty name."""
+        """Return a private collection; raises `ValueError` for an empty name."""
         return PrivateCollection(self._conversation, self.writes, collection)
 
     def endorsement_policy(self, key: str) -> bytes | None:
-        """The key's own endorsement policy, serialized; None if it has none."""
+        """The serialized endorsement policy of the key; None if the key has no policy."""
         return read_policy(self._conversation, "", key, POLICY_METAKEY)
 
     def set_endorsement_policy(self, key: str, policy: bytes) -> None:
-        """Give the key a policy of its own when the handler is done; empty takes it away."""
+        """Set an endorsement policy of the key when the handler is done; empty removes it."""
         self.writes.set_policy("", key, policy)
 
     def call(self, chaincode: str, arguments: Sequence[bytes], *, channel: str = "") -> Answer:
         """Call another chaincode on the same peer, on this channel unless another is named.
 
-        Its reads and writes join this transaction; on another channel its writes are dropped. The
-        answer may be a refusal: look at its status. `PeerError` when it could not be called.
+        The reads and writes of that chaincode join this transaction; on another channel its writes
+        are dropped. The answer may be a refusal, so the caller must check its status. Raises
+        `PeerError` if the chaincode could not be called.
         """
         name = f"{chaincode}/{channel}" if channel else chaincode
         called = chaincode_pb2.ChaincodeSpec(
@@ -180,7 +183,7 @@ class Invocation:
         return Answer(answer.status, answer.message, answer.payload)
 
     def emit(self, name: str, payload: bytes) -> None:
-        """Set the event that the transaction emits; a second one raises `RuntimeError`."""
+        """Set the event that the transaction emits; a second event raises `RuntimeError`."""
         if not name:
             raise ValueError("an event has a name of at least one character")
         if self.event is not None:
@@ -188,7 +191,7 @@ class Invocation:
         self.event = ChaincodeEvent(name, payload)
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
-        """Whether each signature holds, in the order given; many are spread over all cores."""
+        """Whether each signature is valid, in the order given; many are spread over all cores."""
         return self._verification.verify_many(checks)
 
 

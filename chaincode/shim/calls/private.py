@@ -1,8 +1,9 @@
 """One private collection, as a transaction sees it.
 
-Members of the collection hold its values; every peer of the channel holds their hashes. Reads need
-a peer and a submitter that the collection's policy admits: `PeerError` otherwise. After a range of
-private rows a transaction may not write, nor read a range after it has written: peers refuse it.
+Members of the collection hold its values; every peer of the channel holds the hashes of the values.
+A read raises `PeerError` unless the collection's policy admits both the peer and the submitter. A
+transaction may not write after it has read a range of private rows, and may not read such a range
+after it has written; peers refuse both.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from chaincode.shim.calls.writes import POLICY_METAKEY, Removal, Writes
 
 
 class PrivateCollection:
-    """Reads and writes of one collection; the same rules as for public rows hold."""
+    """Reads and writes of one collection, with the same rules as for public rows."""
 
     __slots__ = ("_conversation", "_writes", "name")
 
@@ -29,7 +30,7 @@ class PrivateCollection:
         self._writes = writes
 
     def get(self, key: str) -> bytes | None:
-        """The committed value, None if there is none."""
+        """The committed value; None if the key has no value."""
         return read(self._conversation, self.name, key)
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -37,37 +38,37 @@ class PrivateCollection:
         return read_many(self._conversation, self.name, keys)
 
     def put(self, key: str, value: bytes) -> None:
-        """Write a value when the handler is done; an empty one is refused."""
+        """Write a value when the handler is done; an empty value is refused."""
         self._writes.put(self.name, key, value)
 
     def delete(self, key: str) -> None:
-        """Delete the row when the handler is done; members keep what it held in their history."""
+        """Delete the row when the handler is done; members keep its values in their history."""
         self._writes.remove(self.name, key, Removal.DELETE)
 
     def purge(self, key: str) -> None:
-        """Delete the row and every trace of its values on all peers; hashes of it stay in blocks."""
+        """Delete the row and all its values on all peers; hashes of the values stay in blocks."""
         self._writes.remove(self.name, key, Removal.PURGE)
 
     def hash(self, key: str) -> bytes | None:
-        """SHA-256 of the committed value, None if there is none; any peer can tell."""
+        """The SHA-256 of the committed value, which any peer holds; None if there is no value."""
         return read_hash(self._conversation, self.name, key)
 
     def hashes(self, keys: Sequence[str]) -> list[bytes | None]:
-        """`hash` of each key, in their order; Fabric has no message for several."""
+        """The `hash` of each key, in the order of `keys`, with one message per key."""
         return [read_hash(self._conversation, self.name, key) for key in keys]
 
     def range(self, start: str, end: str) -> Iterator[StoredRow]:
-        """Rows with simple keys, start <= key < end, lazily; an empty bound is open."""
+        """Rows with simple keys, start <= key < end, read lazily; an empty bound is open."""
         return read_range(self._conversation, self.name, *simple_range(start, end))
 
     def composite_range(self, kind: str, parts: Sequence[str] = ()) -> Iterator[StoredRow]:
-        """Rows whose composite keys begin with `kind` and `parts`, lazily."""
+        """Rows whose composite keys begin with `kind` and `parts`, read lazily."""
         return read_range(self._conversation, self.name, *composite_range(kind, parts))
 
     def endorsement_policy(self, key: str) -> bytes | None:
-        """The key's own endorsement policy, serialized; None if it has none."""
+        """The serialized endorsement policy of the key; None if the key has no policy."""
         return read_policy(self._conversation, self.name, key, POLICY_METAKEY)
 
     def set_endorsement_policy(self, key: str, policy: bytes) -> None:
-        """Give the key a policy of its own when the handler is done."""
+        """Set an endorsement policy of the key when the handler is done."""
         self._writes.set_policy(self.name, key, policy)

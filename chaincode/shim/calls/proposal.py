@@ -29,9 +29,10 @@ class Proposal(NamedTuple):
 
 
 def read_proposal(message: chaincode_shim_pb2.ChaincodeMessage) -> Proposal:
-    """The proposal and arguments of a TRANSACTION or INIT message.
+    """Return the proposal and arguments of a TRANSACTION or INIT message.
 
-    `ProposalUnreadable` when a part is missing, cannot be parsed, or speaks of another transaction.
+    Raises `ProposalUnreadable` when a part is missing, cannot be parsed, or belongs to another
+    transaction.
     """
     try:
         given = chaincode_pb2.ChaincodeInput.FromString(message.payload)
@@ -55,7 +56,7 @@ def read_proposal(message: chaincode_shim_pb2.ChaincodeMessage) -> Proposal:
 
 
 def read_transient(payload: bytes) -> Mapping[str, bytes]:
-    """The transient data in a proposal's payload, read-only; `ProposalUnreadable` if there is none."""
+    """The transient data in a payload, read-only; an unreadable payload is `ProposalUnreadable`."""
     try:
         transient = proposal_pb2.ChaincodeProposalPayload.FromString(payload).TransientMap
     except DecodeError as fault:

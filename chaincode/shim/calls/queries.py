@@ -1,8 +1,8 @@
 """Ranges, pages and histories: many rows in the order of their keys, fetched as they are read.
 
-Keys are ordered by their UTF-8 bytes. A range is held open by the peer while it is read; a reader
-that stops early closes it. Rich queries of CouchDB are left out: peers do not check them for
-phantoms.
+Keys are ordered by their UTF-8 bytes. The peer holds a range open while the range is read; a reader
+that stops early closes the range. Rich queries of CouchDB are left out, because peers do not check
+them for phantoms.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from chaincode.shim.calls.conversation import Conversation, Kind
 from chaincode.shim.calls.reads import unreadable
 
-ROWS_MAX = 2**31 - 1  # what a page's size is sent as
+ROWS_MAX = 2**31 - 1  # the largest page size that fits into the message
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class StoredRow(NamedTuple):
 
 
 class RowPage(NamedTuple):
-    """Rows of one page, and the bookmark of the next; empty after the last row."""
+    """Rows of one page, and the bookmark of the next page, which is empty after the last row."""
 
     rows: list[StoredRow]
     bookmark: str
@@ -49,7 +49,7 @@ class Change(NamedTuple):
 def read_range(
     conversation: Conversation, collection: str, start: str, end: str
 ) -> Iterator[StoredRow]:
-    """Rows with start <= key < end, lazily."""
+    """Rows with start <= key < end, read lazily."""
     request = shim_pb2.GetStateByRange(startKey=start, endKey=end, collection=collection)
     return _walk(conversation, Kind.GET_STATE_BY_RANGE, request.SerializeToString(), _row)
 
@@ -57,7 +57,7 @@ def read_range(
 def read_page(
     conversation: Conversation, start: str, end: str, *, rows_max: int, bookmark: str
 ) -> RowPage:
-    """At most `rows_max` rows with start <= key < end, from `bookmark` on if there is one."""
+    """At most `rows_max` rows with start <= key < end, from `bookmark` on unless it is empty."""
     if not 1 <= rows_max <= ROWS_MAX:
         raise ValueError(f"a page has from 1 to {ROWS_MAX} rows, not {rows_max}")
     metadata = shim_pb2.QueryMetadata(pageSize=rows_max, bookmark=bookmark).SerializeToString()
@@ -73,7 +73,7 @@ def read_page(
 
 
 def read_history(conversation: Conversation, key: str) -> Iterator[Change]:
-    """The committed writes of a key, latest first, lazily."""
+    """The committed writes of a key, latest first, read lazily."""
     request = shim_pb2.GetHistoryForKey(key=key).SerializeToString()
     return _walk(conversation, Kind.GET_HISTORY_FOR_KEY, request, _change)
 
@@ -97,8 +97,8 @@ def _walk(
             kind = Kind.QUERY_STATE_NEXT
             request = shim_pb2.QueryStateNext(id=open_id).SerializeToString()
     finally:
-        # A generator may also be closed by the garbage collector: in any thread, in the midst of
-        # another call, or behind the transaction's end, where the peer has closed what was open.
+        # The garbage collector may also close a generator: in any thread, during another call, or
+        # after the transaction's end, when the peer has already closed what was open.
         if open_id and conversation.may_ask:
             closing = shim_pb2.QueryStateClose(id=open_id).SerializeToString()
             conversation.ask(Kind.QUERY_STATE_CLOSE, closing)

@@ -13,14 +13,14 @@ from chaincode.shim.faults import PeerError
 
 
 def read(conversation: Conversation, collection: str, key: str) -> bytes | None:
-    """The committed value of a key, None if there is none."""
+    """The committed value of a key; None if the key has no value."""
     check_key(key)
     request = shim_pb2.GetState(key=key, collection=collection).SerializeToString()
     return conversation.ask(Kind.GET_STATE, request) or None
 
 
 def read_hash(conversation: Conversation, collection: str, key: str) -> bytes | None:
-    """The SHA-256 of the committed private value of a key, None if there is none."""
+    """The SHA-256 of the committed private value of a key; None if the key has no value."""
     check_key(key)
     request = shim_pb2.GetState(key=key, collection=collection).SerializeToString()
     return conversation.ask(Kind.GET_PRIVATE_DATA_HASH, request) or None
@@ -29,7 +29,7 @@ def read_hash(conversation: Conversation, collection: str, key: str) -> bytes | 
 def read_many(
     conversation: Conversation, collection: str, keys: Sequence[str]
 ) -> list[bytes | None]:
-    """The committed values of keys, in their order; as few messages as the peer allows."""
+    """The committed values of keys, in the order given, in as few messages as the peer allows."""
     keys_max = conversation.batches.keys_max
     if keys_max <= 1:
         return [read(conversation, collection, key) for key in keys]
@@ -52,7 +52,7 @@ def read_many(
 def read_policy(
     conversation: Conversation, collection: str, key: str, metakey: str
 ) -> bytes | None:
-    """The value of one piece of a key's metadata, None if there is none."""
+    """The value of one piece of a key's metadata; None if that piece is missing."""
     check_key(key)
     request = shim_pb2.GetStateMetadata(key=key, collection=collection).SerializeToString()
     reply = conversation.ask(Kind.GET_STATE_METADATA, request)

@@ -1,7 +1,8 @@
-"""The writes of a transaction: kept until its handler returns, then sent in as few messages as possible.
+"""The writes of a transaction, kept until its handler returns and then sent in few messages.
 
-Each row has one write: a later write replaces the earlier one and keeps its position. A peer that
-offers batches gets them, cut by number of rows and by bytes; other peers get one message per row.
+Each row has one write: a later write replaces the earlier write and keeps its position. A peer that
+offers batches gets batches, cut by number of rows and by bytes; other peers get one message per
+row.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from fabric_protos.peer import chaincode_shim_pb2 as shim_pb2
 from chaincode.shim.calls.composite import FIRST_SIMPLE, check_key
 from chaincode.shim.calls.conversation import Conversation, Kind
 
-RECORD_BYTES = 32  # framing of one row in a batch, generously
+RECORD_BYTES = 32  # an upper bound for the framing of one row in a batch
 
 
 class Removal(Enum):
@@ -25,11 +26,11 @@ class Removal(Enum):
 
 
 Write = bytes | Removal
-POLICY_METAKEY = "VALIDATION_PARAMETER"  # the one that peers look for
+POLICY_METAKEY = "VALIDATION_PARAMETER"  # the key of metadata that peers look for
 
 
 class Writes:
-    """What a transaction is to write, in order; public rows have the collection ""."""
+    """The writes of a transaction, in order; public rows have the collection ""."""
 
     __slots__ = ("_policies", "_rows")
 
@@ -40,9 +41,9 @@ class Writes:
     def put(self, collection: str, key: str, value: bytes) -> None:
         """Keep a value; raises `ValueError` for an invalid key and for an empty value.
 
-        Fabric takes an empty value for a deletion, so it is refused here.
+        An empty value is refused because Fabric treats it as a deletion.
         """
-        if key < FIRST_SIMPLE:  # spares a call for most rows
+        if key < FIRST_SIMPLE:  # this test saves a call for most rows
             check_key(key)
         if not value:
             raise ValueError("an empty value would delete the row: delete it, or write a byte")
@@ -54,14 +55,14 @@ class Writes:
         self._rows[collection, key] = removal
 
     def set_policy(self, collection: str, key: str, policy: bytes) -> None:
-        """Keep an endorsement policy for a key; empty takes it away."""
+        """Keep an endorsement policy for a key; an empty policy removes the key's policy."""
         check_key(key)
         self._policies[collection, key] = policy
 
     def send(self, conversation: Conversation) -> None:
-        """Send all that is kept; raises what `Conversation.ask` raises.
+        """Send all writes that are kept; raises what `Conversation.ask` raises.
 
-        A policy follows the writes of its row, because it applies to later transactions.
+        A policy follows the write of its row, because the policy applies to later transactions.
         """
         if conversation.batches.writes_max > 1:
             for payload in self._batched(conversation):

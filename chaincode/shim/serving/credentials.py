@@ -1,4 +1,4 @@
-"""The server's side of mutual TLS: matching files that are read again when they change.
+"""The server's side of mutual TLS, with matching files that are read again when they change.
 
 Every new connection uses the current files; open connections keep the keys that they began with.
 Files that do not match, for example during a renewal, change nothing: the server keeps using the
@@ -28,22 +28,22 @@ Stamp = tuple[tuple[int, int, int], ...]
 
 
 class TlsMaterial:
-    """Certificate and key for new connections; gRPC's threads ask for them."""
+    """The certificate and key for new connections, which gRPC's threads request."""
 
     def __init__(self, files: TlsFiles) -> None:
-        """`SettingsFault` when a file is missing, unreadable or does not match."""
+        """Raise `SettingsFault` when a file is missing, unreadable or does not match."""
         self._files = files
         self._stamp = _stamp(files)
         self._current = _load(files)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For a server port: clients must show a certificate of the authority."""
+        """Credentials for a server port; clients must present a certificate of the authority."""
         return grpc.dynamic_ssl_server_credentials(
             self._current, self._latest, require_client_authentication=True
         )
 
     def _latest(self) -> grpc.ServerCertificateConfiguration:
-        """The files as they are now, if they have changed and match; else the previous ones."""
+        """The current files if they have changed and match; otherwise the previous files."""
         try:
             stamp = _stamp(self._files)
             if stamp != self._stamp:

@@ -1,4 +1,4 @@
-"""What operators see of the server: counts, seconds and bytes; never a value or an argument."""
+"""The server's metrics for operators: counts, seconds and bytes, never a value or an argument."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECONDS_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class InvocationOutcome(StrEnum):
-    """How a transaction ended for the peer."""
+    """The outcome of a transaction for the peer."""
 
     ANSWERED = "answered"  # the handler's bytes
     REJECTED = "rejected"  # by the contract
@@ -57,5 +57,5 @@ class Metrics:
         self.streams = Gauge("chaincode_streams", "Peers connected.", registry=registry)
 
     def count_call(self, kind: chaincode_shim_pb2.ChaincodeMessage.Type.ValueType) -> None:
-        """One more call to a peer; from any thread."""
+        """Count one more call to a peer; any thread may call this."""
         self.calls[kind].inc()

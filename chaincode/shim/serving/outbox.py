@@ -1,6 +1,6 @@
-"""The queue of messages to a peer: any thread posts, one task writes in order.
+"""The queue of messages to a peer: any thread can post, and one task writes in order.
 
-gRPC allows one write at a time on a stream. The users of the queue bound it: each admitted
+gRPC allows one write at a time on a stream. The users of the queue bound its length: each admitted
 transaction posts one call at a time and one answer, and the stream's reader waits for `room` before
 it takes a message that it would answer itself.
 """
@@ -14,7 +14,7 @@ ROOM_MAX = 64  # messages beyond which the reader stops reading
 
 
 class Outbox:
-    """Messages of one stream, on their way to its writer."""
+    """Messages of one stream that its writer has not written yet."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -26,10 +26,11 @@ class Outbox:
         self._closed = False
 
     def post(self, message: bytes) -> None:
-        """Queue a message, from any thread; dropped once the stream has ended.
+        """Queue a message from any thread; the message is dropped once the stream has ended.
 
-        The writer clears `_awake` before it looks a last time, a poster looks at it after it has
-        queued: so a message is seen by the writer, or its poster wakes it.
+        The writer clears `_awake` before it checks the queue a last time, and a poster checks
+        `_awake` after it has queued its message. So either the writer sees the message or the
+        poster wakes the writer.
         """
         if self._closed:
             return
@@ -38,11 +39,11 @@ class Outbox:
             self._awake = True
             try:
                 self._loop.call_soon_threadsafe(self._wake)
-            except RuntimeError:  # the loop has closed meanwhile, and with it the stream
+            except RuntimeError:  # the loop has closed meanwhile, and so has the stream
                 self._closed = True
 
     async def take(self) -> bytes | None:
-        """The next message; None when the outbox is closed and empty. For the writer alone."""
+        """The next message, for the writer; None when the outbox is closed and empty."""
         while True:
             if self._messages:
                 message = self._messages.popleft()
@@ -64,12 +65,12 @@ class Outbox:
             await self._room.wait()
 
     def close(self) -> None:
-        """Take no more messages; those queued are still written. On the loop."""
+        """Take no more messages; queued messages are still written. To be called on the loop."""
         self._closed = True
         self._wake()
 
     def drop(self) -> None:
-        """Close and discard what is queued: the peer is gone. On the loop."""
+        """Close and discard queued messages after the peer has gone. To be called on the loop."""
         self._messages.clear()
         self._room.set()
         self.close()

@@ -21,8 +21,8 @@ from identity.verification import Verification
 logger = logging.getLogger("chaincode.shim")
 
 GRACE_S = 25.0  # less than the time that orchestrators give a process to end
-PEER_PING_MS = 10_000  # peers ping every 60 s, some settings let them ping oftener
-OWN_PING_MS = 30_000  # how soon a peer that is gone is noticed
+PEER_PING_MS = 10_000  # peers ping every 60 s; with some settings they ping more often
+OWN_PING_MS = 30_000  # the time within which the server notices that a peer is gone
 OWN_PING_TIMEOUT_MS = 20_000
 HANDSHAKE_TIMEOUT_MS = 10_000  # a client that connects and says nothing holds no socket for longer
 
@@ -38,7 +38,7 @@ class ChaincodeServer:
         registry: CollectorRegistry | None = None,
         verification: Verification | None = None,
     ) -> None:
-        """`registry` takes the metrics; the caller closes a `verification` that it passes."""
+        """Add metrics to `registry`; a caller that passes a `verification` must close it."""
         self.settings = settings
         self.metrics = Metrics(registry if registry is not None else CollectorRegistry())
         self._handler = handler
@@ -52,16 +52,16 @@ class ChaincodeServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; once started never 0."""
+        """The port that the server listens on; it is not 0 once the server has started."""
         return self._port
 
     @property
     def address(self) -> str:
-        """host:port that is listened on."""
+        """The host:port that the server listens on."""
         return f"{self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen; `SettingsFault` for TLS files that do not match or an address that is in use."""
+        """Listen; raises `SettingsFault` if TLS files do not match or the address is in use."""
         if self._server is not None:
             raise RuntimeError("a server can be started only once")
         credentials = TlsMaterial(self.settings.tls).credentials() if self.settings.tls else None
@@ -93,7 +93,8 @@ class ChaincodeServer:
     async def stop(self, *, grace_s: float = GRACE_S) -> None:
         """Answer new transactions with 503, wait for running ones, then end all streams.
 
-        Transactions that still run after `grace_s` are answered with 503 and not waited for. A second call does nothing.
+        Transactions that still run after `grace_s` are answered with 503, and the server does not
+        wait for them. A second call does nothing.
         """
         if self._server is None or self._workers is None or self._draining:
             return
@@ -111,8 +112,8 @@ class ChaincodeServer:
                 stream.abandon(TransactionOver("The chaincode has stopped."))
         for stream in streams:
             stream.close()
-        await self._server.stop(1.0)  # for answers that are on their way to the wire
-        for stream in streams:  # gRPC has ended or cancelled them; their tasks may still tidy up
+        await self._server.stop(1.0)  # leaves time for answers that are not sent yet
+        for stream in streams:  # gRPC has ended the streams; their tasks may still clean up
             await stream.ended.wait()
         self._workers.close()
         if self._own_verification:
@@ -132,7 +133,7 @@ class ChaincodeServer:
         await self.stop()
 
     async def _connect(self, _requests: object, context: Context) -> None:
-        """One stream; messages are read and written through the context, as bytes."""
+        """Serve one stream; messages are read and written through the context, as bytes."""
         if (
             self._draining
             or len(self._streams) >= self.settings.streams_max
@@ -153,11 +154,11 @@ class ChaincodeServer:
 
 
 def connection_options(settings: ServerSettings) -> list[tuple[str, int]]:
-    """The options of gRPC's connections: sizes of messages, and rules for pings."""
+    """The options of gRPC's connections: message sizes and rules for pings."""
     return [
         ("grpc.max_receive_message_length", settings.message_bytes_max),
         ("grpc.max_send_message_length", settings.message_bytes_max),
-        # gRPC's default takes one ping in five minutes and then drops the connection.
+        # By default gRPC accepts one ping in five minutes and drops the connection at the next.
         ("grpc.http2.min_ping_interval_without_data_ms", PEER_PING_MS),
         ("grpc.http2.max_ping_strikes", 0),
         ("grpc.keepalive_permit_without_calls", 1),
@@ -165,5 +166,5 @@ def connection_options(settings: ServerSettings) -> list[tuple[str, int]]:
         ("grpc.keepalive_timeout_ms", OWN_PING_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
         ("grpc.server_handshake_timeout_ms", HANDSHAKE_TIMEOUT_MS),
-        ("grpc.so_reuseport", 0),  # else a second server would share the port unnoticed
+        ("grpc.so_reuseport", 0),  # otherwise a second server could share the port unnoticed
     ]

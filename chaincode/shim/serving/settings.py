@@ -16,7 +16,7 @@ from chaincode.shim.faults import SettingsFault
 CONCURRENCY_MAX = 1024  # worker threads
 WAITING_LIMIT = 100_000
 STREAMS_LIMIT = 10_000
-MESSAGE_BYTES_LIMIT = 2**31 - 1  # what gRPC's options hold
+MESSAGE_BYTES_LIMIT = 2**31 - 1  # the largest value of gRPC's options
 PORT_MAX = 65_535
 
 _ID = "CHAINCODE_ID"
@@ -29,10 +29,10 @@ _DISABLED = "CHAINCODE_TLS_DISABLED"
 
 @dataclass(frozen=True, kw_only=True)
 class TlsFiles:
-    """PEM files of the server; read when it starts and again when they change."""
+    """PEM files of the server, which are read at the start and again when they change."""
 
-    certificate: Path  # of the server, with intermediates behind it
-    key: Path  # its private key, not encrypted
+    certificate: Path  # of the server, followed by intermediate certificates
+    key: Path  # the server's private key, not encrypted
     client_roots: Path  # authorities whose certificates peers must show
 
 
@@ -45,12 +45,12 @@ class ServerSettings:
     tls: TlsFiles | None = None
     plaintext: bool = False  # for peers on the same machine or in the same sealed network
     concurrency: int = 32  # transactions that run at once, each on a thread
-    waiting_max: int = 256  # transactions that wait for one; the next is answered with 503
+    waiting_max: int = 256  # transactions that wait for a thread; the next is answered with 503
     streams_max: int = 64  # peers connected at once
-    message_bytes_max: int = 100 * 2**20  # both ways; peers take 100 MB too
+    message_bytes_max: int = 100 * 2**20  # in both directions; peers also take 100 MB
     register_timeout_s: float = 10.0  # until a stream is READY
     reply_timeout_s: float = 30.0  # for the reply to one call
-    transaction_timeout_s: float = 28.0  # from its arrival; peers give up after 30
+    transaction_timeout_s: float = 28.0  # from a transaction's arrival; peers give up after 30
 
     def __post_init__(self) -> None:
         split_address(self.address)
@@ -78,7 +78,7 @@ class ServerSettings:
 
         CHAINCODE_ID, CHAINCODE_SERVER_ADDRESS, and either CHAINCODE_TLS_CERT_FILE,
         CHAINCODE_TLS_KEY_FILE and CHAINCODE_CLIENT_CA_CERT_FILE or CHAINCODE_TLS_DISABLED=true.
-        An empty variable counts as missing. `SettingsFault` names what is missing.
+        An empty variable counts as missing. Raises `SettingsFault`, which names what is missing.
         """
         missing = [name for name in (_ID, _ADDRESS) if not environment.get(name)]
         if missing:
@@ -95,7 +95,7 @@ class ServerSettings:
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; an IPv6 host is in brackets. Or `SettingsFault`."""
+    """Split `host:port`, with an IPv6 host in brackets; raises `SettingsFault` if invalid."""
     host, colon, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
     if not colon or not bare or (":" in host and not (host[0] == "[" and host[-1] == "]")):

@@ -1,7 +1,7 @@
-"""Runs the handler once and builds the answer to the peer.
+"""Running the handler once and building the answer to the peer.
 
 The peer always gets an answer: the handler's bytes, the contract's rejection, or a status of 500 or
-more with a sentence that contains no value. Writes and the event are sent in the first case only.
+more with a sentence that contains no value. Writes and the event are sent only in the first case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def simulate(
     handler: Handler,
     verification: Verification,
 ) -> bytes:
-    """Run the handler on a TRANSACTION or INIT; the message that answers it.
+    """Run the handler on a TRANSACTION or INIT and return the message that answers it.
 
     Raises what the handler raises, and the conversation's failure even if the handler swallowed it.
     """
@@ -87,7 +87,7 @@ def completed(
 
 
 def failed(conversation: Conversation, fault: BaseException) -> bytes:
-    """The answer for a handler that raised: its rejection, or 500 and the kind of fault, logged."""
+    """The answer for a handler that raised: its rejection, or 500 and the kind of logged fault."""
     if isinstance(fault, Rejected):
         answer = completed(conversation, fault.status, fault.message)
         if len(answer) <= conversation.limits.message_bytes_max:

@@ -1,8 +1,8 @@
 """One peer's stream: registration, then transactions and the replies to their calls.
 
-The peer dials; we register, it answers REGISTERED and READY, and from then on sends TRANSACTION,
-INIT, RESPONSE, ERROR and KEEPALIVE. A client that sends anything else is not a peer: its stream is
-ended with a line in the log, and other streams continue.
+The peer connects and the server registers. The peer answers REGISTERED and READY, and from then on
+sends TRANSACTION, INIT, RESPONSE, ERROR and KEEPALIVE. A client that sends anything else is not a
+peer: the server logs this and ends the client's stream, and other streams continue.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chaincode.shim.serving.workers import Job, Workers
 
 logger = logging.getLogger("chaincode.shim")
 
-KEEPALIVE = Kind.KEEPALIVE  # sets of the kinds are made once: names of an enum are slow to find
+KEEPALIVE = Kind.KEEPALIVE  # kinds are looked up once, because names of an enum are slow to find
 REPLIES = frozenset({Kind.RESPONSE, Kind.ERROR})
 BEGINNINGS = frozenset({Kind.TRANSACTION, Kind.INIT})
 
@@ -32,11 +32,11 @@ Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class NotAPeer(Exception):
-    """The client breaks the protocol; the message says how and quotes nothing."""
+    """The client breaks the protocol; the message says how and quotes no data of the client."""
 
 
 class PeerStream:
-    """A stream from its opening to its end; lives on the event loop."""
+    """A stream from its opening to its end; it is used only on the event loop."""
 
     def __init__(
         self, context: Context, settings: ServerSettings, workers: Workers, metrics: Metrics
@@ -53,7 +53,7 @@ class PeerStream:
         self._idle = asyncio.Event()
         self._idle.set()
         self.draining = False
-        self.ended = asyncio.Event()  # set by the server when it has let go of the stream
+        self.ended = asyncio.Event()  # set by the server when it no longer uses the stream
 
     async def serve(self) -> None:
         """Serve the peer until one side ends the stream."""
@@ -65,10 +65,10 @@ class PeerStream:
             self._cut()
             logger.info("stream of %s has ended", self._peer)
             reading.cancel()
-            # The writer ends by itself: while a message is on its way gRPC takes no status.
+            # The writer ends by itself, because gRPC takes no status while a message is being sent.
             await asyncio.wait(tasks)
             if not writing.cancelled():
-                writing.exception()  # retrieved, or asyncio would report it although the stream is over
+                writing.exception()  # retrieved so that asyncio does not report it
         for task in ended:
             fault = None if task.cancelled() else task.exception()
             if isinstance(fault, NotAPeer):
@@ -82,11 +82,11 @@ class PeerStream:
         await self._idle.wait()
 
     def close(self) -> None:
-        """End the stream when all that was posted is written."""
+        """End the stream once all posted messages are written."""
         self._outbox.close()
 
     def abandon(self, failure: TransactionOver) -> None:
-        """Answer what is still open with 503: the server does not wait any longer."""
+        """Answer all open transactions with 503; the server does not wait for them any longer."""
         for job in list(self._jobs.values()):
             if self._workers.give_up(job, InvocationOutcome.CANCELLED, failure):
                 job.post(completed(job.conversation, BUSY, str(failure)))
@@ -117,7 +117,7 @@ class PeerStream:
             self._take(message)
 
     async def _registered(self) -> bool:
-        """Whether the peer has registered us; False when it left."""
+        """Whether the peer has registered the server; False if the peer has left."""
         for expected in (Kind.REGISTERED, Kind.READY):
             message = await self._next()
             if message is None:
@@ -129,7 +129,7 @@ class PeerStream:
         return True
 
     async def _next(self) -> Message | None:
-        """The next message but keep-alives, which are answered here; None at the end."""
+        """The next message; None at the end. Keep-alives are answered here and not returned."""
         while True:
             await self._outbox.room()
             received = await self._context.read()
@@ -149,7 +149,7 @@ class PeerStream:
         kind = message.type
         if kind in REPLIES:
             job = self._jobs.get((message.channel_id, message.txid))
-            if job is not None:  # else a reply that came too late
+            if job is not None:  # otherwise the reply came too late
                 job.conversation.deliver(message)
         elif kind in BEGINNINGS:
             self._begin(message)

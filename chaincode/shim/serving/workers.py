@@ -1,6 +1,6 @@
-"""Threads for handlers: a bounded number runs, a bounded number waits, further ones are refused.
+"""Threads for handlers: limited numbers of transactions run and wait, and all others are refused.
 
-All but the handler itself happens on the event loop. A thread that is stuck in a handler cannot be
+Everything except the handler runs on the event loop. A thread that is stuck in a handler cannot be
 stopped: its transaction is answered in time, and its place stays taken until the handler returns.
 """
 
@@ -34,7 +34,7 @@ class Job:
         post: Callable[[bytes], None],
         done: Callable[[Job], None],
     ) -> None:
-        """`post` sends the answer; `done` is called when the job has ended."""
+        """Take `post`, which sends the answer, and `done`, which is called at the job's end."""
         self.conversation = conversation
         self.post = post
         self.done = done
@@ -59,7 +59,7 @@ class Workers:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(settings.concurrency, "chaincode")
         self._admitted_max = settings.concurrency + settings.waiting_max
-        self._admitted = 0  # running and waiting, and stuck ones that were answered
+        self._admitted = 0  # transactions that run, wait, or are stuck although answered
 
     @property
     def full(self) -> bool:
@@ -76,7 +76,7 @@ class Workers:
         future.add_done_callback(lambda future: self._hand_back(job, future))
 
     def give_up(self, job: Job, outcome: InvocationOutcome, failure: TransactionOver) -> bool:
-        """End a job without its handler and return whether it was open; the caller answers it."""
+        """End a job without its handler; return whether the job was open and needs an answer."""
         if job.timer is None:
             return False
         job.timer.cancel()
@@ -90,7 +90,7 @@ class Workers:
         self._threads.shutdown(wait=False, cancel_futures=False)
 
     def _hand_back(self, job: Job, future: Future[bytes]) -> None:
-        """Give the result to the loop; in the handler's thread."""
+        """Give the result to the loop; to be called in the handler's thread."""
         try:
             self._loop.call_soon_threadsafe(self._finish, job, future)
         except RuntimeError:  # the loop has closed: the server was stopped before the handler ended
