@@ -1,1 +1,1 @@
-"""The contract: deterministic, integers only, no input or output, no clock."""
+"""The contract. It is deterministic: it uses only integers and has no input, output or clock."""

@@ -1,9 +1,9 @@
-"""What a handler gets: one transaction's view of the ledger, with its writes buffered.
+"""The context of a handler: one transaction's view of the ledger, with its writes buffered.
 
-An engine lends a `StateView` (reads, private reads, signature checks); `Context` puts the rules
-on top that hold on every engine alike: own writes are seen by gets and ranges, limits per
-transaction, no private range, no write after a page, one event. When the handler is done the
-engine takes the `Effects` as one batch.
+An engine provides a `StateView` (reads, private reads, signature checks). `Context` adds the rules
+that are the same on every engine: gets and ranges see the transaction's own writes, a transaction
+has limits, private ranges and writes after a page are refused, and there is one event. When the
+handler is done the engine takes the `Effects` as one batch.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from identity.keys import SignatureCheck
 
 BYTES_MAX = 4 * 1024 * 1024  # arguments, transient data and writes of one transaction
 WRITES_MAX = 5_000  # keys; a Fabric peer takes some 165-260 ms for 2,000
-READS_MAX = 20_000  # rows; Fabric's own bound is 100,000 a query
+READS_MAX = 20_000  # rows; Fabric's bound is 100,000 per query
 KEY_BYTES_MAX = 1_024
 
 Role = Literal["admin", "client"]
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who submitted: the member organisation, the role in it, SHA-256 of its certificate."""
+    """The submitter: member organisation, role in it, and the SHA-256 of the certificate."""
 
     member: str
     role: Role
@@ -42,7 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One thing that happened in a transaction: a name and its data as canonical JSON."""
+    """An event in a transaction: a name, and data in canonical JSON."""
 
     name: str
     data: msgspec.Raw
@@ -56,10 +56,10 @@ class PrivateKey(NamedTuple):
 
 
 class Effects(msgspec.Struct, frozen=True):
-    """What a transaction does when it commits; None deletes.
+    """What a transaction does when it commits; a value of None deletes the key.
 
-    `private` holds values for the members of a collection; `purged` erases a value and its
-    history. `events` is what happened, in order.
+    `private` holds values for the members of a collection; `purged` lists values that are erased
+    together with their history. `events` are in the order in which they were emitted.
     """
 
     writes: dict[str, bytes | None]
@@ -69,34 +69,35 @@ class Effects(msgspec.Struct, frozen=True):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """The answer of a registration: what it was for."""
+    """The answer of a registration: the name of what was registered."""
 
     name: str
 
 
 class StateView(Protocol):
-    """What an engine lends to one simulation. Every read enters the read set of the engine."""
+    """What an engine provides to one simulation. Every read enters the read set of the engine."""
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
-        """The committed values of `keys`, None where absent, in the order asked."""
+        """The committed values of `keys` in the order asked; None where a key is absent."""
         ...
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
-        """Committed rows with start <= key < end by code point, read lazily; phantoms up to
-        where the reader stopped are found at commit.
+        """Committed rows with start <= key < end by code point, read lazily.
+
+        The commit finds phantoms up to the key at which the reader stopped.
         """
         ...
 
     def private_get_many(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
-        """Committed private values, None where absent or purged."""
+        """Committed private values; None where a value is absent or purged."""
         ...
 
     def private_hashes(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
-        """SHA-256 of committed private values, known to every member of the channel."""
+        """The SHA-256 of committed private values, which every member of the channel can read."""
         ...
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
-        """Whether each signature holds; pure, the engine may spread it over cores."""
+        """Whether each signature is valid; the engine may spread the checks over cores."""
         ...
 
 
@@ -115,7 +116,7 @@ class Collection:
         self._name = name
 
     def get(self, key: str) -> bytes | None:
-        """The value, None where absent or purged."""
+        """The value; None where it is absent or purged."""
         return self.get_many([key])[0]
 
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
@@ -123,7 +124,7 @@ class Collection:
         return self._context.private_read(self._name, keys)
 
     def hash(self, key: str) -> bytes | None:
-        """SHA-256 of the committed value; known to non-members too."""
+        """The SHA-256 of the committed value; members and non-members can read it."""
         return self._context.private_hash(self._name, key)
 
     def put(self, key: str, value: bytes) -> None:
@@ -131,11 +132,11 @@ class Collection:
         self._context.private_write(self._name, key, value)
 
     def delete(self, key: str) -> None:
-        """Remove the value from the state; its history stays with the members."""
+        """Remove the value from the state; the members keep its history."""
         self._context.private_write(self._name, key, None)
 
     def purge(self, key: str) -> None:
-        """Erase the value and its history everywhere; the hash stays on the ledger."""
+        """Erase the value and its history everywhere; the value's hash stays on the ledger."""
         self._context.private_purge(self._name, key)
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
@@ -144,10 +145,10 @@ class Collection:
 
 
 class Context:
-    """One transaction's view. Handlers are plain synchronous functions of it.
+    """One transaction's view of the ledger; a handler is a synchronous function of its context.
 
-    `channel` and `contract` name where the transaction runs; `time_s` is transaction time in
-    seconds UTC (the client's word, bounded by the engine); `transient` is data that never
+    `channel` and `contract` name where the transaction runs. `time_s` is the transaction time in
+    seconds UTC, which the client claims and the engine bounds. `transient` is data that never
     enters a block.
     """
 
@@ -197,7 +198,7 @@ class Context:
         return self._bytes
 
     def get(self, key: str) -> bytes | None:
-        """The value of `key`, own writes included; None where absent."""
+        """The value of `key`, own writes included; None where the key is absent."""
         if key in self._writes:
             return self._writes[key]
         self._count_reads(1)
@@ -212,7 +213,7 @@ class Context:
         return [written[key] if key in written else found[key] for key in keys]
 
     def put(self, key: str, value: bytes) -> None:
-        """Write `value` when the transaction commits; neither may be empty."""
+        """Write `value` when the transaction commits; key and value may not be empty."""
         if not value:
             raise Broken(f"empty value for {key!r}")
         self._write(key, value)
@@ -224,8 +225,8 @@ class Context:
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
         """Rows with start <= key < end in order, own writes included.
 
-        Reading may stop early; only what was read can conflict. Writes made while iterating
-        are not seen by the iteration.
+        The caller may stop reading early; only rows that were read can conflict. The iteration
+        does not see writes that are made while it runs.
         """
         own = sorted((k, v) for k, v in self._writes.items() if start <= k < end)
         if not own:
@@ -239,7 +240,7 @@ class Context:
     def page(self, start: str, end: str, *, rows_max: int) -> Page:
         """Up to `rows_max` rows of a range for a query; writing afterwards is refused.
 
-        A page is not checked for phantoms, so nothing may be decided on it.
+        A page is not checked for phantoms, so a transaction that writes must not depend on it.
         """
         if self._writes or self._private or self._purged:
             raise WRITE_AFTER_PAGE()
@@ -256,15 +257,15 @@ class Context:
         return Collection(self, collection)
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
-        """Whether each signature holds, in the order given."""
+        """Whether each signature is valid, in the order given."""
         return self._view.verify_many(checks)
 
     def emit(self, name: str, data: bytes) -> None:
-        """Add to the one event of this transaction."""
+        """Add an entry to the single event of this transaction."""
         self._events.append(Event(name, msgspec.Raw(data)))
 
     def effects(self) -> Effects:
-        """What the engine is to commit, for the engine alone."""
+        """The effects that the engine commits; only the engine calls this."""
         return Effects(self._writes, self._private, list(self._purged), self._events)
 
     def private_read(self, collection: str, keys: Sequence[str]) -> list[bytes | None]:
@@ -279,7 +280,7 @@ class Context:
         ]
 
     def private_hash(self, collection: str, key: str) -> bytes | None:
-        """SHA-256 of a committed private value; for `Collection`."""
+        """The SHA-256 of a committed private value; for `Collection`."""
         self._count_reads(1)
         return self._view.private_hashes(collection, [key])[0]
 
@@ -310,7 +311,7 @@ class Context:
         return _bytes_of(place.key, None) if place in self._purged else None
 
     def _claim(self, key: str, value: bytes | None, *, held: int | None) -> None:
-        """Refuse a write that is over a limit; `held` is what it replaces, None for a new key."""
+        """Refuse a write beyond a limit; `held` is the replaced value, None for a new key."""
         if not self._may_write:
             raise READ_ONLY(transaction=self.transaction)
         if self._paged:
@@ -338,5 +339,5 @@ class Context:
 
 
 def _bytes_of(key: str, value: bytes | None) -> int:
-    """What a written key counts; one that is deleted counts by its name."""
+    """The bytes that a written key counts towards the limit; a deleted key counts by its name."""
     return len(key) + (len(value) if value else 0)

@@ -1,7 +1,7 @@
-"""The contract: one table of transactions, name -> handler, arguments, who may call.
+"""The contract: one table of transactions that maps a name to handler, arguments and callers.
 
-An engine serves the contract by calling `Contract.invoke`, embedded or as chaincode of a Fabric peer.
-The table is what documents, endpoints and checks are generated from.
+An engine serves the contract by calling `Contract.invoke`, embedded or as chaincode of a Fabric
+peer. Documents, endpoints and checks are generated from the table.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from chaincode.state import encode
 
 NAME = "commonwatt"
 VERSION = "1"
-LAYOUT = 2  # of the rows; it grows when rows of the last layout can no longer be read
+LAYOUT = 2  # the layout of rows; increase it when rows of the last layout cannot be read any more
 
 DSO: tuple[OrganisationRole, ...] = ("dso",)
 RETAILER: tuple[OrganisationRole, ...] = ("retailer",)
@@ -55,9 +55,9 @@ EVERYBODY: tuple[OrganisationRole, ...] = ("dso", "retailer", "oracle", "regulat
 class TransactionRow(NamedTuple):
     """A row of the table.
 
-    `callers` are the roles of organisations that may call it, none before the channel is
-    initialised; `admin` requires an administrator of the organisation; `writes` tells a
-    transaction from a query.
+    `callers` are the roles of organisations that may call the transaction; the list is empty for a
+    transaction that is called before the channel is initialised. `admin` requires an administrator
+    of the organisation. `writes` is True for a transaction and False for a query.
     """
 
     name: str
@@ -141,24 +141,24 @@ _DECODERS = {
 
 
 class Contract:
-    """The contract as an engine serves it."""
+    """The contract in the form that an engine serves."""
 
     name = NAME
     version = VERSION
     layout = LAYOUT
 
     def is_write(self, name: str) -> bool:
-        """Whether transaction `name` writes; refuses an unknown one."""
+        """Whether transaction `name` writes; an unknown name is refused."""
         return _named(name).writes
 
     def counts_in_state_hash(self, key: str) -> bool:
-        """Whether a public row is part of the state hash: all are but the clock rules."""
+        """Whether a public row is part of the state hash; only the clock rules are not."""
         return not key.startswith(clock.CLOCKS.key(""))
 
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
         """Carry out transaction `name` and answer in canonical JSON.
 
-        Raises `Refused`; then nothing is to be written.
+        Raises `Refused`; the engine must then write nothing.
         """
         transaction = _named(name)
         try:

@@ -1,7 +1,7 @@
-"""Typed tables over an engine's state; the key layout in one place.
+"""Typed tables over an engine's state, and the layout of keys.
 
-A key is `<table number>/<part>/<part>…`: two digits, then parts that never contain `/`. Slots
-stand as 12 digits so that text order is time order. Table numbers are never reused.
+A key is `<table number>/<part>/<part>…`: two digits, then parts that never contain `/`. Slots are
+written with 12 digits so that text order is time order. Table numbers are never reused.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from identity.canonical import encode
 
 SLOT_DIGITS = 12
 SECOND_MAX = 253_402_300_799  # end of the year 9999
-INTEGER_MAX = 2**53 - 1  # what every JSON reader holds exactly
+INTEGER_MAX = 2**53 - 1  # the largest integer that every JSON reader holds exactly
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
-"""A name of ours: zone, area, meter, member, order of a client."""
+"""The name of a zone, an area, a meter, a member or a client's order."""
 Did = Annotated[str, msgspec.Meta(pattern=r"^did:key:z[1-9A-HJ-NP-Za-km-z]{40,64}\Z")]
 """The pseudonymous name of a trader, an oracle node or the regulator."""
 Name = Annotated[str, msgspec.Meta(max_length=64)]
-"""A name that is only looked up and compared, so that any text may stand there."""
+"""A name that is only looked up and compared, so it may be any text."""
 AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
 """The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
 Second = Annotated[int, msgspec.Meta(ge=0, le=SECOND_MAX)]
@@ -37,16 +37,16 @@ Signed = Annotated[int, msgspec.Meta(ge=-INTEGER_MAX, le=INTEGER_MAX)]
 Rate = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 """Parts per million of one."""
 GridLevel = Annotated[int, msgspec.Meta(ge=3, le=7)]
-"""Grid level as the field counts it: 7 low voltage … 3 high voltage."""
+"""Grid level as grid operators count it: from 3 (high voltage) to 7 (low voltage)."""
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 """32 bytes in lower-case hex."""
 Side = Literal["buy", "sell"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every stored struct has: the version of its layout.
+    """The base of every stored struct, with the version of the struct's layout.
 
-    Names were checked when they came in as arguments; rows hold them as plain text.
+    Names were checked when they arrived as arguments; rows hold names as plain text.
     """
 
     v: int = 1
@@ -78,7 +78,7 @@ class Table(Generic[R]):
         *,
         remembered: int = 0,
     ) -> None:
-        """`remembered` rows are decoded once as long as their bytes stay the same."""
+        """Keep up to `remembered` decoded rows, and reuse a row while its bytes are the same."""
         self.number = number
         self.name = name
         self.struct = struct
@@ -92,11 +92,11 @@ class Table(Generic[R]):
         return self._prefix + "/".join(parts)
 
     def get(self, context: Context, *parts: str) -> R | None:
-        """The row, None where absent."""
+        """The row; None where it is absent."""
         return self.found(context.get(self.key(*parts)))
 
     def get_many(self, context: Context, names: Sequence[Sequence[str]]) -> list[R | None]:
-        """The rows in the order asked, None where absent."""
+        """The rows in the order asked; None where a row is absent."""
         values = context.get_many([self.key(*parts) for parts in names])
         return [self.found(value) for value in values]
 
@@ -111,9 +111,9 @@ class Table(Generic[R]):
         context.delete(self.key(*parts))
 
     def range(self, context: Context, *parts: str, after: str = "") -> Iterator[tuple[str, R]]:
-        """Rows whose first parts are `parts`, in key order, from beyond the next part `after`.
+        """Rows whose first parts are `parts`, in key order, with a next part beyond `after`.
 
-        Yields the rest of the key (its last parts joined by `/`) with the row.
+        Yields the rest of the key (the last parts joined by `/`) with the row.
         """
         prefix = self.key(*parts) + "/" if parts else self._prefix
         start = prefix + after + "\x00" if after else prefix
@@ -121,7 +121,7 @@ class Table(Generic[R]):
             yield key[len(prefix) :], self.decode(value)
 
     def found(self, value: bytes | None) -> R | None:
-        """The row from what was read at its key, None where absent."""
+        """The row from the bytes that were read at its key; None where the key is absent."""
         return None if value is None else self.decode(value)
 
     def decode(self, value: bytes) -> R:
@@ -133,14 +133,14 @@ class Table(Generic[R]):
 
 
 class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
-    """One value and the first slot it holds for."""
+    """A value and the first slot that it holds for."""
 
     from_slot: Second
     value: D
 
 
 def at_slot(versions: Sequence[Dated[D]], slot: int) -> D | None:
-    """The value that holds for `slot`: the last one that begins at or before it."""
+    """The value that holds for `slot`: the last value that begins at or before `slot`."""
     for version in reversed(versions):
         if version.from_slot <= slot:
             return version.value
@@ -148,6 +148,6 @@ def at_slot(versions: Sequence[Dated[D]], slot: int) -> D | None:
 
 
 def with_version(versions: Sequence[Dated[D]], from_slot: int, value: D) -> list[Dated[D]]:
-    """`versions` with `value` from `from_slot` on; one that began there is replaced."""
+    """`versions` with `value` from `from_slot` on; a version that began there is replaced."""
     kept = [version for version in versions if version.from_slot != from_slot]
     return sorted([*kept, Dated(from_slot, value)], key=lambda version: version.from_slot)

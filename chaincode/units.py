@@ -1,4 +1,4 @@
-"""Energy, price, money and power as exact integers that keep their kind.
+"""Energy, price, money and power as exact integers of separate kinds.
 
 | operation                         | result   |
 |-----------------------------------|----------|
@@ -10,11 +10,11 @@
 | Power over seconds                | Energy   |
 | compare, min, max of one kind     | the kind |
 
-Everything else raises `TypeError`: a price is never added to an energy by mistake. Division and
-rounding happen in this module alone, by functions whose names say the direction.
+Every other operation raises `TypeError`, so a price is never added to an energy by mistake. Only
+this module divides and rounds, with functions whose names say the direction.
 
-State and messages hold plain integers whose names end with the unit; they become these values
-where something is computed with them.
+State and messages hold plain integers whose names end with the unit; code that computes with such
+integers first turns them into these values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ INT64_SAFE = 2**62  # totals of a clearing stay below this, so int64 never overf
 
 
 class _Quantity:
-    """One integer of one kind; two kinds never mix."""
+    """One integer of one kind; only quantities of the same kind can be added or ordered."""
 
     __slots__ = ("_value",)
 
@@ -87,7 +87,7 @@ class Energy(_Quantity):
 
 
 class Price(_Quantity):
-    """Micro-currency per kWh; may be negative."""
+    """Micro-currency per kWh; a price may be negative."""
 
     __slots__ = ()
 
@@ -98,7 +98,7 @@ class Price(_Quantity):
 
 
 class Money(_Quantity):
-    """Nano-currency; Wh x micro-currency per kWh is nano-currency exactly."""
+    """Nano-currency, which is exactly Wh x micro-currency per kWh."""
 
     __slots__ = ()
 
@@ -122,22 +122,23 @@ class Power(_Quantity):
 
 
 def rate_half_away(amount: Money, rate_ppm: int) -> Money:
-    """`amount` x `rate_ppm` / 10^6 rounded half away from zero, as VAT on the ledger is."""
+    """`amount` x `rate_ppm` / 10^6, rounded half away from zero, the rounding of VAT."""
     scaled = abs(amount.nano) * rate_ppm
     rounded = (2 * scaled + PPM) // (2 * PPM)
     return Money(rounded if amount.nano >= 0 else -rounded)
 
 
 def rate_up(amount: Money, rate_ppm: int) -> Money:
-    """`amount` x `rate_ppm` / 10^6 rounded up, for a cover that must not be too small."""
+    """`amount` x `rate_ppm` / 10^6, rounded up, for a cover that must not be too small."""
     return Money(-(-amount.nano * rate_ppm // PPM))
 
 
 def price_rate_up(price: Price, rate_ppm: int) -> Price:
-    """`price` x `rate_ppm` / 10^6 rounded up to whole micro/kWh, for a cover.
+    """`price` x `rate_ppm` / 10^6, rounded up to whole micro/kWh, for a cover.
 
-    Over any split of an energy into whole Wh this is at least the sum of what `rate_half_away`
-    gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds them all.
+    Over any split of an energy into whole Wh the result is at least the sum of what
+    `rate_half_away` gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds
+    the rounding of every part.
     """
     return Price(-(-price.micro_per_kwh * rate_ppm // PPM))
 
@@ -148,7 +149,7 @@ def times_exceeded(value: int, limit: int, tolerance_ppm: int) -> bool:
 
 
 class Share(NamedTuple):
-    """One claimant of a total: its id and its weight (not negative)."""
+    """One claim to a part of a total: an id and a weight (not negative)."""
 
     id: str
     weight: int
@@ -157,9 +158,9 @@ class Share(NamedTuple):
 def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
     """`total` split over `shares` by weight into integers that sum to `total`.
 
-    Every share gets the whole part of its quota; what is left goes, one each, to the largest
-    remainders, ties by id. A negative total is split by magnitude. Weights that sum to nothing
-    take nothing: then `total` must be 0.
+    Every share gets the whole part of its quota; the rest is given, one unit each, to the shares
+    with the largest remainders, and ties are broken by id. A negative total is split by magnitude.
+    If the weights sum to 0, `total` must be 0 and every share gets 0.
     """
     weight_sum = sum(share.weight for share in shares)
     if weight_sum == 0:
@@ -176,7 +177,7 @@ def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
 
 
 def slot_of(second: int, slot_s: int) -> int:
-    """The start of the slot of `slot_s` seconds that `second` (UTC) lies in."""
+    """The start of the slot of `slot_s` seconds that contains `second` (UTC)."""
     return second - second % slot_s
 
 

@@ -1,4 +1,4 @@
 """Money and certificates of an area: accounts, entries, postings.
 
-Begin with `balances.py`. Why a posting has its amount is decided in `settlement/postings.py`.
+Begin with `balances.py`. The amounts of postings are computed in `settlement/postings.py`.
 """

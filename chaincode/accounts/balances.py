@@ -1,9 +1,10 @@
-"""Accounts of an area: money and energy certificates, double entry, every sum zero.
+"""Accounts of an area: money and energy certificates in double entry, so every sum is zero.
 
-Credits append entries under the area's open epoch and touch no balance, so many retailers pay
-in at once. Closing a gate closes the epoch too; then the area's lane, one run at a time, folds
-the entries of closed epochs into the balances. Only the lane changes a balance. A debit reserves
-its amount in the account at once, so that no clearing between now and the folding can spend it.
+A credit appends an entry under the area's open epoch and changes no balance, so that many
+retailers can pay in at once. Closing a gate also closes the epoch. Then the area's lane, one run
+at a time, folds the entries of closed epochs into the balances; nothing else changes a balance. A
+debit reserves its amount in the account at once, so that no clearing can spend it before it is
+folded.
 """
 
 from __future__ import annotations
@@ -36,10 +37,10 @@ Amount = Annotated[int, msgspec.Meta(ge=1, le=AMOUNT_NANO_MAX)]
 class Account(Row, frozen=True, gc=False):
     """What an owner has in an area.
 
-    `reserved_nano` is cover for matched trades that are not settled, and pay-outs that are not
-    folded. Certificates in Wh:
-    `minted_wh` of this owner's plants = live here + retired by the consumers; `retired_wh`
-    is what this owner retired as a consumer.
+    `reserved_nano` covers matched trades that are not settled yet and pay-outs that are not folded
+    yet. Certificates are in Wh: `minted_wh`, for this owner's plants, equals the certificates that
+    are live in this account plus those that consumers have retired; `retired_wh` is what this
+    owner retired as a consumer.
     """
 
     balance_nano: int = 0
@@ -50,15 +51,15 @@ class Account(Row, frozen=True, gc=False):
 
 
 class Epoch(Row, frozen=True):
-    """The epoch under which credits append now."""
+    """The area's open epoch, under which new credits are appended."""
 
     open: int
 
 
 class Entry(Row, frozen=True, gc=False):
-    """A credit (or debit) that is not folded into its balance yet.
+    """A credit or debit that is not folded into its balance yet.
 
-    `reserved_nano` is what the account reserved for a debit; folding releases it.
+    `reserved_nano` is what the account reserved for a debit; folding releases that reserve.
     """
 
     amount_nano: int
@@ -67,7 +68,7 @@ class Entry(Row, frozen=True, gc=False):
 
 
 class Payment(Row, frozen=True):
-    """A payment between a retailer and its client, by the retailer's reference."""
+    """A payment between a retailer and its client, identified by the retailer's reference."""
 
     area: str
     participant: str
@@ -81,7 +82,7 @@ PAYMENTS = Table(33, "payments", Payment, ("member", "reference"))
 
 
 class PaymentArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A payment of `amount_nano` under the retailer's own `reference`, which makes it once."""
+    """A payment of `amount_nano`; each `reference` of the retailer is booked only once."""
 
     area: Id
     participant: Did
@@ -90,12 +91,12 @@ class PaymentArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def credit_client(context: Context, arguments: PaymentArguments) -> Payment:
-    """The retailer has been paid outside and credits its client."""
+    """Credit a client whose payment the retailer has received outside the ledger."""
     return _pay(context, arguments, arguments.amount_nano, CREDIT)
 
 
 def debit_client(context: Context, arguments: PaymentArguments) -> Payment:
-    """The retailer pays its client out, from what is not reserved."""
+    """Pay out a client of the calling retailer, at most what is not reserved."""
     return _pay(context, arguments, -arguments.amount_nano, DEBIT)
 
 
@@ -143,9 +144,9 @@ def _reserve(context: Context, area: str, owner: str, amount_nano: int) -> None:
 
 
 def available_nano(context: Context, area: str, owner: str, lane: Lane) -> int:
-    """What an owner may take out: balance and unfolded entries less what is reserved.
+    """What an owner may take out: balance plus unfolded entries, less what is reserved.
 
-    A pending debit stands in the reserve already, so its entry counts nothing more.
+    A pending debit is already part of the reserve, so its entry adds nothing to the sum.
     """
     account = ACCOUNTS.get(context, area, owner) or Account()
     total = account.balance_nano - account.reserved_nano
@@ -156,13 +157,13 @@ def available_nano(context: Context, area: str, owner: str, lane: Lane) -> int:
 
 
 def open_epoch(context: Context, area: str) -> int:
-    """The epoch under which credits append now."""
+    """The number of the area's open epoch, under which new credits are appended."""
     epoch = EPOCHS.get(context, area)
     return 0 if epoch is None else epoch.open
 
 
 def close_epoch(context: Context, area: str) -> None:
-    """Close the open epoch; a transaction that appends to it conflicts, as at a gate."""
+    """Close the open epoch; a transaction that appends to the epoch at the same time conflicts."""
     EPOCHS.put(context, Epoch(open=open_epoch(context, area) + 1), area)
 
 
@@ -182,7 +183,7 @@ class RunAccounts:
         self._folded = False
 
     def load(self, owners: Iterable[str]) -> None:
-        """Read the accounts of `owners` in one go."""
+        """Read the accounts of `owners` with one request."""
         missing = list(dict.fromkeys(owner for owner in owners if owner not in self._accounts))
         rows = ACCOUNTS.get_many(self._context, [(self._area, owner) for owner in missing])
         for owner, row in zip(missing, rows, strict=True):
@@ -190,7 +191,7 @@ class RunAccounts:
             self._accounts[owner] = row or Account()
 
     def account(self, owner: str) -> Account:
-        """The account as it stands in this run."""
+        """The account with the changes that this run has made."""
         if owner not in self._accounts:
             self.load([owner])
         return self._accounts[owner]
@@ -205,7 +206,7 @@ class RunAccounts:
         live_wh: int = 0,
         retired_wh: int = 0,
     ) -> None:
-        """Add to an account; what is reserved or live never goes below zero."""
+        """Add to an account; its reserve and its live certificates never fall below zero."""
         old = self.account(owner)
         new = Account(
             balance_nano=old.balance_nano + balance_nano,
@@ -219,7 +220,7 @@ class RunAccounts:
         self._accounts[owner] = new
 
     def post(self, postings: Iterable[Posting]) -> None:
-        """Book postings; they must sum to zero."""
+        """Book postings, whose amounts must sum to zero."""
         total = 0
         for posting in postings:
             self.change(posting.account, balance_nano=posting.amount_nano)
@@ -229,11 +230,11 @@ class RunAccounts:
 
     @property
     def touched(self) -> int:
-        """Accounts that will be written."""
+        """The accounts that `write` will write."""
         return len(self._accounts)
 
     def balances_below_zero(self, owners: Iterable[str]) -> list[tuple[str, int]]:
-        """Those of `owners` whose balance is negative, in the order of their names."""
+        """The members of `owners` whose balance is negative, sorted by name."""
         return [
             (owner, self._accounts[owner].balance_nano)
             for owner in sorted(set(owners))
@@ -241,7 +242,7 @@ class RunAccounts:
         ]
 
     def write(self) -> None:
-        """Put every account that changed, in the order of their names."""
+        """Write every account that changed, sorted by name."""
         for owner in sorted(self._accounts):
             if self._accounts[owner] != self._before[owner]:
                 ACCOUNTS.put(self._context, self._accounts[owner], self._area, owner)
@@ -249,9 +250,9 @@ class RunAccounts:
 
 
 def fold(context: Context, books: RunAccounts, area: str, *, rows_max: int) -> bool:
-    """Fold entries of closed epochs into `books`; True when none is left.
+    """Fold entries of closed epochs into `books`; return True when no entry is left.
 
-    Epochs closed by a committed gate take no more entries, so there is no phantom here.
+    An epoch that a committed gate has closed takes no more entries, so no phantom can appear.
     """
     lane = LANES.get(context, area)
     if lane is None:
@@ -281,7 +282,7 @@ class OwnerArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountAnswer(msgspec.Struct, frozen=True):
-    """An account as folded, and what is free of reservations with pending entries."""
+    """An account as last folded, and what its owner may take out, pending entries included."""
 
     owner: str
     account: Account
@@ -289,7 +290,7 @@ class AccountAnswer(msgspec.Struct, frozen=True):
 
 
 def get_account(context: Context, arguments: OwnerArguments) -> AccountAnswer:
-    """An account; one that never moved is empty."""
+    """Return an account; an account without any movement is empty."""
     lane = get_lane(context, arguments.area)
     return AccountAnswer(
         owner=arguments.owner,
@@ -299,7 +300,7 @@ def get_account(context: Context, arguments: OwnerArguments) -> AccountAnswer:
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Sums over all accounts of an area: money must be 0, minted = live + retired."""
+    """Sums over all accounts of an area: money must sum to 0, and minted = live + retired."""
 
     accounts: int
     money_nano: int
@@ -310,7 +311,7 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 def sum_accounts(context: Context, arguments: AreaName) -> Totals:
-    """Does everything sum to zero? Accounts and pending entries of an area together."""
+    """Sum the accounts and pending entries of an area, to check that the money sums to zero."""
     lane = get_lane(context, arguments.area)
     count = money = reserved = minted = live = retired = 0
     for _, account in ACCOUNTS.range(context, arguments.area):

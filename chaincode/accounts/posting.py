@@ -1,7 +1,7 @@
-"""A posting: one line of the books of an area, with what its amount is computed from.
+"""A posting: one line in the books of an area, with the numbers that its amount is computed from.
 
-Which postings follow from a trade is decided in `chaincode/settlement/postings.py`. The books hold
-numbers only; the dashboard puts them into words where a person reads them.
+`chaincode/settlement/postings.py` decides which postings follow from a trade. The books hold only
+numbers; the dashboard explains the numbers in words.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ Rule = Literal["priced", "taxed", "cancelled", "carried", "corrected"]
 - `priced`: `quantity_wh` x (`rate` - `in_price`), both in micro/kWh; exact;
 - `taxed`: `base_nano` x `rate` ppm, rounded half away from zero to one nano;
 - `cancelled`: `base_nano`, the fee that was fixed when orders gave up `quantity_wh`;
-- `carried`: `base_nano`, what a client could not pay;
-- `corrected`: what is due now, less `base_nano`, what was posted before.
+- `carried`: `base_nano`, the amount that a client could not pay;
+- `corrected`: the amount that is due now, less `base_nano`, the amount posted before.
 """
 
 
 class PostingKind(NamedTuple):
-    """A row of the table of kinds: its name and the section of the rules that it follows.
+    """A row of the table of kinds: its name, and the section of the rules that the kind follows.
 
-    A kind `of_fees` may stand alone or before the name of a fee: `vat`, `vat:grid`.
+    A kind with `of_fees` is used alone (`vat`) or before the name of a fee (`vat:grid`).
     """
 
     name: str
@@ -56,7 +56,7 @@ KINDS: tuple[PostingKind, ...] = (
     PostingKind(CREDIT, "Payments"),
     PostingKind(DEBIT, "Payments"),
 )
-"""Every kind of line in the books; `credit` and `debit` are payments outside of slots."""
+"""Every kind of line in the books; `credit` and `debit` are payments that belong to no slot."""
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -64,12 +64,13 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 class Explanation(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """What an amount is computed from; `rule` says how, and which of the numbers count.
+    """What an amount is computed from; `rule` says how, and which of the numbers it uses.
 
-    `rate` is micro/kWh where the rule is `priced` and ppm where it is `taxed`. `in_price` is what
-    a price has collected of the rate already, in micro/kWh: of a grid fee the tariffs along the
-    path, of the spread (whose rate is the buyer's price) the seller's price. `base_nano` is the
-    amount that a tax is on, that was fixed or is carried, or that was posted before a correction.
+    `rate` is micro/kWh where the rule is `priced` and ppm where it is `taxed`. `in_price`, in
+    micro/kWh, is the part of the rate that a price has collected already: for a grid fee the
+    tariffs along the path; for the spread, whose rate is the buyer's price, the seller's price.
+    `base_nano` is the amount that is taxed, that was fixed, that is carried, or that was posted
+    before a correction.
     """
 
     rule: Rule
@@ -80,9 +81,9 @@ class Explanation(
 
     @property
     def amount(self) -> Money:
-        """What the receiver of the line gets; its payer pays the same.
+        """The amount that the receiver of the line gets and its payer pays.
 
-        A `corrected` line is a difference, which needs what is due now as well.
+        Raises `Broken` for a `corrected` line, whose amount also depends on what is due now.
         """
         match self.rule:
             case "priced":
@@ -100,10 +101,10 @@ class Posting(
 ):
     """One line of the books.
 
-    `account` receives `amount_nano` (below zero: pays). `kind` is a name of `KINDS`, with `:` and
-    the name of a fee for a fee and its VAT. `trade` is the number of the trade that the line comes
-    from, if any. `cause` names the correction of the slot that posted the difference; it is empty
-    on what the first settlement posted.
+    `account` receives `amount_nano`, or pays it where the amount is negative. `kind` is a name in
+    `KINDS`; for a fee and its VAT, `:` and the name of the fee follow. `trade` is the number of
+    the trade that the line comes from, if any. `cause` names the correction of the slot that
+    posted the line; it is empty on lines that the first settlement posted.
     """
 
     account: str
@@ -115,7 +116,7 @@ class Posting(
 
 
 def kind_of(kind: str) -> PostingKind:
-    """The row of the table for the kind of a posting, such as `vat:grid`."""
+    """The row of `KINDS` for the kind of a posting, such as `vat:grid`."""
     name, colon, _ = kind.partition(":")
     row = _BY_NAME.get(name)
     if row is None or (colon and not row.of_fees):

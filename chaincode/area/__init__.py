@@ -1,4 +1,4 @@
-"""What holds in an area: its zones, market rules, market time, tariffs, fees and VAT.
+"""The terms of an area: its zones, market rules, market time, tariffs, fees and VAT.
 
-Begin with `zones.py`, then `rules.py`. Everything dated by slot is found here.
+Begin with `zones.py`, then `rules.py`. Terms that take effect from a slot on are stored here.
 """

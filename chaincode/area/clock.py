@@ -1,7 +1,8 @@
 """Market time: an area's clock rule applied to transaction time.
 
-It only permits or refuses; nothing stored derives from it. Rate 1 in production, faster in a
-demonstration, which sets a new anchor when it starts so that time stood still while it was off.
+Market time only decides whether a transaction is permitted; nothing stored is computed from it.
+The rate is 1 in production and higher in a demonstration. A demonstration sets a new anchor when
+it starts, so that market time stands still while the demonstration is off.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Clock(Row, frozen=True):
     rate: int
 
     def market_s(self, time_s: int) -> int:
-        """Market time at transaction time `time_s`; before the anchor it stands still."""
+        """Market time at transaction time `time_s`; before the anchor, market time stands still."""
         return self.market_anchor_s + max(0, time_s - self.real_anchor_s) * self.rate
 
 
@@ -43,7 +44,7 @@ CLOCKS = Table(22, "clocks", Clock, ("area",))
 
 
 class ClockArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The rule: at `real_anchor` it is `market_anchor`, and time runs `rate` times as fast."""
+    """Market time is `market_anchor` at `real_anchor` and runs `rate` times as fast from there."""
 
     area: Id
     real_anchor: Second
@@ -52,10 +53,10 @@ class ClockArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def set_clock(context: Context, arguments: ClockArguments) -> Accepted:
-    """Set an area's clock; market time never goes back behind what the market has done.
+    """Set an area's clock; market time never goes back before events of the market.
 
-    That is the earlier anchor and the newest gate that closed: a demonstration that was off may
-    continue where it stopped, but what was late stays late.
+    The new anchor may not lie before the previous anchor or before the newest gate that closed. A
+    demonstration may continue where it stopped, but a deadline that has passed stays passed.
     """
     area = own_area(context, arguments.area)
     floor_s = 0
@@ -80,7 +81,7 @@ def set_clock(context: Context, arguments: ClockArguments) -> Accepted:
 
 
 def market_time_s(context: Context, area: str) -> int:
-    """Market time of this transaction in `area`, seconds UTC."""
+    """The market time of this transaction in `area`, in seconds UTC."""
     clock = CLOCKS.get(context, area)
     if clock is None:
         raise NO_CLOCK(area=area)

@@ -1,9 +1,9 @@
 """Which fees apply to which Wh: grid fees, losses and levies as rows of data.
 
 Rules of settlement: "Grid fees". A row names who is paid, for which relation, grid level and
-hours, at which rate. Rates, VAT rates and hours are data that the area posts; none is known here.
-How a matching row is posted, and what edge tariffs have already collected of it, is decided in
-`postings.py`; capacity fees per month are no rows of this table.
+hours, and at which rate. Rates, VAT rates and hours are data that the area posts; this module
+contains no such values. `postings.py` decides how a matching row is posted, and how much of the
+fee edge tariffs have already collected. This table has no rows for capacity fees per month.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROWS_MAX = 400  # rows of an area at one time; a price sheet of a DSO has a few 
 KIND_MAX = 32  # characters; the kind is part of every posting
 ACCOUNT_MAX = 100  # characters; with `vat:` before it, it still names an account
 RATE_MAX = 10_000_000  # micro/kWh, 10 currency units per kWh; keeps covers far below 2^62
-KIND_CANCEL = "cancel"  # `fee:cancel` is the cancellation fee, which is no row
+KIND_CANCEL = "cancel"  # `fee:cancel` is the cancellation fee, which has no row in the table
 
 
 _ACCOUNT = re.compile(rf"[A-Za-z0-9:._-]{{1,{ACCOUNT_MAX}}}")
@@ -35,10 +35,10 @@ _ACCOUNT = re.compile(rf"[A-Za-z0-9:._-]{{1,{ACCOUNT_MAX}}}")
 class FeeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One fee on withdrawn Wh.
 
-    `payee` is the account that gets it. `supplier` is whose VAT it is (None: the payee's).
-    `relation` and `grid_level` limit the row (None: any). It applies where
-    from_hour <= local hour < to_hour; from > to passes midnight; equal hours are never.
-    `rate` is micro/kWh, `vat_ppm` parts per million.
+    `payee` is the account that gets the fee. `supplier` is the party that owes the VAT on the fee
+    (None: the payee). `relation` and `grid_level` limit the row (None: any). The row applies where
+    from_hour <= local hour < to_hour; where from_hour > to_hour the span passes midnight, and
+    equal hours mean that the row never applies. `rate` is micro/kWh, `vat_ppm` parts per million.
     """
 
     kind: str
@@ -55,9 +55,9 @@ class FeeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
 class RowFault(msgspec.Struct, frozen=True):
     """What is wrong with a list of fee rows.
 
-    `row` is the index of the row at fault, `field` its field, `value` what stands there and
-    `bound` what may stand there. Where two rows of one kind can apply to the same Wh, `field` is
-    `kind` and `other` the index of the earlier row.
+    `row` is the index of the invalid row, `field` the invalid field, `value` its value and `bound`
+    what is allowed. Where two rows of one kind can apply to the same Wh, `field` is `kind` and
+    `other` the index of the earlier row.
     """
 
     row: int
@@ -68,7 +68,7 @@ class RowFault(msgspec.Struct, frozen=True):
 
 
 def relation_of(grid_level: int) -> Relation:
-    """How far a trade reaches, by the grid level of the lowest zone that holds both sides."""
+    """The relation of a trade, from the grid level of the lowest zone that contains both sides."""
     if grid_level in (6, 7):
         return "local"
     if grid_level in (4, 5):
@@ -77,10 +77,10 @@ def relation_of(grid_level: int) -> Relation:
 
 
 def check_rows(rows: Sequence[FeeRow]) -> RowFault | None:
-    """The first fault of a list of rows, None where the list has no fault.
+    """The first fault of a list of rows, or None if the list has no fault.
 
-    Refused are values out of bounds and two rows of one kind that can apply to the same Wh, that
-    is whose relations, grid levels and hours all overlap.
+    A fault is a value out of bounds, or two rows of one kind that can apply to the same Wh because
+    their relations, grid levels and hours all overlap.
     """
     if len(rows) > ROWS_MAX:
         return RowFault(ROWS_MAX, "rows", str(len(rows)), f"at most {ROWS_MAX} rows")
@@ -105,9 +105,9 @@ def check_rows(rows: Sequence[FeeRow]) -> RowFault | None:
 def matching(
     rows: Sequence[FeeRow], *, relation: Relation, grid_level: int | None, local_hour: int
 ) -> list[FeeRow]:
-    """The rows that apply to Wh of a relation, withdrawn at a level in a local hour.
+    """The rows that apply to Wh of a relation, withdrawn at a grid level in a local hour.
 
-    `grid_level` None is a meter without one: only rows for any level apply.
+    Where `grid_level` is None the meter has no grid level, and only rows for any level apply.
     """
     return [
         row
@@ -121,7 +121,7 @@ def matching(
 def fees_of_slot(
     rows: Sequence[FeeRow], *, local_hour: int
 ) -> dict[tuple[Relation, int | None], list[FeeRow]]:
-    """`matching` for every relation and grid level at once, for a slot with many trades."""
+    """The result of `matching` for every relation and grid level, for a slot with many trades."""
     levels: tuple[int | None, ...] = (None, *GRID_LEVELS)
     return {
         (relation, level): matching(
@@ -135,10 +135,10 @@ def fees_of_slot(
 def highest_cover(rows: Sequence[FeeRow], *, grid_level: int | None, local_hour: int) -> int:
     """The most that fees with their VAT can add to a bought kWh, in micro/kWh.
 
-    The greatest total over the relations a trade can have; residual supply is not covered. VAT is
-    rounded up per row to whole micro/kWh, so that Wh x this price is never less than the fees
-    and VAT of those Wh, in however many trades they come. What edge tariffs collect is not taken
-    off: the buyer pays it within its limit.
+    This is the greatest total over the relations that a trade can have; residual supply is not
+    covered. VAT is rounded up per row to whole micro/kWh, so that Wh x this price is never less
+    than the fees and VAT of those Wh, into however many trades the Wh are split. What edge tariffs
+    collect is not deducted, because the buyer pays the tariffs within its limit.
     """
     return max(
         sum(

@@ -1,7 +1,8 @@
 """Dated market rules of an area, and its local time.
 
-Rules are data that the area's DSO posts, each from a slot on. Local hours come from posted
-offsets, never from a time-zone database: every member must see the same hour.
+Rules are data that the area's DSO posts; each version applies from a slot on. Local hours come
+from posted offsets and never from a time-zone database, because every member must compute the
+same hour.
 """
 
 from __future__ import annotations
@@ -41,19 +42,19 @@ from chaincode.state import (
     with_version,
 )
 
-PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh, both ends together
+PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh from lowest to highest
 OFFSETS_MAX = 400  # two changes of summer time a year for two centuries
 
 
 class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How an area trades and settles.
 
-    `price_band` is [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
-    before its start until its gate, `gate_lead_s` before its start. `seed_deadline_s` after the
-    gate anybody may close it without the seed. `cancel_fee` is micro/kWh on the Wh withdrawn.
-    `report_deadline_s` after a slot's end a missing reading is estimated. A reading may exceed
-    the certified energy by `plausible_ppm`. `offsets` are [from second, seconds east of UTC],
-    oldest first.
+    `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
+    before its start until its gate, `gate_lead_s` before its start. From `seed_deadline_s` after
+    the gate time, any member may close the gate without the seed. `cancel_fee` is micro/kWh on the
+    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated. A
+    reading may exceed the certified energy by `plausible_ppm`. `offsets` are [from second, seconds
+    east of UTC], oldest first.
     """
 
     time_zone: str
@@ -124,7 +125,7 @@ class RulesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
-    """Post an area's rules from a slot on; its seed chain must be posted before."""
+    """Post an area's rules from a slot on; the slot's seed chain must be posted first."""
     area = own_area(context, arguments.area)
     require_open(context, area.area, arguments.from_slot)
     rules = arguments.rules
@@ -155,7 +156,7 @@ def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
 
 
 def rules_at(row: AreaRules | None, area: str, slot: int) -> MarketRules:
-    """The rules that hold for `slot`; refuses a slot without any."""
+    """The rules that hold for `slot`; a slot without rules is refused."""
     rules = None if row is None else at_slot(row.versions, slot)
     if rules is None:
         raise NO_MARKET_RULES(area=area, slot=slot)

@@ -1,4 +1,4 @@
-"""Dated prices around the market: residual supply, VAT of parties, fee rows of an area."""
+"""Dated prices outside the auction: residual supply, VAT of parties and fee rows of an area."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ from chaincode.state import (
     with_version,
 )
 
-PRICE_MAX = 1_000_000_000  # 1,000 currency units per kWh, either way
+PRICE_MAX = 1_000_000_000  # 1,000 currency units per kWh, positive or negative
 
 
 class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a retailer takes for residual import and gives for surplus, micro/kWh."""
+    """What a retailer charges for residual import and pays for surplus, in micro/kWh."""
 
     import_price: Signed
     export_price: Signed
@@ -87,7 +87,7 @@ class ResidualArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class VatArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A party's VAT in an area from a slot on; the party is the caller or its client."""
+    """A party's VAT in an area from a slot on; the party is the caller or the caller's client."""
 
     area: Id
     party: AccountName
@@ -156,9 +156,9 @@ def set_fees(context: Context, arguments: FeesArguments) -> Accepted:
 
 
 class Tariffs:
-    """What settlement and cover need of a slot: fee rows, prices of retailers, VAT of parties.
+    """The tariffs of a slot for settlement and cover: fee rows, retailers' prices, parties' VAT.
 
-    Read once per transaction and party.
+    Each party's rows are read once per transaction.
     """
 
     def __init__(self, context: Context, area: str, slot: int) -> None:
@@ -172,7 +172,7 @@ class Tariffs:
         self.fee_rows: list[FeeRow] = rows or []
 
     def load_vats(self, parties: Iterable[str]) -> None:
-        """Read the VAT status of `parties`; one never recorded is private."""
+        """Read the VAT status of `parties`; a party without a recorded status is private."""
         wanted = [party for party in dict.fromkeys(parties) if party not in self._vats]
         if not wanted:
             return
@@ -187,13 +187,13 @@ class Tariffs:
         return self._vats
 
     def taxed_ppm(self, party: str) -> int:
-        """The VAT rate a party adds as a supplier, 0 if it adds none."""
+        """The VAT rate in ppm that a party adds as a supplier; 0 if the party adds no VAT."""
         self.load_vats([party])
         vat = self._vats[party]
         return vat.rate_ppm if vat.status == "taxable" else 0
 
     def residual(self, retailer: str) -> ResidualPrices:
-        """A retailer's prices in this slot; refuses one that never posted any."""
+        """A retailer's prices in this slot; a retailer that has posted no prices is refused."""
         known = self._prices.get(retailer)
         if known is not None:
             return known

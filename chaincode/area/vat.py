@@ -1,4 +1,4 @@
-"""VAT of those who supply energy."""
+"""The VAT status of parties that supply energy."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import msgspec
 
 
 class Vat(msgspec.Struct, frozen=True, gc=False):
-    """A supplier's VAT: only a `taxable` one adds it, at its own rate.
+    """A supplier's VAT: only a `taxable` supplier adds VAT, at the supplier's own rate.
 
-    `private` is outside VAT and `small_business` exempt; the difference is the wording on the
-    invoice.
+    A `private` supplier is outside VAT and a `small_business` is exempt; only the wording on the
+    invoice differs.
     """
 
     status: Literal["private", "small_business", "taxable"] = "private"

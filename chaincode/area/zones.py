@@ -1,7 +1,7 @@
-"""Areas and their trees of zones: levels, capacities, pauses, and how far the gates are.
+"""Areas and their trees of zones: levels, capacities, pauses, and the newest closed gate.
 
-A tree is one row, so that a pause is one write that every order in flight meets. Capacities are
-dated rows of their own: nobody reads them while placing.
+A tree is one row, so that a pause is one write that conflicts with every order in flight.
+Capacities are separate dated rows, because placing an order does not read them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from chaincode.units import is_slot_start
 
 ZONES_MAX = 1_000  # zones of one area: its tree is read with every batch of orders
 VERSIONS_MAX = 200  # dated versions of one row
-SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and markets use
+SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and are used by markets
 
 
 class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,13 +63,13 @@ class Area(Row, frozen=True):
 
 
 class ZoneArea(Row, frozen=True):
-    """Where a zone belongs; zone names are unique in the channel."""
+    """The area that a zone belongs to; zone names are unique in the channel."""
 
     area: str
 
 
 class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the DSO leaves to the market on a zone's edge, W; None is unlimited."""
+    """The capacity in W that the DSO leaves to the market on a zone's edge; None is unlimited."""
 
     import_w: int | None
     export_w: int | None
@@ -82,10 +82,10 @@ class ZoneCapacity(Row, frozen=True):
 
 
 class Lane(Row, frozen=True):
-    """An area's lane: the newest slot whose gate is closed and the run that is going on.
+    """An area's lane: the newest slot whose gate is closed, and the run in progress.
 
-    One run at a time folds accounts; `run` is the slot of it, None between runs. Epochs of
-    accounts below `unfolded_epoch` are folded into their balances.
+    One run at a time folds accounts; `run` is the slot of that run, or None between runs. The
+    entries of epochs below `unfolded_epoch` are folded into the balances.
     """
 
     closed_slot: int
@@ -106,7 +106,7 @@ class AreaName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AreaArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new area, named with its root zone; the caller becomes its DSO."""
+    """A new area and its root zone; the caller becomes the area's DSO."""
 
     area: Id
     root: Id
@@ -124,7 +124,7 @@ class ZoneArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CapacityArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Capacity of a zone's edge from a slot on, W; null is unlimited."""
+    """The capacity of a zone's edge in W from a slot on; null is unlimited."""
 
     zone: Id
     import_w: Count | None
@@ -156,7 +156,7 @@ def register_area(context: Context, arguments: AreaArguments) -> Accepted:
 
 
 def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
-    """Add a zone below another one of the caller's area."""
+    """Add a zone below another zone of the caller's area."""
     area = own_area(context, arguments.area)
     if ZONES.get(context, arguments.zone) is not None:
         raise ALREADY_REGISTERED(kind="zone", name=arguments.zone)
@@ -172,7 +172,7 @@ def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
 
 
 def set_zone_capacity(context: Context, arguments: CapacityArguments) -> Accepted:
-    """Say what a zone's edge leaves to the market from a slot on."""
+    """Set the capacity that a zone's edge leaves to the market from a slot on."""
     area = own_area(context, zone_area(context, arguments.zone))
     if area.zones[0].id == arguments.zone:
         raise CAPACITY_ON_ROOT(zone=arguments.zone)
@@ -189,7 +189,7 @@ def set_zone_capacity(context: Context, arguments: CapacityArguments) -> Accepte
 
 
 def pause_zone(context: Context, arguments: PauseArguments) -> Accepted:
-    """Stop all trade in a zone and below it, from now on."""
+    """Stop all trade in a zone and in the zones below it, from now on."""
     return _set_paused(context, arguments.zone, paused=True)
 
 
@@ -213,7 +213,7 @@ def _set_paused(context: Context, name: str, *, paused: bool) -> Accepted:
 
 
 def get_area(context: Context, name: str) -> Area:
-    """The area; refuses an unknown one."""
+    """The area; an unknown area is refused."""
     area = AREAS.get(context, name)
     if area is None:
         raise AREA_UNKNOWN(area=name)
@@ -221,7 +221,7 @@ def get_area(context: Context, name: str) -> Area:
 
 
 def own_area(context: Context, name: str) -> Area:
-    """The area, if the caller is its DSO."""
+    """The area; a caller that is not the area's DSO is refused."""
     area = get_area(context, name)
     if area.dso != context.caller.member:
         raise NOT_AREA_DSO(area=name, dso=area.dso)
@@ -237,7 +237,7 @@ def zone_area(context: Context, zone: str) -> str:
 
 
 def paused_zones(area: Area) -> frozenset[str]:
-    """Zones that trade nothing: the paused ones and all below them."""
+    """The zones without trade: the paused zones and all zones below them."""
     parents = {zone.id: zone.parent for zone in area.zones}
     paused = {zone.id for zone in area.zones if zone.paused}
 
@@ -252,7 +252,7 @@ def paused_zones(area: Area) -> frozenset[str]:
 
 
 def get_lane(context: Context, area: str) -> Lane:
-    """The area's lane; refuses an unknown area."""
+    """The area's lane; an unknown area is refused."""
     lane = LANES.get(context, area)
     if lane is None:
         raise AREA_UNKNOWN(area=area)

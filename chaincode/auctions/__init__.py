@@ -1,1 +1,1 @@
-"""Market mechanisms as pure functions: book in, trades and prices out."""
+"""Market mechanisms as pure functions: each takes a book and returns trades and prices."""

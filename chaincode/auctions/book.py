@@ -1,8 +1,9 @@
-"""The book: what a market mechanism is given, and the form in which anybody can clear it again.
+"""The book: the input of a market mechanism, and the form in which anybody can clear it again.
 
-A mechanism is a pure function from a `Book` to an `Outcome`. It sees the steps of orders, the tree
-of zones with what their edges can carry and cost, and the rules of the area; it knows nothing of
-meters, accounts, funds or the ledger. Checks of who may trade what are made before.
+A mechanism is a pure function from a `Book` to an `Outcome`. A book contains the steps of orders,
+the tree of zones with the capacities and costs of their edges, and the rules of the area; it
+contains no meters, accounts, funds or ledger state. The contract checks who may trade what before
+it builds the book.
 
 Units: prices and tariffs in micro-currency per kWh, quantities and capacities in Wh, losses in
 parts per million of the energy.
@@ -21,16 +22,17 @@ Side = Literal["buy", "sell"]
 PriceRule = Literal["seller", "buyer", "midpoint"]
 ZoneState = Literal["open", "paused", "islanded"]
 
-STEPS_MAX = 20  # steps of one order; a longer curve is another order
-PRICE_BAND_DEFAULT = (-(10**9), 10**9)  # a thousand currency units per kWh either way
+STEPS_MAX = 20  # steps of one order; a longer curve needs another order
+PRICE_BAND_DEFAULT = (-(10**9), 10**9)  # from -1,000 to 1,000 currency units per kWh
 
 
 class Order(msgspec.Struct, frozen=True, gc=False):
-    """One step of an order: to a mechanism every step is an order of its own.
+    """One step of an order; a mechanism treats every step as a separate order.
 
-    `id` is the order's, `step` counts from 1. `plain` says that the order was given by a price and
-    a quantity, so that it is listed by its bare id. `time` breaks ties, smaller is first; what it
-    means is a rule of the area. `participant` is whose order it is, empty if nobody asked.
+    `id` is the id of the order; `step` counts from 1. `plain` says that the order was given as one
+    price and quantity, so that it is listed by its id alone. `time` breaks ties, and the smaller
+    time comes first; a rule of the area defines what the time means. `participant` is the owner of
+    the order; it is empty if the caller does not need the owner.
     """
 
     id: str
@@ -45,14 +47,14 @@ class Order(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def name(self) -> str:
-        """How answers name the step: the order's id, with `#` and the step where it has steps."""
+        """The step's name in answers: the order's id, with `#` and the step unless `plain`."""
         return self.id if self.plain else f"{self.id}#{self.step}"
 
 
 class Zone(msgspec.Struct, frozen=True):
     """A zone and the edge that joins it to its parent; the root has no parent and no edge.
 
-    Import is from the parent into the zone. A capacity of None is unlimited.
+    Import flows from the parent into the zone. A capacity of None is unlimited.
     """
 
     id: str
@@ -69,8 +71,8 @@ class Zone(msgspec.Struct, frozen=True):
 class AuctionRules(msgspec.Struct, frozen=True):
     """The rules of an area that a mechanism reads.
 
-    `price_rule` picks a price out of the range that clears, `price_band` is [lowest, highest]
-    limit, `loss_price` is what a kWh of losses costs, `lots` makes a sealed auction one of lots.
+    `price_rule` picks a price out of the range that clears. `price_band` is the [lowest, highest]
+    limit. `loss_price` is the price of a kWh of losses. `lots` makes a sealed auction sell in lots.
     """
 
     price_rule: PriceRule = "midpoint"
@@ -80,7 +82,7 @@ class AuctionRules(msgspec.Struct, frozen=True):
 
 
 class Book(msgspec.Struct, frozen=True):
-    """Everything that one clearing of one slot depends on."""
+    """All the data that one clearing of one slot depends on."""
 
     mechanism: str
     rules: AuctionRules
@@ -89,13 +91,13 @@ class Book(msgspec.Struct, frozen=True):
 
 
 def priority(order: Order) -> tuple[int, int, str, int]:
-    """The sort key of price, time, id and step among orders of one side; smaller is first."""
+    """The sort key among orders of one side: price, time, id and step; the smaller key is first."""
     price = -order.price if order.side == "buy" else order.price
     return price, order.time, order.id, order.step
 
 
 def plain_integer(number: int) -> int | str:
-    """An integer as JSON holds it for every reader: beyond 2^53 - 1 as decimal digits."""
+    """An integer in JSON that every reader can hold: beyond 2^53 - 1, a string of digits."""
     return number if -INTEGER_MAX <= number <= INTEGER_MAX else str(number)
 
 
@@ -105,8 +107,8 @@ def book_json(book: Book) -> dict[str, object]:
     Integers beyond 2^53 - 1 are strings already, and every key is ASCII, so any writer that sorts
     keys writes canonical JSON.
 
-    The SHA-256 of its canonical JSON is the digest of the book. Orders stay in the book's order;
-    the steps of one id are gathered where the first of them stands.
+    The digest of the book is the SHA-256 of that canonical JSON. Orders keep the order of the book;
+    all steps of one id are listed at the place of the first of them.
     """
     rules: dict[str, object] = {
         "price_rule": book.rules.price_rule,

@@ -1,7 +1,7 @@
-"""The table of mechanisms: one row each, from which rules, commands and documents follow.
+"""The table of mechanisms, one row each; rules, commands and documents are derived from it.
 
-A mechanism is one pure function from a book to its outcome, in a module of its own. To add one,
-write the module and its row here; clearing hands it the books that its scope asks for.
+A mechanism is one pure function from a book to its outcome, in a separate module. To add a
+mechanism, write its module and add its row here; clearing passes it the books of its scope.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from chaincode.auctions.book import Book
 from chaincode.auctions.outcome import Outcome
 
 Scope = Literal["zone", "tree"]
-"""What one book holds: the orders of a zone, or those of the whole tree with its edges."""
+"""What one book contains: the orders of a zone, or the orders and edges of the whole tree."""
 Timing = Literal["at_gate", "on_arrival", "on_acceptance", "at_settlement"]
-"""When trades come about; clearing runs the mechanisms that are `at_gate`."""
+"""When trades are made; clearing runs only the mechanisms that are `at_gate`."""
 
 
 class Mechanism(NamedTuple):
     """A row of the table.
 
-    `for_areas` is whether the rules of an area may name it; `commonwatt auction` clears books of
-    the others too. `docs` is one line for people.
+    `for_areas` says whether the rules of an area may name the mechanism; `commonwatt auction` also
+    clears books of the other mechanisms. `docs` is a one-line description for people.
     """
 
     name: str

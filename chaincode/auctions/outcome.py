@@ -1,7 +1,7 @@
 """The outcome of a clearing, the same for every mechanism, and its published form.
 
-Quantities in Wh, prices in micro-currency per kWh, money in nano-currency. What a mechanism does
-not have (flows, where there is one zone) is empty or 0, never absent.
+Quantities are in Wh, prices in micro-currency per kWh, money in nano-currency. A field that a
+mechanism does not use (such as flows in a single zone) is empty or 0, never absent.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Reason = Literal["PRICE", "PRIORITY", "ZONE_PAUSED"]
 
 
 class Fill(msgspec.Struct, frozen=True, gc=False):
-    """A step that traded: how much of it, and at which price of its own side."""
+    """A step that traded, with the traded quantity and the price of the step's side."""
 
     order: str
     quantity: int
@@ -28,7 +28,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
 
 
 class Trade(msgspec.Struct, frozen=True, gc=False):
-    """A buying and a selling step paired: `path` is the zones from seller to buyer, both in it."""
+    """A pair of a buying and a selling step; `path` is the zones from seller's to buyer's."""
 
     buy: str
     sell: str
@@ -39,7 +39,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unfilled(msgspec.Struct, frozen=True, gc=False):
-    """A step with quantity left, that quantity, and why it was left."""
+    """A step that did not trade in full: the quantity left, and the reason."""
 
     order: str
     quantity: int
@@ -47,7 +47,7 @@ class Unfilled(msgspec.Struct, frozen=True, gc=False):
 
 
 class LossAccount(msgspec.Struct, frozen=True):
-    """What an edge collected for losses, the energy lost (Wh), and what buying that cost."""
+    """What an edge collected for losses, the energy lost (Wh), and what buying that energy cost."""
 
     collected: int
     energy: int
@@ -55,12 +55,12 @@ class LossAccount(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a mechanism decided.
+    """The result of a mechanism.
 
-    `prices` and `price_range` have every zone, None where it has no price; the dicts from `flows`
-    to `loss_account` have every zone with an edge. `fills` and `unfilled` are sorted by order id
-    and step number; `trades` stand in match sequence: zones from the deepest level up, then by
-    zone id, then in the order of pairing.
+    `prices` and `price_range` have an entry for every zone, None where the zone has no price; the
+    dicts from `flows` to `loss_account` have an entry for every zone with an edge. `fills` and
+    `unfilled` are sorted by order id and step number. `trades` are in match sequence: by zone from
+    the deepest level up, then by zone id, then in the order of pairing.
     """
 
     volume: int
@@ -78,7 +78,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the published form without this digest, in canonical JSON; hex."""
+        """The SHA-256, in hex, of the canonical JSON of the published form without this digest."""
         return _digest(_members(self))
 
 
@@ -89,8 +89,8 @@ def outcome_json(outcome: Outcome) -> dict[str, object]:
 
 
 def _digest(members: dict[str, object]) -> str:
-    # Zone ids are keys. While these are ASCII the fast writer gives the same bytes, for larger
-    # integers have become strings already.
+    # Zone ids are keys. While they are ASCII the fast writer gives the same bytes, because larger
+    # integers are strings already.
     ascii_keys = all(zone.isascii() for zone in cast("dict[str, object]", members["prices"]))
     return sha256((encode if ascii_keys else canonical_json)(members)).hexdigest()
 

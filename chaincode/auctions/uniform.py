@@ -1,34 +1,38 @@
-"""One price for all in one zone: `uniform`, and `coupled` where the tree is a single zone.
+"""One price for all orders of a zone: `uniform`, and `coupled` where the tree is a single zone.
 
-Definition. Among all fills with as much bought as sold, first the welfare (accepted buy limits x
-quantity - accepted sell limits x quantity) is greatest, then the volume, then the fill of the step
-that is first by (time, order id, step number), then of the second, and so on. A price clears when
-accepted steps are not worse than it, rejected ones not better, and a partly filled one is at it.
+Definition. Among all fills with as much bought as sold, the mechanism chooses the greatest welfare
+(accepted buy limits x quantity - accepted sell limits x quantity), then the greatest volume, then
+the greatest fill of the step that is first by (time, order id, step number), then of the second
+step, and so on. A price clears when no accepted step is worse than the price, no rejected step is
+better, and the limit of every partly filled step equals the price.
 
 Method. Let supply(p) be the Wh offered at limits <= p, demand(p) the Wh wanted at limits >= p, and
 beyond(p) the Wh wanted at limits > p. The *crossing* is the least p with supply(p) >= beyond(p).
-- The volume is the lesser of supply and demand there. A higher price trades at most beyond(p),
-  which supply covers and which is part of demand; a lower one at most what is offered below, which
-  is part of supply and, the price next below being no crossing, less than demand.
-- Every step strictly better than the crossing is filled whole, every worse one not at all. A fill
-  of the same welfare and volume can differ from it among steps *at* the crossing alone, and there
-  on one side, so these alone are ranked by (time, id, step).
-- Where anything trades, the crossing is also the least price that clears: next below it more is
-  wanted than offered. Unless a step at it is left for sale or bought, dearer prices clear too, up
-  to the next limit of either side.
-- supply(p) - beyond(p) is all Wh of both sides at limits <= p, less all that is wanted. So the
-  crossing is a quantile of the limits, found without telling the sides apart.
+- The volume is the lesser of supply and demand at the crossing. A higher price trades at most
+  beyond(p), which supply covers and which is part of demand. A lower price trades at most what is
+  offered below the crossing, which is part of supply and less than demand, because the next lower
+  price is not a crossing.
+- Every step strictly better than the crossing is filled in full, and no worse step is filled. Two
+  fills of the same welfare and volume can differ only among the steps *at* the crossing, and there
+  only on one side, so only these steps are ranked by (time, id, step).
+- Where anything trades, the crossing is also the least price that clears, because at the next
+  lower price more is wanted than offered. Higher prices clear too, up to the next limit of either
+  side, unless a step at the crossing has been bought or has Wh left for sale.
+- supply(p) - beyond(p) is all Wh of both sides at limits <= p, less all Wh that are wanted. So the
+  crossing is a quantile of the limits, and the two sides need not be told apart to find it.
 
-Cost: linear in the number of orders. A sample leaves few limits between which the crossing must
-lie, one pass proves it, bisection on the price continues there (where the sample misleads,
-bisection alone: at most one pass for each bit of the spread of limits); one more pass fills.
-Nothing is sorted but the steps at the crossing, and the fills when they are paired into trades.
+Cost: linear in the number of orders. A sample narrows the limits between which the crossing must
+lie, one pass confirms the range, and a bisection on the price finds the crossing in it. Where the
+sample misleads, the bisection covers all rows, with at most one pass for each bit of the spread of
+limits. One more pass computes the fills. The only sorting is that of the steps at the crossing,
+and of the fills when they are paired into trades.
 
-Bounds. Total quantity x width of the price band is below 2^62, a band without width counting as 1.
-So both factors are below 2^62: limits are held as distances from the band's lower end, within
-[0, 2^62), and every sum of quantities, the running ones too, is at most the total. A difference of
-two such sums lies within +-2^62. Prices are compared and never added or multiplied in int64; the
-bisection's midpoints, the range and the welfare are Python integers. Nothing overflows.
+Bounds. Total quantity x width of the price band is below 2^62, where a band without width counts
+as 1. So both factors are below 2^62: limits are held as distances from the band's lower end,
+within [0, 2^62), and every sum of quantities, running sums included, is at most the total. A
+difference of two such sums lies within +-2^62. Prices are compared and never added or multiplied
+in int64; the bisection's midpoints, the range and the welfare are Python integers. So no
+computation overflows.
 """
 
 from __future__ import annotations
@@ -43,8 +47,8 @@ from chaincode.auctions.book import Book, Order, PriceRule, priority
 from chaincode.auctions.outcome import Fill, Outcome, Reason, Trade, Unfilled
 from chaincode.units import INT64_SAFE
 
-PART_ROWS = 2**16  # rows worked on at a time, so that what is made of them stays in cache
-SAMPLE_ROWS = 2**12  # leaves an eighth of the rows, at a sampling error far below that
+PART_ROWS = 2**16  # rows processed at a time, so that intermediate arrays stay in the cache
+SAMPLE_ROWS = 2**12  # narrows to an eighth of the rows; the sampling error is far below that
 
 Flags: TypeAlias = NDArray[numpy.bool_]
 Integers: TypeAlias = NDArray[numpy.int64]
@@ -52,7 +56,7 @@ Rows: TypeAlias = NDArray[numpy.intp]
 
 
 class Crossing(NamedTuple):
-    """What a zone trades: Wh bought, [low, high] of the prices that clear, Wh filled per row.
+    """What a zone trades: Wh bought, the range [low, high] of clearing prices, Wh filled per row.
 
     The range is None when nothing trades.
     """
@@ -65,7 +69,8 @@ class Crossing(NamedTuple):
 def clear(book: Book) -> Outcome:
     """Clear a book of one zone.
 
-    Raises `ValueError` for several zones, an order of another zone, and as `clear_orders` does.
+    Raises `ValueError` for several zones, for an order of another zone, and where `clear_orders`
+    raises it.
     """
     if len(book.zones) != 1:
         raise ValueError(f"a uniform price is for one zone, the book has {len(book.zones)}")
@@ -113,10 +118,10 @@ def clear_orders(orders: Sequence[Order], price_band: tuple[int, int]) -> Crossi
 
 
 def clear_columns(buy: Flags, price: Integers, quantity_wh: Integers, time: Integers) -> Crossing:
-    """The same from columns of equal length, whose rows stand in the order of (id, step).
+    """Do what `clear_orders` does, from columns of equal length with rows sorted by (id, step).
 
-    The caller answers for the bounds: limits between -2^62 and 2^62, quantities from 1 on with a
-    sum below 2^62.
+    The caller ensures the bounds: limits lie between -2^62 and 2^62, and quantities are at least 1
+    with a sum below 2^62.
     """
 
     def ranked(rows: Rows) -> Rows:
@@ -126,7 +131,7 @@ def clear_columns(buy: Flags, price: Integers, quantity_wh: Integers, time: Inte
 
 
 def price_at(price_range: tuple[int, int], rule: PriceRule) -> int:
-    """The price that a rule picks out of a range; the midpoint is rounded down."""
+    """The price that a price rule picks out of a range; the midpoint is rounded down."""
     low, high = price_range
     if rule == "seller":
         return low
@@ -140,7 +145,7 @@ def _nothing(rows: int) -> Crossing:
 def _cross(
     buy: Flags, price: Integers, quantity_wh: Integers, ranked: Callable[[Rows], Rows]
 ) -> Crossing:
-    """Find the crossing, fill what is better, ration what is at it."""
+    """Find the crossing, fill the better steps, and ration the steps at the crossing."""
     if not len(price):
         return _nothing(0)
     crossing = _least_covering(buy, price, quantity_wh)
@@ -168,14 +173,14 @@ def _cross(
         _ration(fill_wh, rows, quantity_wh, volume_wh - better_wh, ranked)
     high = crossing
     if volume_wh == supply_wh and volume_wh == beyond_wh:
-        # Nothing at the crossing is left for sale or bought: dearer prices clear too, up to the
-        # next limit, be it of an accepted purchase or of a sale left over.
+        # No step at the crossing has been bought or has Wh left for sale, so higher prices clear
+        # too, up to the next limit of an accepted purchase or of an unsold offer.
         high = int(numpy.compress(price > crossing, price).min())
     return Crossing(volume_wh, (crossing, high), fill_wh)
 
 
 def _least_covering(buy: Flags, price: Integers, quantity_wh: Integers) -> int:
-    """The least limit such that it and all below, of both sides, add up to all that is wanted."""
+    """The least limit at or below which the Wh of both sides add up to all Wh that are wanted."""
     bought_wh, below_wh, price, quantity_wh = _near(buy, price, quantity_wh)
     low, high = int(price.min()), int(price.max())
     while low < high:
@@ -195,7 +200,7 @@ def _least_covering(buy: Flags, price: Integers, quantity_wh: Integers) -> int:
 class _Near(NamedTuple):
     """Limits and quantities of the rows among which the crossing lies.
 
-    With them the Wh wanted in the whole book, and the Wh of all rows with lower limits.
+    It also holds the Wh wanted in the whole book, and the Wh of all rows with lower limits.
     """
 
     bought_wh: int
@@ -207,8 +212,8 @@ class _Near(NamedTuple):
 def _near(buy: Flags, price: Integers, quantity_wh: Integers) -> _Near:
     """Leave out, in one pass, most rows that are far from the crossing.
 
-    A sample guesses two limits around it. Sums over all rows say whether the guess was right; if
-    not, no row is left out.
+    A sample gives two limits that probably enclose the crossing. Sums over all rows show whether
+    they do; if they do not, no row is left out.
     """
     low, high = _guess(buy, price, quantity_wh)
     limits: list[Integers] = []
@@ -230,7 +235,7 @@ def _near(buy: Flags, price: Integers, quantity_wh: Integers) -> _Near:
 
 
 def _guess(buy: Flags, price: Integers, quantity_wh: Integers) -> tuple[int, int]:
-    """Two limits between which a sample of the rows puts the crossing, with room for its error."""
+    """Two limits that enclose the crossing by a sample of the rows, with room for its error."""
     rows = slice(None, None, 1 + len(price) // SAMPLE_ROWS)
     sample, sample_wh = price[rows], quantity_wh[rows]
     order = numpy.argsort(sample)
@@ -242,7 +247,7 @@ def _guess(buy: Flags, price: Integers, quantity_wh: Integers) -> tuple[int, int
 
 
 def _parts(rows: int) -> Iterator[slice]:
-    """Slices of `PART_ROWS` rows that cover all."""
+    """Slices of `PART_ROWS` rows that together cover all rows."""
     for start in range(0, rows, PART_ROWS):
         yield slice(start, start + PART_ROWS)
 
@@ -254,7 +259,7 @@ def _ration(
     room_wh: int,
     ranked: Callable[[Rows], Rows],
 ) -> None:
-    """Fill rows at the crossing, one after the other by rank, until there is no room."""
+    """Fill the rows at the crossing one by one, by rank, until no quantity is left to fill."""
     wanted_wh = quantity_wh[rows]
     if int(wanted_wh.sum()) > room_wh:
         rows = ranked(rows)
@@ -265,7 +270,7 @@ def _ration(
 
 
 def _outcome(book: Book, zone: str, crossing: Crossing, left: Reason | None) -> Outcome:
-    """The whole answer; `left` is why all of it was left, None where price and priority decide."""
+    """The outcome; `left` is why no step traded, or None where price and priority decide."""
     clears = crossing.price_range
     price = None if clears is None else price_at(clears, book.rules.price_rule)
     fills_wh: list[int] = crossing.fill_wh.tolist()
@@ -299,7 +304,7 @@ def _outcome(book: Book, zone: str, crossing: Crossing, left: Reason | None) -> 
 
 
 def _pair(filled: Sequence[tuple[Order, int]], zone: str, price: int) -> list[Trade]:
-    """Both sides in priority order, paired from the front."""
+    """Pair the steps of both sides in priority order, from the first."""
     buys, sells = (
         sorted(
             ((order, fill_wh) for order, fill_wh in filled if fill_wh and order.side == side),

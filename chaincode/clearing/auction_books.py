@@ -1,7 +1,8 @@
-"""The books that a mechanism is handed, by its scope, and what a path through the tree costs.
+"""The books that a mechanism gets, by its scope, and the cost of a path through the tree.
 
-A mechanism of scope `zone` gets one book for each zone with orders, whose edge carries nothing. One
-of scope `tree` gets one book with all zones, what their edges carry in the slot, and all orders.
+A mechanism of scope `zone` gets one book for each zone with orders; the zone's edge carries
+nothing. A mechanism of scope `tree` gets one book with all zones, the capacities of their edges in
+the slot, and all orders.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from chaincode.units import Power
 
 
 class AuctionBook(NamedTuple):
-    """One book to clear; `name` is its zone, or the root where it holds the whole tree."""
+    """One book to clear; `name` is its zone, or the root zone if the book is the whole tree."""
 
     name: str
     book: Book
@@ -31,7 +32,7 @@ class AuctionBook(NamedTuple):
 def auction_books(
     context: Context, area: Area, slot: int, rules: MarketRules, entries: Sequence[BookEntry]
 ) -> list[AuctionBook]:
-    """The books of a slot in the order in which they are cleared."""
+    """The books of a slot, in the order in which the run clears them."""
     if MECHANISMS[rules.mechanism].scope == "tree":
         root = area.zones[0].id
         return [AuctionBook(root, _book(rules, _tree(context, area, slot), entries), entries)]
@@ -53,7 +54,7 @@ def book_of_zone(
     *,
     zone: str,
 ) -> Book:
-    """The book in which a zone's orders were cleared; without orders an empty one."""
+    """The book in which a zone's orders were cleared; without orders, an empty book."""
     if MECHANISMS[rules.mechanism].scope == "tree":
         (tree,) = auction_books(context, area, slot, rules, entries)
         return tree.book
@@ -61,12 +62,12 @@ def book_of_zone(
 
 
 def book_digest(book: Book) -> str:
-    """SHA-256 of a book as `commonwatt auction` reads it, in canonical JSON."""
+    """The SHA-256 of the canonical JSON of a book as `commonwatt auction` reads it."""
     return sha256(encode(book_json(book))).hexdigest()
 
 
 def top_of(path: Sequence[str], zones: Sequence[Zone]) -> str:
-    """The lowest zone that holds both ends of a path: the one whose parent is not on it."""
+    """The lowest zone that contains both ends of a path; the parent of that zone is not on it."""
     parents = {zone.id: zone.parent for zone in zones}
     return next(name for name in path if parents[name] not in path)
 

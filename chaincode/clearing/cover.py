@@ -1,4 +1,4 @@
-"""Cover: what an order reserves of its trader's account while it may still match."""
+"""Cover: what an order reserves in its trader's account while the order may still match."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chaincode.units import Energy, Price, price_rate_up
 def cover_nano(
     *, side: Literal["buy", "sell"], limit: int, quantity_wh: int, fees: int, vat_ppm: int
 ) -> int:
-    """What an order must reserve, in nano; never negative.
+    """The amount that an order must reserve, in nano; never negative.
 
     Buy: limit x quantity with the highest fees (micro/kWh, from `fees.highest_cover`) and VAT on
-    the limit at `vat_ppm`, the highest rate of anybody who can supply this account (its
-    retailer's; for a retailer's own meter, any seller's). VAT is rounded up per kWh, so the cover
-    holds for any number of trades at prices not above the limit; a negative limit brings no VAT
-    into it, as its supplier may add none. Sell: |limit| x quantity at a negative limit, else
-    nothing.
+    the limit at `vat_ppm`, the highest rate of any party that can supply this account (the rate of
+    its retailer; for a retailer's own meter, the rate of any seller). VAT is rounded up per kWh, so
+    the cover is enough for any number of trades at prices not above the limit. The cover of a
+    negative limit includes no VAT, because the supplier may add no VAT. Sell: |limit| x quantity at
+    a negative limit, else nothing.
     """
     if quantity_wh < 0:
         raise Broken(f"{quantity_wh} Wh cannot be covered")

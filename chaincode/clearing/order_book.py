@@ -1,10 +1,11 @@
-"""The book of a slot: which orders are in, with how much cover, and which were left out.
+"""The book of a slot: which orders are in it, with how much cover, and which were left out.
 
-The COVER step of clearing. Order rows are scanned in key order; a participant's orders take
-cover from what its account has free, in the order (time, id); one that no longer fits is left
-out as NO_COVER and a smaller one after it may still fit. Meters and rules are dated and may have
-changed for this slot since an order was placed: one that could not be placed now is left out.
-The book is stored in pages, so that clearing, release and anyone who clears again read the same.
+This is the COVER step of clearing. The run scans order rows in key order. A participant's orders
+take cover from what its account has free, in the order (time, id). An order that no longer fits is
+left out as NO_COVER, and a smaller order after it may still fit. Meters and rules are dated and may
+have changed for this slot since an order was placed; an order that could not be placed now is left
+out. The book is stored in pages, so that clearing, release and anyone who clears the slot again
+read the same orders.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 LeftOutReason = Literal[
     "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
 ]
-"""METER_CHANGED and PRICE_BAND: the meter or the rules of the slot changed after placing."""
+"""METER_CHANGED and PRICE_BAND mean that the slot's meter or rules changed after placing."""
 
 
 class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
-    """A step in the book: limit and cover in micro/kWh, quantity in Wh."""
+    """A step in the book; limit and cover are in micro/kWh, the quantity in Wh."""
 
     price: int
     quantity_wh: int
@@ -53,7 +54,7 @@ class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
 
     @property
     def cover_nano(self) -> int:
-        """What the step reserves."""
+        """The amount that the step reserves."""
         return (Energy(self.quantity_wh) * Price(self.cover_price)).nano
 
 
@@ -69,12 +70,12 @@ class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
 
     @property
     def trader(self) -> str:
-        """The DID that placed it."""
+        """The DID that placed the order."""
         return trader_of(self.order)
 
     @property
     def cover_nano(self) -> int:
-        """What the order reserves until it has cleared."""
+        """The amount that the order reserves until the slot has cleared."""
         return sum(step.cover_nano for step in self.steps)
 
 
@@ -86,7 +87,7 @@ class LeftOut(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True)
 
 
 class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Wh that a trader gave up before the gate, and the fee that settlement posts."""
+    """The Wh that a trader gave up before the gate, and the fee that settlement posts for them."""
 
     order: str
     withdrawn_wh: int
@@ -110,7 +111,7 @@ def trader_of(order: str) -> str:
 
 
 def book_page(context: Context, area: str, slot: int, number: int) -> BookPage:
-    """One page of a slot's book, which must be there."""
+    """One page of a slot's book; a missing page is `Broken`."""
     page = BOOK_PAGES.get(context, area, slot_part(slot), page_part(number))
     if page is None:
         raise Broken(f"page {number} of the book of {area}, {slot} is gone")
@@ -126,9 +127,10 @@ def book_pages(context: Context, area: str, slot: int, count: int) -> Iterator[B
 
 
 def draw_time(seed: bytes, did: str, client_id: str) -> int:
-    """The tie-breaking time of an order by rule `draw`: 63 bits of a hash, smaller is first.
+    """The tie-breaking time of an order by rule `draw`: 63 bits of a hash; the smaller is first.
 
-    SHA-256 over the gate seed, the trader's DID and its id, each with its length before it.
+    The hash is SHA-256 over the gate seed, the trader's DID and the order's id, each preceded by
+    its length.
     """
     parts = (seed, did.encode(), client_id.encode())
     framed = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
@@ -136,7 +138,7 @@ def draw_time(seed: bytes, did: str, client_id: str) -> int:
 
 
 class Covering:
-    """Takes cover for the orders of one slot, a chunk of participants at a time."""
+    """Takes cover for the orders of one slot, one chunk of participants at a time."""
 
     def __init__(
         self,
@@ -169,10 +171,10 @@ class Covering:
         self._taken_wh: dict[tuple[str, Side], int] = {}
 
     def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str]:
-        """The next participants after `did_from`: their part of the book, the last DID.
+        """Return the part of the book of the next participants after `did_from`, and the last DID.
 
-        At most `rows_max` of them, and none after `orders_min` orders. The DID is empty when
-        there is nobody left.
+        Takes at most `rows_max` participants, and no further one once the part has `orders_min`
+        orders. The DID is empty when no participant is left.
         """
         part = slot_part(self._slot)
         chunk: list[tuple[str, OrderRow]] = []
@@ -270,9 +272,9 @@ class Covering:
         return None
 
     def _fits_meter(self, order: StoredOrder, trader: str, meter: MeterVersion) -> bool:
-        """Whether the meter, as certified for this slot, still lets its holder trade so much.
+        """Whether the meter, as certified for this slot, still allows its holder this quantity.
 
-        All orders at a meter are its holder's, so they stand in one row and in one chunk.
+        All orders at a meter belong to its holder, so they are in one row and in one chunk.
         """
         power = Power(meter.export_w if order.side == "sell" else meter.import_w)
         taken_wh = self._taken_wh.get((order.meter, order.side), 0)
@@ -283,7 +285,7 @@ class Covering:
         )
 
     def _cover_price(self, side: Side, limit: int, meter: MeterVersion) -> int:
-        """Cover per Wh, which is nano per Wh and so micro per kWh."""
+        """The cover per Wh: nano per Wh equals micro per kWh."""
         if side == "sell" and limit >= 0:
             return 0
         if meter.grid_level not in self._fees:

@@ -1,4 +1,4 @@
-"""What a cleared book leaves behind: a record per zone and, for a tree, what its edges carried."""
+"""The records of a cleared book: one per zone and, for a tree, one of what its edges carried."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chaincode.units import Energy, Money, Price
 
 
 class ZoneClearing(Row, frozen=True):
-    """What a zone cleared at; of a tree, its own part: the Wh bought there and their trades.
+    """The result of clearing a zone; in a tree, only the Wh bought in the zone and their trades.
 
-    `book_digest` is SHA-256 of the book as `commonwatt auction` reads it, in canonical JSON;
+    `book_digest` is the SHA-256 of the canonical JSON of the book as `commonwatt auction` reads it;
     `outcome_digest` is the `digest` that the auction of that book prints.
     """
 
@@ -32,8 +32,8 @@ class ZoneClearing(Row, frozen=True):
 class EdgeClearing(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What the edge between a zone and its parent carried and earned.
 
-    `flow_wh` is above zero for import into the zone. The losses are the nano collected for them,
-    the Wh lost, and the nano that buying those cost.
+    `flow_wh` is above zero for import into the zone. The fields on losses are the nano collected
+    for losses, the Wh lost, and the nano that buying the lost Wh cost.
     """
 
     zone: str
@@ -46,7 +46,7 @@ class EdgeClearing(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 
 
 class TreeClearing(Row, frozen=True):
-    """What a tree that was cleared as one book has beside its zones."""
+    """The result of a tree that was cleared as one book, beside the records of its zones."""
 
     edges: list[EdgeClearing]
     income_nano: int
@@ -88,7 +88,7 @@ def zone_records(book: Book, outcome: Outcome) -> list[ZoneClearing]:
 
 
 def tree_record(outcome: Outcome) -> TreeClearing | None:
-    """What the edges of a tree carried; None for a single zone, which has no edge."""
+    """The record of what a tree's edges carried; None for a single zone, which has no edge."""
     if not outcome.flows:
         return None
     no_loss = LossAccount(0, 0, 0)
@@ -110,7 +110,7 @@ def tree_record(outcome: Outcome) -> TreeClearing | None:
 
 
 def _welfare_of(book: Book, outcome: Outcome, homes: dict[str, str]) -> dict[str, Money]:
-    """Accepted purchases less accepted sales of each zone, each at its limit."""
+    """The welfare of each zone: accepted purchases less accepted sales, each at its limit."""
     steps = {order.name: order for order in book.orders}
     sums = {zone.id: Money(0) for zone in book.zones}
     for fill in outcome.fills:

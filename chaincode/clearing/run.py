@@ -1,9 +1,9 @@
 """Clearing of a slot: take cover, run the mechanism, write trades, keep cover of what matched.
 
-A run in four steps: FOLD (credits into balances), COVER (the book, see `order_book`), MATCH (the
-mechanism clears zone by zone or the whole tree, as its scope says; records hold the digests of the
-book and of the outcome, so that anyone can clear again and compare), RESERVE (what is not matched is released). Clearing moves no money and
-rewrites no order row.
+A run has four steps: FOLD folds credits into balances. COVER builds the book (see `order_book`).
+MATCH runs the mechanism zone by zone or on the whole tree, as its scope says; records hold the
+digests of the book and of the outcome, so that anyone can clear again and compare. RESERVE releases
+the cover of what is not matched. Clearing moves no money and rewrites no order row.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from chaincode.state import (
 )
 from chaincode.units import Energy, Price
 
-FOLD_ROWS = 450  # entries folded between two looks at the room left: two writes for each
-CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page of the book holds more
+FOLD_ROWS = 450  # entries folded between two checks of the room left; each needs two writes
+CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page exceeds PAGE_ROWS orders
 
 
 class MatchedTrade(
@@ -52,10 +52,10 @@ class MatchedTrade(
 ):
     """A trade of a slot, by its number in match sequence.
 
-    `buy` and `sell` are order names, with `#k` where the order has several steps. Covers are
+    `buy` and `sell` are order names, with `#k` where the order has several steps. The covers are
     what the trade keeps reserved until it settles. `tariff` is the sum of the path's edge
-    tariffs. `settled_wh` is None until the slot settles; `retired_wh` is the certificates that
-    the buyer has retired for it.
+    tariffs. `settled_wh` is None until the slot settles. `retired_wh` is the Wh of certificates
+    that the buyer has retired for the trade.
     """
 
     number: int
@@ -85,7 +85,7 @@ TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))
 
 
 class SlotCleared(msgspec.Struct, frozen=True):
-    """The event of a cleared slot: its trades and what each zone cleared at."""
+    """The event of a cleared slot, with its trades and the result of each zone."""
 
     area: str
     slot: int
@@ -129,7 +129,7 @@ class _Clearing:
         self.slot = slot
 
     def work(self) -> Run | None:
-        """Work step by step; returns None when done, else the run to continue from."""
+        """Work step by step; return None when done, else the run to continue from."""
         steps = {
             "FOLD": (self._fold, "COVER"),
             "COVER": (self._cover, "MATCH"),
@@ -186,7 +186,7 @@ class _Clearing:
         )
 
     def _match(self) -> bool:
-        """Clear book after book; one whose trades do not fit is cleared again next time."""
+        """Clear book after book; the next transaction repeats a book whose trades do not fit."""
         pages = book_pages(self._context, self._name, self._start, self.slot.book_pages)
         entries = list(page_entries(list(pages)))
         books = auction_books(self._context, self._area, self._start, self._rules, entries)
@@ -201,7 +201,7 @@ class _Clearing:
         return True
 
     def _put_trades(self, auction: AuctionBook, outcome: Outcome) -> bool:
-        """Write the book's trades from the page where the run stands; False when out of room."""
+        """Write the book's trades from the run's page on; return False when out of room."""
         by_name = {entry.order: entry for entry in auction.entries}
         levels = {zone.id: zone.grid_level for zone in self._area.zones}
         zones = auction.book.zones
@@ -227,7 +227,7 @@ class _Clearing:
         return True
 
     def _put_clearing(self, auction: AuctionBook, outcome: Outcome) -> bool:
-        """Write the records of a book; those of a tree are many and wait for room."""
+        """Write the records of a book; return False when a tree's records need more room."""
         part = slot_part(self._start)
         tree = tree_record(outcome)
         if tree is not None:
@@ -239,7 +239,7 @@ class _Clearing:
         return True
 
     def _release(self) -> bool:
-        """Release the cover of what is not matched, book page by book page."""
+        """Release the cover of what is not matched, one page of the book after another."""
         kept: dict[str, int] = {}
         for trade in slot_trades(self._context, self._name, self._start, self.slot.trade_pages):
             for step, cover_nano in (
@@ -270,7 +270,7 @@ class _Clearing:
 
 
 def step_names(entry: BookEntry) -> Iterator[str]:
-    """The names under which an entry's steps stand in trades."""
+    """The names of an entry's steps in trades."""
     if len(entry.steps) == 1:
         yield entry.order
         return
@@ -287,7 +287,7 @@ def slot_trades(context: Context, area: str, slot: int, pages: int) -> Iterator[
 
 
 def trade_at(context: Context, area: str, slot: int, number: int) -> MatchedTrade:
-    """One trade of a slot by its number; refuses an unknown one."""
+    """One trade of a slot by its number; an unknown number is refused."""
     names = (area, slot_part(slot), page_part(number // PAGE_ROWS))  # house: division, a page index
     page = TRADES.get(context, *names)
     if page is not None:

@@ -1,4 +1,4 @@
-"""Who is known on the channel: organisations, participants, the regulator's acts.
+"""The parties on the channel: organisations and participants; the regulator's acts.
 
-Begin with `registry.py`. Which role may call which transaction stands in `chaincode/contract.py`.
+Begin with `organisations.py`. `chaincode/contract.py` lists which role may call which transaction.
 """

@@ -1,7 +1,7 @@
-"""Signed acts of those who never submit: here the regulator's, carried by any member.
+"""Signed acts of the regulator, which submits no transactions: any member submits them.
 
 An act is a compact JWS by the regulator's DID key with a sequence number that counts up by one,
-so none is applied twice or left out. Known acts: `lock` and `unlock` of a participant.
+so that no act is applied twice or left out. The acts are `lock` and `unlock` of a participant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REASON_MAX = 500  # characters
 
 
 class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the regulator signs; `sequence` counts from 1."""
+    """The act that the regulator signs; `sequence` counts from 1."""
 
     act: Literal["lock", "unlock"]
     channel: str
@@ -39,7 +39,7 @@ class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ActSequence(Row, frozen=True):
-    """How many acts of a signer were applied."""
+    """The number of acts of a signer that were applied."""
 
     applied: int
 
@@ -54,7 +54,7 @@ class ActArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ActAnswer(msgspec.Struct, frozen=True):
-    """The act's number; `applied` is False if it was applied before."""
+    """The act's number; `applied` is False if the act had been applied before."""
 
     sequence: int
     applied: bool

@@ -23,13 +23,13 @@ OrganisationRole = Literal["dso", "retailer", "oracle", "regulator"]
 
 
 class Channel(Row, frozen=True):
-    """Set once: the regulator's key, whose signed acts the contract obeys."""
+    """The DID of the regulator, whose signed acts the contract obeys; it is set once."""
 
     regulator: str
 
 
 class Organisation(Row, frozen=True):
-    """A member of the consortium and what it is."""
+    """A member of the consortium and its role."""
 
     name: str
     role: OrganisationRole
@@ -92,7 +92,7 @@ def require_key(did: str) -> None:
 
 
 def require_role(context: Context, name: str, role: OrganisationRole) -> None:
-    """Refuse a name that does not belong to an organisation of `role`."""
+    """Refuse a name that is not the name of an organisation with role `role`."""
     organisation = ORGANISATIONS.get(context, name)
     if organisation is None:
         raise ORGANISATION_UNKNOWN(name=name)
@@ -101,7 +101,7 @@ def require_role(context: Context, name: str, role: OrganisationRole) -> None:
 
 
 def regulator_did(context: Context) -> str:
-    """The DID whose acts the contract obeys."""
+    """The regulator's DID, whose signed acts the contract obeys."""
     channel = CHANNEL.get(context)
     if channel is None:
         raise NOT_INITIALISED(channel=context.channel)

@@ -1,6 +1,6 @@
-"""Participants by their trading DIDs, and which of them the regulator has locked.
+"""Participants by their trading DIDs, and the participants that the regulator has locked.
 
-The link from a DID to a person stays with the retailer and never enters the public state.
+Only the retailer knows which person a DID belongs to; that link never enters the public state.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Participant(Row, frozen=True, gc=False):
 class Locks(Row, frozen=True, gc=False):
     """The participants that the regulator's acts have locked, in order of their DIDs.
 
-    One row, since every batch of orders asks for it: locks are few and rare, and a batch that one
-    overtakes is to be looked at again.
+    Locks are one row, because every batch of orders reads them. Locks are few and rare. A batch
+    conflicts with a lock that commits before it, and must then be checked again.
     """
 
     locked: list[str]
@@ -52,7 +52,7 @@ def register_participant(context: Context, arguments: ParticipantArguments) -> A
 
 
 def locked_traders(context: Context) -> frozenset[str]:
-    """The DIDs that trade nothing until the regulator unlocks them."""
+    """The DIDs that may not trade until the regulator unlocks them."""
     row = LOCKS.get(context)
     return frozenset() if row is None else frozenset(row.locked)
 

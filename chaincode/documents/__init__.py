@@ -1,7 +1,7 @@
-"""Signed documents on their way in: how large, of which typ, signed by whom, for which market.
+"""Incoming signed documents: checks of their size, typ, signer, channel and contract.
 
 Begin with `document.py` (what a kind of document is), then `intake.py` (how the contract takes one
-or a batch). A room that has a kind of document declares it with a `Document` beside its payload;
-words on health, which never reach the contract, are declared here in `health.py`. What a document
-asks for is judged in the room that it is about.
+document or a batch). A package that has a kind of document declares it with a `Document` beside its
+payload. Health reports, which never reach the contract, are declared here in `health.py`. The
+package that declares a document also decides what the contract does with it.
 """

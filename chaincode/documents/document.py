@@ -1,7 +1,7 @@
-"""A kind of signed document: a compact JWS whose payload is canonical JSON of one struct.
+"""A kind of signed document: a compact JWS whose payload is the canonical JSON of one struct.
 
 Every payload names the channel and the contract that it is for. The signer is the DID whose key
-signed it.
+signed the document.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from chaincode.errors import CHANNEL_WRONG, CONTRACT_WRONG, Refused
 from identity.jws import Compact, decode_payload, parse_compact
 from identity.keys import SignatureCheck, verify
 
-TOKEN_BYTES_MAX = 8_192  # of a token, unless its kind of document says otherwise
+TOKEN_BYTES_MAX = 8_192  # of a token, unless its kind of document sets another limit
 
 
 class Destination(Protocol):
-    """A contract on a channel: what a document names, and where it arrives."""
+    """A contract on a channel, which a document names and at which the document arrives."""
 
     @property
     def channel(self) -> str:
@@ -36,21 +36,21 @@ P = TypeVar("P", bound=Destination)
 
 
 class Opened(msgspec.Struct, Generic[P], frozen=True, gc=False):
-    """A document that could be read; `check` is what would prove that `did` signed it."""
+    """A document that could be read; `check` is the signature check that proves `did` signed it."""
 
     did: str
     payload: P
     check: SignatureCheck
 
     def holds(self) -> bool:
-        """Whether the signature is one by `did`."""
+        """Whether `did` made the signature."""
         return verify(self.check)
 
 
 class Document(Generic[P]):
-    """A kind of document: its `typ`, the struct of its payload, how large its token may be.
+    """A kind of document: its `typ`, the struct of its payload, and the largest size of its token.
 
-    `steps_of` counts the steps of orders in a payload, for kinds that carry any.
+    `steps_of` counts the steps of orders in a payload, for kinds of documents that carry orders.
     """
 
     def __init__(
@@ -68,18 +68,18 @@ class Document(Generic[P]):
         self._decoder = msgspec.json.Decoder(payload)
 
     def parse(self, token: str | bytes) -> Compact:
-        """The parts of a token; raises `TokenRefused` where size, form or typ is wrong."""
+        """Return the parts of a token; raises `TokenRefused` if its size, form or typ is wrong."""
         return parse_compact(token, typ=self.typ, bytes_max=self.bytes_max)
 
     def open(self, token: str | bytes) -> Opened[P]:
-        """The document in a token; raises `TokenRefused`. Its signature is not verified."""
+        """Return the document in a token without verifying its signature; raises `TokenRefused`."""
         compact = self.parse(token)
         payload = decode_payload(compact.payload, self._decoder)
         return Opened(compact.did, payload, compact.check)
 
 
 def misdirected(payload: Destination, here: Destination) -> Refused | None:
-    """Why a document is not for `here`; None where it is."""
+    """The reason why a document is not for `here`; None if it is."""
     if payload.channel != here.channel:
         return CHANNEL_WRONG(channel=payload.channel, here=here.channel)
     if payload.contract != here.contract:
@@ -88,5 +88,5 @@ def misdirected(payload: Destination, here: Destination) -> Refused | None:
 
 
 def is_expired(expires_s: int | None, *, at_s: int) -> bool:
-    """Whether what holds before `expires_s` (None: for ever) no longer holds at `at_s`."""
+    """Whether something valid before `expires_s` (None: for ever) is no longer valid at `at_s`."""
     return expires_s is not None and expires_s <= at_s

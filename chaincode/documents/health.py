@@ -1,6 +1,7 @@
-"""Words on health: what an oracle node signs about meters, about itself and about other nodes.
+"""Health reports: what an oracle node signs about meters, about itself and about other nodes.
 
-They go to the API and never to the ledger; their form stands here because both sides import it.
+Health reports go to the API and never to the ledger. Their form is defined here because both the
+oracle nodes and the API import it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from chaincode.state import Count
 
 HEALTH_TYP = "commonwatt-health+jws"
 HEALTH_BYTES_MAX = 131_072
-FINDINGS_MAX = 50  # of a word, which stays below HEALTH_BYTES_MAX whatever its sentences are
+FINDINGS_MAX = 50  # of a report; with any sentences it stays below HEALTH_BYTES_MAX
 SENTENCE_CHARACTERS_MAX = 240
 
 
 class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a meter, or the node of a DID, was found at a market time, s."""
+    """The health of a meter, or of the node with a DID, at a market time in seconds."""
 
     at_s: Count
     sentence: Annotated[str, msgspec.Meta(max_length=SENTENCE_CHARACTERS_MAX)]
@@ -28,7 +29,7 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs; `said_ms` is its own clock, milliseconds UTC."""
+    """A health report that a node signs; `said_ms` is the node's clock in milliseconds UTC."""
 
     area: str
     channel: str

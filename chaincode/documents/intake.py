@@ -1,7 +1,8 @@
-"""How the contract takes signed documents: one, a batch, or one that several have signed.
+"""How the contract takes signed documents: one, a batch, or one that several DIDs have signed.
 
-Of several faults the first of this order is named: the size of the batch; size, form and typ of a
-token; its payload; channel; contract; signature; the steps of all tokens together.
+Where there are several faults, the refusal names the first in this order: the size of the batch;
+size, form and typ of a token; its payload; channel; contract; signature; the steps of all tokens
+together.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from chaincode.errors import (
 )
 from identity.jws import TokenRefused
 
-BATCH_TOKENS_MAX = 500  # two endorsers verify each of them, one after the other
+BATCH_TOKENS_MAX = 500  # two endorsers verify each token, one after the other
 BATCH_BYTES_MAX = 1_048_576  # all tokens of a batch; an eighth of what a block takes
 BATCH_STEPS_MAX = 2_000  # steps of all orders of a batch
 
@@ -32,9 +33,9 @@ P = TypeVar("P", bound=Destination)
 def take_batch(
     context: Context, document: Document[P], tokens: Sequence[str]
 ) -> list[Opened[P] | Refused]:
-    """Each token's document, or why that token is refused, in the order given.
+    """Each token's document, or the refusal of that token, in the order given.
 
-    A batch that is too large is refused as a whole. All signatures are verified at once.
+    A batch that is too large is refused as a whole. All signatures are verified in one call.
     """
     if len(tokens) > BATCH_TOKENS_MAX:
         raise BATCH_TOKENS(count=len(tokens), limit=BATCH_TOKENS_MAX)
@@ -64,7 +65,7 @@ def take_batch(
 
 
 def take(context: Context, document: Document[P], token: str) -> Opened[P]:
-    """The document in one token; raises `Refused`."""
+    """Return the document in one token; raises `Refused`."""
     (taken,) = take_batch(context, document, [token])
     if isinstance(taken, Refused):
         raise taken
@@ -74,7 +75,7 @@ def take(context: Context, document: Document[P], token: str) -> Opened[P]:
 def take_cosigned(
     context: Context, document: Document[P], tokens: Sequence[str]
 ) -> tuple[P, list[str]]:
-    """The one payload that all tokens carry, and the DIDs that signed it; raises `Refused`."""
+    """Return the payload that all tokens share and the DIDs that signed it; raises `Refused`."""
     try:
         compacts = [document.parse(token) for token in tokens]
         first = document.open(tokens[0])

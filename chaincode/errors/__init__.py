@@ -1,18 +1,18 @@
-"""Every refusal: its code, its sentence, what to do about it, whether it may succeed later.
+"""Every refusal: its code, its sentence, what to do about it, and whether a retry may succeed.
 
-A handler raises `GATE_CLOSED(slot=…, area=…)`; the sentence is worded here alone. The modules follow
-a request through its examination: who calls, what is registered, the signature, then what the
-request is about. Which of two faults a transaction names is pinned by its ladder in the contract
-suite. A code once retired stays reserved.
+A handler raises `GATE_CLOSED(slot=…, area=…)`; the sentence is written only here. The modules
+follow the order in which a request is examined: the caller, what is registered, the signature, then
+the subject of the request. The contract suite fixes which of two faults a transaction names. The
+code of a refusal that is no longer used stays reserved.
 
-`Refused` is a stranger's bad input; `Broken` is a broken invariant of our own and stops the
-transaction without an answer that could be mistaken for one. Callers import all of them from here.
+`Refused` means that a caller's input is invalid. `Broken` means that an invariant of this program
+does not hold; it stops the transaction without any answer. Callers import all refusals from here.
 """
 
 from __future__ import annotations
 
 from chaincode.errors import access, registry, reporting, running, trading
-from chaincode.errors.access import *  # noqa: F403 the table is one, in modules by subject
+from chaincode.errors.access import *  # noqa: F403 one table, split into modules by subject
 from chaincode.errors.refusal import Broken as Broken
 from chaincode.errors.refusal import Refusal
 from chaincode.errors.refusal import Refused as Refused
@@ -30,4 +30,4 @@ REFUSALS: tuple[Refusal, ...] = tuple(
 """The whole table in the order in which a request is examined."""
 
 BY_CODE = {refusal.code: refusal for refusal in REFUSALS}
-"""The table by code, for readers that show what to do about a refusal."""
+"""The table by code, for clients that show what to do about a refusal."""

@@ -1,4 +1,4 @@
-"""What a refusal is, and how it differs from a fault of our own."""
+"""Refusals of requests, and `Broken`, the exception for faults in this program."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def _refused(code: str, sentence: str, repeatable: bool) -> Refused:  # noqa: FB
 
 
 class Broken(Exception):
-    """An invariant of ours does not hold; nothing is written and the fault must be found."""
+    """An invariant of this program does not hold; nothing is written, and a fix is needed."""
 
 
 class Refusal(NamedTuple):
-    """A row of the table; calling it with the values of its places gives the exception.
+    """A row of the table; calling the row with values for its placeholders gives the exception.
 
-    `remedy` tells a person in plain text what to do. `repeatable` is whether the same request may
-    succeed later.
+    `remedy` tells a person in plain text what to do. `repeatable` says whether the same request
+    may succeed later.
     """
 
     code: str
@@ -39,5 +39,5 @@ class Refusal(NamedTuple):
     repeatable: bool = False
 
     def __call__(self, **places: object) -> Refused:
-        """The exception, its sentence filled with `places`."""
+        """The exception, with `places` filled into its sentence."""
         return Refused(self.code, self.sentence.format(**places), repeatable=self.repeatable)

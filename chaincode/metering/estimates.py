@@ -1,12 +1,12 @@
-"""Estimates: what the contract settles a meter on that nobody read.
+"""Estimates: the energy on which the contract settles a meter that has no reading.
 
-A meter without a reading when its slot settles after the report deadline settles on what it
-measured in the same slot one day before; else in the last slot before that has a reading, at most
-a day back; else on nothing. What its certified power does not allow in a slot is cut off. Every
-peer comes to the same estimate; it is written down before the first trade settles and stays what
-it is until a reading of the slot itself replaces it (`correction`).
+If a meter has no reading when its slot settles after the report deadline, it is settled on what it
+measured in the same slot one day before; else on the last earlier slot with a reading, at most a
+day back; else on nothing. An estimate is limited to what the meter's certified power allows in a
+slot. Every peer computes the same estimate. The estimate is stored before the first trade settles
+and does not change until a reading of the slot replaces it (`correction`).
 
-An estimate is public like all that a slot settled at a meter; no register is.
+An estimate is public, as is all that a slot settled at a meter; the registers are private.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from chaincode.state import (
 from chaincode.units import Power
 
 DAY_S = 86_400
-CHUNK_READS = 4_000  # of estimates between two looks at the room that is left
+CHUNK_READS = 4_000  # for estimates between two checks of the room that is left
 
 
 class Estimate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What a meter is taken to have measured, Wh, and the slot it was read off; None: nothing."""
+    """The Wh estimated for a meter, and the slot whose reading they are from (None: no slot)."""
 
     meter: str
     import_wh: int
@@ -55,7 +55,7 @@ ESTIMATES = Table(49, "estimate pages", EstimatePage, ("area", "slot", "page"))
 
 
 class Estimates:
-    """The estimates of a slot: read once, added to while its run waits for readings."""
+    """The estimates of a slot; they are read once, and the run adds to them in step READINGS."""
 
     def __init__(self, context: Context, area: str, slot: int, slot_s: int, *, pages: int) -> None:
         self._context = context
@@ -72,12 +72,12 @@ class Estimates:
 
     @property
     def rows_max(self) -> int:
-        """How many meters may be estimated between two looks at the room left."""
+        """The number of meters that may be estimated between two checks of the room left."""
         reads = 3 * READING_VERSIONS_MAX + len(self._slots_back())
         return max(1, CHUNK_READS // reads)  # house: division, how many fit
 
     def get(self, meter: str) -> Estimate:
-        """The estimate of a meter; nothing, where a slot was settled before there were any."""
+        """The estimate of a meter; zero if the slot was settled before estimates existed."""
         return self._by_meter.get(meter) or Estimate(meter, 0, 0, None)
 
     def add(self, meters: Sequence[str]) -> None:
@@ -113,7 +113,7 @@ class Estimates:
             del self._new[:PAGE_ROWS]
 
     def write(self) -> None:
-        """Put what does not fill a page."""
+        """Write the remaining estimates, which do not fill a page."""
         if self._new:
             self._put(self._new)
             self._new = []
@@ -128,7 +128,7 @@ class Estimates:
         return newest_readings(self._context, slot, meters)
 
     def _slots_back(self) -> range:
-        """The slots before this one, newest first, up to the one a day before."""
+        """The slots before this one, newest first, back to the slot one day before."""
         first = max(0, self._slot - DAY_S + self._slot_s)
         return range(self._slot - self._slot_s, first - 1, -self._slot_s)
 

@@ -1,7 +1,7 @@
 """Certified meters: holder, retailer, offtaker, DSO, zone, grid level and powers, dated.
 
-Meter names are the ledger's own: the link to a meter point or a person stays with the retailer
-and the DSO and never enters the public state.
+Meter names exist only on the ledger: only the retailer and the DSO know which meter point and
+person a name belongs to, and that link never enters the public state.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ POWER_W_MAX = 100_000_000  # 100 MW: beyond any meter of a distribution grid
 
 
 class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A certified meter from some slot on.
+    """The certification of a meter from a slot on.
 
-    `import_w` and `export_w` are certified powers, 0 closes the direction. `source` names what
-    generates behind it (for certificates; empty: no certificates are minted).
+    `import_w` and `export_w` are certified powers; 0 closes the direction. `source` names what
+    generates behind the meter, for certificates; if it is empty no certificates are minted.
     """
 
     holder: str
@@ -74,19 +74,19 @@ class Meter(Row, frozen=True, gc=False):
 
 
 class AreaMeter(Row, frozen=True):
-    """A meter of an area and the first slot it is certified in."""
+    """A meter of an area and the first slot in which it is certified."""
 
     from_slot: Second
 
 
-METERS_REMEMBERED = 4_096  # some 5 MB; a meter is read with each of its orders and rarely changes
+METERS_REMEMBERED = 4_096  # some 5 MB; meters are read with each order and rarely change
 
 METERS = Table(5, "meters", Meter, ("meter",), remembered=METERS_REMEMBERED)
 AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
 
 
 class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A certified meter from `from_slot` on; an absent offtaker is the retailer."""
+    """A certified meter from `from_slot` on; if `offtaker` is absent, it is the retailer."""
 
     meter: Id
     holder: Did
@@ -115,7 +115,7 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
     require_open(context, zone.area, arguments.from_slot)
     tariffs = Tariffs(context, zone.area, arguments.from_slot)
     for retailer in (arguments.retailer, offtaker):
-        tariffs.residual(retailer)  # without its prices no slot with this meter could settle
+        tariffs.residual(retailer)  # without these prices no slot with this meter could settle
     if max(arguments.import_w, arguments.export_w) > POWER_W_MAX:
         raise METER_POWER_BOUNDS(limit_w=POWER_W_MAX)
     row = METERS.get(context, arguments.meter)
@@ -147,7 +147,7 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
 
 
 def meter_at(meter: Meter | None, name: str, slot: int) -> MeterVersion:
-    """The version of a meter that holds for `slot`; refuses a meter not known by then."""
+    """The version of a meter that holds for `slot`; a meter unknown in that slot is refused."""
     version = None if meter is None else at_slot(meter.versions, slot)
     if version is None:
         raise METER_UNKNOWN(meter=name, slot=slot)

@@ -1,8 +1,8 @@
-"""Readings as they are stored: leaves by meter, slot and version in the collection `readings`.
+"""Stored readings: leaves by meter, slot and version in the collection `readings`.
 
-A version is written once and never changed; the newest is the last one there is. Before a slot
-has settled there is a first version at most; what comes later (see `readings`) is a next one.
-Private values are read by exact key, so the newest is found by asking for one after the other.
+A version is written once and never changed. Before a slot has settled a meter has at most a first
+version; a reading that arrives later (see `reports`) is the next version. Private values are read
+by exact key, so the newest version is found by asking for the versions one after the other.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from chaincode.context import Context
 from chaincode.state import Count, Hex32, Id, slot_part
 
 COLLECTION = "readings"
-READING_VERSIONS_MAX = 5  # for a report, with those of both neighbours, below READS_MAX
+READING_VERSIONS_MAX = 5  # a report also reads both neighbouring slots and stays below READS_MAX
 SLOTS_AT_ONCE = 8
 
 Quality = Literal["measured", "estimated", "substituted", "edited"]
 
 
 class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One meter's registers at both ends of the slot, Wh; the salt hides it in the root."""
+    """One meter's registers at both ends of the slot, Wh; the salt hides them in the root."""
 
     export_from_wh: Count
     export_to_wh: Count
@@ -36,17 +36,17 @@ class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
     @property
     def import_wh(self) -> int:
-        """What the meter took in this slot."""
+        """The Wh that the meter imported in this slot."""
         return self.import_to_wh - self.import_from_wh
 
     @property
     def export_wh(self) -> int:
-        """What the meter gave in this slot."""
+        """The Wh that the meter exported in this slot."""
         return self.export_to_wh - self.export_from_wh
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A stored reading: the leaf, the root it was under, who vouches for it."""
+    """A stored reading: the leaf, the root that contains it, and the source of the reading."""
 
     leaf: Leaf
     rank: Literal["oracle"]
@@ -72,7 +72,7 @@ def reading_key(slot: int, meter: str, *, version: int = 1) -> str:
 def first_readings(
     context: Context, slot: int, meters: Sequence[str]
 ) -> list[VersionedReading | None]:
-    """The first readings of `meters` in the order asked, None where none was reported."""
+    """The first readings of `meters` in the order asked; None where no reading was reported."""
     keys = [reading_key(slot, meter) for meter in meters]
     values = context.private(COLLECTION).get_many(keys)
     return [
@@ -83,7 +83,7 @@ def first_readings(
 def newest_readings(
     context: Context, slot: int, meters: Sequence[str]
 ) -> list[VersionedReading | None]:
-    """The newest readings of `meters` in the order asked, None where none was reported."""
+    """The newest readings of `meters` in the order asked; None where no reading was reported."""
     return [
         VersionedReading(len(versions), _reading.decode(versions[-1])) if versions else None
         for versions in stored_versions(context, slot, meters)
@@ -91,7 +91,7 @@ def newest_readings(
 
 
 def stored_versions(context: Context, slot: int, meters: Sequence[str]) -> list[list[bytes]]:
-    """All versions of the readings of `meters` as stored, oldest first."""
+    """All stored versions of the readings of `meters`, oldest first."""
     collection = context.private(COLLECTION)
     found: list[list[bytes]] = [[] for _ in meters]
     asked = list(range(len(meters)))
@@ -110,9 +110,10 @@ def stored_versions(context: Context, slot: int, meters: Sequence[str]) -> list[
 def last_slots_read(
     context: Context, slots: Sequence[int], meters: Sequence[str]
 ) -> dict[str, int]:
-    """The first of `slots` for which each of `meters` has a reading; one without is left out.
+    """The first of `slots` in which each of `meters` has a reading.
 
-    Asks for a few slots at a time, as most meters that are silent now were read just before.
+    A meter without a reading in any of the slots is left out. The function asks for a few slots at
+    a time, because most meters without a reading now were read in one of the slots just before.
     """
     collection = context.private(COLLECTION)
     found: dict[str, int] = {}

@@ -2,17 +2,17 @@
 
 A report names the root of a Merkle tree over salted leaves, one per meter. The leaves travel as
 transient data and are stored in the collection `readings`, once per (meter, slot, version);
-the public ledger holds the root and the signatures (arguments of the transaction) and nothing
-else: the report writes no public key, so that the collection's own endorsement policy applies.
+the public ledger holds only the root and the signatures (arguments of the transaction). A report
+writes no public key, so that the endorsement policy of the collection applies.
 
-The contract checks plausibility itself: registers do not run back, energy fits the certified
-power, a slot begins where the one before it ended.
+The contract checks that readings are plausible: registers do not run backwards, the energy fits
+the certified power, and the registers of a slot begin where the slot before it ended.
 
-A slot takes one reading per meter until it has settled. Then it still takes the reading of a
-meter that was estimated, and a next version of one that is substituted or edited; nothing is ever
-overwritten, and `correct_slot` settles the difference.
+A slot takes one reading per meter until it has settled. After that it still takes the reading of a
+meter that was estimated, and a next version of a reading that is substituted or edited. Nothing is
+ever overwritten, and `correct_slot` settles the difference.
 
-Trees are those of RFC 9162 (section 2.1): leaves hashed with a 0x00 before them, nodes with 0x01.
+The trees follow RFC 9162 (section 2.1): a leaf is hashed after a byte 0x00, a node after 0x01.
 """
 
 from __future__ import annotations
@@ -90,14 +90,14 @@ from chaincode.units import Power, times_exceeded
 from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
-LEAVES_MAX = 1_000  # meters of a report: up to sixteen keys are read for each
+LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
 NODES_MAX = 31  # oracle nodes: f = 10
 TRANSIENT_LEAVES = "leaves"
-CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # may replace a settled reading
+CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
 
 
 class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The nodes whose signatures count and how many of them may be faulty."""
+    """The nodes whose signatures count, and the number of them that may be faulty."""
 
     nodes: list[Did]
     faulty_max: int
@@ -122,9 +122,9 @@ class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a node signs: the root over `count` leaves, for one slot of one area.
+    """A report that a node signs: the root over `count` leaves, for one slot of one area.
 
-    `configuration` is the digest of the oracle set the node believes to be part of.
+    `configuration` is the digest of the oracle set that the node assumes to be part of.
     """
 
     area: Id
@@ -138,13 +138,13 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The same report signed by at least 2f+1 nodes, one token each."""
+    """The same report, signed by at least 2f+1 nodes; one token per node."""
 
     tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
 
 
 class Recorded(msgspec.Struct, frozen=True):
-    """How many readings a report brought; 0 if it was known already."""
+    """The number of readings stored from a report; 0 if the report was known already."""
 
     recorded: int
 
@@ -178,17 +178,17 @@ def set_oracle_nodes(context: Context, arguments: OracleArguments) -> Accepted:
 
 
 def configuration_digest(oracle: OracleSet) -> str:
-    """SHA-256 of an oracle set, which each report names."""
+    """The SHA-256 of an oracle set, which each report names."""
     return sha256(encode(oracle)).hexdigest()
 
 
 def leaf_bytes(leaf: Leaf) -> bytes:
-    """A leaf as it is hashed: canonical JSON."""
+    """The bytes of a leaf that are hashed: its canonical JSON."""
     return encode(leaf)
 
 
 def merkle_root(leaves: Sequence[bytes]) -> str:
-    """The root over leaves in the order given, in hex; none has the hash of nothing."""
+    """The root over leaves in the order given, in hex; without leaves, the hash of no bytes."""
     level = [sha256(b"\x00" + leaf).digest() for leaf in leaves]
     if not level:
         return sha256(b"").hexdigest()
@@ -251,7 +251,7 @@ def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> 
 
 
 def _read_leaves(context: Context, report: Report) -> list[Leaf]:
-    """The transient leaves, in rising order of meters, under the report's root."""
+    """The transient leaves in rising order of meters, checked against the report's root."""
     data = context.transient.get(TRANSIENT_LEAVES)
     if data is None:
         raise LEAVES_MISSING(name=TRANSIENT_LEAVES)
@@ -277,17 +277,17 @@ def _check_plausible(
     leaves: Sequence[Leaf],
     replacing: Sequence[bool],
 ) -> None:
-    """Hold leaves against certified power and against the slots around.
+    """Check leaves against certified power and against the slots before and after.
 
-    One that replaces a settled reading may end elsewhere than the slot after begins: the slot
-    after is corrected next, from where this one ends now.
+    A leaf that replaces a settled reading may end at another value than the next slot begins with;
+    the next slot is then corrected to begin with the new value.
     """
     rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
     names = [leaf.meter for leaf in leaves]
     meters = METERS.get_many(context, [(name,) for name in names])
     following = report.slot + area.slot_s
     before = newest_readings(context, report.slot - area.slot_s, names)
-    after = newest_readings(context, following, names)  # reports may come out of their order
+    after = newest_readings(context, following, names)  # reports may arrive out of order
     around = zip(leaves, meters, before, after, replacing, strict=True)
     for leaf, meter, earlier, later, replaces in around:
         version = _meter_in_area(meter, leaf.meter, report)
@@ -301,7 +301,7 @@ def _check_plausible(
 
 
 def _follows(leaf: Leaf, earlier: Leaf) -> bool:
-    """Whether the registers begin where they ended in the slot before."""
+    """Whether the registers begin at the values with which the slot before ended."""
     return (earlier.import_to_wh, earlier.export_to_wh) == (
         leaf.import_from_wh,
         leaf.export_from_wh,
@@ -316,7 +316,7 @@ def _meter_in_area(meter: Meter | None, name: str, report: Report) -> MeterVersi
 
 
 def _check_power(area: Area, rules: MarketRules, leaf: Leaf, meter: MeterVersion) -> None:
-    """A reading may exceed the certified energy by the rule's tolerance and one step."""
+    """Refuse a reading above the certified energy plus the rule's tolerance and one step."""
     for energy_wh, power_w in (
         (leaf.import_wh, meter.import_w),
         (leaf.export_wh, meter.export_w),

@@ -1,11 +1,12 @@
 """Order sheets: place, amend, cancel, expire.
 
-One row per (slot, participant) holds that participant's orders over all its meters: capacity,
-own crossing and used ids are checked there, and nothing is scanned while placing but the gate
-key of the slot. Cover is not checked here; clearing takes it.
+One row per (slot, participant) holds that participant's orders at all its meters. Capacity,
+crossing of own orders and used ids are checked in that row, so placing scans nothing and reads only
+the gate key of the slot. Cover is not checked here; clearing takes the cover.
 
-The answer is per sheet: a bad sheet is refused as a whole and stops no other. A sheet seen
-before answers `EXISTS` whatever has happened since, so a lost batch is simply sent again.
+There is one answer per sheet: an invalid sheet is refused as a whole and does not affect the other
+sheets. A sheet that was placed before gets the answer `EXISTS`, whatever has happened since, so a
+client can send a lost batch again.
 """
 
 from __future__ import annotations
@@ -60,13 +61,13 @@ from chaincode.state import encode
 from chaincode.units import Energy, Power, Price
 
 STEPS_MAX = 20  # steps of one order
-ORDERS_PER_ROW_MAX = 50  # orders of one participant in one slot, cancelled ones too
+ORDERS_PER_ROW_MAX = 50  # orders of one participant in one slot, including cancelled orders
 
 P = TypeVar("P", bound=Destination)
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What became of one token: PLACED, AMENDED, CANCELLED, EXISTS, or a refusal."""
+    """The result of one token: PLACED, AMENDED, CANCELLED, EXISTS, or a refusal."""
 
     code: str
     sentence: str = ""
@@ -79,7 +80,7 @@ class TokensAnswer(msgspec.Struct, frozen=True):
 
 
 class OrdersChanged(msgspec.Struct, frozen=True):
-    """The event of a batch: how many sheets did what, per (area, slot) touched."""
+    """The event of a batch: the number of sheets by result, per changed (area, slot)."""
 
     act: str
     slots: list[tuple[str, int]]
@@ -87,7 +88,7 @@ class OrdersChanged(msgspec.Struct, frozen=True):
 
 
 def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
-    """Place the orders of up to 500 signed sheets; the answer is per sheet."""
+    """Place the orders of up to 500 signed sheets; each sheet gets an answer."""
     taken = take_batch(context, SHEETS, arguments.tokens)
     sheets = [token for token in taken if not isinstance(token, Refused)]
     batch = OrderBatch(context)
@@ -99,7 +100,7 @@ def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
 
 
 def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
-    """Replace the steps of open orders; Wh given up cost the cancellation fee."""
+    """Replace the steps of open orders; the cancellation fee is due on Wh that are given up."""
     taken = take_batch(context, AMENDS, arguments.tokens)
     amends = [token for token in taken if not isinstance(token, Refused)]
     batch = OrderBatch(context)
@@ -110,7 +111,7 @@ def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
 
 
 def cancel_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
-    """Withdraw open orders; their Wh cost the cancellation fee."""
+    """Withdraw open orders; the cancellation fee is due on their Wh."""
     taken = take_batch(context, CANCELS, arguments.tokens)
     cancels = [token for token in taken if not isinstance(token, Refused)]
     batch = OrderBatch(context)
@@ -127,7 +128,7 @@ def _sheet_rows(batch: OrderBatch, sheets: Sequence[Opened[Sheet]]) -> Iterator[
 
 
 def _readable_orders(sheets: Sequence[Opened[Sheet]]) -> Iterator[SheetOrder]:
-    """The orders of sheets that have no more than they may; of others nothing is read."""
+    """The orders of all sheets; sheets with more orders than allowed are skipped."""
     for token in sheets:
         if len(token.payload.orders) <= ORDERS_PER_SHEET_MAX:
             yield from token.payload.orders
@@ -140,7 +141,7 @@ def _answer(
     done: str,
     act: Callable[[OrderBatch, Opened[P]], bool],
 ) -> TokensAnswer:
-    """Let each token act on the batch; `act` says whether it was new, or refuses."""
+    """Apply each token to the batch; `act` returns whether the token was new, or refuses it."""
     answers: list[TokenAnswer] = []
     for token in taken:
         if isinstance(token, Refused):
@@ -197,7 +198,7 @@ def _place(batch: OrderBatch, token: Opened[Sheet]) -> bool:
 
 
 def _is_known(batch: OrderBatch, token: Opened[Sheet], area: str) -> bool:
-    """Whether every order of the sheet stands in its row already, as it was placed."""
+    """Whether every order of the sheet is already in its row as the sheet states it."""
     seen: set[tuple[int, str]] = set()
     known = 0
     for order in token.payload.orders:
@@ -220,7 +221,7 @@ def _is_known(batch: OrderBatch, token: Opened[Sheet], area: str) -> bool:
 def _check_place(
     batch: OrderBatch, token: Opened[Sheet], area: str, order: SheetOrder, terms: SlotTerms
 ) -> MeterVersion:
-    """Refuse a wrong meter or zone and a gate that is not open; the meter as of the slot."""
+    """Refuse a wrong meter or zone and a closed gate; return the meter's version for the slot."""
     sheet = token.payload
     meter = meter_at(batch.meter(sheet.meter), sheet.meter, order.slot)
     if meter.holder != token.did:
@@ -245,7 +246,7 @@ def _check_gate(terms: SlotTerms, area: str, slot: int) -> None:
 def _check_steps(
     order: StoredOrder, others: Sequence[StoredOrder], terms: SlotTerms, meter: MeterVersion
 ) -> None:
-    """Hold an order's steps against the band, the meter's capacity and the own other orders."""
+    """Check an order's steps against the price band, the meter and the trader's other orders."""
     if not 1 <= len(order.steps) <= STEPS_MAX:
         raise STEPS_COUNT(count=len(order.steps), limit=STEPS_MAX)
     low, high = terms.limit_min, terms.limit_max
@@ -323,7 +324,7 @@ def _cancel(batch: OrderBatch, token: Opened[Cancel]) -> bool:
 
 
 def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredOrder:
-    """The order with the area's fee on the Wh given up; amending down is no way round it."""
+    """The order with the area's fee on the Wh given up, whether by cancelling or by amending."""
     fee = Energy(given_up_wh) * Price(terms.cancel_fee)
     return msgspec.structs.replace(
         order,

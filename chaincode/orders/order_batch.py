@@ -1,7 +1,7 @@
-"""What a batch of signed tokens is checked against, read once for all of them.
+"""The rows against which a batch of signed tokens is checked, read once for all tokens.
 
-It holds the order rows too: each token is judged on what the ones before it in the batch did,
-and every row that changed is written once at the end.
+An `OrderBatch` holds the order rows too: each token is checked against the changes of the tokens
+before it in the batch, and every row that changed is written once at the end.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from chaincode.state import Did, Row, Second, Side, Table, slot_part
 class StoredOrder(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """An order as it stands: steps are (price micro/kWh, quantity Wh).
+    """The current state of an order; steps are (price in micro/kWh, quantity in Wh).
 
-    `open` is False once cancelled. `withdrawn_wh` were given up by cancelling or amending, for
-    `fee_nano` in all, which settlement posts.
+    `open` is False once the order is cancelled. `withdrawn_wh` are the Wh given up by cancelling or
+    amending, and `fee_nano` is the total fee for them, which settlement posts.
     """
 
     id: str
@@ -50,7 +50,7 @@ class StoredOrder(
 
 
 class OrderRow(Row, frozen=True, gc=False):
-    """All orders of one participant in one slot, cancelled ones too, in the order placed."""
+    """All orders of one participant in one slot, cancelled orders included, in the order placed."""
 
     orders: list[StoredOrder]
 
@@ -59,7 +59,7 @@ ORDERS = Table(41, "orders", OrderRow, ("area", "slot", "did"))
 
 
 class RowKey(NamedTuple):
-    """Whose orders of which slot."""
+    """The area, slot and trader that name an order row."""
 
     area: str
     slot: int
@@ -67,7 +67,7 @@ class RowKey(NamedTuple):
 
 
 class SlotTerms(NamedTuple):
-    """What holds for every order of one slot of an area; prices in micro/kWh."""
+    """The terms for every order of one slot of an area; prices are in micro/kWh."""
 
     slot_s: int
     limit_min: int
@@ -80,7 +80,7 @@ class SlotTerms(NamedTuple):
 
 
 class OrderBatch:
-    """Rows that a batch needs, and the order rows it changes."""
+    """The rows that a batch reads, and the order rows that it changes."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -97,11 +97,11 @@ class OrderBatch:
         self._changed: dict[RowKey, None] = {}
 
     def load_locks(self) -> None:
-        """Read who is locked."""
+        """Read which participants are locked."""
         self._locked = locked_traders(self._context)
 
     def load_traders(self, places: Iterable[tuple[str, str]]) -> None:
-        """Read which of (trader, loaded meter) are participants; who holds the meter is one."""
+        """Read which traders are participants; a trader who holds the loaded meter is known."""
         wanted: dict[str, None] = {}
         for did, meter in places:
             if self._holds(did, meter):
@@ -116,7 +116,7 @@ class OrderBatch:
         return row is not None and any(dated.value.holder == did for dated in row.versions)
 
     def load_meters(self, names: Iterable[str]) -> None:
-        """Read meters and, once each, what belongs to their areas."""
+        """Read meters and, once per area, the rows of their areas."""
         wanted = [(name,) for name in dict.fromkeys(names)]
         for (name,), row in zip(wanted, METERS.get_many(self._context, wanted), strict=True):
             self._meters[name] = row
@@ -124,7 +124,8 @@ class OrderBatch:
     def load_rows(self, keys: Iterable[RowKey]) -> None:
         """Read order rows with the areas, rules, clocks and slots that they fall under.
 
-        All in one question, since each is a message to the engine and back.
+        All rows are read with one request, because each request is a message to the engine and
+        back.
         """
         wanted = list(dict.fromkeys(keys))
         areas = list(dict.fromkeys(key.area for key in wanted))
@@ -159,16 +160,16 @@ class OrderBatch:
         return self._meters[name]
 
     def area_of(self, meter: str) -> str | None:
-        """The area a loaded meter belongs to for good; None for an unknown one."""
+        """The area of a loaded meter, which never changes; None for an unknown meter."""
         row = self._meters[meter]
         return None if row is None else row.versions[0].value.area
 
     def is_paused(self, area: str, zone: str) -> bool:
-        """Whether a zone trades nothing now."""
+        """Whether a zone is paused now."""
         return zone in self._paused[area]
 
     def terms(self, area: str, slot: int) -> SlotTerms:
-        """What holds for a loaded slot; refuses one without an area, rules or clock."""
+        """The terms of a loaded slot; a slot without an area, rules or clock is refused."""
         terms = self._terms.get((area, slot))
         if terms is None:
             terms = self._terms[area, slot] = self._read_terms(area, slot)
@@ -195,7 +196,7 @@ class OrderBatch:
         )
 
     def orders(self, key: RowKey) -> list[StoredOrder]:
-        """The orders of a row as they stand in this batch."""
+        """The orders of a row with the changes of this batch so far."""
         return self._rows[key]
 
     def all_orders(self) -> Iterable[StoredOrder]:
@@ -204,12 +205,12 @@ class OrderBatch:
             yield from orders
 
     def replace(self, key: RowKey, orders: list[StoredOrder]) -> None:
-        """Let a row hold `orders` from now on."""
+        """Replace the orders of a row by `orders`."""
         self._rows[key] = orders
         self._changed[key] = None
 
     def write(self) -> list[RowKey]:
-        """Put every row that changed; the keys written, in order."""
+        """Write every row that changed; return the keys written, in order."""
         changed = sorted(self._changed)
         for key in changed:
             row = OrderRow(orders=self._rows[key])

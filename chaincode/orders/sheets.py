@@ -1,6 +1,6 @@
-"""What traders sign: order sheets, amendments, cancels.
+"""The documents that traders sign: order sheets, amendments and cancels.
 
-Each is a signed document (see `documents`) that names the channel and the contract it is for.
+Each is a signed document (see `documents`) and names the channel and the contract that it is for.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Step = tuple[Signed, Count]
 class SheetOrder(
     msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """One order of a sheet; `id` is the client's, unique per trader and slot.
+    """One order of a sheet; the client chooses its `id`, which is unique per trader and slot.
 
-    `expires_s` is a second of market time: an order that has expired when the gate closes is
+    `expires_s` is a second of market time; an order that has expired when the gate closes is
     left out of the book.
     """
 
@@ -39,7 +39,7 @@ class SheetOrder(
 
 
 class Sheet(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Orders of one trader at one meter, as the trader signs them."""
+    """Orders of one trader at one meter, signed by the trader."""
 
     channel: str
     contract: str
@@ -50,7 +50,7 @@ class Sheet(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Amend(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """New steps for an open order; `revision` counts up from 1, so none is applied twice."""
+    """New steps for an open order; `revision` counts from 1, so no amendment is applied twice."""
 
     area: Id
     channel: str
@@ -74,13 +74,13 @@ class Cancel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TokensArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Signed tokens, up to 500 and 1 MB together."""
+    """Signed tokens: at most 500, and at most 1 MB together."""
 
     tokens: Annotated[list[str], msgspec.Meta(min_length=1)]
 
 
 def _steps_of_sheet(sheet: Sheet) -> int:
-    """The steps of a sheet that has no more orders than it may; of any other none are read."""
+    """The steps in a sheet, at least 1 per order; 0 for a sheet with more orders than allowed."""
     if len(sheet.orders) > ORDERS_PER_SHEET_MAX:
         return 0
     return sum(max(1, len(order.steps)) for order in sheet.orders)

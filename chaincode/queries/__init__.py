@@ -1,4 +1,4 @@
-"""What anybody may ask of the contract.
+"""The queries that any member may call.
 
 Begin with `market.py`; questions about meters are in `meters.py`.
 """

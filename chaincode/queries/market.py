@@ -1,6 +1,6 @@
-"""What anybody may ask of an area: slots, books, trades, postings, orders and their states.
+"""Queries about an area: slots, books, trades, postings, orders and their states.
 
-The states of orders and trades follow from the rule in `states.py`.
+`states.py` computes the states of orders and trades.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class TraderArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AreaAnswer(msgspec.Struct, frozen=True):
-    """An area with its lane, its clock and market time now (None without a clock)."""
+    """An area with its lane, its clock and the current market time (None without a clock)."""
 
     area: Area
     lane: Lane
@@ -74,9 +74,9 @@ class SeedChainView(msgspec.Struct, frozen=True):
 
 
 class SlotView(msgspec.Struct, frozen=True):
-    """A slot: its gate, its row once closed, what its zones cleared at, its settlement.
+    """A slot: its gate, its row once closed, the results of its zones, and its settlement.
 
-    `tree` is what its edges carried where the whole tree was cleared as one book.
+    `tree` is what the edges carried if the whole tree was cleared as one book.
     """
 
     slot: int
@@ -89,9 +89,9 @@ class SlotView(msgspec.Struct, frozen=True):
 
 
 class OrderView(msgspec.Struct, frozen=True):
-    """An order and its state; `matched_wh` and `settled_wh` of all its steps.
+    """An order and its state; `matched_wh` and `settled_wh` are sums over all its steps.
 
-    `left_out` says why an open order did not come into the book; empty where it did.
+    `left_out` says why an open order is not in the book; it is empty if the order is in the book.
     """
 
     order: StoredOrder
@@ -121,14 +121,14 @@ class TradesAnswer(msgspec.Struct, frozen=True):
 
 
 class PostingsAnswer(msgspec.Struct, frozen=True):
-    """A page of postings and how many pages there are."""
+    """A page of postings, and the number of pages."""
 
     postings: list[Posting]
     pages: int
 
 
 class BookAnswer(msgspec.Struct, frozen=True):
-    """A book as `commonwatt auction` reads it."""
+    """A book in the form that `commonwatt auction` reads."""
 
     book: msgspec.Raw
 
@@ -141,7 +141,7 @@ class OpenOrder(msgspec.Struct, frozen=True):
 
 
 class OpenOrdersAnswer(msgspec.Struct, frozen=True):
-    """Every open order of a slot by trader."""
+    """Every open order of a slot, sorted by trader."""
 
     orders: list[OpenOrder]
 
@@ -160,7 +160,7 @@ def get_market_rules(context: Context, arguments: SlotArguments) -> MarketRules:
 
 
 def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
-    """The anchor of the tie seeds for a slot, and what was revealed last."""
+    """The anchor of the tie seeds for a slot, and the seed that was revealed last."""
     row = SEEDS.get(context, arguments.area)
     chain = None if row is None else at_slot(row.versions, arguments.slot)
     if chain is None:
@@ -169,7 +169,7 @@ def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
 
 
 def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
-    """A slot's phase and what came of it."""
+    """A slot's phase, and the results of its clearing and settlement."""
     part = slot_part(arguments.slot)
     row = SLOTS.get(context, arguments.area, part)
     rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
@@ -182,7 +182,7 @@ def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
 
 
 def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAnswer:
-    """The resting orders of a slot."""
+    """The open orders of a slot."""
     rows = ORDERS.range(context, arguments.area, slot_part(arguments.slot))
     return OpenOrdersAnswer(
         [OpenOrder(did, order) for did, row in rows for order in row.orders if order.open]

@@ -1,7 +1,7 @@
-"""What members may ask of an area's meters: certified versions, readings, what a slot settled.
+"""Queries about an area's meters: certified versions, readings, and what a slot settled.
 
-Answers come in pages by the order of meters. Readings are private: only members that hold their
-collection get an answer that any peer of theirs can give.
+Answers come in pages, sorted by meter. Readings are private: only the peers of members that hold
+the collection of readings can answer a query about them.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from chaincode.state import (
     slot_part,
 )
 
-PAGE_METERS = 500  # of a page of readings: up to six keys are read for each
-PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter stands on one page
+PAGE_METERS = 500  # of a page of readings; up to six keys are read for each meter
+PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter is on one page only
 
 
 class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A slot's readings of the meters behind `after`, which the page before answered."""
+    """A slot's readings of the meters after `after`, which is a value from the previous page."""
 
     area: Id
     slot: Second
@@ -40,9 +40,9 @@ class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class ReadingsAnswer(msgspec.Struct, frozen=True):
-    """The newest readings of up to 500 meters, and what to ask on with (None behind the last).
+    """The newest readings of up to 500 meters, and `after` for the next page (None at the end).
 
-    A meter without a reading is left out, so a page may hold fewer.
+    A meter without a reading is left out, so a page may hold fewer than 500 readings.
     """
 
     readings: list[VersionedReading]
@@ -50,28 +50,28 @@ class ReadingsAnswer(msgspec.Struct, frozen=True):
 
 
 class MetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An area's meters behind `after`, which the page before answered."""
+    """An area's meters after `after`, which is a value from the previous page."""
 
     area: Id
     after: Name = ""
 
 
 class MetersAnswer(msgspec.Struct, frozen=True):
-    """Certified meters with all their versions, and what to ask on with (None behind the last)."""
+    """Certified meters with all their versions, and `after` for the next page (None at the end)."""
 
     meters: list[Meter]
     after: str | None
 
 
 class MeteredAnswer(msgspec.Struct, frozen=True):
-    """A page of what a slot settled at its meters, and how many pages there are."""
+    """A page of what a slot settled at its meters, and the number of pages."""
 
     meters: list[MeterSettled]
     pages: int
 
 
 def list_readings(context: Context, arguments: ReadingsArguments) -> ReadingsAnswer:
-    """A page of the newest readings of a slot, each with its version, by meter."""
+    """A page of the newest readings of a slot, each with its version, sorted by meter."""
     require_slot_start(get_area(context, arguments.area), arguments.slot)
     rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
     page = list(islice(rows, PAGE_METERS))

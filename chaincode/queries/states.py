@@ -1,7 +1,7 @@
-"""The state of an order and of a trade: the one rule, for the contract and for every reader.
+"""The states of orders and trades, computed the same way in the contract and in every client.
 
-A state is a function of the order's row, its slot's phase, its trades and market time. It is
-stored nowhere, so it cannot disagree with them.
+A state is a function of the order's row, its slot's phase, its trades and market time. A state is
+not stored, so it cannot contradict the rows that it is computed from.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def order_state(
 ) -> OrderState:
     """The state of an order at market time `now_s`; `phase` is None before the gate closes.
 
-    `disputed` is whether any of its trades is.
+    `disputed` says whether any trade of the order is disputed.
     """
     if not is_open:
         return "CANCELLED"

@@ -1,19 +1,20 @@
 """Correction of a settled slot: settle it again on the newest readings, post the differences.
 
-A run in three steps that any member continues: READINGS (which meters have another version than
-they were settled on; they are the cause, and without one nothing is done), TRADES (settled Wh and
-retired certificates again, in match sequence), METERS (residual supply, surplus, certificates
-minted). What is posted are differences of rounded amounts per (account, kind, trade), in further
-pages, each naming its correction. What was posted stays.
+A run has three steps, and any member can continue it. READINGS finds the meters whose reading has
+another version than the one they were settled on; these meters are the causes, and without a cause
+the run does nothing. TRADES computes settled Wh and retired certificates again, in match sequence.
+METERS computes residual supply, surplus and minted certificates again. The run posts differences of
+rounded amounts per (account, kind, trade), in further pages; each line names its correction.
+Earlier postings stay.
 
-Trades, meters and sums then show what a settlement from nothing would: whatever order readings and
-corrections come in, the same newest readings end in the same books. For that nothing here depends
-on what an account holds: covers were released when the slot settled, and a default is not judged
-again. A client that a correction takes below zero is carried by its retailer at its next
-settlement.
+Trades, meters and sums then show what a first settlement on the newest readings would show: the
+same newest readings lead to the same books in whatever order readings and corrections arrive. For
+that reason nothing here depends on what an account holds: covers were released when the slot
+settled, and defaults are not decided again. If a correction takes a client below zero, its retailer
+pays the amount at the client's next settlement.
 
-A plant that fed in less than it was settled on loses certificates that are live first; what its
-buyers retired is reversed only as far as their trades settle less.
+A plant that fed in less than it was settled on first loses live certificates; certificates that its
+buyers retired are reversed only as far as their trades settle less.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ from chaincode.state import (
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A meter whose reading is another: its version now and before, 0 for an estimate."""
+    """A meter with another reading: the version now and the version before; 0 is an estimate."""
 
     meter: str
     version: int
@@ -68,7 +69,7 @@ class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class CausePage(Row, frozen=True):
-    """Up to 500 causes of one correction of a slot, which are counted from 1."""
+    """Up to 500 causes of one correction of a slot; corrections are counted from 1."""
 
     correction: int
     causes: list[Cause]
@@ -78,7 +79,7 @@ CAUSES = Table(51, "cause pages", CausePage, ("area", "slot", "page"))
 
 
 class SlotCorrected(msgspec.Struct, frozen=True):
-    """The event of a corrected slot: which correction it was, and what the slot settled now."""
+    """The event of a corrected slot: the number of the correction, and the slot's new sums."""
 
     area: str
     slot: int
@@ -87,7 +88,7 @@ class SlotCorrected(msgspec.Struct, frozen=True):
 
 
 class CausesAnswer(msgspec.Struct, frozen=True):
-    """A page of causes with the correction they belong to, 0 without one; how many pages."""
+    """A page of causes, their correction (0 if there is no correction), and the number of pages."""
 
     correction: int
     causes: list[Cause]
@@ -97,7 +98,7 @@ class CausesAnswer(msgspec.Struct, frozen=True):
 def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
     """Settle a settled slot again on the newest readings and post the differences.
 
-    Where no reading is newer than what the slot was settled on, nothing is posted.
+    Nothing is posted if no reading is newer than the reading that the slot was settled on.
     """
     slot, run = enter(
         context,
@@ -120,7 +121,7 @@ def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
 
 
 def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:
-    """A page of the causes of a slot's corrections: which meters had a newer reading."""
+    """A page of the causes of a slot's corrections: the meters that had a newer reading."""
     part = slot_part(arguments.slot)
     sums = SETTLEMENTS.get(context, arguments.area, part)
     pages = 0 if sums is None else sums.cause_pages
@@ -133,7 +134,7 @@ def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:
 
 
 def cause_name(correction: int) -> str:
-    """How a posting names the correction that it belongs to."""
+    """The name by which a posting refers to its correction."""
     return f"correction-{correction}"
 
 
@@ -149,7 +150,7 @@ class _Correcting:
         self._causes: list[Cause] = []
 
     def work(self) -> Run | None:
-        """Work step by step; returns None when done, else the run to continue from."""
+        """Work step by step; return None when done, else the run to continue from."""
         at = self.at
         steps = {
             "READINGS": (self._find_causes, "TRADES"),
@@ -171,7 +172,7 @@ class _Correcting:
         return None
 
     def _find_causes(self) -> bool:
-        """Compare versions, page of meters by page; no reading may come in while the run is on."""
+        """Compare versions page by page; no reading is accepted while the run is in progress."""
         at = self.at
         for number in range(at.run.page, at.sums.meter_pages):
             if not at.has_room():
@@ -207,7 +208,7 @@ class _Correcting:
         return page is not None and page.correction == self._number
 
     def _correct_trades(self) -> bool:
-        """Settle the trades again; the run's cursor counts those done on its page."""
+        """Settle the trades again; the run's cursor counts the trades done on its page."""
         at = self.at
         for number in range(at.run.page, at.slot.trade_pages):
             page = TRADES.get(self._context, *at.names(number))

@@ -1,8 +1,8 @@
-"""Who pays when a client cannot: the retailer that keeps its account.
+"""Payment for clients that cannot pay: the retailer that keeps a client's account pays.
 
 Rules of settlement: "What a client cannot pay at settlement is posted to its retailer in the same
-step." It is judged once everything else of the slot is posted, so that where a run was cut into
-transactions makes no difference.
+step." The amount is computed once everything else of the slot is posted, so that it does not depend
+on how the run was cut into transactions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chaincode.errors import Broken
 
 
 def default_postings(context: Context, books: RunAccounts, clients: Sequence[str]) -> list[Posting]:
-    """What `clients` owe beyond their balances, posted from their retailers' accounts to theirs."""
+    """Postings by which retailers pay what their `clients` owe beyond the clients' balances."""
     books.load(clients)
     debtors = books.balances_below_zero(clients)
     rows = PARTICIPANTS.get_many(context, [(client,) for client, _ in debtors])

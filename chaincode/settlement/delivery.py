@@ -1,11 +1,12 @@
-"""Who delivers what: delivered against contracted Wh of a slot, and its certificates.
+"""Delivery in a slot: delivered against contracted Wh, and certificates.
 
 Rules of settlement: "Delivered against contracted", `as_delivered` in `trade_order`, and
-"Certificates". Money plays no part here. Another distribution is a function beside
-`deliver_in_order` with the same answer: settled Wh per obligation.
+"Certificates". This module does not handle money. To add another distribution, write a function
+beside `deliver_in_order` that also returns settled Wh per obligation.
 
-A slot may be walked page by page: what remains of each meter is reduced in place, so the next
-page continues where the last one stopped, and any cut into pages gives the same answer.
+A slot may be processed page by page: the functions reduce what remains of each meter in place, so
+the next page continues where the last page stopped, and any division into pages gives the same
+answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from chaincode.errors import Broken
 
 
 class Obligation(msgspec.Struct, frozen=True, gc=False):
-    """What two meters owe each other in a slot.
+    """The energy that two meters trade in a slot.
 
     `quantity_wh` is the matched energy less what was curtailed.
     """
@@ -30,10 +31,11 @@ class Obligation(msgspec.Struct, frozen=True, gc=False):
 
 
 class Generation(msgspec.Struct, frozen=True, gc=False):
-    """What a plant's meter fed in during a slot, and what may be certified of it.
+    """What a plant's meter fed in during a slot, and what may be certified of that energy.
 
-    `generation_wh` is the reading of its certified generation meter, None without one.
-    `certified` is false where the origin is claimed elsewhere, excluded by support, or unknown.
+    `generation_wh` is the reading of the plant's certified generation meter; None if the plant has
+    no such meter. `certified` is false where the origin is claimed elsewhere, excluded by support,
+    or unknown.
     """
 
     meter: str
@@ -45,12 +47,12 @@ class Generation(msgspec.Struct, frozen=True, gc=False):
 def deliver_in_order(
     obligations: Sequence[Obligation], export_wh: dict[str, int], import_wh: dict[str, int]
 ) -> list[int]:
-    """Settled Wh per obligation, walking them in match sequence.
+    """Settled Wh per obligation, computed in match sequence.
 
-    Each gets the least of its quantity, its seller's remaining export and its buyer's remaining
-    import. Both dicts are reduced to what remains: at the end the surplus of every seller and
-    the residual import of every buyer. A meter without a row, or with less than nothing, is
-    `Broken`: readings are completed by estimates before.
+    Each obligation gets the least of its quantity, its seller's remaining export and its buyer's
+    remaining import. Both dicts are reduced to what remains: at the end the surplus of every seller
+    and the residual import of every buyer. A meter that is missing or negative raises `Broken`,
+    because estimates have replaced missing readings before.
     """
     settled: list[int] = []
     for owed in obligations:
@@ -68,8 +70,8 @@ def deliver_in_order(
 def certify(generations: Iterable[Generation]) -> dict[str, int]:
     """Certificates to mint in Wh per meter: min(export, certified generation).
 
-    Without a generation meter that is the export. Meters that get none are left out. The readings
-    are those of the whole slot, not what a delivery left of them.
+    Without a generation meter the result is the export. Meters without certificates are left out.
+    The readings are those of the whole slot, not what a delivery has left of the readings.
     """
     minted: dict[str, int] = {}
     for plant in generations:
@@ -86,10 +88,10 @@ def certify(generations: Iterable[Generation]) -> dict[str, int]:
 def retire_in_order(
     obligations: Sequence[Obligation], settled_wh: Sequence[int], live_wh: dict[str, int]
 ) -> list[int]:
-    """Wh of certificates that each obligation's buyer retires, in match sequence.
+    """The Wh of certificates that each obligation's buyer retires, in match sequence.
 
-    Each retires its settled Wh, at most what its seller has left of this slot's certificates.
-    `live_wh` (by seller's meter, as `certify` gives it) is reduced to what stays live.
+    Each buyer retires the settled Wh, at most what the seller has left of this slot's certificates.
+    `live_wh` (by seller's meter, as `certify` returns it) is reduced to what stays live.
     """
     retired: list[int] = []
     for owed, delivered_wh in zip(obligations, settled_wh, strict=True):

@@ -1,8 +1,8 @@
-"""Disputes: a party of a trade says that it disagrees, before the slot is final.
+"""Disputes: a party of a trade declares that it disagrees, before the slot is final.
 
-A dispute marks the trade; it moves nothing. What an arbitrator decides, and settling again, are
-acts of their own. The party that raised a dispute may withdraw it, for good: an old token that
-is submitted again never reopens it.
+A dispute marks the trade and moves no money or energy. An arbitrator's decision and a new
+settlement are separate acts. The party that raised a dispute may withdraw it, which is final: the
+old token, submitted again, does not reopen the dispute.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REASON_MAX = 500  # characters
 
 
 class DisputeAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a party signs: the trade by its number in the slot, and why."""
+    """The act that a party signs: the trade by its number in the slot, and the reason."""
 
     act: Literal["raise", "withdraw"]
     area: Id
@@ -41,7 +41,7 @@ class DisputeAct(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Dispute(Row, frozen=True):
-    """A trade's dispute: who raised it, why, and whether it is open."""
+    """A trade's dispute: who raised it, the reason, and whether the dispute is open."""
 
     by: str
     reason: str
@@ -58,7 +58,7 @@ class DisputeArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DisputeAnswer(msgspec.Struct, frozen=True):
-    """The trade and whether its dispute is open now."""
+    """The trade, and whether its dispute is open now."""
 
     trade: int
     open: bool
@@ -68,7 +68,7 @@ DISPUTE_ACTS = Document(DISPUTE_TYP, DisputeAct)
 
 
 def dispute_trade(context: Context, arguments: DisputeArguments) -> DisputeAnswer:
-    """Raise or withdraw a dispute by the word of one of the trade's parties."""
+    """Raise or withdraw a dispute with a token signed by one of the trade's parties."""
     signed = take(context, DISPUTE_ACTS, arguments.token)
     act = signed.payload
     trade = trade_at(context, act.area, act.slot, act.trade)
@@ -97,6 +97,6 @@ def trade_part(trade: int) -> str:
 
 
 def disputed_trades(context: Context, area: str, slot: int) -> set[int]:
-    """The numbers of the trades of a slot that are disputed now."""
+    """The numbers of a slot's trades whose dispute is open now."""
     rows = DISPUTES.range(context, area, slot_part(slot))
     return {int(name) for name, row in rows if row.open}

@@ -1,7 +1,7 @@
-"""What the meters of a slot measured, and what is left of it as trades are settled.
+"""What the meters of a slot measured, and what is left of that energy as trades are settled.
 
-Readings come from the private collection and never enter the public state: between two
-transactions of a run only what trades have used of each meter is carried on.
+Readings come from the private collection and never enter the public state: from one transaction of
+a run to the next only what trades have used of each meter is carried on.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from chaincode.state import (
     slot_part,
 )
 
-USED_BYTES = 40  # of a meter in a page beside its name
+USED_BYTES = 40  # size of a meter's entry in a page, without the meter's name
 
 
 class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
-    """What trades have used of a meter so far in this run, Wh."""
+    """The Wh that trades have used of a meter so far in this run."""
 
     meter: str
     export_wh: int
@@ -38,7 +38,7 @@ class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, ar
 
 
 class CarryPage(Row, frozen=True):
-    """A page of what an unfinished run carries to its next transaction."""
+    """A page of the data that an unfinished run carries to its next transaction."""
 
     used: list[Used]
 
@@ -50,8 +50,8 @@ class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far; `versions` that of the reading, 0 where the meter is estimated; `carry_bytes` is what
-    carrying on may take.
+    so far. `versions` holds the version of the reading, 0 where the meter is estimated.
+    `carry_bytes` is the size that the carry pages may have.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class MeteredSlot:
         self.zones: dict[str, str] = {}
 
     def load(self, meters: Iterable[str]) -> None:
-        """Read what is not known yet of `meters`: version, reading, party."""
+        """Read the certified version, reading and party of each of `meters` that is not loaded."""
         wanted = [name for name in dict.fromkeys(meters) if name not in self.parties]
         if not wanted:
             return
@@ -111,11 +111,11 @@ class MeteredSlot:
         self._tariffs.load_vats(accounts)
 
     def source(self, meter: str) -> str:
-        """What generates behind a loaded meter."""
+        """The kind of generation behind a loaded meter."""
         return self._sources[meter]
 
     def read_carry(self, pages: int) -> None:
-        """Take over what the run's last transaction carried on."""
+        """Load what the run's last transaction carried on."""
         names = [self._names(page) for page in range(pages)]
         for page in CARRIES.get_many(self._context, names):
             if page is not None:
@@ -123,7 +123,7 @@ class MeteredSlot:
         self.carry_bytes = sum(len(name) + USED_BYTES for name in self._used)
 
     def write_carry(self, pages_before: int) -> int:
-        """Carry on what trades have used of meters; the number of pages."""
+        """Write what trades have used of meters; return the number of pages."""
         for name, (export_wh, import_wh) in self._measured.items():
             self._used[name] = Used(
                 name,
@@ -140,7 +140,7 @@ class MeteredSlot:
         return len(starts)
 
     def drop_carry(self, pages: int, *, kept: int = 0) -> None:
-        """Delete carry pages from `kept` on."""
+        """Delete the carry pages from number `kept` on."""
         for page in range(kept, pages):
             CARRIES.delete(self._context, *self._names(page))
 
@@ -160,6 +160,6 @@ class MeteredSlot:
 
 
 def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
-    """Those of `meters` without a reading for `slot`."""
+    """The members of `meters` that have no reading for `slot`."""
     readings = first_readings(context, slot, meters)
     return [name for name, reading in zip(meters, readings, strict=True) if reading is None]

@@ -1,12 +1,12 @@
-"""Whose money moves for settled Wh: legs, VAT, fees, spread, residual, surplus, cover.
+"""The postings for settled Wh: legs, VAT, fees, spread, residual, surplus, cover.
 
 Rules of settlement: "Who bills whom" (`through_retailer`), "VAT", "Grid fees" (how a matching
-row is posted) and "Money, rounding" (cover). Which Wh are delivered is decided in `delivery.py`,
-which fee rows apply in `fees.py`. Other contract models are other lists of legs, and whatever
-else moves money is a posting of its own kind. Pure functions of one trade or one meter: a slot is
-posted in pages of any size.
+row is posted) and "Money, rounding" (cover). `delivery.py` decides which Wh are delivered, and
+`fees.py` which fee rows apply. Another contract model is another list of legs, and anything else
+that moves money is another kind of posting. The functions are pure and take one trade or one meter,
+so a slot can be posted in pages of any size.
 
-Every function gives postings that sum to zero; an amount above zero is received.
+The postings that a function returns sum to zero; an amount above zero is received.
 """
 
 from __future__ import annotations
@@ -33,17 +33,18 @@ from chaincode.area.vat import (
 )
 from chaincode.errors import Broken
 
-SPREAD_ACCOUNT = "spread"  # that the ledger splits along the clearing record
-VAT_PREFIX = "vat:"  # account of the VAT that a supplier owes
-KIND_GRID = "grid"  # the fee whose distance-dependent part edge tariffs collect
+SPREAD_ACCOUNT = "spread"  # the account that the ledger splits along the clearing record
+VAT_PREFIX = "vat:"  # begins the name of the account for the VAT that a supplier owes
+KIND_GRID = "grid"  # the fee whose distance-dependent part is collected by edge tariffs
 
 
 class Party(msgspec.Struct, frozen=True, gc=False):
-    """A meter's side of the money in a slot.
+    """The accounts, prices and grid level of a meter in a slot.
 
-    Accounts of its holder, of its retailer and of who takes its surplus (the retailer where no
-    other is named); the prices in micro/kWh of energy from the retailer beyond the trades and of
-    energy given to the offtaker; its grid level (None: none known).
+    The accounts are those of the meter's holder, of its retailer and of the offtaker, which takes
+    the surplus (the retailer, unless another party is named). The prices in micro/kWh are for
+    energy that the retailer supplies beyond the trades and for energy given to the offtaker. The
+    grid level is None if it is not known.
     """
 
     account: str
@@ -55,9 +56,9 @@ class Party(msgspec.Struct, frozen=True, gc=False):
 
 
 class Billing(msgspec.Struct, frozen=True):
-    """How an area bills: VAT by account, and whether retailers bill each other without it.
+    """How an area bills: VAT by account, and whether retailers bill each other without VAT.
 
-    `vat` holds every account that supplies energy: holders of meters and retailers.
+    `vat` contains every account that supplies energy: holders of meters and retailers.
     """
 
     vat: Mapping[str, Vat]
@@ -75,7 +76,7 @@ class SettledTrade(msgspec.Struct, frozen=True, gc=False):
 
 
 class Leg(NamedTuple):
-    """One supply: who gives the Wh, who gets them, at which price, with which VAT (0: none)."""
+    """One supply: its supplier, its receiver, its price, and its VAT rate (0: no VAT)."""
 
     supplier: str
     customer: str
@@ -86,10 +87,10 @@ class Leg(NamedTuple):
 def legs_through_retailer(
     trade: SettledTrade, *, seller: Party, buyer: Party, billing: Billing
 ) -> list[Leg]:
-    """The supplies of a trade, in the order the energy passes from seller to buyer.
+    """The supplies of a trade, in the order in which the energy passes from seller to buyer.
 
-    Seller to its retailer and on to the buyer's retailer at the sell price, from there to the
-    buyer at the buy price. There is no leg where both ends are the same account.
+    The energy passes from the seller to its retailer and to the buyer's retailer at the sell price,
+    and from there to the buyer at the buy price. A leg whose ends are the same account is left out.
     """
     holder, first, last, consumer = seller.account, seller.retailer, buyer.retailer, buyer.account
     legs: list[Leg] = []
@@ -114,7 +115,7 @@ def trade_postings(
     """The postings of a trade: its legs with VAT, the spread, and the buyer's fees.
 
     `fees` are the rows that match the trade's relation, the buyer's grid level and the hour.
-    Nothing settled posts nothing.
+    A trade with 0 settled Wh has no postings.
     """
     postings: list[Posting] = []
     if not trade.settled_wh:
@@ -138,7 +139,7 @@ def trade_postings(
 def residual_postings(
     party: Party, residual_wh: int, *, fees: Sequence[FeeRow], billing: Billing
 ) -> list[Posting]:
-    """The postings of import that no trade delivered: the retailer supplies it.
+    """The postings of import that no trade delivered; the retailer supplies this energy.
 
     `fees` are the rows that match the relation `residual`.
     """
@@ -156,7 +157,7 @@ def residual_postings(
 
 
 def surplus_postings(party: Party, surplus_wh: int, *, billing: Billing) -> list[Posting]:
-    """The postings of export that no trade took: the offtaker buys it."""
+    """The postings of export that no trade took; the offtaker buys this energy."""
     postings: list[Posting] = []
     if surplus_wh and party.offtaker != party.account:
         vat_ppm = _vat_ppm(billing, party.account)
@@ -168,9 +169,9 @@ def surplus_postings(party: Party, surplus_wh: int, *, billing: Billing) -> list
 def cancellation_postings(
     account: str, *, dso: str, cancelled_wh: int, fee_nano: int
 ) -> list[Posting]:
-    """The fee on cancelled Wh, to the DSO, without VAT.
+    """The fee on cancelled Wh, which the DSO gets without VAT.
 
-    `fee_nano` was fixed when the order was cancelled, by the area's rule of that moment.
+    `fee_nano` was fixed when the order was cancelled, by the area's rule at that moment.
     """
     if fee_nano < 0:
         raise Broken(f"a cancellation fee of {fee_nano} nano")
@@ -187,10 +188,10 @@ def cancellation_postings(
 def differences(
     before: Sequence[Posting], after: Sequence[Posting], *, cause: str
 ) -> list[Posting]:
-    """What to post so that `after` stands where `before` was posted.
+    """The postings that turn the posted `before` into `after`.
 
-    One line per (account, kind, trade) whose amount is another; each is a difference of rounded
-    amounts, so that any way to the same `after` ends in the same sums.
+    There is one line per (account, kind, trade) whose amount changes. Each line is a difference of
+    rounded amounts, so that any sequence of corrections to the same `after` gives the same sums.
     """
     sums: dict[tuple[str, str, str], list[int]] = {}
     for column, postings in enumerate((before, after)):
@@ -207,7 +208,7 @@ def differences(
 def totals(postings: Iterable[Posting]) -> dict[str, int]:
     """The sum of the amounts per account, in order of first appearance.
 
-    Postings that do not sum to zero are `Broken`.
+    Raises `Broken` if the postings do not sum to zero.
     """
     sums: dict[str, int] = {}
     for posting in postings:

@@ -1,13 +1,14 @@
 """Settlement of a slot: delivered against contracted, postings, certificates.
 
-A run in five steps over what `delivery` and `postings` compute: READINGS (is there one for every
-meter; once their deadline has passed, a meter without one is estimated), TRADES (settled Wh of each trade
-in match sequence, its legs and fees, certificates retired), METERS (residual supply, surplus,
-certificates minted, for every meter certified in the slot), FEES (cancellation fees of the book),
-DEFAULTS (what a client cannot pay once all is posted goes to its retailer). Covers are released
-with their trades. All market money moves here.
+A run has five steps, which use `delivery` and `postings`. READINGS checks that every meter has a
+reading; once the report deadline has passed, a meter without a reading is estimated. TRADES
+computes the settled Wh of each trade in match sequence, its legs and fees, and the certificates
+retired. METERS computes residual supply, surplus and minted certificates for every meter certified
+in the slot. FEES posts the cancellation fees of the book. Once all else is posted, DEFAULTS posts
+what a client cannot pay to the client's retailer. Covers are released with their trades. All market
+money moves here.
 
-Readings that come later are settled by `correction`.
+`correction` settles readings that arrive later.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
 
 
 def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[Posting]:
-    """The postings of a trade of which so much is settled; its meters must be loaded."""
+    """The postings of a trade with the given settled Wh; the trade's meters must be loaded."""
     seller = at.metered.parties[trade.sell_meter]
     buyer = at.metered.parties[trade.buy_meter]
     return trade_postings(
@@ -96,7 +97,7 @@ def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[P
 
 
 def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: int) -> list[Posting]:
-    """The postings of what trades left of a meter; it must be loaded."""
+    """The postings of what trades have left of a meter, which must be loaded."""
     party = at.metered.parties[meter]
     fees = at.fees["residual", party.grid_level]
     return [
@@ -106,7 +107,7 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
 
 
 def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int], list[int]]:
-    """Settled Wh and retired certificates of the slot's next trades, by what meters have left."""
+    """The settled Wh and retired certificates of the slot's next trades."""
     metered = at.metered
     metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     at.books.load(name for t in trades for name in (trader_of(t.buy), trader_of(t.sell)))
@@ -116,7 +117,7 @@ def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int],
 
 
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
-    """What the slot settles at a meter once all its trades are settled."""
+    """What the slot settles at a meter once all of the meter's trades are settled."""
     metered = at.metered
     minted_wh, version = metered.minted_wh[meter], metered.versions[meter]
     return MeterSettled(
@@ -142,7 +143,7 @@ class _Settling:
         )
 
     def work(self) -> Run | None:
-        """Work step by step; returns None when done, else the run to continue from."""
+        """Work step by step; return None when done, else the run to continue from."""
         self._check_time()
         at = self.at
         steps = {
@@ -273,7 +274,8 @@ class _Settling:
                         fee_nano=withdrawal.fee_nano,
                     )
                 )
-            # All of a trader's withdrawals are on one page, and it may hold no meter any more.
+            # All withdrawals of a trader are on one page. Defaults are posted here too, because
+            # `_settle_defaults` goes through meters and the trader may no longer hold a meter.
             at.post(default_postings(self._context, at.books, traders))
         return True
 
@@ -289,7 +291,7 @@ class _Settling:
         return False
 
     def _next_meters(self, rows_max: int) -> list[str] | None:
-        """Those of the area's next meters that are certified in this slot; None behind the last."""
+        """The next meters of the area that are certified in this slot; None after the last one."""
         at = self.at
         rows = AREA_METERS.range(self._context, at.name, after=at.run.cursor)
         chunk = list(islice(rows, rows_max))

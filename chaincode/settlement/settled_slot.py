@@ -1,6 +1,6 @@
-"""What a settled slot consists of, and the work on it that settling and correcting share.
+"""The rows of a settled slot, and the work on them that settling and correcting share.
 
-Postings stand in pages that are only ever appended; meters and sums show what holds now.
+Postings are in pages, and pages are only appended; meters and sums show the current values.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from chaincode.state import (
 )
 from chaincode.units import local_hour
 
-CHUNK_POSTINGS = 2_000  # of one chunk, at some 350 bytes with the longest names
+CHUNK_POSTINGS = 2_000  # in one chunk; each has some 350 bytes with the longest names
 LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
 FEE_POSTINGS = 4  # of a fee row with its VAT
 
@@ -46,8 +46,8 @@ class PostingPage(Row, frozen=True):
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
-    `minted_wh` - `retired_wh` stays live with the holder. `version` is that of the reading; an
-    estimated meter has none.
+    `minted_wh` - `retired_wh` stays live with the holder. `version` is the version of the reading;
+    an estimated meter has no version.
     """
 
     meter: str
@@ -62,21 +62,21 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 
     @property
     def read_version(self) -> int:
-        """The version of the reading that the meter was settled on, 0 for an estimate."""
+        """The version of the reading that the meter was settled on; 0 for an estimate."""
         return 0 if self.estimated else self.version
 
 
 class MeterPage(Row, frozen=True, kw_only=True):
-    """Meters of a slot in the order of their names."""
+    """Meters of a slot, sorted by name."""
 
     meters: list[MeterSettled]
     v: int = 2
 
 
 class SlotSettlement(Row, frozen=True, kw_only=True):
-    """The sums of a slot, Wh; they grow during its run and change with its corrections.
+    """The sums of a slot, Wh; the sums grow during the run and change with corrections.
 
-    Beside them how many pages there are of meters, of estimates and of causes of corrections.
+    The row also counts the pages of meters, of estimates and of causes of corrections.
     """
 
     settled_wh: int = 0
@@ -99,10 +99,10 @@ SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
 
 
 class SettledSlot:
-    """One transaction's work on a slot: rules, books, meters; what it posts, adds and stores.
+    """One transaction's work on a slot: its rules, books and meters, and what it writes.
 
-    `chunk` is how many trades or meters are taken on between two looks at the room left.
-    `newest` takes the newest readings instead of the first ones.
+    `chunk` is the number of trades or meters that are processed between two checks of the room
+    left. `newest` selects the newest readings instead of the first readings.
     """
 
     def __init__(
@@ -139,11 +139,11 @@ class SettledSlot:
         return has_room(self.context, self.books, bytes_later=self.metered.carry_bytes)
 
     def names(self, page: int) -> tuple[str, str, str]:
-        """The key of a page of this slot."""
+        """The parts of the key of a page of this slot."""
         return self.name, self.part, page_part(page)
 
     def move(self, **position: int | str) -> None:
-        """Note in the run where to continue."""
+        """Record in the run where it continues."""
         self.run = msgspec.structs.replace(self.run, **position)
 
     def post(self, postings: Sequence[Posting]) -> None:
@@ -155,14 +155,14 @@ class SettledSlot:
             del self._postings[:PAGE_ROWS]
 
     def add(self, **sums: int) -> None:
-        """Add to the slot's sums, by their names."""
+        """Add to the slot's sums, which are given by name."""
         old = msgspec.structs.asdict(self.sums)
         self.sums = msgspec.structs.replace(
             self.sums, **{name: old[name] + number for name, number in sums.items()}
         )
 
     def store(self, *, finished: bool) -> None:
-        """Write accounts, postings and sums, and what the next transaction needs."""
+        """Write accounts, postings and sums, and the data that the next transaction needs."""
         if self._postings:
             self._put_postings(self._postings)
         self.books.write()

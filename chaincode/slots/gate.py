@@ -1,8 +1,8 @@
 """A slot's phase and its gate.
 
-Placing reads the slot's row; while it is absent the slot takes orders. Closing the gate writes
-it, so orders in flight conflict, which is the meaning wanted, and clearing then scans without
-phantoms.
+Placing an order reads the slot's row; while the row is absent the slot takes orders. Closing the
+gate writes the row, so that orders in flight conflict, as they should, and clearing then scans
+without phantoms.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ from chaincode.state import (
 )
 
 Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
-"""Open slots have no row; CLEARING, SETTLING and CORRECTING are runs that any member continues."""
+"""Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a run is: its step, where that step continues, and a digest of what it wrote."""
+    """The progress of a run: its step, where the step continues, and a digest of what it wrote."""
 
     step: str
     cursor: str
@@ -67,9 +67,9 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Slot(Row, frozen=True):
     """A slot whose gate is closed.
 
-    `seed` orders ties; `revealed` is False where the DSO failed to reveal it and its anchor
-    stands in. `run` is there while a run is going on. Pages count what clearing and settlement
-    have stored; `quantity_wh` is per zone what the book holds.
+    `seed` orders ties; `revealed` is False where the DSO failed to reveal the seed and the chain's
+    anchor replaces it. `run` is set while a run is in progress. The page numbers count what
+    clearing and settlement have stored; `quantity_wh` is the quantity in the book per zone.
     """
 
     phase: Phase
@@ -95,7 +95,7 @@ class SeedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class GateArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The slot to close and the seed, which is absent once its deadline has passed."""
+    """The slot to close, and the seed, which may be absent once the seed's deadline has passed."""
 
     area: Id
     slot: Second
@@ -118,7 +118,7 @@ class PageArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SlotAnswer(msgspec.Struct, frozen=True):
-    """A slot's phase after the transaction, and how far its run is."""
+    """A slot's phase after the transaction, and the progress of its run."""
 
     area: str
     slot: int
@@ -128,7 +128,7 @@ class SlotAnswer(msgspec.Struct, frozen=True):
 
 
 def post_seed_anchor(context: Context, arguments: SeedArguments) -> Accepted:
-    """Post the anchor of a seed chain, before its first slot opens."""
+    """Post the anchor of a seed chain before the chain's first slot opens."""
     area = own_area(context, arguments.area)
     require_open(context, area.area, arguments.from_slot)
     rules_row = RULES.get(context, area.area)
@@ -151,9 +151,9 @@ def post_seed_anchor(context: Context, arguments: SeedArguments) -> Accepted:
 def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     """Close a slot's gate with the next pre-image of the seed chain.
 
-    Any member may; without the seed only after its deadline, and then the anchor stands in and
-    the DSO's failure is recorded. Gates close slot after slot, so that nobody can pass one over
-    and leave its orders without a clearing.
+    Any member may close a gate. Without the seed this is possible only after the seed's deadline;
+    then the anchor replaces the seed and the DSO's failure is recorded. Gates close in the order of
+    slots, so that no slot can be skipped and its orders left without a clearing.
     """
     area = get_area(context, arguments.area)
     require_slot_start(area, arguments.slot)

@@ -1,9 +1,8 @@
-"""Runs: work that is larger than one transaction takes, continued by any member.
+"""Runs: work that does not fit into one transaction and that any member can continue.
 
-A run is a record {step, cursor, page, digest} in its slot's row. Each transaction continues where
-the record says, does as much as fits, and updates the record; nothing is final before the last
-step. How much fits depends on the limits below alone, so every member cuts
-a run at the same places.
+A run is a record {step, cursor, page, digest} in its slot's row. Each transaction continues at the
+place in the record, does as much as fits, and updates the record; nothing is final before the last
+step. How much fits depends only on the limits below, so every member cuts a run at the same places.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from chaincode.slots.gate import SLOTS, Phase, Run, Slot, SlotAnswer
 from chaincode.state import slot_part
 
 PAGE_ROWS = 500  # trades, book entries or postings of one page
-CHUNK_ROWS = 250  # what is taken on between two looks at the room that is left
+CHUNK_ROWS = 250  # rows that are processed between two checks of the room that is left
 
 READS_LEFT_MIN = 5_000  # a chunk reads a few rows for each of its entries
 WRITES_LEFT_MIN = 1_000
@@ -33,7 +32,8 @@ NO_DIGEST = "0" * 64
 def has_room(context: Context, books: RunAccounts, *, bytes_later: int = 0) -> bool:
     """Whether another chunk fits into this transaction.
 
-    What is written at its end counts already: the accounts touched, and `bytes_later` of others.
+    Rows that are written at the end of the transaction count already: the changed accounts, and
+    `bytes_later` for other rows.
     """
     bytes_used = context.bytes_used + books.touched * ACCOUNT_BYTES + bytes_later
     return (
@@ -44,7 +44,7 @@ def has_room(context: Context, books: RunAccounts, *, bytes_later: int = 0) -> b
 
 
 def chained(digest: str, page: bytes) -> str:
-    """The digest of a run after it has written one more page."""
+    """The digest of a run after the run has written one more page."""
     return sha256(bytes.fromhex(digest) + page).hexdigest()
 
 
@@ -53,7 +53,7 @@ def enter(
 ) -> tuple[Slot, Run]:
     """Take the area's lane for a run of `slot`, or resume the run in progress.
 
-    `phases` are the phase a run starts from and the one it is in.
+    `phases` are the phase that a run starts from and the phase during the run.
     """
     row = SLOTS.get(context, area, slot_part(slot))
     if row is None or row.phase not in phases:
@@ -77,7 +77,7 @@ def leave(
     done: Phase,
     during: Phase,
 ) -> SlotAnswer:
-    """Store how far the run is; without a run left the slot is `done` and the lane is free."""
+    """Store the run's progress; if no run is left, the slot is `done` and the lane is free."""
     phase = done if run is None else during
     stored = msgspec.structs.replace(row, phase=phase, run=run)
     SLOTS.put(context, stored, area, slot_part(slot))
