@@ -91,7 +91,7 @@ class Conflict(Exception):
 
 
 class Invalid(Exception):
-    """Refused by the network's policy or integrity checks, not by the contract."""
+    """The network's policy or integrity checks refused the transaction, not the contract."""
 
 
 class Unknown(Exception):
@@ -113,12 +113,12 @@ class RunnableContract(Protocol):
 
     @property
     def version(self) -> str:
-        """The version that simulates. The envelope records it, and no check depends on it."""
+        """The version that simulates. Envelopes record the version, and no check depends on it."""
         ...
 
     @property
     def layout(self) -> int:
-        """The layout of its rows; a ledger whose rows have another one is not opened."""
+        """The layout of the contract's rows; a ledger with rows in another layout is not opened."""
         ...
 
     def invoke(self, context: Context, name: str, arguments: bytes) -> bytes:
@@ -129,11 +129,11 @@ class RunnableContract(Protocol):
         ...
 
     def is_write(self, name: str) -> bool:
-        """Whether transaction `name` may write; raises `Refused` for an unknown name."""
+        """Return whether transaction `name` may write; raises `Refused` for an unknown name."""
         ...
 
     def counts_in_state_hash(self, key: str) -> bool:
-        """Whether the row at `key` is part of the state hash."""
+        """Return whether the row at `key` is part of the state hash."""
         ...
 
 

@@ -1,8 +1,8 @@
-"""When a node acts: the boundaries of slots in market time, and whose turn it is to submit.
+"""The times at which a node acts: slot boundaries in market time, and turns to submit.
 
-Slots are in market time. In a demonstration market time runs faster than real time, so whatever waits
-asks the clock rule how many real seconds are left. It asks several times, because the rule may be given
-a new anchor in the meantime.
+Slots are in market time. In a demonstration market time runs faster than real time, so code that waits
+asks the clock rule how many real seconds are left. The code asks repeatedly, because the rule may be
+given a new anchor in the meantime.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 NS_PER_S = 1_000_000_000
-WAIT_S_MAX = 0.5  # then the rule is asked again: it may have a new anchor
+WAIT_S_MAX = 0.5  # then the rule is asked again, because it may have a new anchor
 
 Now = Callable[[], int]
 """A real clock: nanoseconds UTC."""
@@ -88,7 +88,7 @@ async def wait_for(event: asyncio.Event, timeout_s: float) -> None:
 
 
 def submit_order(nodes: Sequence[str], slot: int, *, slot_s: int, attempt: int = 0) -> list[str]:
-    """Return the order in which nodes take their turn at a slot; it moves by one with every slot.
+    """Return the order in which nodes take their turn at a slot; the order moves by one with every slot.
 
     `attempt` counts the rounds of the same slot. Each round begins with the next node, so that a broken
     node does not come first every time.

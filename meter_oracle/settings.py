@@ -1,6 +1,6 @@
 """A node's settings: one file (YAML or TOML) that is checked completely before anything starts.
 
-Paths in the file are relative to it. The file holds no secrets; keys are in files of their own.
+Paths in the file are relative to it. The file holds no secrets; keys are in separate files.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ClockSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rate: Annotated[int, msgspec.Meta(ge=1, le=RATE_MAX)] = 1
 
     def market_ns(self, real_ns: int) -> int:
-        """Return market time at a real time, nanoseconds UTC; it stands still before the anchor."""
+        """Return market time at a real time, nanoseconds UTC; it does not pass before the anchor."""
         passed_ns = max(0, real_ns - self.real_anchor_s * NS_PER_S)
         return self.market_anchor_s * NS_PER_S + passed_ns * self.rate
 

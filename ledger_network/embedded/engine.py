@@ -46,12 +46,12 @@ from ledger_network.port import (
 
 T = TypeVar("T")
 
-SIMULATIONS = 4  # at once; more would only wait for the interpreter's lock
-READINGS = 2  # evaluations and look-ups at once, so that they never wait behind writers
+SIMULATIONS = 4  # at once; further threads would only wait for the interpreter's lock
+READINGS = 2  # evaluations and look-ups at once; they never wait behind writers
 
 
 def system_clock() -> int:
-    """Seconds UTC of this machine."""
+    """Return the time of this machine in seconds UTC."""
     return int(time.time())
 
 
@@ -70,7 +70,7 @@ class EmbeddedLedger:
         entropy: Callable[[int], bytes],
         verifiers: int | None,
     ) -> None:
-        """Used by `open`, which checks the folder and locks it."""
+        """Take what `open` prepares; only `open`, which checks and locks the folder, calls this."""
         self._folder = folder
         self._parts = parts
         self._contract = contract
@@ -166,7 +166,7 @@ class EmbeddedLedger:
 
     @property
     def notices(self) -> list[str]:
-        """What the start repaired when the ledger was opened, one sentence each."""
+        """The repairs that were made when the ledger was opened, one sentence each."""
         return self._parts.notices
 
     async def submit(
@@ -180,7 +180,7 @@ class EmbeddedLedger:
         """Carry out transaction `name`; on return it is committed, synced and visible."""
         self._require_open()
         signer = self._parts.members.signer(member)
-        # Drawn here and not in the thread: the order of calls decides, not that of threads.
+        # Nonce and time are drawn here and not in the thread, so they follow the order of calls.
         nonce, time_s = self._entropy(NONCE_BYTES), self._clock()
         request = Request(name, arguments, signer, dict(transient or {}), time_s, nonce)
         loop = asyncio.get_running_loop()
@@ -279,7 +279,7 @@ class EmbeddedLedger:
         self._folder.unlock()
 
     def _propose(self, request: Request) -> Proposal:
-        """Simulate and hand to the committer; runs in a thread of `_simulations`."""
+        """Simulate a request and queue it for the committer; runs in a thread of `_simulations`."""
         height = self._committer.enter()
         try:
             with self._reader() as reader:
@@ -326,5 +326,5 @@ class EmbeddedLedger:
             loop, event = listener
             try:
                 loop.call_soon_threadsafe(event.set)
-            except RuntimeError:  # its loop is closed: nobody listens there any more
+            except RuntimeError:  # the listener's loop is closed
                 self._listeners.discard(listener)

@@ -1,14 +1,14 @@
 """How nodes agree on registers, and what a node checks before it signs a report.
 
-Of n = 3f + 1 nodes up to f may say anything. For one meter at one boundary the median of 2f + 1 or
-more observations lies between two honest ones. The nodes agree on the meter if 2f + 1 observations of
-both registers lie within the tolerance around the median: resolution + certified power x skew. A report
-holds meters for which the same 2f + 1 nodes are within the tolerance, so the same nodes can sign all of
-it. A node that is outside for one meter signs a report without that meter.
+Of n = 3f + 1 nodes up to f may say anything. For one meter at one boundary the median of 2f + 1 or more
+observations lies between two honest ones. The nodes agree on the meter if 2f + 1 observations of both
+registers lie within the tolerance around the median: resolution + certified power x skew. A report holds
+meters for which the same 2f + 1 nodes are within the tolerance, so the same nodes can sign all of it. A
+node whose observation of a meter is outside the tolerance signs a report without that meter.
 
 A node trusts no other node, so before it signs it judges a leaf again: against its own observations,
-against what the ledger holds, and by the contract's rule for plausible energies. The contract does the
-same once more.
+against what the ledger holds, and by the contract's rule for plausible energies. The contract repeats
+these checks.
 
 The functions have no side effects. The salts of leaves come from the leading node's secret and travel
 with the leaves.
@@ -37,7 +37,7 @@ class Values(NamedTuple):
 
 
 class Agreed(NamedTuple):
-    """What the nodes agree on, and those whose observations are within the tolerance."""
+    """The values that the nodes agree on, and the nodes whose observations are within the tolerance."""
 
     values: Values
     nodes: frozenset[str]
@@ -62,13 +62,13 @@ class Objection(NamedTuple):
 
 
 def median(values: Iterable[int]) -> int:
-    """Return the middle value, or the lower of two: always a value that was observed."""
+    """Return the middle value, or the lower of two middle values: always one that was observed."""
     ordered = sorted(values)
     return ordered[(len(ordered) - 1) // 2]
 
 
 def tolerance_wh(power_w: int, *, resolution_wh: int, skew_ns: int) -> int:
-    """Return how far two honest observations may differ: one step, and full power during the skew."""
+    """Return how far two honest observations may differ: one step plus full power for the skew."""
     return resolution_wh + most_wh(power_w, skew_ns)
 
 
@@ -105,10 +105,10 @@ def salt_of(secret: bytes, area: str, slot: int, meter: str) -> str:
 
 
 def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wanted]]:
-    """Part the leaves into as few reports as their signers allow, the largest first.
+    """Divide the leaves into as few reports as their signers allow, the largest first.
 
-    The signers of a report are the set of nodes that can vouch for the most leaves; of two sets that can
-    vouch for equally many, the larger.
+    The signers of a report are the set of nodes that can vouch for the most leaves. If two sets can vouch
+    for equally many, the larger set signs.
     """
     left = [leaf for leaf in wanted if len(leaf.nodes) >= quorum]
     reports: list[list[Wanted]] = []
@@ -126,10 +126,10 @@ def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wan
 
 
 class Vouching(NamedTuple):
-    """What a node compares a proposed report with: its own observations and what is recorded.
+    """The values with which a node compares a proposed report: observed and recorded ones.
 
-    `before` and `after` are its own values at the slot's two boundaries. `earlier` and `later` are the
-    recorded readings of the slots before and after, `recorded` those of the slot itself.
+    `before` and `after` are the node's own values at the slot's two boundaries. `earlier` and `later` are
+    the recorded readings of the slots before and after, `recorded` those of the slot itself.
     """
 
     before: Mapping[str, Values]
@@ -147,8 +147,8 @@ def objection(
 ) -> Objection | None:
     """Return why a node does not sign `report` over `leaves`, or None if it signs.
 
-    `expected` is a report that the node made itself for that slot. All fields that do not depend on the
-    leaves have to be the same.
+    `expected` is a report that the node made itself for that slot. The two must agree in every field that
+    does not depend on the leaves.
     """
     filled = msgspec.structs.replace(expected, count=report.count, root=report.root)
     if report != filled:
@@ -180,7 +180,7 @@ def objection(
 
 
 def vouches(leaf: Leaf, own: Vouching) -> bool:
-    """Return whether a leaf is within tolerance of the own observations and follows what is recorded."""
+    """Return whether a leaf is within the tolerance of the node's values and follows the records."""
     limits = own.limits.get(leaf.meter)
     if limits is None or leaf.quality != "measured" or leaf.meter in own.recorded:
         return False
@@ -213,7 +213,7 @@ def make_leaf(
 
 
 def _is_plausible(leaf: Leaf, limits: Limits, slot_s: int) -> bool:
-    """Return whether a leaf keeps the contract's rule; the contract refuses a report for one bad leaf."""
+    """Return whether a leaf meets the contract's rule; one bad leaf has the whole report refused."""
     for energy_wh, power_w in (
         (leaf.import_wh, limits.import_w),
         (leaf.export_wh, limits.export_w),
@@ -233,7 +233,7 @@ def _holds(
     own: Vouching,
     limits: Limits,
 ) -> bool:
-    """Return whether one end of a leaf is the recorded register, or the observed one if none is."""
+    """Return whether one end of a leaf is the recorded register, or without one the observed register."""
     if recorded is not None:
         return (said.import_wh, said.export_wh) == recorded
     return observed is not None and is_within(said, observed, limits, skew_ns=own.skew_ns)

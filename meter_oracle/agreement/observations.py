@@ -1,9 +1,10 @@
-"""What the nodes say they observed, boundary by boundary, and which nodes are not believed.
+"""Keeps what the nodes say they observed at each boundary, and which nodes are not believed.
 
 A node takes an observation only from the node that signed it, for a boundary that is over, and with a
 clock near its own. A later observation of the same boundary must have a higher sequence and may only add
 meters. Two observations that contradict each other prove that their signer equivocates, whether both
-arrive here or another node shows one of them. Then nothing the signer says about that boundary counts.
+arrive here or another node shows one of them. From then on the node ignores everything that the signer
+says about that boundary.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from meter_oracle.peers.messages import (
 from meter_oracle.settings import MarketSettings
 
 NS_PER_MS = 1_000_000
-SEQUENCES_MAX = 1_000  # of one node at one boundary; each late meter adds one
+SEQUENCES_MAX = 1_000  # per node and boundary; each late meter adds one
 CLOCK = "CLOCK"
 REPLAYED = "REPLAYED"
 EQUIVOCATES = "EQUIVOCATES"
 
 
 class Moment(NamedTuple):
-    """The present by the node's own clock, and the oldest boundary that is still kept."""
+    """The current time by the node's own clock, and the oldest boundary that is still kept."""
 
     now_ns: int
     market_s: int
@@ -124,7 +125,7 @@ class Observations:
     def forget_values(self, boundary: int) -> None:
         """Forget the registers at a boundary that no report needs any more.
 
-        The signed headers stay, so that a node that changes its mind is still found out.
+        The signed headers stay, so that a node that contradicts them later is still detected.
         """
         self._values.pop(boundary, None)
 
@@ -135,7 +136,7 @@ class Observations:
                 del kept[boundary]
 
     def _expected(self, header: ObservationHeader) -> ObservationHeader:
-        """Return the header with every field that the signer may not choose set to what it must be."""
+        """Return the header with every field that the signer may not choose set to its required value."""
         return ObservationHeader(
             area=self._market.area,
             boundary=header.boundary,

@@ -51,7 +51,7 @@ from meter_oracle.settings import MarketSettings, TimingSettings
 
 log = logging.getLogger("meter_oracle.agreement.reporter")
 
-PASSES_MAX = 3  # in one turn; each leaves out the meters that the one before met objections to
+PASSES_MAX = 3  # per turn; each pass leaves out the meters that met objections in the pass before
 # Codes with which the contract refuses a whole report because of one leaf.
 OF_ONE_LEAF = frozenset({
     "METER_AREA_FIXED",
@@ -66,7 +66,7 @@ OVERTAKEN = "READING_REPEATED"  # another node was faster; the reporter asks the
 
 
 class TurnOutcome(Enum):
-    """What is left of a slot after a turn: nothing, something to try again soon, or late meters."""
+    """The rest of a slot after a turn: nothing, meters to try again soon, or late meters."""
 
     DONE = "done"
     SOON = "soon"
@@ -74,7 +74,7 @@ class TurnOutcome(Enum):
 
 
 class Held(NamedTuple):
-    """What the ledger holds around a slot."""
+    """The ledger's content around a slot."""
 
     certified: Mapping[str, Limits]
     recorded: Mapping[str, Leaf]
@@ -317,7 +317,7 @@ class Reporter:
             await self._board.meter(meter, "disagreed", said, at_s=at_s)
 
     async def _judge(self, outside: Mapping[str, int], at_s: int, count: int) -> None:
-        """Put on the board how each of the other nodes did at a boundary."""
+        """Put the state of each other node at a boundary on the health board."""
         observed = self._observations.at(at_s)
         for node in self._market.nodes:
             if node == self._did or self._observations.is_liar(at_s, node):
@@ -358,7 +358,7 @@ class Reporter:
         return code
 
     async def _halve(self, slot: int, wanted: Sequence[Wanted], code: str) -> str:
-        """Report both halves by themselves after the ledger has refused the whole for one leaf."""
+        """Report the two halves separately after the ledger has refused the report for one leaf."""
         if code == OVERTAKEN and set(await self._readings(slot)) >= {
             one.leaf.meter for one in wanted
         }:

@@ -38,7 +38,7 @@ class Signatures:
         """Ask all peers to sign; return when `tokens` is a quorum, or when all have answered.
 
         `objections` receives (node, meter) for each meter that a node cannot vouch for. A node that
-        stalls still has until its deadline to answer, but with a quorum nobody waits for it.
+        stalls may still answer until its deadline, but the caller does not wait for it after a quorum.
         """
         asked = [
             self._spawn(self._ask(link, message, tokens, objections, at_s))

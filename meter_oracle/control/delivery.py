@@ -1,9 +1,10 @@
 """Limits sellers' devices at a slot's start to what was sold and is certified.
 
 A meter only measures, but the device behind it may be limited. The limit is the power of the sale, at
-most the certified export power. It carries a reversion time of one and a half slots, so it ends by
+most the certified export power. The limit carries a reversion time of one and a half slots, so it ends by
 itself. What a seller is paid depends on the meter and never on the instruction. For each slot the node
-that is first in turn instructs; drivers send nothing unless they were opened with live control.
+that is first in turn sends the instructions; drivers send nothing unless they were opened with live
+control.
 
 How a limit is written to a device is in `drivers/`.
 """
@@ -58,7 +59,7 @@ class Delivery:
         self._slot_s = slot_s
 
     async def instruct(self, slot: int) -> list[Instruction]:
-        """Instruct all sellers' devices for a slot that begins now; a fault of one stops no other."""
+        """Instruct all sellers' devices for a slot that begins now; a fault of one device stops no other."""
         if submit_order(self._nodes, slot, slot_s=self._slot_s)[0] != self._node:
             return []
         try:

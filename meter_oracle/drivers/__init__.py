@@ -12,9 +12,9 @@ To add a protocol:
 2. `<protocol>.py`, or a room if it needs several modules: a class with `read`, `instruct` and `close` as
    `MeterDriver` defines them. Take the time before and after the request, return a `RegisterRead`, and
    raise `MeterFault` with a code of `meter_oracle/faults.py` for everything else: a register that is
-   missing or invalid is a fault and never 0. Keep a deadline, and recover by yourself on the next read.
+   missing or invalid is a fault and never 0. Keep a deadline, and recover on the next read.
 3. `opening.py`: a case in `open_driver`.
 4. `tests/meter_oracle/drivers/test_every_driver.py`: a row with a device that speaks the protocol. The
-   suite checks what holds for every driver; what only this protocol has gets a test file of its own.
+   suite checks what holds for every driver; tests of this protocol alone go into a file of their own.
 5. `docs/guides/connect-a-meter.md`: an example of the source.
 """

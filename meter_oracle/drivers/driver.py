@@ -1,4 +1,4 @@
-"""What every driver offers, and what it answers.
+"""The interface of every driver, and the values that a driver returns.
 
 A driver connects when it is first read, keeps its own deadline, and recovers by itself after a fault:
 the caller only has to ask again.
@@ -14,10 +14,10 @@ SLOT_DEFAULT_S = 900
 
 
 class RegisterRead(msgspec.Struct, frozen=True):
-    """What one look at a meter yields, before anything about it is judged.
+    """The result of reading a meter once, before it is checked in any way.
 
-    Registers are in Wh, as the device has them now. A register may be up to `resolution_wh` higher than
-    it says. `read_at_ns` is in nanoseconds UTC of the reader's clock and is off by at most
+    Registers are in Wh, as the device has them now. The true value may be up to `resolution_wh` higher
+    than a register. `read_at_ns` is in nanoseconds UTC of the reader's clock and is off by at most
     `uncertainty_ns`; a driver without a better source takes the middle between request and answer.
     `rolls_at_wh` is where the counter begins again at 0, or 0 if that takes longer than a meter lives.
     `scale` is the power of ten that the device sent along with the values.
@@ -67,5 +67,5 @@ class MeterDriver(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close the connection; reading again opens it again."""
+        """Close the connection; the next read opens it again."""
         ...

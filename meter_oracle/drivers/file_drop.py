@@ -4,8 +4,8 @@ A file has the columns `meter`, `serial`, `time`, `import_wh`, `export_wh`, in a
 more. `time` is ISO 8601 with a zone. Write a file under another ending than `.csv`, and rename it when
 it is complete. The driver never changes or removes files, so several nodes may read one folder.
 
-The newest row of a meter is its reading. A line that cannot be read is set aside with its place and the
-reason; the other lines count.
+The newest row of a meter is the meter's reading. A line that cannot be read is set aside with its place
+and the reason; the other lines are still used.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class FileDropMeter:
 
     async def read(self) -> RegisterRead:
         """Read the newest row, as of the time in it; raises `MeterFault`."""
-        # The folder is small and on this machine: a thread would cost more than reading it here.
+        # The folder is small and on this machine, so a thread would cost more than reading it here.
         row = self._folder.newest(self._source.meter)
         where = f"{self._source.folder}, meter {self._source.meter}"
         if row is None:

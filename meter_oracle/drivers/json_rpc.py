@@ -1,10 +1,12 @@
-"""The driver for JSON-RPC 2.0 over HTTP, which many gateways offer. Copy it for a new protocol.
+"""The driver for JSON-RPC 2.0 over HTTP, which many gateways offer.
+
+Copy this module to add a protocol.
 
 Each gateway has its own names, so the source says which method to call and where in the result the
 registers are. Numbers are exact (1.25 kWh are 1,250 Wh). A value that is null, missing or not a number is
 a fault and never 0.
 
-The order of the module is that of a reading: `read` takes the time and asks, `_ask` sends the request,
+The module follows the order of a reading: `read` takes the time and asks, `_ask` sends the request,
 `_result` checks the envelope, `_decode` builds the `RegisterRead`. Every step that fails raises
 `MeterFault` with the address of the gateway, so that its operator knows where to look.
 """
@@ -53,7 +55,8 @@ _DECODER = msgspec.json.Decoder(_RpcAnswer, float_hook=Decimal)
 class JsonRpcMeter:
     """A meter behind a gateway, read over one connection that stays open.
 
-    Reads queue up: one request at a time. `client` replaces the HTTP client that the driver would make.
+    Reads queue up; the driver sends one request at a time. `client` replaces the HTTP client that the
+    driver would make.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class JsonRpcMeter:
         )
 
     async def close(self) -> None:
-        """Close the connection; reading again opens it again."""
+        """Close the connection; the next read opens it again."""
         if self._client is not None:
             await self._client.aclose()
             self._client = None

@@ -1,4 +1,4 @@
-"""Where meters are read: one struct per kind of source, and the file that lists them.
+"""The sources of meters: one struct per kind of source, and the file that lists the sources.
 
 The file is TOML or JSON with one array, `meters`. A field that is unknown, missing or out of range is
 refused with its place in the file.
@@ -25,8 +25,8 @@ WaitS = Annotated[float, msgspec.Meta(gt=0, le=60)]
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The fields of every source.
 
-    `serial` is what the device must call itself; if it is empty, the first answer decides.
-    `power_max_w` is what the connection can carry: a register that rises faster is not believed.
+    `serial` is the number that the device must report; if it is empty, the first answer sets it.
+    `power_max_w` is what the connection can carry; a register that rises faster is not believed.
     """
 
     meter: Name
@@ -56,8 +56,8 @@ class ModbusSource(Source, frozen=True, kw_only=True, tag="modbus", tag_field="k
 class FileDropSource(Source, frozen=True, kw_only=True, tag="file-drop", tag_field="kind"):
     """A meter whose registers arrive as CSV files in a folder.
 
-    The newest row may be `age_max_s` old. Lines that cannot be read are added to the file `set_aside`,
-    if one is named.
+    The newest row may be at most `age_max_s` old. Lines that cannot be read are added to the file
+    `set_aside`, if one is named.
     """
 
     folder: str

@@ -18,7 +18,7 @@ import msgspec
 
 from meter_oracle.faults import MeterFault
 
-SPAN_REGISTERS_MAX = 125  # both energies and the scale come in one answer, so of one moment
+SPAN_REGISTERS_MAX = 125  # both energies and the scale come in one answer, for one moment
 SCALE_MAX = 10  # SunSpec: powers of ten from -10 to 10
 FLOAT_DIGITS = 24  # binary digits of a float32
 _NOT_IMPLEMENTED_SCALE = -(1 << 15)
@@ -27,7 +27,7 @@ PointType = Literal["uint32", "int32", "uint64", "int64", "float32", "acc32"]
 
 
 class _Format(NamedTuple):
-    """A type in registers: how many, signed or not, the value for "no value", where the counter rolls."""
+    """A register type: its length and sign, the value that means "no value", where the counter rolls."""
 
     registers: int
     signed: bool
@@ -56,7 +56,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class SerialPoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a meter has its serial number: a number, or a text of so many registers."""
+    """The place of a meter's serial number, which is a number or a text of several registers."""
 
     at: Address
     type: Literal["uint32", "text"]
@@ -110,7 +110,7 @@ class RegisterMap(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Energies(NamedTuple):
-    """Both energies as a device sent them; the fields are those of `RegisterRead`."""
+    """Both energies as a device sent them, with the fields of `RegisterRead`."""
 
     import_wh: int
     export_wh: int
@@ -169,7 +169,7 @@ def _float_energy(family: RegisterMap, raw: bytes, where: str) -> tuple[int, int
     (value,) = struct.unpack(">f", raw)
     if not math.isfinite(value) or value < 0:
         raise MeterFault("METER_VALUE", f"{where} gave {value} in a register.")
-    # Exact: a float32 is a fraction over a power of two, and so is its product with an integer.
+    # This is exact: a float32 is a fraction over a power of two, and so is its product with an integer.
     numerator, denominator = value.as_integer_ratio()
     exponent = math.frexp(value)[1] - FLOAT_DIGITS
     step_wh = family.count_wh << exponent if exponent > 0 else -(-family.count_wh >> -exponent)
@@ -181,7 +181,7 @@ def _scaled(value: int, scale: int) -> int:
 
 
 def read_serial(point: SerialPoint, data: bytes) -> str:
-    """Return the serial number as people write it, empty if the device has none."""
+    """Return the serial number as people write it, or an empty text if the device has no number."""
     if point.type == "text":
         return data.decode("ascii", errors="replace").strip(" \0")
     number = int.from_bytes(data, "big")

@@ -1,8 +1,8 @@
 """Brings words on health from the ledger gateway to an API, over HTTP.
 
-The words are signed, so the client needs no secret, and altering a word on its way only makes the API
-refuse it. If the API does not take a word, the client answers with the code and drops the word; the node
-sends its newest findings again later.
+The words are signed, so the client needs no secret, and the API refuses a word that was altered on its
+way. If the API does not take a word, the client answers with the code and drops the word; the node sends
+its newest findings again later.
 """
 
 from __future__ import annotations

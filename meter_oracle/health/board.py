@@ -1,6 +1,6 @@
-"""The states of meters and nodes as one node finds them: a state, a sentence, a time.
+"""The states of meters and nodes as one node finds them, each with a sentence and a time.
 
-The board passes a finding on when it changes, and not every time it is made.
+The board passes a finding on only when it differs from the last one on the same meter or node.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class HealthBoard:
     async def node(
         self, node: str, state: NodeState, sentence: str, *, at_s: int, slot: int = 0
     ) -> None:
-        """Put the state of a node on the board; a new report of a good node is news too."""
+        """Put the state of a node on the board; a new report by a good node is passed on too."""
         before = self._nodes.get(node)
         if before is not None:
             slot = max(slot, before.slot)

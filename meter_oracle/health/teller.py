@@ -3,10 +3,11 @@
 A word on health is a compact JWS by the node's key over canonical JSON: the market, the time by the
 node's own clock, and up to 50 findings. The time rises with each word, so a receiver can tell an older
 word from a newer one. A node sends new findings at once, and all of them again every `REPEAT_S`: by then
-a receiver has what it lost, and one that hears nothing for longer knows that the node is gone.
+a receiver has the words that it lost, and a receiver that hears nothing for longer knows that the node is
+down.
 
-The teller keeps only the last finding on each meter and node, so no queue grows while nobody listens.
-Reports never wait for it.
+The teller keeps only the last finding on each meter and node, so no queue grows while no receiver
+listens. Reports never wait for the teller.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class HealthTeller:
                     await asyncio.sleep(self._again_s)
 
     async def _tell_some(self) -> bool:
-        """Send as many findings as one word holds; if it is not taken, they go to the end of the line."""
+        """Send as many findings as one word holds; findings of a word not taken are queued again."""
         some = dict(islice(self._untold.items(), FINDINGS_MAX))
         for subject in some:
             del self._untold[subject]

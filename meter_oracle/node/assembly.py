@@ -38,7 +38,7 @@ OpenMeters = Callable[[Timekeeper], Sequence[PolledMeter]]
 
 
 class NodeSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """What a node is built from: its key, certificate, meters, way to the ledger, clock.
+    """The parts that a node is built from: key, certificate, meters, ledger gateway, clock.
 
     `LedgerGateway` and `RemoteLedgerGateway` can be both `submitter` and `view`; the latter can be
     `receiver` as well. With `sales` the node limits sellers' devices.

@@ -1,12 +1,12 @@
-"""An oracle node: it reads meters at a slot's boundary, agrees with the others, signs, submits.
+"""An oracle node, which reads meters at a slot's boundary, agrees with the others, signs and submits.
 
 At each boundary the node reads all meters before and after it, and sends its observation to all other
-nodes. Then the slot that has ended is reported, in as many rounds as it takes: the node whose turn it is
-makes reports of what 2f + 1 nodes observed alike, collects signatures and submits; the others sign what
-they vouch for, and take over if the ledger holds nothing in time. No node believes another about the
-ledger.
+nodes. Then the nodes report the slot that has ended, in as many rounds as necessary: the node whose turn
+it is makes reports of what 2f + 1 nodes observed alike, collects signatures and submits; the others sign
+what they vouch for, and take over if the ledger holds nothing in time. No node relies on another node for
+what the ledger holds.
 
-A fault of a peer or a meter goes on the health board and stops nothing.
+A fault of a peer or a meter is put on the health board and does not stop the node.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class OracleNode:
         self._news: dict[int, asyncio.Event] = {}
         self._over: set[int] = (
             set()
-        )  # boundaries at which the slot that ends needs no report any more
+        )  # boundaries at which the slot that ends needs no further report
         self._objectors: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -175,7 +175,7 @@ class OracleNode:
         self._forget(boundary_s)
 
     async def _certify(self, slot: int) -> None:
-        """Learn the certified powers of a slot's meters; without the ledger the old ones hold."""
+        """Learn the certified powers of a slot's meters; without the ledger the old powers stay valid."""
         try:
             self._poller.certify(await self._view.meters(slot))
         except PeerUnreachable as fault:
@@ -184,8 +184,8 @@ class OracleNode:
     def _forget(self, boundary_s: int) -> None:
         """Forget what no report needs any more, now that the slot ending at a boundary is reported.
 
-        The registers at a boundary are needed while the slot before or after it is reported: for minutes
-        as a rule, and for `keep_slots` at most.
+        The registers at a boundary are needed while the slot before or after it is reported: usually for
+        minutes, and for `keep_slots` at most.
         """
         self._over.add(boundary_s)
         slot_s = self._market.slot_s
@@ -213,7 +213,7 @@ class OracleNode:
                 return
 
     async def _observe(self, boundary_s: int) -> bool:
-        """Sign what we vouch for and have not said yet; send it to all others. Whether any was."""
+        """Send the others what this node newly vouches for, signed; return whether it sent anything."""
         known = self._observations.at(boundary_s).get(self.did, {})
         values = [
             Observed(meter, *one)

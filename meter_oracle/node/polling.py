@@ -1,8 +1,9 @@
 """One node's meters: when the node reads each of them, and which registers it vouches for.
 
-Before and after a boundary the node sweeps all meters, some at a time. A meter that has not answered
+Before and after a boundary the node sweeps all meters, several at a time. A meter that has not answered
 when the sweep ends is read again until there is a reading on either side of the boundary. `readings/`
-judges every reading. After a new beginning (an exchange) the node vouches for nothing that spans it.
+judges every reading. After a new beginning (such as an exchange of the meter) the node vouches for
+nothing that spans the beginning.
 
 Drivers are opened with the node's market clock: the times of their readings are market time.
 """
@@ -58,7 +59,7 @@ class PolledMeter:
         self._track.certify(import_w, export_w)
 
     def open(self, boundary_s: int) -> None:
-        """Keep looks for a boundary from now on; the last look counts as one before it."""
+        """Keep looks for a boundary from now on; the last look counts as the one before the boundary."""
         bracket = self._brackets.setdefault(boundary_s, Bracket(boundary_s * NS_PER_S))
         if self._last is not None:
             bracket.add(self._last)
@@ -144,7 +145,7 @@ class PolledMeter:
         return self.fault or self._doubted.get(boundary_s)
 
     def is_open(self, boundary_s: int) -> bool:
-        """Return whether a boundary still waits for a look behind it."""
+        """Return whether a boundary still waits for a look after it."""
         bracket = self._brackets.get(boundary_s)
         return bracket is not None and not bracket.is_closed
 
@@ -175,7 +176,7 @@ class MeterPoller:
         self._board = board
         self._slot_s = slot_s
         self._skew_ns = skew_ns
-        # Meters in trouble wait in a lane of their own: their deadlines must not delay the others.
+        # Faulty meters share a semaphore of their own, so that their deadlines do not delay the others.
         self._lanes = asyncio.Semaphore(in_flight), asyncio.Semaphore(in_flight)
         self._reading: dict[str, asyncio.Task[None]] = {}
 

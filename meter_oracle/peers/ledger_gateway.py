@@ -1,9 +1,9 @@
 """The gateway through which a node reaches the ledger.
 
 `Submitter` takes a report, `LedgerView` says what is certified and recorded, and `HealthReceiver` takes
-words on health. A node believes its gateway about the ledger, and no other node. `LedgerGateway` offers
-the first two on a ledger in this process. `RemoteLedgerGateway` offers all three over mutual TLS;
-`LedgerGatewayServer` answers it.
+words on health. A node relies on its gateway for what the ledger holds, and on no other node.
+`LedgerGateway` offers the first two on a ledger in this process. `RemoteLedgerGateway` offers all three
+over mutual TLS; `LedgerGatewayServer` answers it.
 """
 
 from __future__ import annotations
@@ -175,8 +175,8 @@ class RemoteLedgerGateway:
     """`Submitter` and `LedgerView` over mutual TLS."""
 
     def __init__(self, files: TlsFiles, address: str, *, name: str = LEDGER_NAME) -> None:
-        # Three connections: a node can ask what is recorded while a report is on its way, and a
-        # word on health, which may wait long for the API, delays neither.
+        # There are three connections, so that a node can ask what is recorded while a report is on
+        # its way, and a word on health, which may wait long for the API, delays neither.
         self._submits = PeerLink(files, name, address)
         self._asks = PeerLink(files, name, address)
         self._tells = PeerLink(files, name, address)
@@ -230,7 +230,7 @@ class RemoteLedgerGateway:
 class LedgerGatewayServer:
     """Answers the nodes of given names on behalf of a ledger gateway.
 
-    It passes words on health on to `receiver`; without a receiver it takes and forgets them.
+    It passes words on health on to `receiver`; without a receiver it takes and discards them.
     """
 
     def __init__(

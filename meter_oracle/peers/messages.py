@@ -1,8 +1,8 @@
 """The messages between nodes, and between a node and the ledger gateway: JSON, one struct each.
 
-A node signs its observations: the token names market, boundary, sequence and the digest of the values,
-so two observations that contradict each other convict their signer. For all other messages the
-receiver relies on the TLS connection, which says who sent them.
+A node signs its observations: the token names market, boundary, sequence and the digest of the values, so
+two observations that contradict each other prove that their signer equivocates. For all other messages
+the receiver relies on the TLS connection, which identifies the sender.
 """
 
 from __future__ import annotations

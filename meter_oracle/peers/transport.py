@@ -21,7 +21,7 @@ import msgspec
 from meter_oracle.peers.messages import Heard, Message, from_bytes, to_bytes
 
 FRAME_BYTES_MAX = 8 * 1024 * 1024  # a report of 1,000 leaves has some 300 KB
-CONNECTIONS_MAX = 128  # 31 nodes with three connections each, and strangers until they are cut off
+CONNECTIONS_MAX = 128  # 31 nodes with three connections each, and peers not yet rejected
 HANDSHAKE_S = 5.0
 IDLE_S = 3_600.0  # a peer that is silent for longer opens a new connection when it needs one
 LENGTH_BYTES = 4
@@ -47,7 +47,7 @@ class TlsFiles(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PeerUnreachable(Exception):
-    """A peer gave no answer: it is away, too late, or another one. The caller may ask again."""
+    """A peer did not answer, answered too late, or is not the expected peer. The caller may ask again."""
 
     def __init__(self, name: str, sentence: str) -> None:
         super().__init__(name, sentence)
@@ -154,7 +154,7 @@ class PeerServer:
 
 
 class PeerLink:
-    """Asks one peer, over one connection that it opens when it needs it."""
+    """Asks one peer, over one connection that is opened when it is first needed."""
 
     def __init__(self, files: TlsFiles, name: str, address: str) -> None:
         self.name = name
@@ -195,7 +195,7 @@ class PeerLink:
             _write_frame(writer, data)
             await writer.drain()
             return from_bytes(await _read_answer(reader))
-        except BaseException:  # what is left in the stream must not answer a later question
+        except BaseException:  # the rest of the stream must not answer a later question
             if self._streams is not None:
                 self._streams[1].close()
                 self._streams = None

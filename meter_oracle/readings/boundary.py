@@ -6,9 +6,9 @@ looks the register at the boundary b lies in
     [max(r0, r1 - P (t1 - b)), min(r1, r0 + P (b - t0))]
 
 widened by the resolution and by the uncertainty of each look's time. The value is the linear
-interpolation of the two looks, held to that interval. The width of the interval says how precise the
-value is: after a late answer it is still narrow if little was used, and useless if much was. So no
-time limit is needed for late answers.
+interpolation of the two looks, clamped to that interval. The width of the interval says how precise the
+value is: after a late answer the interval is still narrow if little energy was used, and too wide if much
+was used. So no time limit is needed for late answers.
 
 All times here are market time in nanoseconds, energies Wh, powers W.
 """
@@ -73,7 +73,7 @@ def _register(
     late_ns = after.at_ns + after.uncertainty_ns - boundary_ns
     floor_wh = max(low_wh, high_wh - most_wh(power_w, late_ns))
     ceiling_wh = min(high_wh, low_wh + most_wh(power_w, early_ns))
-    if floor_wh > ceiling_wh:  # rose faster than the meter is certified for
+    if floor_wh > ceiling_wh:  # the register rose faster than the meter is certified for
         floor_wh, ceiling_wh = low_wh, high_wh
     span_ns = after.at_ns - before.at_ns
     share_ns = boundary_ns - before.at_ns
@@ -95,7 +95,7 @@ class Bracket:
         self.after: Look | None = None
 
     def add(self, look: Look) -> None:
-        """Keep a look if it is nearer to the boundary than the one kept on that side."""
+        """Keep a look if it is nearer to the boundary than the look kept on the same side."""
         if look.at_ns <= self._boundary_ns and (
             self.before is None or look.at_ns >= self.before.at_ns
         ):

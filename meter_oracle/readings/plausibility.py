@@ -13,12 +13,12 @@ from typing import NamedTuple
 from meter_oracle.faults import MeterFault
 from meter_oracle.readings.boundary import most_wh
 
-PLAUSIBLE_PPM = 50_000  # the contract's own default: what the certified power may be exceeded by
+PLAUSIBLE_PPM = 50_000  # by which the certified power may be exceeded: the contract's default
 PPM = 1_000_000
 RECENT_SLOTS = 96  # a day of quarter hours
 FROZEN_SLOTS = 8  # two hours without a Wh either way, after two in which it took something
 SPIKE_FACTOR = 6  # above the recent peak; within the certified power the reading still counts
-SPIKE_MIN_WH = 500  # below this a kettle is a spike
+SPIKE_MIN_WH = 500  # a smaller peak may be a kettle
 
 
 class Limits(NamedTuple):
@@ -34,7 +34,7 @@ def most_plausible_wh(power_w: int, span_ns: int, resolution_wh: int) -> int:
 
 
 class History:
-    """A meter's energies of recent slots, Wh, for what only shows over time."""
+    """A meter's energies of recent slots, Wh, for what is visible only over time."""
 
     def __init__(self) -> None:
         self._energies: deque[tuple[int, int]] = deque(maxlen=RECENT_SLOTS)
@@ -65,7 +65,7 @@ class History:
     def _never_rests(self, still: int) -> bool:
         """Return whether something moved in every slot before the last `still`, as a base load does.
 
-        A generator stands still each night and imports nothing by day: it is not frozen.
+        A generator stands still each night and imports nothing by day, so it is not frozen.
         """
         before = list(self._energies)[: len(self._energies) - still]
         imports = sum(import_wh > 0 for import_wh, _ in before)

@@ -1,11 +1,11 @@
-"""Whether a meter's registers can be right: the one place that judges what drivers read.
+"""Judges whether a meter's registers can be right; no other module judges what drivers read.
 
-A register is a counter in Wh since the meter was made, and it never falls. Where one does, the track
-tells a rollover (the counter is full and begins again) from a step back (an outage, an exchange, a
-wrong scale); only a rollover is believed. A register also never rises by more than the connection can
-carry. A reading that is not believed is a fault and is not remembered.
+A register is a counter in Wh since the meter was made, and it never falls. If one does fall, the track
+tells a rollover (the counter is full and begins again) from a step back (an outage, an exchange, a wrong
+scale); only a rollover is believed. A register also never rises by more than the connection can carry. A
+reading that is not believed is a fault and is not remembered.
 
-What shows only over many slots is in `plausibility.py`.
+What is visible only over many slots is in `plausibility.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from meter_oracle.faults import MeterFault
 from meter_oracle.readings.boundary import Look
 from meter_oracle.readings.plausibility import Limits, most_plausible_wh
 
-STRANGE_LOOKS = 3  # refused looks that follow from each other: the next is a new beginning
+STRANGE_LOOKS = 3  # refused looks that follow from each other; the next look is a new beginning
 
 
 class Believed(NamedTuple):
@@ -44,12 +44,12 @@ class _Counters(NamedTuple):
 class RegisterTrack:
     """The registers of one meter as they were last believed.
 
-    `serial` is what the meter must call itself; if it is empty, the first reading decides.
+    `serial` is the number that the meter must report; if it is empty, the first reading sets it.
     `power_max_w` is what the connection can carry; it also stands in for the certified powers until
     `certify` sets them.
 
-    Registers that stay where they fell or jumped to are a new beginning after `STRANGE_LOOKS` faults.
-    A wrong serial number or scale never is.
+    Registers that stay where they fell or jumped to are a new beginning after `STRANGE_LOOKS` faults. A
+    wrong serial number or scale is never a new beginning.
     """
 
     def __init__(self, *, power_max_w: int, serial: str = "") -> None:

@@ -1,9 +1,9 @@
 """One simulated device: its registers in SunSpec's layout, and the faults that it was ordered to show.
 
 The meter of a home with an inverter has models 1, 701, 123 and 704; any other has 1 and 203. Only the
-energy registers are alive; power, voltage and current are "not implemented", because nothing reads them
-here. The device keeps a limit until it reverts, and the limit can be read back. The energy curve comes
-from outside and does not follow the limit.
+energy registers change; power, voltage and current are "not implemented", because nothing reads them
+here. The device keeps a limit until the limit reverts, and the limit can be read back. The energy curve
+comes from outside and does not follow the limit.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class FaultRefused(Exception):
 
 
 class _Energy(NamedTuple):
-    """Where the energy registers are, how wide they are, and where their scale is."""
+    """The place and width of the energy registers, and the place of their scale."""
 
     import_at: int
     export_at: int
@@ -70,7 +70,7 @@ class _Energy(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """Where a model keeps its limit: the register that enables it, and those of the reversion time."""
+    """A model's registers of its limit: the one that enables the limit, and the reversion time's."""
 
     enable_at: int
     revert_at: int
@@ -80,7 +80,7 @@ class _Limit(NamedTuple):
 class Device:
     """A device under its unit id.
 
-    `show` returns import and export in Wh as they are in so many nanoseconds from now.
+    `show` takes a number of nanoseconds and returns import and export in Wh that much later than now.
     """
 
     def __init__(
@@ -103,9 +103,9 @@ class Device:
     def order(self, fault: FaultKind | None) -> None:
         """Begin a fault, or end it with None.
 
-        A rollover puts the counter `ROLLOVER_LEFT_WH` before its end; it keeps counting from there when
-        the fault ends: order it before the first reading. Raises `FaultRefused` for a rollover of an
-        inverter, whose counter has 64 bits.
+        A rollover puts the counter `ROLLOVER_LEFT_WH` before its end, and the counter keeps counting from
+        there when the fault ends, so order a rollover before the first reading. Raises `FaultRefused` for
+        a rollover of an inverter, whose counter has 64 bits.
         """
         if fault is FaultKind.ROLLOVER:
             if self._energy.registers != 2:
@@ -116,7 +116,7 @@ class Device:
         self.fault = fault
 
     def sent(self, packet: bytes) -> bytes:
-        """Return the bytes of an answer that are really sent."""
+        """Return those bytes of an answer that the device sends under its fault."""
         if self.fault is FaultKind.SILENT:
             return b""
         if self.fault is FaultKind.GARBLED:
@@ -199,7 +199,7 @@ class Device:
 def _image(
     about: SimulatedMeter,
 ) -> tuple[list[int], int, _Energy, dict[_Limit, tuple[int, int]]]:
-    """Build the registers from `BASE` on (marker, models, end), and say which of them are alive."""
+    """Build the registers from `BASE` on (marker, models, end), and say which of them change."""
     registers = list(struct.unpack(">2H", b"SunS"))
     limits: dict[_Limit, tuple[int, int]] = {}
     common = _model(registers, 1, _COMMON_LENGTH)

@@ -1,8 +1,8 @@
 """A fleet of simulated meters: hundreds of devices on real Modbus/TCP in one process.
 
 Registers are a function of market time, so the fleet keeps no state: after a restart, or with another
-clock, it shows the registers that belong to the time. Devices share ports as they do behind gateways, or
-have a port each.
+clock, it shows the registers for the current market time. Devices share ports as they do behind gateways,
+or have a port each.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ UNITS_MAX = 247  # unit ids that Modbus gives to devices
 METERS_MAX = 5_000
 _UNIT_AT = 6  # byte of a frame
 PORT_MAX = 65_535
-SERIAL_AGAIN_S = 10.0  # so that an exchange is noticed within a demonstration's slot
+SERIAL_AGAIN_S = 10.0  # short enough to notice an exchange within a demonstration's slot
 
 __all__ = ["FaultKind", "FaultRefused", "Fleet", "FleetRefused", "MarketClock", "RegisterCurve"]
 __all__ += ["SimulatedMeter"]
@@ -97,7 +97,7 @@ class Fleet:
         except RuntimeError as error:
             raise FleetRefused(f"{host}:{port} is not free to listen on.") from error
         self._servers.append(server)
-        # pymodbus types what it holds as a transport; of a listener it is asyncio's server.
+        # pymodbus types this member as a transport, but a listener's member is asyncio's server.
         listening = cast("asyncio.Server", server.transport)
         bound: int = listening.sockets[0].getsockname()[1]
         self._sources += [
@@ -124,7 +124,7 @@ class Fleet:
         return list(self._sources)
 
     def anchor(self, clock: MarketClock) -> None:
-        """Use another clock from now on; the registers follow it at once."""
+        """Use another clock from now on; the registers follow the new clock at once."""
         self._clock = clock
 
     def order(self, meter: str, fault: FaultKind | None) -> None:

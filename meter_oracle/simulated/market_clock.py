@@ -8,9 +8,9 @@ import msgspec
 
 
 class MarketClock(msgspec.Struct, frozen=True):
-    """At `real_anchor_ns` it is `market_anchor_ns`, and time runs `rate` times as fast.
+    """At real time `real_anchor_ns` market time is `market_anchor_ns`, and runs `rate` times as fast.
 
-    Both are nanoseconds UTC. Before its anchor market time stands still, as the contract's does.
+    Both anchors are nanoseconds UTC. Before the anchor market time stands still, as in the contract.
     """
 
     real_anchor_ns: int

@@ -1,6 +1,7 @@
 """Orders to a fleet from another process: JSON lines, each answered with one JSON line.
 
-`{"order": "fault", "meter": "meter-00001", "fault": "silent"}` begins a fault; without `fault` it ends.
+`{"order": "fault", "meter": "meter-00001", "fault": "silent"}` begins a fault; the same
+order without `fault` ends the fault.
 `{"order": "anchor", "clock": {"real_anchor_ns": 0, "market_anchor_ns": 0, "rate": 90}}` sets the clock.
 """
 

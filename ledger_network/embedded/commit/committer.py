@@ -10,8 +10,8 @@ durable after the second:
 4. the state is updated and the submitters are answered.
 
 If the disk fails in step 1 or 2, the write is undone and nothing is committed (`Invalid`). If the
-write cannot be undone, or the disk fails later, the outcome is `Unknown` and the next start finds
-it out. After any fault the ledger still answers queries but takes no more writes.
+write cannot be undone, or the disk fails later, the outcome is `Unknown` until the next start
+determines it. After any fault the ledger still answers queries but takes no more writes.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from ledger_network.port import Conflict, Invalid, Receipt, Unknown
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """When a block is cut: by count, by bytes, or `linger_s` after the first transaction came.
+    """The limits at which a block is cut: count, bytes, or `linger_s` after its first transaction.
 
-    `waiting_*` bound the queue of the committer; further submitters wait for a place in it. A
-    segment is sealed at `segment_bytes` or `segment_blocks`, whichever comes first;
+    `waiting_*` bound the queue of the committer; further submitters wait for a place in the queue.
+    A segment is sealed at `segment_bytes` or `segment_blocks`, whichever comes first;
     `segment_blocks` bounds the signatures that a start has to check.
     """
 
@@ -89,14 +89,14 @@ class Committer:
         self._thread.start()
 
     def enter(self) -> int:
-        """A simulation begins; returns the height to give to `leave`."""
+        """Note that a simulation begins; return the height to pass to `leave`."""
         with self._change:
             self._require_writable()
             self._flight[self.height] += 1
             return self.height
 
     def leave(self, height: int) -> None:
-        """The simulation that entered at `height` has been answered or given up."""
+        """Note that the simulation that entered at `height` has been answered or abandoned."""
         with self._change:
             self._flight[height] -= 1
             if not self._flight[height]:
@@ -140,7 +140,7 @@ class Committer:
                 _answer_unknown([each for each in left if not each.receipt.done()], sentence)
 
     def _take(self) -> list[Proposal]:
-        """Wait for proposals and return those of the next block; empty once closed."""
+        """Wait for proposals and return those of the next block, or an empty list once closed."""
         cut = self._cut
         with self._change:
             while not self._waiting and not self._closing:
@@ -264,7 +264,7 @@ class Committer:
         try:
             if changes.purged:
                 self._parts.private_log.purge(changes.purged)
-            # Before the commit: a reader of the new height must never see an old row.
+            # This precedes the commit, so that a reader of the new height never sees an old row.
             self._hot.advance(changes.writes, block.number)
             self._parts.store.apply(changes)
             if changes.purged or self._unscrubbed:

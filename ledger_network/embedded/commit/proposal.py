@@ -28,7 +28,7 @@ from ledger_network.port import Receipt, RunnableContract
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a member asks for. `time_s`: transaction time; `nonce`: empty to evaluate only."""
+    """A member's request. `time_s` is the transaction time; `nonce` is empty for an evaluation."""
 
     name: str
     arguments: msgspec.Struct
@@ -47,14 +47,14 @@ class Proposal:
     signature: bytes
     effects: msgspec.Raw
     writes: dict[str, bytes | None]
-    private: dict[Spot, tuple[bytes, bytes] | None]  # value and its hash, None deletes
+    private: dict[Spot, tuple[bytes, bytes] | None]  # value and its hash; None deletes the value
     purged: list[Spot]
     reads: ReadSet
     result: bytes
     receipt: Future[Receipt] = field(default_factory=Future[Receipt])
 
     def __post_init__(self) -> None:
-        # The waiting caller may go away but its transaction does not: the answer is not cancelled.
+        # The answer is not cancelled when the caller stops waiting: the transaction still runs.
         self.receipt.set_running_or_notify_cancel()
 
     @property
@@ -66,7 +66,7 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """Runs the contract of one channel for requests; keeps nothing between two requests."""
+    """Runs the contract of one channel for requests; keeps no state between two requests."""
 
     channel: str
     contract: RunnableContract

@@ -18,7 +18,7 @@ from ledger_network.embedded.state.state_store import ABSENT, PrivateRow, StateR
 
 @dataclass(slots=True)
 class RangeRead:
-    """Rows read from `start` on: every row below `end` is in `rows` with its version."""
+    """Rows read from `start` on; `rows` holds every row below `end` with the row's version."""
 
     start: str
     end: str
@@ -27,7 +27,7 @@ class RangeRead:
 
 @dataclass(slots=True)
 class ReadSet:
-    """What a simulation read at `height`: versions by key (0 for absent), and ranges."""
+    """The reads of a simulation at `height`: versions by key (0 for absent), and ranges."""
 
     height: int
     keys: dict[str, int] = field(default_factory=dict[str, int])
@@ -64,12 +64,12 @@ class Simulation:
         return values
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
-        """Committed rows with start <= key < end; what was not reached cannot conflict."""
+        """Committed rows with start <= key < end; rows that were not reached cannot conflict."""
         read = RangeRead(start, start, {})
         self.reads.ranges.append(read)
         for key, value, version in self._reader.range(start, end):
             read.rows[key] = version
-            read.end = key + "\0"  # the next key there can be
+            read.end = key + "\0"  # the smallest key above this one
             yield key, value
         read.end = end
 
@@ -84,7 +84,7 @@ class Simulation:
         return [rows[key].hash if key in rows else None for key in keys]
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
-        """Whether each signature holds."""
+        """Return whether each signature is valid."""
         return self._verify_many(checks)
 
     def _private(self, collection: str, keys: Sequence[str]) -> dict[str, PrivateRow]:

@@ -1,9 +1,9 @@
 """Decides whether a simulated transaction may still commit: nothing that it read may have changed.
 
-The committer keeps what recent blocks wrote, back to the height of the oldest simulation in
-flight. A key conflicts if its version is not the one read; a range if a key inside it, as far as
-it was read, was added, changed or removed. Earlier transactions of the same block count too.
-Versions decide, not values: writing the same value again conflicts, as on Fabric.
+The committer keeps what recent blocks wrote, back to the height of the oldest simulation in flight.
+A key conflicts if its version is not the one read. A range conflicts if a key was added, changed or
+removed in the part of the range that was read. Earlier transactions of the same block count too.
+Versions are compared, not values: writing the same value again conflicts, as on Fabric.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ class _Layer:
 
 
 class RecentWrites:
-    """What the last blocks wrote, and the check of a read set against it."""
+    """The writes of the last blocks, and the check of a read set against them."""
 
     def __init__(self, height: int) -> None:
-        self._floor = height  # all writes of blocks above are here
+        self._floor = height  # the writes of all blocks above this height are kept
         self._layers: deque[_Layer] = deque()
-        # Versions by key; a deletion is the version of the deleting transaction, negative.
+        # Versions by key; a deletion has the negative version of the deleting transaction.
         self._keys: dict[str, int] = {}
         self._spots: dict[Spot, int] = {}
 
     def begin_block(self, number: int) -> None:
-        """From now on `add` belongs to block `number`."""
+        """Begin block `number`, to which further calls of `add` belong."""
         self._layers.append(_Layer(number))
 
     def drop_block(self) -> None:
-        """Forget that the newest block was begun; only once nothing more will commit."""
+        """Forget that the newest block was begun; call this once no further block commits."""
         self._layers.pop()
 
     def check(self, reads: ReadSet) -> Outcome:
-        """Return VALID, or the reason why the transaction loses."""
+        """Return VALID, or the reason why the transaction conflicts."""
         if reads.height < self._floor:
             return "MVCC_READ_CONFLICT"
         current = self._keys
@@ -76,7 +76,7 @@ class RecentWrites:
     def add(
         self, version: int, writes: Mapping[str, bytes | None], spots: Mapping[Spot, bool]
     ) -> None:
-        """The writes of a valid transaction; `spots` says whether a private value is there."""
+        """Add the writes of a valid transaction; `spots` says whether each private value exists."""
         layer = self._layers[-1]
         layer.keys.extend(writes)
         layer.is_sorted = False
@@ -87,7 +87,7 @@ class RecentWrites:
             self._spots[spot] = version if is_there else -version
 
     def forget(self, oldest_in_flight: int) -> None:
-        """Drop what no simulation at `oldest_in_flight` or above can conflict with."""
+        """Drop the writes that no simulation at `oldest_in_flight` or above can conflict with."""
         while self._layers and (
             self._layers[0].number <= oldest_in_flight
             or len(self._keys) + len(self._spots) > KEYS_MAX

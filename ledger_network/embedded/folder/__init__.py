@@ -1,4 +1,4 @@
-"""The data folder and what every other room needs of it: places of files, writes, keys, faults.
+"""The data folder and what all other rooms use: places of files, writes, keys, faults.
 
 Begin with `data_folder.py`. What lies in the files is in `log/` and `state/`.
 """

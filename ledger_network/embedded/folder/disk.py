@@ -21,11 +21,11 @@ class Disk:
             view = view[os.write(handle, view) :]
 
     def sync(self, handle: int) -> None:
-        """On return, what was written to the file survives a loss of power."""
+        """Sync an open file: on return, what was written to the file survives a loss of power."""
         os.fdatasync(handle)
 
     def sync_folder(self, folder: Path) -> None:
-        """On return, names created, renamed or removed in `folder` survive a loss of power."""
+        """Sync a folder: names created, renamed or removed there survive a loss of power."""
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(handle)

@@ -76,7 +76,7 @@ def load_ledger_key(folder: DataFolder, public: bytes) -> PrivateKey:
 
 
 class Members:
-    """The members of an open ledger; answers who may submit and as whom."""
+    """The members of an open ledger, with the identities under which they submit."""
 
     def __init__(self, folder: DataFolder, identities: Sequence[Identity]) -> None:
         self.names = list(dict.fromkeys(identity.member for identity in identities))
@@ -94,7 +94,7 @@ class Members:
 
 
 def key_file(folder: DataFolder, member: str, role: Role) -> Path:
-    """Where the private key of an identity lies."""
+    """Return where the private key of an identity lies."""
     return folder.members / f"{member}.{role}.key"
 
 

@@ -1,4 +1,4 @@
-"""What a block holds, as MessagePack: the envelopes of its transactions and what they changed.
+"""The content of a block, as MessagePack: its transactions' envelopes and what they changed.
 
 A block holds write sets, so the state can be rebuilt without running the contract. A
 transaction that lost to another one is in its block with its outcome and without effects. A block
@@ -31,7 +31,7 @@ def version_at(block: int, index: int) -> int:
 
 
 class Genesis(msgspec.Struct, frozen=True, array_like=True):
-    """The body of block 0. `layout` is that of the contract's rows."""
+    """The body of block 0. `layout` is the layout of the contract's rows."""
 
     format: int
     channel: str
@@ -46,7 +46,7 @@ class _Format(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PrivateHash(msgspec.Struct, frozen=True, array_like=True):
-    """A private value written at (collection, key): its SHA-256, None when deleted."""
+    """A private value written at (collection, key) by its SHA-256; None means deleted."""
 
     collection: str
     key: str
@@ -54,7 +54,7 @@ class PrivateHash(msgspec.Struct, frozen=True, array_like=True):
 
 
 class WriteSet(msgspec.Struct, frozen=True, array_like=True):
-    """What a transaction does. None deletes; `purged` holds places (collection, key).
+    """The changes of a transaction. None deletes; `purged` holds places (collection, key).
 
     `events` are names with data as JSON; `result` is the contract's answer as JSON.
     """
@@ -114,7 +114,7 @@ def encode_body(entries: Sequence[Entry]) -> bytes:
 
 
 def decode_body(body: bytes) -> list[Entry]:
-    """The transactions of a block, their write sets still encoded."""
+    """The transactions of a block, with their write sets still encoded."""
     return _body.decode(body)
 
 

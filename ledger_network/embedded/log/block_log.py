@@ -7,9 +7,9 @@ is stored as
     magic 4 | length of body 4 | number 8 | hash of the previous block 32 | SHA-256 of body 32
     | signature 64 | body
 
-The first 80 bytes are the block's header; its hash is their SHA-256, the signature of the ledger's
-key is over them. So every byte is under a hash and the hash under a signature; a sealed segment is
-checked as one file. This module does not interpret bodies.
+The first 80 bytes are the block's header. The block's hash is the SHA-256 of the header, and the
+ledger's key signs the header. So every byte is covered by a hash and every hash by a signature; a
+sealed segment is checked as one file. This module does not interpret bodies.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ledger_network.embedded.folder.disk import Disk
 from ledger_network.embedded.folder.faults import DamagedLog
 
 SEGMENT_BYTES = 64 * 1024 * 1024
-BODY_BYTES_MAX = 256 * 1024 * 1024  # far above any block that is cut, below what fills memory
+BODY_BYTES_MAX = 256 * 1024 * 1024  # far above any block that is cut, and small enough for memory
 SIGNATURE_BYTES = 64
 ZERO_HASH = bytes(32)
 
@@ -43,14 +43,14 @@ SEGMENT_HEADER_BYTES = _SEGMENT.size + SIGNATURE_BYTES
 
 
 class BlockPlace(NamedTuple):
-    """Where a block lies: segment and byte."""
+    """The place of a block: segment and byte."""
 
     segment: int
     offset: int
 
 
 class StoredBlock(NamedTuple):
-    """A block as read: header fields, body, place, and the byte after it."""
+    """A block as read: header fields, body, place, and the offset of the byte after the block."""
 
     number: int
     hash: bytes
@@ -61,7 +61,7 @@ class StoredBlock(NamedTuple):
 
 
 class SegmentHeader(NamedTuple):
-    """The head of a segment: what it continues."""
+    """The head of a segment, which names what the segment continues."""
 
     segment: int
     first_block: int
@@ -71,7 +71,7 @@ class SegmentHeader(NamedTuple):
 
 
 class Unverifiable(Exception):
-    """A record that fails a check: where it begins, and why."""
+    """A record that fails a check, with its offset and the reason."""
 
     def __init__(self, offset: int, sentence: str) -> None:
         super().__init__(sentence)
@@ -112,7 +112,7 @@ def read_segment_header(path: Path, ledger_key: bytes | None) -> SegmentHeader:
 def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> StoredBlock | None:
     """The block at the file's position, None at the end; raises `Unverifiable`.
 
-    The header's own words are checked: lengths, body, and the signature if the key is given.
+    The fields of the header are checked: lengths, body, and the signature if the key is given.
     """
     offset = file.tell()
     frame = file.read(FRAME_BYTES)
@@ -141,7 +141,7 @@ def read_frame(file: BinaryIO, segment: int, ledger_key: bytes | None) -> Stored
 
 
 def read_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[StoredBlock]:
-    """The blocks of a segment, each signature, number and link checked; or `Unverifiable`."""
+    """Yield a segment's blocks, signatures, numbers and links checked; raises `Unverifiable`."""
     number, previous = head.first_block, head.previous_block
     for block in frames(path, head.segment, offset=SEGMENT_HEADER_BYTES, ledger_key=ledger_key):
         if block.number != number:
@@ -155,7 +155,7 @@ def read_blocks(path: Path, head: SegmentHeader, ledger_key: bytes) -> Iterator[
 def frames(
     path: Path, segment: int, *, offset: int, ledger_key: bytes | None
 ) -> Iterator[StoredBlock]:
-    """The blocks from `offset` on, unlinked; signatures are checked if the key is given."""
+    """Yield blocks from `offset` on without checking links; a given key checks the signatures."""
     with path.open("rb") as file:
         file.seek(offset)
         while (block := read_frame(file, segment, ledger_key)) is not None:
@@ -163,7 +163,7 @@ def frames(
 
 
 def signed_block_after(path: Path, offset: int, ledger_key: bytes) -> int | None:
-    """Where the next block head with a valid signature begins after `offset`, if anywhere.
+    """Return where the next block with a valid signature begins after `offset`, or None.
 
     Nothing follows a torn last write; signed blocks follow damage in the middle.
     """
@@ -196,7 +196,7 @@ class BlockLog:
     def __init__(
         self, folder: Path, *, segment: int, height: int, hash_: bytes, disk: Disk, key: PrivateKey
     ) -> None:
-        """`segment` is the open one, `height` the last block's number and `hash_` its hash."""
+        """`segment` is the open one; `height` and `hash_` are the last block's number and hash."""
         self.folder = folder
         self.height = height
         self.hash = hash_
@@ -239,7 +239,7 @@ class BlockLog:
         self._disk.truncate(self._handle, length=self.size)
 
     def seal(self) -> None:
-        """Close the segment and begin the next, which records what the closed one was."""
+        """Close the segment and begin the next, which records length and hash of the closed one."""
         sealed = SegmentHeader(
             self.segment + 1, self.height + 1, self.hash, self._digest.digest(), self.size
         )
@@ -250,7 +250,7 @@ class BlockLog:
         self._open_segment()
 
     def read(self, place: BlockPlace) -> StoredBlock:
-        """The block at `place`; raises `DamagedLog` if it is not there as written."""
+        """The block at `place`; raises `DamagedLog` if the stored bytes have changed."""
         path = self.path_of(place.segment)
         with path.open("rb") as file:
             file.seek(place.offset)
@@ -270,7 +270,7 @@ class BlockLog:
 
 
 def begin_log(folder: Path, body: bytes, *, key: PrivateKey, disk: Disk) -> None:
-    """Make the first segment with block 0, whole or not at all."""
+    """Make the first segment with block 0, either completely or not at all."""
     head = SegmentHeader(0, 0, ZERO_HASH, ZERO_HASH, 0)
     frame, _ = encode_block(0, ZERO_HASH, body, key)
     disk.write_whole(folder / segment_name(0), encode_segment_header(head, key) + frame)

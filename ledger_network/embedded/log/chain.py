@@ -1,10 +1,10 @@
 """Checks the block log when a ledger starts, and finds the end of its last good block.
 
-Sealed segments are checked as whole files against the SHA-256 that the next head records, the open
-one block by block. So every changed byte is found, and only the open segment costs work per block.
-One fault is not damage: a last record that is incomplete or fails its checks, lies beyond the
-height of the state, and has nothing signed after it. Such a record is an interrupted write that was
-never acknowledged.
+Sealed segments are checked as whole files against the SHA-256 that the next head records, and the
+open segment block by block. So every changed byte is found, and only the open segment costs work
+per block. One fault is not damage: a last record that is incomplete or fails its checks, lies
+beyond the height of the state, and has nothing signed after it. Such a record is an interrupted
+write that was never acknowledged.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class Chain:
 def check_chain(folder: DataFolder, *, held: int, durable: int) -> Chain:
     """Check the whole log of `folder`, or raise `DamagedLog`.
 
-    `held`: the height of the state, after which the tail begins. `durable`: the greatest height
-    that state or snapshots prove; blocks up to there may not be missing.
+    `held` is the height of the state, after which the tail begins. `durable` is the greatest height
+    that state or snapshots prove; no block up to that height may be missing.
     """
     heads, genesis = check_segments(folder)
     head = heads[-1]
@@ -78,7 +78,7 @@ def check_chain(folder: DataFolder, *, held: int, durable: int) -> Chain:
 
 
 def check_segments(folder: DataFolder) -> tuple[list[SegmentHeader], Genesis]:
-    """The heads of all segments, each with the file before it checked, and block 0."""
+    """Check all segments but the open one; return the heads of all segments, and block 0."""
     indexes = sorted(int(path.stem) for path in folder.blocks.glob("[0-9]*.seg"))
     for index, found in enumerate(indexes):
         if index != found:
@@ -100,7 +100,7 @@ def check_segments(folder: DataFolder) -> tuple[list[SegmentHeader], Genesis]:
 
 
 def read_genesis(folder: DataFolder) -> Genesis:
-    """Block 0, signed by the key that it names; the caller compares it with the ledger's own."""
+    """Block 0, signed by the key named in it; the caller compares it with the ledger's own."""
     path = folder.blocks / segment_name(0)
     try:
         with path.open("rb") as file:
@@ -169,7 +169,7 @@ def _check_sealed(
     path = folder.blocks / segment_name(sealed.segment)
     if digest_of(path) == (after.sealed_sha256, after.sealed_bytes):
         return
-    # Walk the segment, so that the fault names the first wrong record.
+    # The segment is read again by block, so that the fault names the first wrong record.
     for _ in verified_blocks(path, sealed, ledger_key):
         pass
     sentence = (

@@ -1,8 +1,8 @@
-"""The envelope of a transaction: who asks for what, signed by the member's key.
+"""The envelope of a transaction: the submitter and the request, signed by the member's key.
 
-The signature covers the SHA-256 of the envelope and a domain of its own, so it is valid for nothing
-else. The envelope holds only a digest of transient data. As on Fabric, the id of a transaction is
-the SHA-256 of nonce and creator.
+The signature covers the SHA-256 of the envelope and a domain of its own, so the signature is valid
+for nothing else. The envelope holds only a digest of transient data. As on Fabric, the id of a
+transaction is the SHA-256 of nonce and creator.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _DOMAIN = b"commonwatt envelope 1\0"
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True):
-    """What a member signs.
+    """The content that a member signs.
 
-    `arguments`: canonical JSON. `transient_hash`: empty without transient data. `creator`: the
-    member's public Ed25519 key. `time_s`: seconds UTC, as the submitter claims.
+    `arguments` is canonical JSON. `transient_hash` is empty without transient data. `creator` is
+    the member's public Ed25519 key. `time_s` is in seconds UTC, as the submitter claims.
     """
 
     channel: str

@@ -42,7 +42,7 @@ class PrivateValue(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PrivateRecord(NamedTuple):
-    """The private values of one block, where the record begins and ends."""
+    """The private values of one block, and where the record begins and ends."""
 
     block: int
     values: list[PrivateValue]

@@ -17,7 +17,7 @@ from ledger_network.embedded.state.state_store import StateReader, StateStore, r
 
 
 class Rebuilt(msgspec.Struct, frozen=True):
-    """What a rebuild made: number of blocks (block 0 included), rows, and the state's hash.
+    """The result of a rebuild: number of blocks (block 0 included), rows, and the state's hash.
 
     `state_hash` is None if the caller did not say which keys count.
     """

@@ -1,7 +1,7 @@
 """Turns stored blocks into changes of the state, for a start, a rebuild and a check.
 
-Write sets are applied, the contract is never run. Private values come from their own log, in step
-with the blocks. A value may be missing there only if a later block purges it.
+Write sets are applied; the contract is never run. Private values are read from their own log in
+step with the blocks. A value may be missing there only if a later block purges it.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from ledger_network.embedded.state.state_store import Changes, PrivateRow, Versi
 
 
 class PrivateValues:
-    """The private log read in step with the blocks, and what turned out to be missing."""
+    """The private log, read in step with the blocks, and the values that are missing there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.fault: str | None = None  # why reading ended early; a torn last record is no damage
+        self.fault: str | None = None  # why reading ended early; a torn last record is not damage
         self._end = 0
         self._records = self._read()
         self._next = next(self._records, None)
-        self.missing: set[tuple[str, str, int]] = set()  # places with the version that wrote
+        self.missing: set[tuple[str, str, int]] = set()  # places with the version of the write
 
     def of_block(self, number: int) -> PrivateRecord | None:
-        """The record of block `number`; ask in rising order."""
+        """The record of block `number`; call this with rising numbers."""
         while self._next is not None and self._next.block < number:
             self._next = next(self._records, None)
         if self._next is not None and self._next.block == number:
@@ -52,7 +52,7 @@ class PrivateValues:
         self.missing.add((collection, key, version))
 
     def forgive(self, purged: dict[Spot, int]) -> None:
-        """A purge explains missing values that are older."""
+        """Accept missing values that are older than a purge of their place."""
         if self.missing:
             for collection, key, version in list(self.missing):
                 if version < purged.get((collection, key), -1):
@@ -64,7 +64,7 @@ class PrivateValues:
             raise self.damage(version >> INDEX_BITS, f"{key!r} of {collection} is missing")
 
     def damage(self, block: int, sentence: str) -> DamagedLog:
-        """What to raise for a fault at the record of `block`."""
+        """The error to raise for a fault at the record of `block`."""
         offset = self._next.offset if self._next is not None else self._end
         return DamagedLog(self.path, block=block, offset=offset, sentence=sentence)
 
@@ -78,7 +78,7 @@ class PrivateValues:
 
 
 def entries_of(block: StoredBlock, folder: Path) -> list[Entry]:
-    """The transactions of a block; none in block 0."""
+    """The transactions of a block; block 0 has no transactions."""
     if block.number == 0:
         return []
     try:
@@ -93,7 +93,7 @@ def entries_of(block: StoredBlock, folder: Path) -> list[Entry]:
 
 
 def changes_of(block: StoredBlock, entries: Iterable[Entry], values: PrivateValues) -> Changes:
-    """What `block` does to the state, private values put to their hashes."""
+    """The changes that `block` makes to the state, with private values beside their hashes."""
     changes = Changes(block.number, block.hash, block.place)
     listed = list(entries)
     for index, entry in enumerate(listed):

@@ -1,8 +1,8 @@
 """Opens a data folder: checks keys and logs, and brings the state up to the log.
 
 The order matters. The state says how far the log must reach, then the log is checked. An incomplete
-last record is dropped, and so are private values of blocks that were never written. Then the state
-applies the blocks that it lacks. A missing or unreadable state is restored from the newest valid
+last record is dropped, and so are private values of blocks that were never written. Then the blocks
+that the state lacks are applied. A missing or unreadable state is restored from the newest valid
 snapshot, or rebuilt from the first block. Any other fault is `DamagedLog`.
 """
 
@@ -30,12 +30,12 @@ from ledger_network.embedded.state.snapshots import good_snapshot, heights
 from ledger_network.embedded.state.state_store import StateStore, Tip, remove_state
 from ledger_network.port import RunnableContract
 
-FILLED_AT_ONCE = 1_000  # private values in memory while a snapshot gets them back
+FILLED_AT_ONCE = 1_000  # private values in memory while those of a snapshot are restored
 
 
 @dataclass(slots=True)
 class Parts:
-    """An opened folder. `notices` tells the operator what was repaired."""
+    """The parts of an opened folder. `notices` tells the operator what was repaired."""
 
     genesis: Genesis
     key: PrivateKey
@@ -117,7 +117,7 @@ def bring_up(
     for block in blocks_above(folder, chain, store.tip.height):
         changes = changes_of(block, entries_of(block, folder.blocks), values)
         if changes.purged and private_log is not None:
-            private_log.purge(changes.purged)  # `values` reads on in the file that was replaced
+            private_log.purge(changes.purged)  # `values` keeps reading the replaced file
         store.apply(changes)
     values.require_all()
 

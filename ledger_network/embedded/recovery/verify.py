@@ -1,9 +1,9 @@
 """Checks a closed ledger completely: every byte, every signature, every private value.
 
-Beyond the checks of a start, it checks each block of sealed segments, the signature of each
-envelope, that no transaction id is valid twice, each private value against the hash in its block,
-that purged values are gone, and the state against a replay of the log. It compares the key in
-block 0 with the ledger's own key; otherwise anybody could have written the log.
+Beyond the checks of a start, this module checks each block of sealed segments, the signature of
+each envelope, that no transaction id is valid twice, each private value against the hash in its
+block, that purged values are gone, and the state against a replay of the log. The check compares
+the key in block 0 with the ledger's own key; otherwise anybody could have written the log.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ledger_network.embedded.state.state_store import StateReader, StateStore, T
 
 
 class VerifyFault(msgspec.Struct, frozen=True):
-    """The first thing found wrong: where (`offset` in bytes), at which block, and what."""
+    """The first fault that was found: its place (`offset` in bytes), its block, and a sentence."""
 
     file: str
     block: int | None
@@ -42,7 +42,7 @@ class VerifyFault(msgspec.Struct, frozen=True):
 
 
 class VerifyReport(msgspec.Struct):
-    """What was checked, up to the first fault; `fault` is None if all is well.
+    """The checks that were done, up to the first fault; `fault` is None if there was no fault.
 
     `blocks` counts block 0 too. `notes` are not faults: an interrupted last write that was never
     acknowledged, or a state behind the log. The next start repairs them.
@@ -197,7 +197,7 @@ class _Check:
         raise DamagedLog(self._folder.state, block=None, offset=0, sentence=sentence)
 
     def _check_private_log(self, chain: Chain, held: int) -> None:
-        """No value that a block known to the state has purged is still there."""
+        """Check that no value is left that a block known to the state has purged."""
         path = self._folder.private_log
         try:
             for record in read_records(path):
@@ -216,7 +216,7 @@ class _Check:
                         )
                     self._report.private_values += 1
         except Unverifiable as fault:
-            # No block needs the record, or the replay would have raised: its write was interrupted.
+            # Its write was interrupted: if a block needed the record, the replay would have raised.
             self._report.notes.append(f"private.log, byte {fault.offset}: {fault.sentence}")
 
 

@@ -14,13 +14,13 @@ from typing import NamedTuple
 from ledger_network.embedded.log.block import INDEX_BITS
 from ledger_network.embedded.state.state_store import Version
 
-BYTES_MAX = 16 * 1024 * 1024  # of both generations together, counted with Python's own weight
+BYTES_MAX = 16 * 1024 * 1024  # of both generations together, including Python's overhead
 VALUE_BYTES_MAX = 64 * 1024
-_WEIGHT = 300  # of an entry beside its value: key, tuple, integers, its place in the dictionary
+_WEIGHT = 300  # bytes of an entry without its value: key, tuple, integers, the dictionary's slot
 
 
 class Row(NamedTuple):
-    """A value as it is since block `since`."""
+    """A value that has been unchanged since block `since`."""
 
     value: bytes | None
     version: int
@@ -40,11 +40,11 @@ class HotRows:
     def look(
         self, keys: Sequence[str], height: int, versions: dict[str, int]
     ) -> tuple[list[bytes | None], list[int]]:
-        """Values of `keys` as of `height`, and the positions of those not known here.
+        """Values of `keys` as of `height`, and the positions of the keys that are not cached.
 
-        The versions of what is known are put into `versions`.
+        The versions of the cached values are put into `versions`.
         """
-        young, old = self._young, self._old  # the two may change places meanwhile; both are right
+        young, old = self._young, self._old  # a swap in the meantime does no harm
         values: list[bytes | None] = []
         unknown: list[int] = []
         for position, key in enumerate(keys):

@@ -2,7 +2,8 @@
 
 A snapshot holds no private values, so a purge need not touch it; they are restored from their own
 log. A snapshot is used only with a sidecar that holds its SHA-256, signed with the ledger's key.
-Two are kept. A snapshot that fails is not a fault of the ledger: the next one replaces it.
+Two snapshots are kept. A snapshot that fails is not a fault of the ledger, because the next
+snapshot replaces it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Snapshots:
         self.fault: str | None = None
 
     def take(self) -> None:
-        """Begin a snapshot, unless one is being taken."""
+        """Begin a snapshot, unless another one is in progress."""
         with self._lock:
             if self._closed or (self._thread is not None and self._thread.is_alive()):
                 return
@@ -109,7 +110,7 @@ def heights(folder: Path) -> list[int]:
 
 
 def good_snapshot(folder: Path, height: int, ledger_key: bytes) -> Path | None:
-    """The snapshot of `height` if it is the one that was signed, else None."""
+    """The snapshot of `height` if its bytes match the signed sidecar, else None."""
     path = folder / f"{height:012d}.sqlite"
     try:
         sidecar = msgspec.json.decode(_sidecar_of(path).read_bytes(), type=_Sidecar)

@@ -24,7 +24,7 @@ STATE_FORMAT = 1
 PAGE_BYTES = 8192
 WRITER_CACHE_KIB = 16 * 1024
 READER_CACHE_KIB = 2 * 1024
-_BATCH_SIZES = (1, 16, 128, 1024)  # few statements, so that SQLite keeps them prepared
+_BATCH_SIZES = (1, 16, 128, 1024)  # a few fixed sizes, so that SQLite keeps the statements prepared
 
 _SCHEMA = """
 CREATE TABLE {0}state (key TEXT PRIMARY KEY, value BLOB NOT NULL, version INTEGER NOT NULL)
@@ -42,7 +42,7 @@ CREATE TABLE {0}meta (one INTEGER PRIMARY KEY CHECK (one = 1), format INTEGER NO
 
 
 class Tip(NamedTuple):
-    """How far a state is: the last block applied, its hash, the last with private values."""
+    """The progress of a state: the last block, its hash, the last block with private values."""
 
     height: int
     hash: bytes
@@ -50,7 +50,7 @@ class Tip(NamedTuple):
 
 
 class PrivateRow(NamedTuple):
-    """A private value of the state; `value` is None where the log has none."""
+    """A private value of the state; `value` is None if the log has no value."""
 
     hash: bytes
     value: bytes | None
@@ -58,7 +58,7 @@ class PrivateRow(NamedTuple):
 
 
 class Version(NamedTuple):
-    """A value and its version; (None, 0) if there is none."""
+    """A value and its version; (None, 0) if the row does not exist."""
 
     value: bytes | None
     version: int
@@ -71,7 +71,7 @@ _Bound = TypeVar("_Bound", str, bytes)
 
 @dataclass(slots=True)
 class Changes:
-    """What one block does to the state: last writes by key, None deletes."""
+    """The changes that one block makes to the state: last writes by key; None deletes."""
 
     number: int
     hash: bytes
@@ -104,7 +104,7 @@ class StateReader:
             self._connection.execute("ROLLBACK")
 
     def tip(self) -> Tip:
-        """How far the state is."""
+        """The progress of the state."""
         return _tip(self._connection)
 
     def rows(self, keys: Sequence[str]) -> dict[str, Version]:
@@ -159,7 +159,7 @@ class StateReader:
         )
 
     def place_of(self, number: int) -> BlockPlace | None:
-        """Where block `number` lies, None if it is not applied."""
+        """Return where block `number` lies, None if it is not applied."""
         return _place(self._connection, number)
 
     def transaction(self, transaction: str) -> tuple[int, int, Outcome] | None:
@@ -220,7 +220,7 @@ class StateReader:
 
 
 class StateStore:
-    """The state open for writing; there is one."""
+    """The state open for writing; a ledger has exactly one."""
 
     def __init__(self, path: Path, *, disk: Disk) -> None:
         """Open the state in `path`; a new one is created at height -1.
@@ -239,7 +239,7 @@ class StateStore:
     def _prepare(self) -> None:
         for pragma in (
             "synchronous = NORMAL",
-            "secure_delete = ON",  # a purged value is overwritten, not only unlinked
+            "secure_delete = ON",  # a purged value is overwritten and not only unlinked
             "wal_autocheckpoint = 1000",
             "journal_size_limit = 33554432",
         ):
@@ -317,7 +317,7 @@ class StateStore:
         return known
 
     def place_of(self, number: int) -> BlockPlace | None:
-        """Where block `number` lies, None if it is not applied."""
+        """Return where block `number` lies, None if it is not applied."""
         return _place(self._connection, number)
 
     def fill_private(self, values: Sequence[tuple[bytes, str, str, int]]) -> None:
@@ -345,7 +345,7 @@ class StateStore:
 
 
 def remove_state(path: Path, *, disk: Disk) -> None:
-    """Remove a state, its file first: a write-ahead log without it is ignored."""
+    """Remove a state, its file first: SQLite ignores a write-ahead log without its file."""
     for name in (path.name, path.name + "-wal", path.name + "-shm", path.name + "-journal"):
         disk.remove(path.with_name(name))
 

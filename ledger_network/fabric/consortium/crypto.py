@@ -1,8 +1,8 @@
 """Keys and certificates of a new network, made by Fabric's cryptogen.
 
-Each organisation has a CA for its peers and users and, where it runs orderers, another for those.
-For a network that outlives a demonstration the members bring certificates of their own CAs in the
-same folders.
+Each organisation has a CA for its peers and users, and a second one for its orderers if it runs
+any. For a network that lasts longer than a demonstration, the members put certificates of their own
+CAs into the same folders.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ledger_network.fabric.binaries.install import Installation
 from ledger_network.fabric.consortium.definition import Consortium, Node
 from ledger_network.fabric.consortium.placement import NetworkFolder
 
-USERS = 1  # beside the administrator: the client that its servers submit with
+USERS = 1  # besides the administrator: the user as which an organisation's servers submit
 
 
 class GenerationFailed(Exception):
-    """A program of Fabric refused what was generated; its own words are in the sentence."""
+    """A program of Fabric refused its input; the sentence quotes what the program printed."""
 
 
 def make_crypto(consortium: Consortium, folder: NetworkFolder, installed: Installation) -> None:
@@ -37,7 +37,7 @@ def make_crypto(consortium: Consortium, folder: NetworkFolder, installed: Instal
 
 
 def crypto_plan(consortium: Consortium) -> dict[str, Any]:
-    """What cryptogen is asked for."""
+    """Return the input of cryptogen."""
     orderers = [
         {
             "Name": organisation.orderer_msp,
@@ -70,13 +70,13 @@ def crypto_plan(consortium: Consortium) -> dict[str, Any]:
 
 
 def _host(node: Node) -> dict[str, Any]:
-    """A node's certificate holds for its host, and for its service's name in containers."""
+    """Return a node's entry: its certificate covers its host and its service's container name."""
     names = dict.fromkeys(["localhost", "127.0.0.1", node.site.host, node.name])
     return {"Hostname": node.hostname.partition(".")[0], "SANS": list(names)}
 
 
 def run_program(command: Sequence[str | Path], *, config: Path | None = None) -> str:
-    """Run one of Fabric's programs to its end; what it printed. Raises `GenerationFailed`."""
+    """Run one of Fabric's programs and return its output. Raises `GenerationFailed`."""
     environment = {"FABRIC_LOGGING_SPEC": "error", "PATH": ""}
     if config is not None:
         environment["FABRIC_CFG_PATH"] = str(config)

@@ -19,14 +19,14 @@ from ledger_network.fabric.binaries.install import RELEASE
 DEFAULT_FILE = Path(__file__).parents[1] / "consortium.yaml"
 ROLES = ("dso", "retailer", "oracle", "regulator")
 Role = Literal["dso", "retailer", "oracle", "regulator", "guest"]
-"""What an organisation is. A guest is a member of the channel that the contract does not know."""
+"""The role of an organisation. A guest is a channel member that the contract does not know."""
 NodeKind = Literal["peer", "orderer", "contract"]
 
 PORT_BLOCK = 10
 CHAINCODE_PORT, OPERATIONS_PORT, CONTRACT_PORT, METRICS_PORT = 1, 2, 3, 4  # of a peer's block
 TURN_PORTS = 2  # the contract that takes over in an upgrade uses ports this much higher
-ADMIN_PORT = 1  # of an orderer's block; its operations are at OPERATIONS_PORT too
-ORDERERS_MIN = 4  # BFT: n = 3f + 1, so four survive one that lies or is dead
+ADMIN_PORT = 1  # of an orderer's block, which has OPERATIONS_PORT too
+ORDERERS_MIN = 4  # BFT: n = 3f + 1, so four tolerate one orderer that lies or is down
 NODES_MAX = 200
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$"
@@ -63,17 +63,17 @@ class Organisation(_Part, frozen=True):
 
     @property
     def msp(self) -> str:
-        """The MSP of its peers and users."""
+        """The MSP of the organisation's peers and users."""
         return self.name
 
     @property
     def orderer_msp(self) -> str:
-        """The MSP of its orderers: orderers are kept apart from traders."""
+        """The MSP of the organisation's orderers, which are kept apart from traders."""
         return f"{self.name}Orderer"
 
     @property
     def slug(self) -> str:
-        """Its name in those of files and nodes."""
+        """The organisation's part in the names of files and nodes."""
         return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
 
 
@@ -139,33 +139,33 @@ class Node:
 
     @property
     def name(self) -> str:
-        """Its name in status, logs, folders and compose services."""
+        """The node's name in status, logs, folders and compose services."""
         return f"{self.kind}-{self.organisation.slug}{self.index or ''}"
 
     @property
     def hostname(self) -> str:
-        """Its name in its certificates."""
+        """The node's name in its certificates."""
         if self.kind == "orderer":
             return f"orderer{self.index}.orderers.{self.organisation.domain}"
         return f"{self.kind}{self.index}.{self.organisation.domain}"
 
     @property
     def port(self) -> int:
-        """Where it is reached: a peer's gateway, an orderer's broadcast, a contract's service."""
+        """The node's main port: a peer's gateway, an orderer's broadcast, a contract's service."""
         if self.kind == "contract":
             return self.site.port + CONTRACT_PORT + self.turn * TURN_PORTS
         return self.site.port
 
     @property
     def operations_port(self) -> int:
-        """Where its health and metrics are served."""
+        """The port at which the node serves health and metrics."""
         if self.kind == "contract":
             return self.site.port + METRICS_PORT + self.turn * TURN_PORTS
         return self.site.port + OPERATIONS_PORT
 
     @property
     def address(self) -> str:
-        """Host and port."""
+        """The node's host and main port."""
         return f"{self.site.host}:{self.port}"
 
 
@@ -186,7 +186,7 @@ class Consortium(_Part, frozen=True):
         return [organisation for organisation in self.organisations if organisation.role in roles]
 
     def organisation(self, name: str) -> Organisation:
-        """The organisation of that name; raises `ConsortiumInvalid` if there is none."""
+        """The organisation of that name; raises `ConsortiumInvalid` if it does not exist."""
         for organisation in self.organisations:
             if organisation.name == name:
                 return organisation
@@ -207,7 +207,7 @@ class Consortium(_Part, frozen=True):
         return found
 
     def contracts(self, sequence: int) -> list[Node]:
-        """The contract services of a definition; those of the next one serve other ports."""
+        """The contract services of a definition; the next definition's services use other ports."""
         return [replace(node, turn=(sequence - 1) % 2) for node in self.nodes("contract")]
 
     def peers_of(self, organisation: Organisation) -> list[Node]:
@@ -216,7 +216,7 @@ class Consortium(_Part, frozen=True):
 
 
 def read_consortium(path: Path = DEFAULT_FILE) -> Consortium:
-    """The consortium that a file names. Raises `ConsortiumInvalid`."""
+    """The consortium that a file describes. Raises `ConsortiumInvalid`."""
     try:
         text = path.read_bytes()
     except OSError as error:
@@ -240,7 +240,7 @@ _A = {"dso": "a dso", "oracle": "an oracle operator", "regulator": "a regulator"
 
 
 def _faults(consortium: Consortium) -> Iterator[str]:
-    """What is wrong beyond the shape of single fields, a sentence each."""
+    """Yield a sentence for each fault beyond the shape of single fields."""
     if consortium.fabric != RELEASE:
         yield f"fabric: this Commonwatt builds {RELEASE}, not {consortium.fabric}."
     yield from _faults_of_names(consortium)

@@ -1,7 +1,7 @@
 """Each node's own folder: core.yaml or orderer.yaml, its MSP and its TLS files.
 
-A node needs nothing beside this folder, so a container can be given exactly that. Settings begin
-with Fabric's samples; this module says what is changed in them and why.
+A node needs no other files, so a container is given exactly this folder. Settings are based on
+Fabric's samples; this module says what is changed in the samples and why.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def make_node_folders(
 
 
 def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> YAML:
-    """What differs from Fabric's sample core.yaml."""
+    """Return the settings that differ from Fabric's sample core.yaml."""
     listen, port = placement.listen(node), node.port
     address = f"{placement.host(node)}:{port}"
     neighbours = [
@@ -73,8 +73,8 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
         "useLeaderElection": False,
         "orgLeader": True,
         "state": {"enabled": False},
-        # A peer that missed a private value asks for it again soon; the default is a minute. What
-        # nobody has (its own member's approvals, after its data was lost) a block waits for as long.
+        # A peer that missed a private value asks for it again soon; the default is a minute. A
+        # block waits as long for a value that no peer has, such as its member's lost approvals.
         "pvtData": {"reconcileSleepInterval": RECONCILE_S, "pullRetryThreshold": RECONCILE_S},
     }
     data = placement.data(node)
@@ -94,15 +94,15 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
             "authentication": {"timewindow": f"{consortium.limits.time_window_s}s"},
             "limits": {"concurrency": {"gatewayService": consortium.limits.gateway_requests}},
         },
-        # Empty, or /healthz asks for a Docker engine.
+        # With any other value /healthz would ask for a Docker engine.
         "vm": {"endpoint": ""},
         "chaincode": {
             "externalBuilders": [{"name": "commonwatt", "path": placement.builder_path}],
         },
         "ledger": {
             "snapshots": {"rootDir": f"{data}/snapshots"},
-            # Nobody asks a peer for a key's history: the contract does not, and readers of the past
-            # have the blocks. It is a second database, written with every block.
+            # The history is a second database, written with every block. Neither the contract nor
+            # any client reads it, since readers of the past have the blocks.
             "history": {"enableHistoryDatabase": False},
         },
         "operations": {"listenAddress": f"{listen}:{node.operations_port}"},
@@ -111,7 +111,7 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
 
 
 def orderer_settings(node: Node, placement: Placement, time_window_s: int) -> YAML:
-    """What differs from Fabric's sample orderer.yaml."""
+    """Return the settings that differ from Fabric's sample orderer.yaml."""
     listen, data = placement.listen(node), placement.data(node)
     own_tls = {"Enabled": True, "Certificate": "tls/server.crt", "PrivateKey": "tls/server.key"}
     return {
@@ -147,8 +147,8 @@ def orderer_settings(node: Node, placement: Placement, time_window_s: int) -> YA
 
 
 def fabric_environment(config: str | Path) -> dict[str, str]:
-    """What a peer or an orderer is started with, in its folder `config`: some of the files that
-    are named in its settings it looks for where it was started.
+    """Return the environment of a peer or an orderer. The node has to be started in its folder
+    `config`, because it looks for some files of its settings in the current folder.
     """
     return {
         "FABRIC_CFG_PATH": str(config),
@@ -160,7 +160,7 @@ def fabric_environment(config: str | Path) -> dict[str, str]:
 def contract_environment(
     node: Node, placement: Placement, package: str, config: str | Path
 ) -> dict[str, str]:
-    """What a contract service is started with; `config` is its folder as it sees it."""
+    """Return the environment of a contract service; the service sees its folder as `config`."""
     tls = Path(config) / "tls"
     return {
         "CHAINCODE_ID": package,
@@ -178,7 +178,7 @@ def _write_over(sample: Path, ours: YAML, target: Path) -> None:
 
 
 def _merged(sample: YAML, ours: YAML) -> YAML:
-    """`sample` with `ours` written over it, part by part."""
+    """Return `sample` with the values of `ours` written over it, part by part."""
     merged = dict(sample)
     for name, value in ours.items():
         inner = cast("YAML", value) if isinstance(value, dict) else None

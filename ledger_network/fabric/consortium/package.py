@@ -1,8 +1,8 @@
 """The contract's package, its collections and its definition, as the lifecycle takes them.
 
-A package says where a peer finds the running contract and how they know each other: mutual TLS,
-with the peer's own certificate. The same connection always gives the
-same bytes, and so the same package id.
+A package says where a peer finds the running contract and how the two authenticate each other: by
+mutual TLS, with the peer's own certificate. The same connection always gives the same bytes, and so
+the same package id.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def package_id(label: str, package: bytes) -> str:
 
 
 def application_policy(rule: Rule) -> bytes:
-    """A signature policy as a definition carries it."""
+    """A signature policy in the form that a definition carries."""
     policy = policy_pb2.ApplicationPolicy(signature_policy=stored(rule))
     return policy.SerializeToString()
 
 
 def collections(consortium: Consortium) -> collection_pb2.CollectionConfigPackage:
-    """The private collections: values at their members, nobody else reads or writes them."""
+    """The private collections; only members of a collection hold, read and write its values."""
     return collection_pb2.CollectionConfigPackage(
         config=[
             collection_pb2.CollectionConfig(

@@ -1,7 +1,7 @@
-"""Where a network's files lie and its nodes are reached: as processes here, or in containers.
+"""Places of a network's files, and addresses of its nodes, as processes here or in containers.
 
 Native processes and containers start from the same generated files. Everything that differs between
-them is here: host names, addresses to listen at, and where a node finds its data.
+the two is here: host names, addresses to listen at, and where a node finds its data.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ CONTAINER_BUILDER = "/opt/commonwatt/builder"
 
 @dataclass(frozen=True)
 class NetworkFolder:
-    """The folder of one network; what lies where in it."""
+    """The folder of one network, and the places of the files in the folder."""
 
     root: Path
 
     @property
     def consortium(self) -> Path:
-        """The consortium that the network was made of."""
+        """The file of the consortium that the network was made from."""
         return self.root / "consortium.yaml"
 
     @property
@@ -45,28 +45,28 @@ class NetworkFolder:
 
     @property
     def processes(self) -> Path:
-        """What the supervisor runs, for those who look from outside."""
+        """The file in which the supervisor tells other processes what it runs."""
         return self.root / "processes.json"
 
     @property
     def contracts(self) -> Path:
-        """Which contract package each organisation runs."""
+        """The file that says which contract package each organisation runs."""
         return self.root / "contracts.json"
 
     def node(self, node: Node) -> Path:
-        """All that belongs to one node."""
+        """The folder with everything that belongs to one node."""
         return self.root / "nodes" / node.name
 
     def config(self, node: Node) -> Path:
-        """A node's settings, MSP and TLS files; nothing of anybody else."""
+        """The folder with a node's settings, MSP and TLS files, and nothing of other nodes."""
         return self.node(node) / "config"
 
     def data(self, node: Node) -> Path:
-        """A node's ledger and state."""
+        """The folder with a node's ledger and state."""
         return self.node(node) / "data"
 
     def log(self, node: Node) -> Path:
-        """What a node prints."""
+        """The file with a node's output."""
         return self.node(node) / "log"
 
     def organisation(self, organisation: Organisation) -> Path:
@@ -78,18 +78,18 @@ class NetworkFolder:
         return self.crypto / "ordererOrganizations" / f"orderers.{organisation.domain}"
 
     def node_material(self, node: Node) -> Path:
-        """What cryptogen made for one node: `msp` and `tls`."""
+        """The folder with the output of cryptogen for one node: `msp` and `tls`."""
         if node.kind == "orderer":
             return self.orderer_organisation(node.organisation) / "orderers" / node.hostname
         return self.organisation(node.organisation) / "peers" / node.hostname
 
     def user(self, organisation: Organisation, user: str) -> Path:
-        """What cryptogen made for a user (`Admin`, `User1`)."""
+        """The folder with the output of cryptogen for a user (`Admin`, `User1`)."""
         folder = self.organisation(organisation) / "users"
         return folder / f"{user}@{organisation.domain}"
 
     def orderer_administrator(self, organisation: Organisation) -> Path:
-        """What cryptogen made for the administrator of an organisation's orderers."""
+        """The same folder for the administrator of an organisation's orderers."""
         name = f"Admin@orderers.{organisation.domain}"
         return self.orderer_organisation(organisation) / "users" / name
 
@@ -98,31 +98,31 @@ class NetworkFolder:
         return self.root / "packages" / f"{peer.name}.{sequence}.tar.gz"
 
     def tls_root(self, node: Node) -> Path:
-        """The root of the certificates that a node shows."""
+        """The root certificate of the TLS certificate that a node shows."""
         return self.node_material(node) / "tls" / "ca.crt"
 
 
 @dataclass(frozen=True)
 class Placement:
-    """How the nodes of a network are placed."""
+    """The placement of a network's nodes."""
 
     kind: Literal["native", "containers"]
     folder: NetworkFolder
     builder: Path
 
     def host(self, node: Node) -> str:
-        """Where others reach a node; in containers its service's name."""
+        """The host at which others reach a node; in containers, the name of the node's service."""
         return node.site.host if self.kind == "native" else node.name
 
     def listen(self, node: Node) -> str:
-        """Where a node listens."""
+        """The host at which a node listens."""
         return node.site.host if self.kind == "native" else "0.0.0.0"  # noqa: S104 within its own network
 
     def data(self, node: Node) -> str:
-        """Where a node keeps its data, as it sees it."""
+        """The folder in which a node keeps its data, as the node sees it."""
         return str(self.folder.data(node)) if self.kind == "native" else CONTAINER_DATA
 
     @property
     def builder_path(self) -> str:
-        """Where a peer finds its external builder."""
+        """The folder in which a peer finds its external builder."""
         return str(self.builder) if self.kind == "native" else CONTAINER_BUILDER

@@ -1,8 +1,8 @@
-"""Who may do what on the channel, as signature policies in Fabric's words.
+"""The permissions on the channel, as Fabric's signature policies.
 
 All policies are explicit: an implicit majority would count the regulator among the deciders, and
-implicit readers and writers cost almost half of the throughput, since each signature is then held
-against every organisation in turn.
+implicit readers and writers cost almost half of the throughput, since each signature is then
+checked against every organisation in turn.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Principal(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """`needed` of `parts` have to sign. As text it is what Fabric's own tools read."""
+    """`needed` of `parts` have to sign. The text of a rule is what Fabric's own tools read."""
 
     needed: int
     parts: tuple[Principal | Rule, ...]
@@ -41,12 +41,12 @@ class Rule:
 
 
 def any_of(principals: Iterable[Principal]) -> Rule:
-    """One of them."""
+    """Return the rule that one of `principals` has to sign."""
     return Rule(1, tuple(principals))
 
 
 def stored(rule: Rule) -> policies_pb2.SignaturePolicyEnvelope:
-    """The rule in the form that Fabric stores: principals once each, by number in the rule."""
+    """Return the rule as Fabric stores it: each principal once, and its number in the rule."""
     numbers: dict[Principal, int] = {}
 
     def of(part: Principal | Rule) -> policies_pb2.SignaturePolicy:
@@ -73,7 +73,7 @@ def _principal(principal: Principal) -> msp_principal_pb2.MSPPrincipal:
 
 
 def one_of_each(consortium: Consortium, groups: Sequence[Sequence[str]]) -> Rule:
-    """A peer of each group of roles; only organisations that run a peer count."""
+    """Return the rule of one peer per group of roles; organisations without a peer do not count."""
     rules = tuple(
         any_of(
             Principal(member.msp, "peer") for member in consortium.of_roles(group) if member.peers
@@ -84,7 +84,7 @@ def one_of_each(consortium: Consortium, groups: Sequence[Sequence[str]]) -> Rule
 
 
 def orderer_members(consortium: Consortium) -> list[Principal]:
-    """Everybody in the organisations that order."""
+    """Return the members of the organisations that run orderers."""
     return [
         Principal(member.orderer_msp, "member")
         for member in consortium.organisations
@@ -93,15 +93,15 @@ def orderer_members(consortium: Consortium) -> list[Principal]:
 
 
 def readers(consortium: Consortium) -> list[Principal]:
-    """Who may read the channel: every member."""
+    """Return who may read the channel: every member."""
     return [Principal(member.msp, "member") for member in consortium.organisations]
 
 
 def writers(consortium: Consortium) -> list[Principal]:
-    """Who may submit: every member but the users of a regulator.
+    """Return who may submit: every member but the users of a regulator.
 
     A regulator's administrator has to approve the contract that its peer runs, which is a
-    transaction; the contract refuses all others of it.
+    transaction; the contract refuses all other transactions of a regulator.
     """
     return [
         Principal(member.msp, "admin" if member.role == "regulator" else "member")
@@ -110,12 +110,12 @@ def writers(consortium: Consortium) -> list[Principal]:
 
 
 def approvers(consortium: Consortium, principal: PrincipalRole) -> Rule:
-    """Who decides on contracts and on the channel."""
+    """Return the rule for decisions on contracts and on the channel."""
     lifecycle = consortium.policies.lifecycle
     members = [member for member in consortium.of_roles(lifecycle.roles) if member.peers]
     return Rule(lifecycle.at_least, tuple(Principal(member.msp, principal) for member in members))
 
 
 def collection_members(consortium: Consortium, roles: Sequence[str]) -> Rule:
-    """Who holds a collection's values."""
+    """Return the rule that names who holds a collection's values."""
     return any_of(Principal(member.msp, "member") for member in consortium.of_roles(roles))

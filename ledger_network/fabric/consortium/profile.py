@@ -1,4 +1,4 @@
-"""What a client of one organisation needs to reach the network, ours or any other client.
+"""What a client of one organisation, ours or any other, needs to reach the network.
 
 A profile names files and addresses only; keys stay where they are.
 """
@@ -19,14 +19,14 @@ USER_NAMES: dict[Role, str] = {"admin": "Admin", "client": "User1"}
 
 
 class PeerProfile(msgspec.Struct, frozen=True):
-    """A peer's gateway: where it is, the root of its TLS certificate (a file), whose it is."""
+    """A peer's gateway: address, root of its TLS certificate (a file), and organisation."""
 
     endpoint: str
     msp: str
     tls_root: str
 
     def as_endpoint(self) -> Endpoint:
-        """The same for the Gateway client; the file is read when it connects."""
+        """The same for the Gateway client, which reads the file when it connects."""
         return Endpoint(self.endpoint, self.msp, Path(self.tls_root))
 
 
@@ -38,7 +38,7 @@ class UserProfile(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """One organisation's way into the network. `peers`: its own first, then the others'."""
+    """One organisation's access to the network; `peers` lists its own peers first."""
 
     organisation: str
     role: str
@@ -49,7 +49,7 @@ class Profile(msgspec.Struct, frozen=True):
     users: dict[Role, UserProfile]
 
     def identity(self, role: Role) -> WatchedIdentity:
-        """The identity of a user; it follows its files when they are renewed."""
+        """The identity of a user, which is read again when the user's files are renewed."""
         user = self.users[role]
         return SigningIdentity.from_files(self.msp, Path(user.certificate), Path(user.key))
 
@@ -60,7 +60,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 def profile(consortium: Consortium, name: str, placement: Placement) -> Profile:
-    """The profile of an organisation. Raises `ConsortiumInvalid` if there is none."""
+    """The profile of an organisation. Raises `ConsortiumInvalid` for an unknown organisation."""
     organisation = consortium.organisation(name)
     own = consortium.peers_of(organisation)
     others = [

@@ -1,7 +1,7 @@
 """Interprets the refusals of gRPC, the Gateway service, peers and orderers.
 
 The wordings are those of Fabric 3.1.1 (internal/pkg/gateway, core/endorser, core/handlers/auth,
-orderer/common/broadcast, internal/peer/node/grpc_limiters.go); each stands here once.
+orderer/common/broadcast, internal/peer/node/grpc_limiters.go); each wording is here once.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ _ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that failed: status, sentence, what single nodes said, and who was asked."""
+    """A failed request: status, sentence, what single nodes said, and which endpoint was asked."""
 
     code: grpc.StatusCode
     message: str
@@ -74,29 +74,29 @@ class Failure:
     endpoint: str
 
     def says(self, *texts: str) -> bool:
-        """Whether the sentence or a detail holds one of `texts`."""
+        """Return whether the sentence or a detail holds one of `texts`."""
         said = (self.message, *(one.message for one in self.details))
         return any(text in words for words in said for text in texts)
 
     @property
     def busy(self) -> bool:
-        """Whether the peer turned the request away before reading it."""
-        # With details the sentence may hold a contract's words, which are no statement of a peer.
+        """Return whether the peer turned the request away before reading it."""
+        # With details the sentence may quote a contract, which is not a statement of a peer.
         said = not self.details and BUSY in self.message
         return said or self.code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
     @property
     def elsewhere(self) -> bool:
-        """Whether another peer's gateway may answer what this one could not.
+        """Return whether another peer's gateway may answer what this one could not.
 
-        It may if this one is unavailable, busy, or knows too little of the network; never if the
-        chaincode or a check has answered, which the details tell.
+        Another peer may answer if this one is unavailable, busy, or knows too little of the
+        network, but not if the chaincode or a check has answered, which the details show.
         """
         return self.busy or (self.code in _ELSEWHERE and not self.details)
 
 
 def failure_of(error: grpc.aio.AioRpcError, endpoint: str) -> Failure:
-    """What `error` says, with the details that Fabric puts in its trailer."""
+    """Return what `error` says, with the details that Fabric puts in the trailer."""
     details: list[Detail] = []
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS:
@@ -105,7 +105,7 @@ def failure_of(error: grpc.aio.AioRpcError, endpoint: str) -> Failure:
 
 
 def chaincode_answer(failure: Failure) -> tuple[int, str] | None:
-    """Status and exact message of the chaincode, if it is what refused."""
+    """Return status and exact message of the chaincode if the chaincode refused, else None."""
     said = [one.message for one in failure.details]
     said.append(failure.message.removeprefix(_EVALUATED))
     for words in said:
@@ -115,9 +115,9 @@ def chaincode_answer(failure: Failure) -> tuple[int, str] | None:
 
 
 def skew_of(failure: Failure, transaction: str = "") -> ClockSkew | None:
-    """The error of clocks too far apart, if that is why a peer refused."""
+    """Return the error of clocks too far apart if that is why a peer refused, else None."""
     for words in (one.message for one in failure.details):
-        # A contract may say what it likes, these words too.
+        # A contract's message may contain these words too.
         if not _CHAINCODE.match(words) and (match := _SKEW.search(words)):
             own, peer = (datetime.fromisoformat(text.rstrip(",")) for text in match.groups()[:2])
             return ClockSkew(
@@ -206,7 +206,7 @@ def submit_error(failure: Failure, transaction: str, *, reached: bool) -> Submit
 
 
 def never_sent(failure: Failure) -> bool:
-    """Whether a submit failed before the gateway asked any orderer."""
+    """Return whether a submit failed before the gateway asked any orderer."""
     return (
         failure.busy
         or failure.message == NO_ORDERERS
@@ -216,7 +216,7 @@ def never_sent(failure: Failure) -> bool:
 
 
 def _seconds(duration: str) -> float:
-    """Go's way to write a duration, in seconds."""
+    """Return a duration in Go's notation as seconds."""
     match = _GO_DURATION.match(duration)
     hours, minutes, seconds = match.groups() if match else (None, None, None)
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)

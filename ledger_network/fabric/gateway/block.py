@@ -1,8 +1,8 @@
-"""Reads blocks: their place in the chain, and what each transaction was and did.
+"""Reads blocks: their place in the chain, and the content and effect of each transaction.
 
 A block's hash is that of its header in ASN.1: number, hash of the header before, hash of the
 transactions. A reader that follows a chain compares `previous_hash` with the `hash` before it;
-`intact` says whether the transactions are those that the header speaks of.
+`intact` says whether the transactions match the header.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from ledger_network.fabric.gateway.envelope import action_of, endorsers_of
 class BlockTransaction:
     """A transaction in a block.
 
-    `id` is "" for a change of configuration that has none, `kind` Fabric's name of the type of
-    transaction, `code` of the judgement ("VALID", ...), `seconds` the time that its sender claimed
-    (Unix), `creator` the sender's MSP id, `certificate` the sender's (PEM). What follows is of the
-    chaincode and empty for other kinds: the `chaincode` called, its `arguments`, `status` and
-    `result` of its answer, and its event, which took effect only if the transaction is valid.
+    `id` is "" for a change of configuration without an id. `kind` is Fabric's name of the type of
+    transaction, `code` Fabric's name of the validation code ("VALID", ...), `seconds` the time that
+    the sender claimed (Unix), `creator` the sender's MSP id, `certificate` the sender's certificate
+    (PEM). The other fields are empty unless a chaincode was called: the `chaincode`, its
+    `arguments`, `status` and `result` of its answer, and its event, which took effect only if the
+    transaction is valid.
     """
 
     id: str
@@ -51,12 +52,12 @@ class BlockTransaction:
 
     @property
     def valid(self) -> bool:
-        """Whether it took effect."""
+        """Return whether the transaction took effect."""
         return self.code == "VALID"
 
     @property
     def time(self) -> datetime:
-        """The time that its sender claimed."""
+        """The time that the sender claimed."""
         return datetime.fromtimestamp(self.seconds, UTC)
 
 
@@ -64,7 +65,7 @@ class BlockTransaction:
 class Block:
     """A block: `hash` of its header, `previous_hash` of the header before, its transactions.
 
-    `intact` is whether the transactions are those of the header's `data_hash`.
+    `intact` says whether the transactions are those of the header's `data_hash`.
     """
 
     number: int
@@ -77,7 +78,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class FilteredTransaction:
-    """Id, judgement and type of a transaction."""
+    """Id, validation code and type of a transaction."""
 
     id: str
     code: str
@@ -170,7 +171,7 @@ def header_hash(number: int, previous_hash: bytes, data_hash: bytes) -> bytes:
 
 
 def validation_name(code: int) -> str:
-    """Fabric's name of a validation code; its number where a newer Fabric has added one."""
+    """Return Fabric's name of a validation code, or its number if a newer Fabric added the code."""
     found = transaction_pb2.TxValidationCode.DESCRIPTOR.values_by_number.get(code)
     return found.name if found is not None else str(code)
 

@@ -1,4 +1,4 @@
-"""How far a reader of events has come, and where that is stored.
+"""The position of a reader of events, and the places where it is stored.
 
 A checkpoint names the last event that was handled, by its block and transaction. It is saved after
 the event's effect, so a reader that crashes between the two sees that event again. To rule that
@@ -21,7 +21,8 @@ class BadCheckpoint(ValueError):
 class Checkpoint(msgspec.Struct, frozen=True):
     """All events up to this one are handled.
 
-    `block` is its number and `transaction` its id; "" means that no event of the block is yet.
+    `block` is the event's block number and `transaction` its id; with "" no event of the block is
+    handled yet.
     """
 
     block: int
@@ -32,7 +33,7 @@ class Checkpointer(Protocol):
     """A place that keeps one checkpoint."""
 
     def load(self) -> Checkpoint | None:
-        """What was saved last; None before the first time. Raises `BadCheckpoint`."""
+        """Return what was saved last; None before the first time. Raises `BadCheckpoint`."""
         ...
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -47,7 +48,7 @@ class MemoryCheckpointer:
         self._kept: Checkpoint | None = None
 
     def load(self) -> Checkpoint | None:
-        """What was saved last; None before the first time."""
+        """Return what was saved last; None before the first time."""
         return self._kept
 
     def save(self, checkpoint: Checkpoint) -> None:
@@ -62,7 +63,7 @@ class FileCheckpointer:
         self._path = path
 
     def load(self) -> Checkpoint | None:
-        """What was saved last; None before the first time. Raises `BadCheckpoint`."""
+        """Return what was saved last; None before the first time. Raises `BadCheckpoint`."""
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Checkpoint)
         except FileNotFoundError:
@@ -71,7 +72,7 @@ class FileCheckpointer:
             raise BadCheckpoint(f"{self._path} holds no checkpoint: {error}") from error
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Keep `checkpoint` instead of what was kept; raises OSError if the disk does not."""
+        """Replace the kept checkpoint by `checkpoint`; raises OSError if the disk fails."""
         beside = self._path.with_name(f"{self._path.name}.new")
         with beside.open("wb") as file:
             file.write(msgspec.json.encode(checkpoint))

@@ -1,4 +1,4 @@
-"""The client of a channel: query, endorse, order, wait for the commit, or all of it in one.
+"""The client of a channel: query, endorse, order, wait for the commit, or submit in one call.
 
 A submit has three steps, and each can fail in its own way (`errors.py`). After a failure the caller
 must know whether anything happened: a failed endorsement changed nothing, but a transaction that was
@@ -44,9 +44,9 @@ from ledger_network.fabric.gateway.streams import ChaincodeEvent, Streams
 class Gateway:
     """A client of `channel` as `identity`, through the gateways of `endpoints`.
 
-    Close it, or use it as an async context manager. `clock` gives Unix seconds and becomes the
-    transactions' time; `entropy` gives unpredictable bytes. With `prefer_first` the first
-    endpoint takes everything while it is well, else the load is spread.
+    Close the client, or use it as an async context manager. `clock` gives Unix seconds and becomes
+    the transactions' time; `entropy` gives unpredictable bytes. With `prefer_first` the first
+    endpoint gets all requests while it is healthy; otherwise the load is spread.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Gateway:
         await self.close()
 
     async def close(self) -> None:
-        """Close all connections; requests in progress fail. May be called twice."""
+        """Close all connections; requests in progress fail. A second call has no effect."""
         await self._peers.close()
 
     @property
@@ -94,7 +94,7 @@ class Gateway:
         transient: Mapping[str, bytes] | None = None,
         identity: Identity | None = None,
     ) -> Proposal:
-        """A proposal that is not signed, by `identity` (this gateway's own if not given)."""
+        """Return an unsigned proposal by `identity` (this gateway's own if not given)."""
         return Proposal(
             (identity or self.identity).current(),
             self.channel,
@@ -114,9 +114,9 @@ class Gateway:
         organisations: Sequence[str] = (),
         endpoint: Endpoint | None = None,
     ) -> bytes:
-        """The contract's answer to a query, by one peer: of one of `organisations` if given.
+        """Return the answer of one peer to a query: a peer of one of `organisations` if given.
 
-        `endpoint` is whose gateway is asked. Raises `EvaluateError` or `ClockSkew`.
+        `endpoint` is the peer whose gateway is asked. Raises `EvaluateError` or `ClockSkew`.
         """
         proposal = self.propose(chaincode, arguments, transient=transient).self_signed()
         return await self.evaluate_signed(proposal, organisations=organisations, endpoint=endpoint)
@@ -128,7 +128,7 @@ class Gateway:
         organisations: Sequence[str] = (),
         endpoint: Endpoint | None = None,
     ) -> bytes:
-        """`evaluate` of a proposal that was signed elsewhere."""
+        """Evaluate a proposal that was signed elsewhere."""
         async with self._slots:
             return await self._steps.evaluate(proposal, organisations, endpoint)
 
@@ -140,7 +140,7 @@ class Gateway:
         transient: Mapping[str, bytes] | None = None,
         organisations: Sequence[str] = (),
     ) -> Endorsed:
-        """A transaction endorsed by enough peers (of `organisations` if given), and signed.
+        """Return a signed transaction, endorsed by enough peers (of `organisations` if given).
 
         Raises `EndorseError`, `Disagreement`, `TamperedEndorsement` or `ClockSkew`; in each case
         nothing has happened on the channel.
@@ -153,29 +153,29 @@ class Gateway:
     async def endorse_signed(
         self, proposal: SignedProposal, *, organisations: Sequence[str] = ()
     ) -> Endorsed:
-        """`endorse` of a proposal that was signed elsewhere; the result is to be signed there."""
+        """Endorse a proposal that was signed elsewhere; the result must be signed there too."""
         async with self._slots:
             return await self._steps.endorse(proposal, organisations)
 
     async def order(self, endorsed: Endorsed) -> None:
         """Hand a signed transaction to the orderers; it is not committed yet.
 
-        Raises `SubmitError`; with `Outcome.UNKNOWN` ask `commit_status`, never order it again.
-        Raises `CannotSign` if nobody has signed it.
+        Raises `SubmitError`; with `Outcome.UNKNOWN` ask `commit_status`, never order it again. Raises
+        `CannotSign` if the transaction is not signed.
         """
         async with self._slots:
             await self._steps.order(endorsed)
 
     async def commit_status(self, transaction: str) -> Committed:
-        """The outcome of a transaction, as soon as it is in a block.
+        """Return the outcome of a transaction as soon as it is in a block.
 
-        Raises `CommitStatusError` when it is not known within `Limits.status_s`.
+        Raises `CommitStatusError` when the outcome is not known within `Limits.status_s`.
         """
         async with self._slots:
             return await self._steps.status(self._question(transaction), self.limits.status_s)
 
     async def commit_status_signed(self, request: SignedStatusRequest) -> Committed:
-        """`commit_status` by a request that was signed elsewhere."""
+        """Return the outcome for a request that was signed elsewhere."""
         async with self._slots:
             return await self._steps.status(request, self.limits.status_s)
 
@@ -188,11 +188,11 @@ class Gateway:
         organisations: Sequence[str] = (),
         repeats: int = 0,
     ) -> Committed:
-        """Endorse, order and wait: a transaction that is committed and valid.
+        """Endorse, order and wait; return a transaction that is committed and valid.
 
-        Raises `GatewayError` of the step that failed: look at its `outcome`. `repeats` is how
-        often the whole may be done again, as a new transaction, when that is safe
-        (`GatewayError.repeatable`) and only if the caller's transaction may be.
+        Raises the `GatewayError` of the step that failed; see its `outcome`. `repeats` is how often
+        all steps may be repeated with a new transaction, which happens only when it is safe
+        (`GatewayError.repeatable`). Give it only if the caller's transaction may be repeated.
         """
         for number in range(repeats + 1):
             try:
@@ -207,7 +207,7 @@ class Gateway:
         raise ValueError(f"repeats is {repeats}, and cannot be negative")
 
     async def submit_endorsed(self, endorsed: Endorsed) -> Committed:
-        """The last two steps of `submit`, for a transaction that was endorsed and signed."""
+        """Carry out the last two steps of `submit` for an endorsed and signed transaction."""
         async with self._slots:
             return await self._finish(endorsed)
 
@@ -241,10 +241,11 @@ class Gateway:
     def chaincode_events(
         self, chaincode: str, *, after: Checkpoint | None = None
     ) -> AsyncGenerator[ChaincodeEvent]:
-        """The events of valid transactions of `chaincode`, each exactly once, in their order.
+        """Yield the events of valid transactions of `chaincode`, each exactly once, in order.
 
-        They begin after `after`, or with the next block, and continue across lost connections and
-        other endpoints until the generator is closed. Raises `StreamError` if it is refused.
+        The events begin after `after`, or with the next block, and continue across lost connections
+        and other endpoints until the generator is closed. Raises `StreamError` if the stream is
+        refused.
         """
         return self._streams.chaincode_events(
             lambda _, start: self.events_request(chaincode, start=start).self_signed().request,
@@ -255,7 +256,7 @@ class Gateway:
     def chaincode_events_signed(
         self, request: SignedEventsRequest, *, after: Checkpoint | None = None
     ) -> AsyncGenerator[ChaincodeEvent]:
-        """`chaincode_events` by a request that was signed elsewhere; resumed by the same one."""
+        """Yield events for a request that was signed elsewhere, which also resumes the stream."""
         return self._streams.chaincode_events(
             lambda _, __: request.request, start=request.start, after=after
         )
@@ -263,16 +264,16 @@ class Gateway:
     def blocks(
         self, *, start: int | None = None, endpoint: Endpoint | None = None
     ) -> AsyncGenerator[Block]:
-        """Whole blocks from number `start` on (the next one if None), each once, without end.
+        """Yield whole blocks from number `start` on (the next one if None), each once, without end.
 
-        From `endpoint` alone, or from any. Raises `StreamError` if it is refused.
+        Only `endpoint` is asked if given. Raises `StreamError` if the stream is refused.
         """
         return self._streams.follow(streams.BLOCKS, self._open_blocks, start, endpoint)
 
     def blocks_signed(
         self, request: SignedBlocksRequest, *, endpoint: Endpoint
     ) -> AsyncGenerator[Block]:
-        """`blocks` by a request that was signed elsewhere; resumed by the same one."""
+        """Yield blocks for a request that was signed elsewhere, which also resumes the stream."""
         return self._streams.follow(
             streams.BLOCKS, lambda _, __: request.request, request.start, endpoint
         )
@@ -280,19 +281,19 @@ class Gateway:
     def filtered_blocks(
         self, *, start: int | None = None, endpoint: Endpoint | None = None
     ) -> AsyncGenerator[FilteredBlock]:
-        """Like `blocks`, with ids and validation codes only."""
+        """Yield blocks like `blocks`, with ids and validation codes only."""
         return self._streams.follow(streams.FILTERED, self._open_blocks, start, endpoint)
 
     async def height(self, endpoint: Endpoint | None = None) -> int:
-        """The number of blocks that the peer `endpoint` has; of any peer if None."""
+        """Return the number of blocks that the peer `endpoint` has, or any peer if None."""
         return await self._chain.height(endpoint)
 
     async def block(self, number: int, *, endpoint: Endpoint | None = None) -> Block:
-        """Block `number`, of the peer `endpoint` or any; raises `EvaluateError` if there is none."""
+        """Return block `number` of `endpoint` or any peer; raises `EvaluateError` without one."""
         return await self._chain.block(number, endpoint)
 
     async def block_of(self, transaction: str, *, endpoint: Endpoint | None = None) -> Block:
-        """The block that holds `transaction`; raises `EvaluateError` if the peer knows none."""
+        """The block with `transaction`; raises `EvaluateError` if the peer does not know it."""
         return await self._chain.block_of(transaction, endpoint)
 
     async def transaction(
@@ -304,7 +305,7 @@ class Gateway:
     async def check_clock(self) -> None:
         """Ask a peer of each endpoint whether it takes this machine's time.
 
-        Raises `ClockSkew` when one does not; an unavailable peer is skipped.
+        Raises `ClockSkew` when a peer refuses the time; an unavailable peer is skipped.
         """
         await self._chain.check_clock(self.endpoints)
 
@@ -338,7 +339,10 @@ class Gateway:
     def _question(
         self, transaction: str, credential: Credential | None = None
     ) -> SignedStatusRequest:
-        """Without the key of its sender the gateway asks as itself, as any member may."""
+        """Ask for the outcome as the sender, or if its key is not here, as this gateway.
+
+        Any member may ask.
+        """
         asks = (
             credential
             if credential is not None and credential.can_sign

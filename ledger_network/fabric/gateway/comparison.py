@@ -1,7 +1,7 @@
 """Finds which organisations endorse different results of one proposal, and where they differ.
 
-The gateway only says that results differ. Here one and the same signed proposal goes to each
-organisation by itself, and what they would sign is compared byte by byte.
+The gateway only says that results differ. This module sends the same signed proposal to each
+organisation separately, and compares byte by byte what the organisations would sign.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.gateway.requests import SignedProposal
 from ledger_network.fabric.gateway.steps import Steps
 
-ORGANISATIONS_MAX = 64  # of one channel; each is asked at the same time
+ORGANISATIONS_MAX = 64  # of one channel; all are asked at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How organisations (MSP ids) answered one proposal.
+    """The answers of organisations (MSP ids) to one proposal.
 
-    `sides` are those of one opinion each, the largest side first; `odd` are all that are not on
-    the largest side, and everybody when no side is larger than the next. `differing` names what
-    the sides differ in: "result", "event", or "read"/"write" with chaincode and key. `failed`
-    tells who gave no endorsement, and why.
+    Each of `sides` lists the organisations with the same result, the largest side first; `odd` are
+    all that are not on the largest side, or all when no side is larger than the next. `differing`
+    names what the sides differ in: "result", "event", or "read"/"write" with chaincode and key.
+    `failed` tells which organisations gave no endorsement, and why.
     """
 
     sides: tuple[tuple[str, ...], ...]
@@ -37,12 +37,12 @@ class Verdict:
 
     @property
     def agreed(self) -> bool:
-        """Whether all that endorsed gave the same result."""
+        """Return whether all that endorsed gave the same result."""
         return len(self.sides) < 2
 
     @property
     def odd(self) -> tuple[str, ...]:
-        """The organisations that are alone with their result."""
+        """The organisations that are not on the largest side, or all if no side is the largest."""
         if self.agreed:
             return ()
         tied = len(self.sides[0]) == len(self.sides[1])
@@ -79,7 +79,7 @@ async def _opinion(
 
 
 def differences(one: bytes, other: bytes) -> set[str]:
-    """What two endorsed responses differ in; raises `DecodeError` if one cannot be read."""
+    """Return what two endorsed responses differ in; raises `DecodeError` if one cannot be read."""
     first, second = action_of(one), action_of(other)
     found: set[str] = set()
     if first.response != second.response:
@@ -96,7 +96,7 @@ def differences(one: bytes, other: bytes) -> set[str]:
 
 
 def _touched(results: bytes) -> dict[str, bytes]:
-    """Reads and writes of a transaction: what was touched, and its version or value."""
+    """Return the keys that a transaction read or wrote, each with its version or value."""
     found: dict[str, bytes] = {}
     for space in rwset_pb2.TxReadWriteSet.FromString(results).ns_rwset:
         name = space.namespace

@@ -1,7 +1,7 @@
 """A peer: its address, the connection to it, and whether it is well.
 
 A connection is made before anything is sent, so that a peer that cannot be reached is distinguished
-from one that was lost while it worked. A peer that fails is left alone for a while, longer each
+from one that was lost while it worked. A peer that fails is not asked for a while, longer each
 time, and then tried over a new connection, for which its TLS files are read again.
 """
 
@@ -22,7 +22,7 @@ from ledger_network.fabric.gateway.signing import certificate_hash
 MESSAGE_BYTES_MAX = 100 << 20  # what peers take and send
 METADATA_BYTES_MAX = 16 << 20  # a chaincode's refusal travels in a trailer, however long it is
 BACK_OFF_FIRST_S = 0.2
-BACK_OFF_MAX_S = 3.0  # below the time that a caller waits for a peer: each call tries one
+BACK_OFF_MAX_S = 3.0  # below the time that a caller waits for a peer, so that each call tries one
 
 PemOrFile = bytes | Path
 
@@ -32,7 +32,7 @@ class Unreachable(ConnectionError):
 
 
 class TlsPapers(NamedTuple):
-    """Roots, and the client's key and certificate, in PEM; None if there is none."""
+    """Roots, and the client's key and certificate, in PEM; each None if it is not used."""
 
     roots: bytes | None
     key: bytes | None
@@ -57,16 +57,16 @@ class Endpoint:
     client_key: PemOrFile | None = None
 
     def tls_hash(self) -> bytes:
-        """What binds a signed stream request to this TLS client; empty without mutual TLS."""
+        """The hash that binds a signed stream request to this client; empty without mutual TLS."""
         certificate = _pem(self.client_certificate)
         return b"" if certificate is None else certificate_hash(certificate)
 
     def papers(self) -> TlsPapers:
-        """What the connection is secured with, as it is now; raises OSError if a file is missing."""
+        """Return the TLS material as it is now; raises OSError if a file is missing."""
         return TlsPapers(_pem(self.tls_roots), _pem(self.client_key), _pem(self.client_certificate))
 
     def channel(self, papers: TlsPapers, *, keepalive_s: float) -> grpc.aio.Channel:
-        """A new channel; it dials when it is first used."""
+        """Return a new channel, which connects when it is first used."""
         options: list[tuple[str, Any]] = [
             ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
             ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -88,7 +88,7 @@ class Endpoint:
 
 
 class Connection:
-    """The connection to one endpoint and its health; `in_flight` requests are under way.
+    """The connection to one endpoint and its health, with `in_flight` requests in progress.
 
     `monotonic` gives seconds that never go back; `keepalive_s` is how long a silent connection is
     trusted before it is pinged.
@@ -116,16 +116,16 @@ class Connection:
 
     @property
     def failing(self) -> bool:
-        """Whether the last request did not reach this peer."""
+        """Return whether the last request failed to reach this peer."""
         return self._failures > 0
 
     @property
     def rests_s(self) -> float:
-        """Seconds until it may be tried again; 0 when it may be now."""
+        """Seconds until the peer may be tried again; 0 if it may be tried now."""
         return max(0.0, self._retry_at - self._monotonic()) if self._failures else 0.0
 
     def failed(self) -> None:
-        """Leave this peer alone, longer with each failure in a row."""
+        """Stop asking this peer for a while, longer with each failure in a row."""
         rest_s = min(BACK_OFF_FIRST_S * 2.0 ** min(self._failures, 16), BACK_OFF_MAX_S)
         self._failures += 1
         self._retry_at = self._monotonic() + rest_s
@@ -136,11 +136,11 @@ class Connection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands at this moment."""
+        """Return whether the connection is up at this moment."""
         return self._channel is not None and _state(self._channel) is _READY
 
     async def ready(self, *, within_s: float) -> grpc.aio.Channel:
-        """A channel whose connection stands; raises `Unreachable` when there is none in time."""
+        """Return a connected channel; raises `Unreachable` if it does not connect in time."""
         channel = self._channel
         if channel is not None and _state(channel) is _READY:
             return channel

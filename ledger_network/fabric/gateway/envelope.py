@@ -42,17 +42,17 @@ class Endorsed:
 
     @property
     def unsigned(self) -> Unsigned:
-        """What the client must sign, with its digest."""
+        """Return what the client must sign, with its digest."""
         return Unsigned(self.envelope.payload, self.credential)
 
     def signed(self, signature: bytes) -> Endorsed:
-        """This with a signature made elsewhere put in; raises `BadIdentity`."""
+        """Return this with a signature that was made elsewhere; raises `BadIdentity`."""
         checked = self.credential.checked(self.envelope.payload, signature)
         self.envelope.signature = checked
         return self
 
     def self_signed(self) -> Endorsed:
-        """This signed by the credential's own key; raises `CannotSign`."""
+        """Return this signed by the credential's own key; raises `CannotSign`."""
         self.envelope.signature = self.credential.sign(self.envelope.payload)
         return self
 
@@ -92,13 +92,13 @@ def result_of(response: bytes) -> bytes:
 
 
 def action_of(response: bytes) -> proposal_pb2.ChaincodeAction:
-    """What the chaincode did, in the bytes that endorsers signed; raises `DecodeError`."""
+    """Return what the chaincode did, in the bytes that endorsers signed; raises `DecodeError`."""
     outer = proposal_response_pb2.ProposalResponsePayload.FromString(response)
     return proposal_pb2.ChaincodeAction.FromString(outer.extension)
 
 
 def endorsers_of(action: transaction_pb2.ChaincodeEndorsedAction) -> tuple[str, ...]:
-    """MSP ids of who signed; raises `DecodeError`."""
+    """Return the MSP ids of the signers; raises `DecodeError`."""
     return tuple(
         identities_pb2.SerializedIdentity.FromString(one.endorser).mspid
         for one in action.endorsements
@@ -106,7 +106,7 @@ def endorsers_of(action: transaction_pb2.ChaincodeEndorsedAction) -> tuple[str, 
 
 
 def _same_input(one: bytes, other: bytes) -> bool:
-    """Whether two encodings say the same: a peer may write the fields in its own way."""
+    """Return whether two encodings mean the same; a peer may order the fields differently."""
     read = chaincode_pb2.ChaincodeInvocationSpec.FromString
     return read(one) == read(other)
 

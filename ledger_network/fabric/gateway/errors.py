@@ -2,7 +2,7 @@
 
 Each step of a submit has its own exception type. Every exception has an `outcome`, which says
 whether something may have happened on the channel. Callers decide by `outcome` and `repeatable`,
-never by the wording, which is Fabric's and written for people.
+never by the wording, which is Fabric's and meant for people.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ REPEATABLE_CODES = frozenset({"MVCC_READ_CONFLICT", "PHANTOM_READ_CONFLICT"})
 
 
 class Outcome(enum.Enum):
-    """What is known of a transaction that failed."""
+    """The known outcome of a transaction that failed."""
 
     NOTHING = "nothing happened"  # it is not on the channel and never will be
     REFUSED = "refused by the contract"  # the same, and the contract said why
-    INVALID = "committed as invalid"  # it is on the channel, marked, without any effect
+    INVALID = "committed as invalid"  # it is on the channel, marked as invalid, without any effect
     FORBIDDEN = "not permitted"  # a policy or a check of identity turned it away
     UNKNOWN = "unknown"  # it may commit, or have committed: its id must be looked up
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """What one peer or orderer said: its address, its organisation's MSP id, its words."""
+    """The answer of one peer or orderer: its address, its organisation's MSP id, its words."""
 
     address: str
     msp_id: str
@@ -39,12 +39,12 @@ class Detail:
 class GatewayError(Exception):
     """A request to a peer's Gateway or Deliver service that failed.
 
-    `message` is the sentence of the node that answered, `code` the gRPC status (None when a committed
-    transaction is invalid), `details` what single peers or orderers said, `transaction` the id (""
-    if there is none), `endpoint` the address that was asked last. When a chaincode answered
-    with a status of 400 or more, `chaincode_status` and `chaincode_message` are exactly its words,
-    else None. `repeatable` says that doing the same again, as a new transaction, is safe and may
-    succeed.
+    `message` is the sentence of the node that answered, `code` the gRPC status (None when a
+    committed transaction is invalid), `details` what single peers or orderers said, `transaction`
+    the id ("" if there is none), `endpoint` the address that was asked last. When a chaincode
+    answered with a status of 400 or more, `chaincode_status` and `chaincode_message` repeat its
+    answer exactly, else they are None. `repeatable` says that doing the same again, as a new
+    transaction, is safe and may succeed.
     """
 
     step = "request"
@@ -111,7 +111,7 @@ class Disagreement(EndorseError):
 
 
 class TamperedEndorsement(EndorseError):
-    """A peer gave back another transaction than the one proposed; it was not signed."""
+    """A peer returned a transaction other than the one proposed; the client did not sign it."""
 
 
 class SubmitError(GatewayError):
@@ -127,7 +127,7 @@ class CommitStatusError(GatewayError):
 
 
 class CommitError(GatewayError):
-    """The transaction is in block `block` and invalid; `validation` is Fabric's name of why."""
+    """The transaction is in block `block` and invalid; `validation` is Fabric's code for it."""
 
     step = "commit"
 

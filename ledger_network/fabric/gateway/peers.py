@@ -25,10 +25,10 @@ CLOSED = "the gateway client was closed"
 
 
 class Message(Protocol):
-    """A request that can be put on the wire."""
+    """A request that can be serialised."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 protobuf's own name
-        """Its bytes."""
+        """Return the bytes of the message."""
         ...
 
 
@@ -36,8 +36,8 @@ class Message(Protocol):
 class Method(Generic[Answer]):
     """A call of a service: its path, and how its answer is read.
 
-    With `waits` the answer comes when something happens on the channel, which may take long
-    though the peer is well.
+    With `waits` the answer comes when something happens on the channel, which may take long even if
+    the peer is healthy.
     """
 
     path: str
@@ -47,11 +47,11 @@ class Method(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long each step may take, and how much may be under way at once.
+    """Limits on the time of each step, and on the number of requests in progress.
 
-    Each step's time is for one try at one peer. `in_flight`: transactions and queries at a time;
-    more of them wait. `keepalive_s`: peers close the connection of a client that asks more often
-    than their `keepalive.minInterval`.
+    Each step's time is for one try at one peer. `in_flight` is the number of transactions and
+    queries at a time; further ones wait. `keepalive_s` is the silence before a ping: peers close
+    the connection of a client that pings more often than their `keepalive.minInterval`.
     """
 
     in_flight: int = 128
@@ -59,9 +59,9 @@ class Limits:
     evaluate_s: float = 35.0  # peers let a chaincode run for 30 s
     endorse_s: float = 35.0
     submit_s: float = 15.0  # gateways wait for orderers for 10 s
-    status_try_s: float = 15.0  # one peer may lag: then the next one is asked
+    status_try_s: float = 15.0  # one peer may lag; then the next one is asked
     status_s: float = 60.0
-    settle_s: float = 30.0  # how long a transaction of unknown fate is looked for
+    settle_s: float = 30.0  # how long a transaction with unknown outcome is looked for
     endorse_tries: int = 4
     retry_first_s: float = 0.1  # doubles with each try
     retry_max_s: float = 2.0
@@ -69,7 +69,7 @@ class Limits:
 
 
 class Failed(Exception):
-    """A request that failed at every peer: what the last one said, and which peer that was.
+    """A request that failed at every peer, with the answer of the last peer and its endpoint.
 
     `endpoint` is None if no peer could be reached, so that nothing was sent.
     """
@@ -83,7 +83,7 @@ class Failed(Exception):
 class Peers:
     """The peers that a client may talk to, least busy first.
 
-    With `prefer_first` the first endpoint takes everything as long as it is well.
+    With `prefer_first` the first endpoint gets all requests while it is healthy.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Peers:
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """All of them, also those that are away."""
+        """All peers, including unavailable ones."""
         return tuple(self._connections)
 
     def connection(self, endpoint: Endpoint) -> Connection:
@@ -128,12 +128,12 @@ class Peers:
     async def borrowed(
         self, *, only: Endpoint | None = None, passed: frozenset[Endpoint] = frozenset()
     ) -> AsyncGenerator[tuple[Connection, grpc.aio.Channel]]:
-        """A peer that can be reached, not one of `passed` while there are others.
+        """Yield a peer that can be reached, not one of `passed` while there are others.
 
-        Raises `Failed` when none is found within `Limits.connect_s`.
+        Raises `Failed` when no peer is found within `Limits.connect_s`.
         """
         deadline = self._monotonic() + self._limits.connect_s
-        # One peer that swallows every packet must leave time for the others.
+        # One peer that never answers must leave time for the others.
         share_s = self._limits.connect_s / (1 if only else len(self._connections))
         said = "no endpoint"
         while True:
@@ -161,7 +161,7 @@ class Peers:
 
     @asynccontextmanager
     async def failures(self, connection: Connection, *, waits: bool) -> AsyncGenerator[None]:
-        """What a call over `connection` raises becomes `Failed`, and is noted for its health."""
+        """Turn an error of a call over `connection` into `Failed`, and note the peer's health."""
         endpoint = connection.endpoint
         try:
             yield
@@ -170,7 +170,7 @@ class Peers:
             note(connection, failure, waits=waits)
             raise Failed(failure, endpoint) from error
         except asyncio.CancelledError as error:
-            # A call whose channel was closed is cancelled too, though nobody cancelled its task.
+            # A call is also cancelled when its channel is closed, without a cancel of its task.
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
@@ -196,7 +196,7 @@ class Peers:
         only: Endpoint | None = None,
         passed: frozenset[Endpoint] = frozenset(),
     ) -> tuple[Answer, Endpoint]:
-        """The answer of one peer, and which it was; raises `Failed`."""
+        """Return the answer of one peer, and that peer; raises `Failed`."""
         async with self.borrowed(only=only, passed=passed) as (connection, channel):
             async with self.failures(connection, waits=method.waits):
                 body = request.SerializeToString()
@@ -216,10 +216,10 @@ class Peers:
         only: Endpoint | None = None,
         goes_on: Callable[[Failure], bool],
     ) -> tuple[Answer, Endpoint]:
-        """The answer of the first peer that gives one, and which it was.
+        """Return the answer of the first peer that gives one, and that peer.
 
         `goes_on` tells for a failure whether the request may be sent to the next peer. Raises
-        `Failed` with what the last one said.
+        `Failed` with the answer of the last peer.
         """
         passed: frozenset[Endpoint] = frozenset()
         last: Failed | None = None
@@ -230,7 +230,7 @@ class Peers:
                 )
             except Failed as failed:
                 if failed.endpoint is None:
-                    # Nobody else can be reached, so what the last one said is the reason to give.
+                    # No other peer can be reached, so the last answer is the reason to report.
                     raise last or failed from failed
                 last = failed
                 passed |= {failed.endpoint}

@@ -33,17 +33,17 @@ class Chain:
         self._evaluate = evaluate
 
     async def height(self, endpoint: Endpoint | None) -> int:
-        """How many blocks the peer has."""
+        """Return how many blocks the peer has."""
         answer = await self._ask("GetChainInfo", None, endpoint)
         return ledger_pb2.BlockchainInfo.FromString(answer).height
 
     async def block(self, number: int, endpoint: Endpoint | None) -> Block:
-        """The block of that number; raises `EvaluateError` if the peer has none."""
+        """The block of that number; raises `EvaluateError` if the peer does not have it."""
         answer = await self._ask("GetBlockByNumber", str(number), endpoint)
         return read_block(common_pb2.Block.FromString(answer))
 
     async def block_of(self, transaction: str, endpoint: Endpoint | None) -> Block:
-        """The block that holds `transaction`; raises `EvaluateError` if the peer knows none."""
+        """The block with `transaction`; raises `EvaluateError` if the peer does not know it."""
         answer = await self._ask("GetBlockByTxID", transaction, endpoint)
         return read_block(common_pb2.Block.FromString(answer))
 

@@ -1,4 +1,4 @@
-"""What is signed and sent: proposals, transactions, commit status and event requests.
+"""Requests to sign and send: proposals, transactions, commit status and event requests.
 
 Each request is first unsigned, with the bytes to sign and their digest; a signature turns it into
 the message to send. The `Gateway` signs by itself when it holds a key; a server that never holds
@@ -20,7 +20,7 @@ from fabric_protos.peer import chaincode_pb2, proposal_pb2
 from ledger_network.fabric.gateway.signing import Credential
 
 NONCE_BYTES = 24
-NEVER = (1 << 64) - 1  # the last block there can be: a stream that does not end
+NEVER = (1 << 64) - 1  # the highest possible block number, for a stream that does not end
 
 Entropy = Callable[[int], bytes]
 Clock = Callable[[], float]
@@ -41,12 +41,12 @@ class Unsigned:
         return hashlib.sha256(self.message).digest()
 
     def own_signature(self) -> bytes:
-        """The signature of the credential's own key; raises `CannotSign` if it is not here."""
+        """The signature of the credential's own key; raises `CannotSign` if the key is not here."""
         return self.credential.sign(self.message)
 
 
 class SignedProposal(NamedTuple):
-    """A proposal as a peer takes it; `seconds` is the time that it claims (Unix)."""
+    """A proposal as a peer accepts it; `seconds` is the time that the proposal claims (Unix)."""
 
     transaction: str
     channel: str

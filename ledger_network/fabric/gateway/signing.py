@@ -1,9 +1,9 @@
-"""Who signs: a member's certificate, with its private key or without.
+"""Identities that sign: a member's certificate, with or without its private key.
 
-Fabric takes ECDSA signatures only in their low-S form: of the two that hold for one message the
-one whose S is at most half the group's order. Certificates are renewed while a process runs, so
-an identity may be read from files, which are looked at again before each use. Keys in hardware
-are not read here; their owners sign by the offline flow (`OfflineIdentity`).
+Fabric takes ECDSA signatures only in their low-S form: of the two valid signatures of a message,
+the one whose S is at most half the group's order. Certificates are renewed while a process runs, so
+an identity may be read from files, which are checked again before each use. This module reads no
+keys in hardware; their owners sign by the offline flow (`OfflineIdentity`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from fabric_protos.msp import identities_pb2
 
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-CERTIFICATES_MAX = 16  # in one folder of an MSP; more do not belong to one user
+CERTIFICATES_MAX = 16  # in one folder of an MSP; more cannot belong to one user
 
 _ECDSA = ec.ECDSA(SHA256())
 
@@ -52,7 +52,7 @@ class Credential:
     """A certificate at one moment, and the key that belongs to it when it is here.
 
     `creator` is the serialised identity that peers see, `msp_id` its organisation. A proposal and
-    its transaction are signed by one and the same credential, whatever the files say meanwhile.
+    its transaction are signed by the same credential, even if the files change in the meantime.
     """
 
     __slots__ = ("_key", "_public", "certificate", "creator", "msp_id")
@@ -72,7 +72,7 @@ class Credential:
 
     @property
     def can_sign(self) -> bool:
-        """Whether the key is here."""
+        """Return whether the key is here."""
         return self._key is not None
 
     def sign(self, message: bytes) -> bytes:
@@ -84,7 +84,7 @@ class Credential:
         return low_s(self._key.sign(message, _ECDSA))
 
     def checked(self, message: bytes, signature: bytes) -> bytes:
-        """`signature`, made elsewhere, in low-S form; raises `BadIdentity` if it does not hold."""
+        """`signature`, made elsewhere, in low-S form; raises `BadIdentity` if it is invalid."""
         try:
             self._public.verify(signature, message, _ECDSA)
         except InvalidSignature as error:
@@ -106,7 +106,7 @@ class Identity:
         return self._credential.msp_id
 
     def current(self) -> Credential:
-        """The credential for what begins now."""
+        """The credential for requests that begin now."""
         return self._credential
 
 
@@ -120,7 +120,7 @@ class OfflineIdentity(Identity):
 class SigningIdentity(Identity):
     """A member with its key: `certificate` and `key` (PEM, unencrypted ECDSA P-256).
 
-    Raises `BadIdentity` when one cannot be read or they do not belong together.
+    Raises `BadIdentity` when one of the two cannot be read or they do not belong together.
     """
 
     def __init__(self, msp_id: str, certificate: bytes, key: bytes) -> None:
@@ -135,14 +135,14 @@ class SigningIdentity(Identity):
     def from_msp(msp_id: str, folder: Path) -> WatchedIdentity:
         """The same from a user's MSP folder as cryptogen and Fabric CA write it.
 
-        It holds `signcerts/` with one certificate and `keystore/` with the key of it, and perhaps
-        keys that were used before.
+        The folder holds `signcerts/` with one certificate and `keystore/` with its key, and
+        possibly keys that were used before.
         """
         return WatchedIdentity(msp_id, folder / "signcerts", folder / "keystore")
 
 
 class _Seen(NamedTuple):
-    """What tells one content of a file from another without reading it."""
+    """Attributes of a file that show a change of its content without reading it."""
 
     path: Path
     changed_ns: int

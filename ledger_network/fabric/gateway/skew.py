@@ -1,10 +1,10 @@
-"""What is known of the peers' clocks, so that proposals with a wrong time are not sent.
+"""Remembers the peers' clocks, so that the client does not send proposals with a wrong time.
 
 A peer tells its time only when it refuses a proposal for its timestamp, and a gateway mistakes such
-a refusal by another peer for a dead connection, which it closes for everybody. So refusals are
-remembered. The clock of one organisation may itself be wrong; if two say that this machine's clock
-is off, it is. Proposals are then refused here until the clock agrees with both. Before a first
-refusal nothing is known; `Gateway.check_clock` asks.
+a refusal by another peer for a dead connection, which it closes for all clients. So refusals are
+remembered. The clock of one organisation may itself be wrong, but if two refuse the time, this
+machine's clock counts as wrong. Proposals are then refused here until the clock agrees with both.
+Before a first refusal nothing is known; `Gateway.check_clock` asks the peers.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ TOLERANCE_S = 1.0  # peers tell their time in whole seconds
 
 
 class PeerClocks:
-    """What peers' clocks said and when, by `monotonic` seconds that no clock setting moves."""
+    """The times that peers told, by `monotonic` seconds, which no change of a clock moves."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._heard: dict[str, tuple[ClockSkew, float]] = {}
 
     def learn(self, error: ClockSkew) -> str:
-        """Remember the time of the organisation that refused; its MSP id, as far as known."""
+        """Remember the time of the organisation that refused; return its MSP id, if known."""
         said = error.details[-1].msp_id if error.details else error.endpoint
         self._heard[said] = (error, self._monotonic())
         return said

@@ -1,4 +1,4 @@
-"""The steps of a transaction, each sent to one peer's gateway, and to another's where that is safe.
+"""The steps of a transaction, each sent to one peer's gateway, and to another if that is safe.
 
 Endorsing changes nothing, so it may be repeated. Ordering may not: once a transaction was sent to
 the orderers, the client only asks for its outcome. It may ask every peer for that.
@@ -51,7 +51,7 @@ STATUS = Method(
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A transaction in a block; `code` is Fabric's name of how it was judged ("VALID", ...).
+    """A transaction in a block; `code` is Fabric's validation code ("VALID", ...).
 
     `result` is the contract's answer if the transaction was submitted here, else empty.
     """
@@ -63,7 +63,7 @@ class Committed:
 
     @property
     def valid(self) -> bool:
-        """Whether it took effect."""
+        """Return whether the transaction took effect."""
         return self.code == "VALID"
 
 
@@ -115,7 +115,7 @@ class Steps:
         tries: int | None = None,
         endpoint: Endpoint | None = None,
     ) -> Endorsed:
-        """The endorsed transaction, not signed; raises what `endorse_error` makes of failures."""
+        """Return the endorsed transaction, unsigned; raises the errors of `endorse_error`."""
         self._clocks.check(proposal.seconds)
         request = gateway_pb2.EndorseRequest(
             transaction_id=proposal.transaction,
@@ -146,7 +146,7 @@ class Steps:
             await self.pause(number - 1)
 
     async def order(self, transaction: Endorsed) -> None:
-        """Hand it to the orderers; raises `SubmitError`, or `CannotSign` if it is not signed."""
+        """Send a transaction to the orderers; raises `SubmitError`, or `CannotSign` if unsigned."""
         if not transaction.envelope.signature:
             raise CannotSign(f"transaction {transaction.transaction} is not signed")
         request = gateway_pb2.SubmitRequest(
@@ -185,16 +185,17 @@ class Steps:
                     passed |= {failed.endpoint}
                 if failed.endpoint is None or len(passed) == len(self._peers.endpoints):
                     passed = frozenset()
-                    # Refusals may come at once, so asking all peers again must not become a hot loop.
+                    # Refusals may come at once, so a pause precedes the next round of all peers.
                     await self.pause(0)
             else:
                 name = validation_name(answer.result)
                 return Committed(question.transaction, name, answer.block_number)
 
     async def finish(self, transaction: Endorsed, question: SignedStatusRequest) -> Committed:
-        """Order it and wait until it is committed and valid; raises the error of the step.
+        """Order a transaction and wait until it is committed and valid; raises the step's error.
 
-        `question` is signed beforehand: nothing may be ordered whose outcome cannot be asked for.
+        `question` is signed beforehand, so that no transaction is ordered without a way to ask for
+        its outcome.
         """
         uncertain: SubmitError | None = None
         try:
@@ -213,16 +214,17 @@ class Steps:
         return replace(done, result=transaction.result)
 
     async def pause(self, number: int) -> None:
-        """Wait before try `number` + 2: twice as long each time, and never in step with other clients."""
+        """Wait before try `number` + 2: twice as long each time, with jitter between clients."""
         longest_s = min(
             self._limits.retry_first_s * 2.0 ** min(number, 16), self._limits.retry_max_s
         )
         await asyncio.sleep(longest_s * (0.5 + self._entropy(1)[0] / 510))
 
     def _goes_on(self) -> Callable[[Failure], bool]:
-        """Whether a proposal that failed may go to the next peer.
+        """Return the check whether a proposal that failed may be sent to the next peer.
 
-        If one organisation refuses the timestamp, its own clock may be wrong; if two do, this one is.
+        If one organisation refuses the timestamp, its own clock may be wrong; if two do, this
+        machine's is.
         """
         refusals: set[str] = set()
 
@@ -237,7 +239,7 @@ class Steps:
 
 
 def _asks_on(failure: Failure) -> bool:
-    """Whether another peer may know what became of a transaction."""
+    """Return whether another peer may know the outcome of a transaction."""
     return failure.code not in {
         grpc.StatusCode.PERMISSION_DENIED,
         grpc.StatusCode.INVALID_ARGUMENT,

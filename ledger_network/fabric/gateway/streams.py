@@ -2,7 +2,7 @@
 
 A broken stream is reopened at any endpoint, after the last item that was delivered. The peer sends
 the events of whole blocks; this module decides which of them come after a checkpoint, because the
-peer's own way (`after_transaction_id`) never sends anything if that transaction emitted no event.
+peer's own option (`after_transaction_id`) sends nothing if that transaction emitted no event.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class ChaincodeEvent:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """What to save when this event is dealt with."""
+        """The checkpoint to save once this event is handled."""
         return Checkpoint(self.block, self.transaction)
 
 
@@ -71,9 +71,9 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[Item]):
-    """A kind of stream: its path, how a message is read, and the number of the block it is of.
+    """A kind of stream: its path, how a message is read, and how its block number is found.
 
-    With `both_ways` the client sends a stream too, of one message.
+    With `both_ways` the client too sends a stream, of a single message.
     """
 
     path: str
@@ -109,7 +109,7 @@ EVENTS = Source(
 
 
 class Streams:
-    """Streams of `peers`; `steps` paces what is tried again, `chain` answers about blocks."""
+    """Streams of `peers`; `steps` paces retries, `chain` answers questions about blocks."""
 
     def __init__(self, peers: Peers, steps: Steps, chain: Chain) -> None:
         self._peers = peers
@@ -140,10 +140,10 @@ class Streams:
     async def follow(
         self, source: Source[Item], opening: Opening, start: int | None, endpoint: Endpoint | None
     ) -> AsyncGenerator[Item]:
-        """Items from block `start` on, without end; `opening` makes what opens a stream at a block.
+        """Yield items from block `start` on, without end; `opening` makes the request for a block.
 
-        Items of blocks before the one that is due are skipped, so that a request which was
-        signed for an earlier block may be used again. Raises `StreamError`.
+        Items of earlier blocks than the next one are skipped, so that a request which was signed
+        for an earlier block may be used again. Raises `StreamError`.
         """
         due = start if start is not None else await self._chain.height(endpoint)
         failures = 0
@@ -193,7 +193,7 @@ class Streams:
     async def _behind(
         self, after: Checkpoint | None, number: int, events: Sequence[ChaincodeEvent]
     ) -> Sequence[ChaincodeEvent]:
-        """Those of block `number`'s events that `after` does not count as dealt with."""
+        """Return those of block `number`'s events that are not handled according to `after`."""
         if (
             after is None
             or number > after.block
@@ -205,7 +205,7 @@ class Streams:
         for place, event in enumerate(events):
             if event.transaction == after.transaction:
                 return events[place + 1 :]
-        # It emitted no event of this chaincode, so only the block itself tells what was before it.
+        # The transaction emitted no event of this chaincode: only the block tells what came before.
         block = await self._chain.block(number, None)
         order = {one.id: place for place, one in enumerate(block.transactions)}
         if after.transaction not in order:

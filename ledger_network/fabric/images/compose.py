@@ -1,9 +1,9 @@
-"""A compose file of the consortium as services, one per process, each with what it needs.
+"""A compose file of the consortium: one service per process, each with the files that it needs.
 
-A service sees its own folder of the network's material, read-only, and its own volume; it has no
-privileges and no way out of the networks named here. No service waits for the health of another: nodes find each
-other by themselves, and the one-time setup is a service that waits for them. The caller adds what
-else runs beside the consortium.
+A service sees its own folder of the network's material, read-only, and its own volume. A service
+has no privileges and reaches only the networks named here. No service waits for the health of
+another: nodes find each other by themselves, and the one-time setup is a service that waits for the
+nodes. The caller adds what else runs beside the consortium.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from ledger_network.fabric.consortium.placement import (
 )
 
 MATERIAL = "${COMMONWATT_MATERIAL:-./.commonwatt/containers}"
-"""Where the network's material lies on the host, as the compose file says it."""
+"""The folder of the network's material on the host, as the compose file names it."""
 FABRIC_IMAGE, PYTHON_IMAGE = "localhost/commonwatt-fabric", "localhost/commonwatt-python"
 POSTGRES_IMAGE = "localhost/commonwatt-postgres"
 TAG = "${COMMONWATT_TAG:-local}"
 USER = "10001:10001"
 AGREEMENT = "agreement"
 PACKAGE_ENVIRONMENT = "package.env"
-"""A contract's file beside its folder with the id of its package, which differs by network."""
+"""The file, beside a contract's folder, with the id of its package, which differs by network."""
 
-# Loaded, orderers were seen at 190 MB, peers at 290 MB, contracts at 50 MB and a pool of checkers.
+# Under load, orderers used 190 MB, peers 290 MB, contracts 50 MB besides a pool of checkers.
 NODE_MEMORY, AGREEMENT_MEMORY = "1g", "512m"
 PROCESSES_MAX = 512  # threads count, and gRPC has many
-TEMPORARY = "/tmp:size=64m,mode=1777"  # noqa: S108 a container's own
+TEMPORARY = "/tmp:size=64m,mode=1777"  # noqa: S108 the container's own folder
 CONSORTIUM_NETWORK = "consortium"
 
 Service = dict[str, Any]
 
 
 class Added(msgspec.Struct, frozen=True):
-    """What runs beside the consortium: services, networks and volumes by their names."""
+    """Additions to the consortium's services: services, networks and volumes by their names."""
 
     services: dict[str, Service] = {}
     networks: dict[str, dict[str, Any]] = {}
@@ -54,7 +54,7 @@ NOTHING = Added()
 
 
 def compose_text(consortium: Consortium, head: str, added: Added = NOTHING) -> bytes:
-    """The text of a compose file of a consortium; it begins with `head`, comments."""
+    """The text of a consortium's compose file, which begins with the comments in `head`."""
     nodes = consortium.nodes()
     own = {node.name: _service(node) for node in nodes} | {AGREEMENT: _agreement()}
     volumes = [data_volume(node.name) for node in nodes if node.kind != "contract"]
@@ -63,7 +63,7 @@ def compose_text(consortium: Consortium, head: str, added: Added = NOTHING) -> b
         "services": own | added.services,
         "networks": {CONSORTIUM_NETWORK: {"driver": "bridge"}} | added.networks,
         "volumes": {volume: {} for volume in (*volumes, *added.volumes)},
-        # Services are apart: nothing of the host but the network is shared among them.
+        # Services do not share a pod, so they share nothing but the network.
         "x-podman": {"in_pod": False},
     }
     return head.encode() + msgspec.yaml.encode(plan)
@@ -84,7 +84,7 @@ def _service(node: Node) -> Service:
     service = sealed(FABRIC_IMAGE, command, memory=NODE_MEMORY)
     service |= {
         "environment": fabric_environment(CONTAINER_CONFIG),
-        # Settings name files of the folder by their relative names.
+        # The settings name files in this folder by relative paths.
         "working_dir": CONTAINER_CONFIG,
         "volumes": [
             given(f"nodes/{node.name}/config"),
@@ -92,7 +92,7 @@ def _service(node: Node) -> Service:
         ],
     }
     if node.kind == "peer":
-        # Reachable from this machine only; to serve others, override it in a file of your own.
+        # The port is open to this machine only; an override file can open it to others.
         service["ports"] = [f"127.0.0.1:{node.port}:{node.port}"]
     return service
 
@@ -107,7 +107,7 @@ def _contract(node: Node) -> Service:
 
 
 def _contract_variables(node: Node) -> Mapping[str, str]:
-    """What a contract is started with, but for its package, which no file can know beforehand."""
+    """Return a contract's environment without its package id, which is known only later."""
     nowhere = Path(CONTAINER_CONFIG)
     placement = Placement("containers", NetworkFolder(nowhere), nowhere)
     variables = contract_environment(node, placement, "", CONTAINER_CONFIG)
@@ -115,7 +115,7 @@ def _contract_variables(node: Node) -> Mapping[str, str]:
 
 
 def _agreement() -> Service:
-    """The one-time setup; it ends when orders can be committed. Later runs find it all done."""
+    """The one-time setup, which ends when orders can be committed; later runs change nothing."""
     command = ["network", "join", "--material", CONTAINER_CONFIG]
     service = sealed(PYTHON_IMAGE, command, memory=AGREEMENT_MEMORY)
     return service | {"restart": "on-failure", "volumes": [given(AGREEMENT)]}
@@ -128,9 +128,9 @@ def sealed(
     memory: str,
     networks: Sequence[str] = (CONSORTIUM_NETWORK,),
 ) -> Service:
-    """A service without privileges: its user owns nothing, and it writes to its volumes only.
+    """A service without privileges: its user owns no files and writes to the volumes only.
 
-    `memory` as compose files say it ("1g").
+    `memory` is in the notation of compose files ("1g").
     """
     return {
         "image": f"{image}:{TAG}",
@@ -150,19 +150,19 @@ def sealed(
 
 
 def given(folder: str) -> dict[str, Any]:
-    """A folder of the material, to read only, as a service's settings."""
+    """A read-only mount of a folder of the material as a service's settings."""
     return {
         "type": "bind",
         "source": f"{MATERIAL}/{folder}",
         "target": CONTAINER_CONFIG,
         "read_only": True,
-        # A missing folder is a mistake; the engine must not create it.
+        # A missing folder is a mistake, so the engine must not create the folder.
         "bind": {"create_host_path": False},
     }
 
 
 def kept(service: str) -> dict[str, Any]:
-    """A service's own volume, where its data lies."""
+    """A mount of a service's own volume, which holds its data."""
     return {"type": "volume", "source": data_volume(service), "target": CONTAINER_DATA}
 
 

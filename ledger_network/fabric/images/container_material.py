@@ -1,4 +1,4 @@
-"""The material of a network of containers: each service's folder, and nothing of others in it.
+"""The material of a network of containers: a folder for each service, with its own files only.
 
 A container's user owns nothing on the host, so the files that it needs are readable for everybody.
 The folder above them, which only its owner may enter, keeps other users of the host away.
@@ -26,9 +26,9 @@ FOLDER_MODE, FILE_MODE, OWNERS_MODE = 0o755, 0o644, 0o700
 def make_container_material(
     consortium: Consortium, root: Path, installed: Installation, *, version: str
 ) -> Material:
-    """Make what is missing of the material in `root` and hand each service its own.
+    """Make the missing parts of the material in `root`, and a folder for each service.
 
-    `version` is that of the contract of a new network. Raises `NetworkFault`, `GenerationFailed`.
+    `version` is the version of a new network's contract. Raises `NetworkFault`, `GenerationFailed`.
     """
     folder = NetworkFolder(root.absolute())
     material = Material(consortium, Placement("containers", folder, installed.builder))
@@ -46,9 +46,10 @@ def make_container_material(
 
 
 def _make_agreement(material: Material, root: Path) -> None:
-    """What the members' administrators need to found the network, and no node's signing key.
+    """Copy what the members' administrators need to found the network, and no node's signing key.
 
-    The packages hold the TLS keys with which peers call their contracts: Fabric wants them there.
+    The packages hold the TLS keys with which peers call their contracts: Fabric requires the keys
+    there.
     """
     folder = material.folder
     consortium = material.consortium
@@ -84,9 +85,9 @@ def stage_profiles(
     *,
     roles: Sequence[Role] = tuple(USER_NAMES),
 ) -> None:
-    """Put members' ways into the network into a service's folder, `profiles/<member>.json`.
+    """Put the members' profiles into a service's folder, as `profiles/<member>.json`.
 
-    Beside them lie the keys of the members' users in `roles`, and no others.
+    The keys of the members' users in `roles`, and no other keys, are put beside the profiles.
     """
     consortium, folder = material.consortium, material.folder
     inside = Path(CONTAINER_CONFIG)
@@ -107,7 +108,7 @@ def stage_profiles(
 
 
 def make_readable(folder: Path) -> None:
-    """Make `folder` readable for every container that gets it."""
+    """Make `folder` readable for every container that mounts it."""
     folder.chmod(FOLDER_MODE)
     for path in folder.rglob("*"):
         path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)

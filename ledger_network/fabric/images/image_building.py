@@ -1,7 +1,7 @@
 """The images of a network of containers: Fabric's programs, Commonwatt's command, PostgreSQL.
 
-Everything that goes into them is staged beside their Containerfiles first, the locked requirements
-as wheels and PostgreSQL as packages of the base's Debian, so that a build fetches nothing but its
+The contents of the images are first staged beside their Containerfiles, the locked requirements as
+wheels and PostgreSQL as packages of the base's Debian, so that a build fetches nothing but its
 base.
 """
 
@@ -27,7 +27,7 @@ from ledger_network.fabric.images.compose import FABRIC_IMAGE, POSTGRES_IMAGE, P
 Engine = Literal["docker", "podman"]
 ENGINES: tuple[Engine, ...] = ("docker", "podman")
 CONTAINERFILES = Path(__file__).parent
-SERVED = ("peer", "orderer")  # the programs of Fabric that are services
+SERVED = ("peer", "orderer")  # the programs of Fabric that run as services
 POSTGRES_START = "postgres-start"
 LINES_SHOWN = 8
 FETCH = """set -e
@@ -48,12 +48,12 @@ class ImagesFault(Exception):
 
 
 def find_engine(wanted: Engine | None) -> Engine:
-    """The engine asked for, else the first that works here. Raises `ImagesFault`."""
+    """Return the wanted engine, or else the first that works here. Raises `ImagesFault`."""
     silent: list[Engine] = []
     for engine in (wanted,) if wanted else ENGINES:
         if not shutil.which(engine):
             continue
-        # A client of Docker may be installed where its service does not run.
+        # Docker's client may be installed on a machine where its service does not run.
         done = subprocess.run([engine, "info"], check=False, capture_output=True)
         if not done.returncode:
             return engine
@@ -66,7 +66,7 @@ def find_engine(wanted: Engine | None) -> Engine:
 
 
 def default_base() -> str:
-    """The official slim image of the Python that runs this."""
+    """The official slim image of the Python version that runs this code."""
     return f"python:{sys.version_info.major}.{sys.version_info.minor}-slim"
 
 
@@ -81,9 +81,9 @@ def build_images(
     progress: Progress,
     with_database: bool,
 ) -> list[str]:
-    """Stage and build the images with `tag`; their names. Raises `ImagesFault`.
+    """Stage and build the images with `tag`; return their names. Raises `ImagesFault`.
 
-    `checkout` is where Commonwatt's sources lie, `contexts` where build contexts are staged.
+    `checkout` is the folder of Commonwatt's sources, `contexts` that of the build contexts.
     """
     progress("the image of Fabric")
     stage_fabric(contexts / "fabric", installed)
@@ -107,7 +107,7 @@ def build_images(
 
 
 def stage_fabric(context: Path, installed: Installation) -> None:
-    """The image's file tree: programs, builder, and the folders that are mounted over."""
+    """Stage the image's file tree: programs, builder, and the folders that are mount points."""
     shutil.rmtree(context, ignore_errors=True)
     root = context / "root"
     for program in SERVED:
@@ -115,13 +115,13 @@ def stage_fabric(context: Path, installed: Installation) -> None:
     for step in BUILDER_STEPS:
         _link(installed.builder / "bin" / step, _inside(root, CONTAINER_BUILDER) / "bin" / step)
     _inside(root, CONTAINER_CONFIG).mkdir(parents=True)
-    # What is mounted takes over mode and owner of the folder that it is mounted at.
+    # A volume takes over mode and owner of the folder at which it is mounted.
     (context / "shared" / "tmp").mkdir(parents=True)
     (context / "own" / Path(CONTAINER_DATA).name).mkdir(parents=True)
 
 
 def stage_python(context: Path, checkout: Path, version: str) -> None:
-    """The wheel of this checkout and its locked requirements for Python `version` ("3.11").
+    """Stage the wheel of this checkout and its requirements for Python `version` ("3.11").
 
     Raises `ImagesFault`.
     """
@@ -140,7 +140,7 @@ def stage_python(context: Path, checkout: Path, version: str) -> None:
 
 
 def stage_postgres(engine: Engine, context: Path, base: str) -> None:
-    """PostgreSQL's packages of the Debian that `base` is, and what starts it.
+    """Stage PostgreSQL's packages for the Debian of `base`, and the script that starts PostgreSQL.
 
     Packages fetched for the same base are kept. Raises `ImagesFault`.
     """
@@ -165,7 +165,7 @@ def stage_postgres(engine: Engine, context: Path, base: str) -> None:
 
 
 def _identity(engine: Engine, image: str) -> str:
-    """The digest of an image that is here."""
+    """The digest of an image that the engine already has."""
     command = [engine, "image", "inspect", "--format", "{{.Id}}", image]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -175,7 +175,7 @@ def _inside(root: Path, path: str) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A second name of a file, or a copy where another file system is."""
+    """Link a file at `target`, or copy it if `target` is on another file system."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         target.hardlink_to(source)
@@ -191,7 +191,7 @@ def _pip(*arguments: str | Path) -> None:
 
 
 def _python_of(engine: Engine, base: str) -> str:
-    """The version of Python in a base image, which is fetched where it is not here."""
+    """The version of Python in a base image, which is fetched if the engine does not have it."""
     script = "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2])"
     command = [engine, "run", "--rm", "--network", "none", "--entrypoint", "python3", base]
     done = subprocess.run([*command, "-c", script], check=False, capture_output=True, text=True)

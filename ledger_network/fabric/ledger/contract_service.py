@@ -1,8 +1,8 @@
 """The contract as chaincode: calls the contract for a peer and writes its effects back.
 
-The shim knows the peer's protocol and nothing of the contract; the contract knows `Context` and
-nothing of peers; this module connects the two. A call's arguments are the transaction's name, its
-arguments as JSON and, for an evaluation, `read`.
+The shim implements the peer's protocol without knowing the contract, and the contract uses
+`Context` without knowing peers; this module connects the two. A call's arguments are the
+transaction's name, its arguments as JSON and, for an evaluation, `read`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from ledger_network.port import RunnableContract
 
 READ = b"read"
 ROWS, ABOUT = "rows", "about"
-"""Calls that this service answers itself: a page of the contract's public rows, to compare states,
-and which contract the service runs.
+"""Calls that this service answers itself: `ROWS`, a page of the contract's public rows, to compare
+states, and `ABOUT`, which contract the service runs.
 """
 ROWS_MAX = 5_000
 REFUSED_STATUS, FOREIGN_STATUS = 400, 403
 
 
 class RefusalMessage(msgspec.Struct, frozen=True):
-    """A refusal of the contract on its way through a peer's error message."""
+    """A refusal of the contract, encoded in a peer's error message."""
 
     code: str
     repeatable: bool
@@ -39,20 +39,20 @@ class RefusalMessage(msgspec.Struct, frozen=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """What a service runs."""
+    """The contract that a service runs."""
 
     name: str
     version: str
 
 
 class RowsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which rows: those with keys from `start` on."""
+    """Arguments of `ROWS`: a page holds the rows with keys from `start` on."""
 
     start: str
 
 
 class Rows(msgspec.Struct, frozen=True, array_like=True):
-    """A page of rows in key order and the key that the next one begins with, empty at the end."""
+    """A page of rows in key order, and the first key of the next page, empty at the end."""
 
     rows: list[tuple[str, bytes]]
     following: str
@@ -63,7 +63,7 @@ _rows_encoder = msgspec.msgpack.Encoder()
 
 
 class PeerStateView:
-    """The `StateView` of one transaction: what its peer has committed."""
+    """The `StateView` of one transaction, on the state that its peer has committed."""
 
     def __init__(self, invocation: Invocation) -> None:
         self._invocation = invocation
@@ -85,12 +85,12 @@ class PeerStateView:
         return self._invocation.private(collection).hashes(keys)
 
     def verify_many(self, checks: Sequence[SignatureCheck]) -> list[bool]:
-        """Whether each signature holds."""
+        """Return whether each signature is valid."""
         return self._invocation.verify_many(checks)
 
 
 def contract_handler(contract: RunnableContract) -> Handler:
-    """What the shim calls for each transaction of `contract`."""
+    """Return the handler that the shim calls for each transaction of `contract`."""
 
     def handle(invocation: Invocation) -> bytes:
         name, arguments, is_read = _called(invocation)
@@ -121,7 +121,7 @@ def contract_handler(contract: RunnableContract) -> Handler:
 
 
 def refused_of(message: str) -> Refused | None:
-    """The refusal in a peer's error message; None if the contract did not refuse."""
+    """Return the refusal in a peer's error message, or None if the contract did not refuse."""
     try:
         told = msgspec.json.decode(message, type=RefusalMessage)
     except msgspec.DecodeError:
@@ -130,7 +130,7 @@ def refused_of(message: str) -> Refused | None:
 
 
 def _called(invocation: Invocation) -> tuple[str, bytes, bool]:
-    """Name and arguments of a call, and whether it may only read."""
+    """Return name and arguments of a call, and whether the call may only read."""
     match list(invocation.arguments):
         case [name, arguments]:
             return name.decode("utf-8", "replace"), arguments, False
@@ -177,7 +177,7 @@ def _write(invocation: Invocation, name: str, effects: Effects) -> None:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """The contract's events, as the one event of a Fabric transaction carries them."""
+    """Encode the contract's events as the single event of a Fabric transaction."""
     return encode(list(events))
 
 

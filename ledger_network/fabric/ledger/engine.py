@@ -1,9 +1,9 @@
-"""The port `Ledger` on a Fabric network: through the gateways of the members' peers.
+"""The port `Ledger` on a Fabric network, through the gateways of the members' peers.
 
 The caller names the members that the ledger may act for, each by its profile. A receipt is returned
-when the member's peer has committed the transaction. What was acknowledged to one member is visible
-to the queries of all members that use the same ledger object. Two such objects may see a transaction
-at different times, since each peer commits at its own pace.
+when the member's peer has committed the transaction. A transaction that was acknowledged to one
+member is visible to the queries of all members that use the same ledger object. Two such objects
+may see a transaction at different times, since each peer commits at its own pace.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ T = TypeVar("T")
 ATTEMPTS_MAX = 8  # for a transaction that changed nothing, while peers catch up or are unavailable
 PAUSE_S = 0.1
 PAUSE_MAX_S = 1.0
-COMMIT_SHOWN_S = 30.0  # then another peer is asked: the member's own may be unavailable
+COMMIT_SHOWN_S = 30.0  # then another peer is asked, as the member's own may be unavailable
 UNKNOWN_TRANSACTION = "no such transaction ID"
 
 
@@ -68,7 +68,7 @@ class FabricLedger:
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
     ) -> None:
-        """Used by `open`, which also begins to follow the peers."""
+        """Take what `open` prepares. Only `open` calls this, and then follows the peers."""
         self._contract = contract
         self._members = Members(profiles, clock=clock, limits=limits or Limits())
         self._newest = -1  # the highest block that a receipt of this ledger names
@@ -85,7 +85,7 @@ class FabricLedger:
     ) -> Self:
         """Connect as the members of `profiles`. Raises `Invalid` when no peer can be reached.
 
-        `contract` tells which rows count in the state hash; what runs is the peers' own.
+        `contract` only tells which rows count in the state hash; the peers run the contract.
         `clock` gives Unix seconds, the transactions' time.
         """
         ledger = cls(profiles, contract, clock=clock, limits=limits)
@@ -103,7 +103,7 @@ class FabricLedger:
 
     @property
     def contract(self) -> str:
-        """The contract's name, which is that of its definition on the channel."""
+        """The contract's name, as in its definition on the channel."""
         return self._members.first.contract
 
     # Transactions
@@ -186,7 +186,7 @@ class FabricLedger:
     async def _committed(
         self, gateway: Gateway, transaction: str, committed: asyncio.Future[CommitPlace]
     ) -> CommitPlace:
-        """Where an ordered transaction was committed, by the member's peer or else by any."""
+        """Return where a transaction was committed, by the member's peer or else by any peer."""
         try:
             async with asyncio.timeout(COMMIT_SHOWN_S):
                 return await asyncio.shield(committed)
@@ -202,7 +202,7 @@ class FabricLedger:
     async def _outcome(
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
     ) -> Exception:
-        """The port's exception; if organisations disagree, it names the odd ones."""
+        """Return the port's exception, which names the odd organisations if they disagree."""
         if not isinstance(error, Disagreement):
             return outcome_of(error)
         asked = sorted({f.endpoint.msp_id for f in self._members.followers if not f.is_behind})
@@ -225,7 +225,7 @@ class FabricLedger:
         member: Member,
         transient: Mapping[str, bytes] | None = None,
     ) -> bytes:
-        """The answer of `name` at the member's peer, which has seen everything acknowledged."""
+        """The answer of `name` at the member's peer, once it has all acknowledged blocks."""
         self._require_open()
         call = [name.encode(), encode(arguments), READ]
         gateway = self._members.gateway(member)
@@ -244,7 +244,7 @@ class FabricLedger:
             raise outcome_of(error) from error
 
     async def _ask(self, gateway: Gateway, ask: Callable[[Endpoint], Awaitable[T]]) -> T:
-        """The answer of the first of a member's peers that has seen enough and can be reached."""
+        """The answer of the first of a member's peers that is up to date and can be reached."""
         newest = self._newest
         last: GatewayError | None = None
         for endpoint in gateway.endpoints:
@@ -335,7 +335,7 @@ class FabricLedger:
         return Health("fabric", height, writable=writable, sentence=f"ready; {told}")
 
     async def close(self) -> None:
-        """Stop following, close all connections."""
+        """Stop following the peers and close all connections."""
         self._closed = True
         await self._members.close()
 
@@ -356,7 +356,7 @@ class FabricLedger:
 
 
 def _may_have_misled(follower: PeerFollower, error: GatewayError) -> bool:
-    """Whether a peer that had not yet seen what was acknowledged may have caused a failure.
+    """Return whether a peer that lagged behind the acknowledged blocks may have caused a failure.
 
     A refusal counts only if that peer gave it. A conflict or a disagreement does not say which
     peers took part, so every peer counts that is not known to be behind.
@@ -368,5 +368,5 @@ def _may_have_misled(follower: PeerFollower, error: GatewayError) -> bool:
 
 
 def _passes(error: GatewayError) -> bool:
-    """Whether nothing has changed and the same request may succeed in a moment."""
+    """Return whether nothing has changed and the same request may soon succeed."""
     return error.repeatable and isinstance(error, EndorseError | SubmitError)

@@ -1,4 +1,4 @@
-"""The members that a ledger acts for: their gateways, and the peers that are followed for them."""
+"""The members that a ledger acts for, with their gateways and the peers that it follows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ledger_network.port import Invalid, Member
 
 
 class Members:
-    """Gateways of members' users, made when they are first needed, and followers of all peers."""
+    """Gateways of members' users, each made when it is first needed, and followers of all peers."""
 
     def __init__(
         self, profiles: Sequence[Profile], *, clock: Callable[[], float], limits: Limits
@@ -70,16 +70,16 @@ class Members:
         return self._followers[endpoint]
 
     def follower_of(self, gateway: Gateway) -> PeerFollower:
-        """The first of a member's peers that is not behind."""
+        """The follower of the first of a member's peers that is not behind."""
         followers = [self._followers[endpoint] for endpoint in gateway.endpoints]
         return next((found for found in followers if not found.is_behind), followers[0])
 
     def lagging(self, block: int) -> list[PeerFollower]:
-        """The peers that are not known to have committed `block`."""
+        """The followers of the peers that are not known to have committed `block`."""
         return [follower for follower in self._followers.values() if follower.height <= block]
 
     async def close(self) -> None:
-        """Stop following, close all connections."""
+        """Stop following the peers and close all connections."""
         for follower in self._followers.values():
             await follower.close()
         for gateway in self._gateways.values():

@@ -1,4 +1,4 @@
-"""Turns a failure of the Gateway into the port's: refused, conflict, invalid or unknown."""
+"""Turns a failure of the Gateway into one of the port: refused, conflict, invalid or unknown."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ _CAUSES = {
         "profile`, or let the members approve and commit it"
     ),
 }
-"""What peers say, and the sentence to report: the cause and the remedy."""
+"""Wordings of peers, each with the sentence to report: the cause and the remedy."""
 _OVERTAKEN = ("EXPIRED_CHAINCODE",)
-"""The contract was upgraded between endorsement and commit: submit the transaction again."""
+"""Codes of a contract upgrade between endorsement and commit; a repeated submit may succeed."""
 _INVALID = {
     "ENDORSEMENT_POLICY_FAILURE": (
         "the endorsements do not satisfy the policy: ENDORSEMENT_POLICY_FAILURE"

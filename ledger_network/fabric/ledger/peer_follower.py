@@ -19,8 +19,8 @@ from ledger_network.fabric.gateway.client import Gateway
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.errors import GatewayError
 
-PLACES_MAX = 20_000  # transactions remembered per peer; waiting callers have registered beforehand
-LAG_S = 5.0  # a peer that is further behind is not waited for
+PLACES_MAX = 20_000  # transactions remembered per peer; callers that wait have registered before
+LAG_S = 5.0  # a query does not wait for a peer that is further behind
 AGAIN_S = 0.5
 
 _log = logging.getLogger("ledger_network.fabric")
@@ -28,7 +28,7 @@ _log = logging.getLogger("ledger_network.fabric")
 
 @dataclass(frozen=True, slots=True)
 class CommitPlace:
-    """Where a transaction was committed, and how it was judged."""
+    """The place of a committed transaction, with its validation code."""
 
     block: int
     index: int
@@ -39,11 +39,11 @@ class PeerFollower:
     """Follows one peer until it is closed."""
 
     def __init__(self, gateway: Gateway, endpoint: Endpoint, start: int) -> None:
-        """`start` is the first block that is of interest."""
+        """Begin to follow `endpoint` from block `start` on."""
         self.endpoint = endpoint
         self.height = start  # blocks that the peer is known to have
         self.is_behind = (
-            True  # until it has shown a block, and after a wait for it that was in vain
+            True  # until the peer has shown a block, and after a wait for it that failed
         )
         self._gateway = gateway
         self._places: dict[str, CommitPlace] = {}
@@ -53,12 +53,12 @@ class PeerFollower:
         self._task = asyncio.create_task(self._follow(), name=f"follows {endpoint.address}")
 
     def place(self, transaction: str) -> CommitPlace | None:
-        """Where a recent transaction lies, None if this peer has not shown it."""
+        """Return the place of a recent transaction, None if this peer has not shown it."""
         return self._places.get(transaction)
 
     @contextlib.contextmanager
     def expecting(self, transaction: str) -> Generator[asyncio.Future[CommitPlace]]:
-        """A future of where `transaction` is committed; ask for it before the transaction is ordered."""
+        """Yield a future for the place of `transaction`; enter this before ordering it."""
         future: asyncio.Future[CommitPlace] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(transaction, set()).add(future)
         try:
@@ -70,7 +70,7 @@ class PeerFollower:
                 del self._waiting[transaction]
 
     async def reached(self, block: int, *, within_s: float = LAG_S) -> bool:
-        """Wait until the peer has committed `block`; False if it has not in time."""
+        """Wait until the peer has committed `block`; return False if the time runs out."""
         if self.height > block:
             return True
         try:
@@ -85,7 +85,7 @@ class PeerFollower:
         return True
 
     async def close(self) -> None:
-        """Stop following."""
+        """Stop following the peer."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 

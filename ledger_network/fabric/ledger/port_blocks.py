@@ -38,5 +38,5 @@ def port_block(block: fabric.Block) -> Block:
 
 
 def _arguments_of(found: fabric.BlockTransaction) -> bytes:
-    """What the contract was asked, without its name: the call's arguments are both in turn."""
+    """Return a call's arguments for the contract, without the transaction's name before them."""
     return found.arguments[1] if len(found.arguments) > 1 else b""

@@ -1,4 +1,4 @@
-"""The contract's public state at one peer, row by row: for digests that members compare."""
+"""The contract's public state at one peer, row by row, for digests that members compare."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _decoder = msgspec.msgpack.Decoder(Rows)
 async def rows(
     gateway: Gateway, endpoint: Endpoint, contract: str
 ) -> AsyncGenerator[tuple[str, bytes]]:
-    """All public rows of a contract at the peer `endpoint`, in key order, a page at a time."""
+    """Yield all public rows of a contract at the peer `endpoint` in key order, page by page."""
     start = ""
     while True:
         call = [ROWS.encode(), encode(RowsArguments(start)), READ]
@@ -39,7 +39,7 @@ async def state_hash(
 ) -> str:
     """SHA-256 over the rows that count, in key order, lengths before key and value.
 
-    The same as the embedded ledger's. Raises `Conflict` when the state changed meanwhile.
+    The embedded ledger computes the same hash. Raises `Conflict` when the state changed meanwhile.
     """
     before = await gateway.height(endpoint)
     digest = sha256()

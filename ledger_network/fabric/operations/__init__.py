@@ -1,4 +1,4 @@
-"""What operators do with a network: bring it up, join, roll out a contract, inspect, repair.
+"""Operations on a network: bring it up, join, roll out a contract, inspect, repair.
 
 Begin with `network.py`. The commands themselves are in `commonwatt/commands/network/`.
 """

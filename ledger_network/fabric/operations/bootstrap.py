@@ -1,7 +1,8 @@
-"""Turns running nodes into a network: all join the channel, and its members agree on the contract.
+"""Turns running nodes into a network: all nodes join the channel, and the members agree on the
+contract.
 
-The bootstrap may run at any time and repeatedly: it finds what is already done and continues from
-there. Nodes may start in any order; each is polled until it reports that it is well.
+The bootstrap may run at any time and repeatedly: it finds which steps are done and continues after
+them. Nodes may start in any order; each node is polled until it reports that it is well.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ Progress = Callable[[str], None]
 class Bootstrap:
     """The one-time setup of a network's nodes, from its material.
 
-    `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, to be
-    quoted if a node does not start.
+    `within_s` bounds each wait. `has_logs` says whether the nodes' logs lie in the folder, so that
+    they can be quoted if a node does not start.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Bootstrap:
         await asyncio.gather(*(self._join_peer(node, genesis) for node in peers))
 
     async def agree(self, progress: Progress) -> None:
-        """Deploy the contract unless that is done; on return orders can be committed.
+        """Deploy the contract unless it is deployed; on return orders can be committed.
 
         A peer that has lost its data gets the blocks and the package again. Raises `NotReady`,
         `JoinFailed`, `GatewayError`, and `NetworkFault` when the channel has a later contract.
@@ -91,11 +92,11 @@ class Bootstrap:
         try:
             height = await asyncio.to_thread(joining.orderer_height, node, host, tls, channel)
         except (OSError, http.client.HTTPException):
-            return 0  # the others tell how far the channel is
+            return 0  # the other orderers tell the height of the channel
         return height or 0
 
     async def _fetch(self, rollout: ContractRollout, peer: Node, ordered: int) -> None:
-        """Wait until a peer has `ordered` blocks, for as long as its height grows."""
+        """Wait until a peer has `ordered` blocks, as long as its height grows."""
         gateway, endpoint = rollout.admin(peer.organisation), endpoint_of(peer, self._placement)
         height = 0
 
@@ -104,7 +105,7 @@ class Bootstrap:
             try:
                 height = await gateway.height(endpoint)
             except ClockSkew:
-                raise  # waiting mends no clock
+                raise  # waiting does not correct a clock
             except GatewayError as error:
                 return str(error)
             return "" if height > before else f"it has {height} of {ordered} blocks"
@@ -122,9 +123,9 @@ class Bootstrap:
         host = self._placement.host(node)
 
         async def missing() -> str:
-            if node.kind == "contract":  # its metrics are there when all of it is
+            if node.kind == "contract":  # a contract serves its metrics once all of it is up
                 return await health(host, node.operations_port, "/metrics")
-            # Its own service may be there some moments after its health is.
+            # A node's own service may come up some moments after its health service.
             said = await health(host, node.operations_port)
             return said or await listens(host, node.port)
 
@@ -138,7 +139,7 @@ class Bootstrap:
     async def _join_orderer(self, node: Node, genesis: bytes) -> None:
         await self.until_well(node)
         host = self._placement.host(node)
-        # Its administration service is there some moments after its health is.
+        # The administration service comes up some moments after the health service.
         port = node.port + ADMIN_PORT
         await until(node.name, lambda: listens(host, port), within_s=self._within_s)
         tls = self._material.folder.orderer_administrator(node.organisation) / "tls"

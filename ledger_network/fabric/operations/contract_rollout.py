@@ -1,7 +1,7 @@
-"""Rolls out a contract: each member installs and approves it, one commits it, peers find each other.
+"""Rolls out a contract: members install and approve it, one commits it, peers find each other.
 
 On a network of one machine this module acts for all organisations. In a consortium each member's
-administrator makes the calls of its own part.
+administrator makes the calls for its own organisation.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CONNECT_S = 30.0
 
 
 class ContractRollout:
-    """The administrators of all members that run peers; an async context manager."""
+    """Gateways of the administrators of all members that run peers; an async context manager."""
 
     def __init__(self, consortium: Consortium, placement: Placement) -> None:
         self._consortium = consortium
@@ -64,11 +64,11 @@ class ContractRollout:
         return self._admins[member.name]
 
     async def committed(self, name: str) -> tuple[str, int] | None:
-        """Version and sequence that the channel has of a contract, None if it has none."""
+        """Return version and sequence of a contract on the channel, None if it is not committed."""
         return await lifecycle.committed(self.admin(self.members[0]), name)
 
     async def install(self, packages: Mapping[str, bytes]) -> None:
-        """Install on each peer the package under its name, unless it is there."""
+        """Install on each peer the package under the peer's name, unless it is installed."""
         await asyncio.gather(
             *(self._install(peer, packages[peer.name]) for peer in self._consortium.nodes("peer"))
         )
@@ -79,7 +79,7 @@ class ContractRollout:
             await lifecycle.install(channel, admin, package)
 
     async def agree(self, definition: Definition, package_ids: Mapping[str, str]) -> None:
-        """Let every member approve a definition, unless it has, and one commit it, unless it is.
+        """Let every member approve a definition and one member commit it, unless that is done.
 
         A member approves with its first peer's package.
         """
@@ -93,14 +93,14 @@ class ContractRollout:
     async def approve(
         self, member: Organisation, definition: Definition, package_ids: Mapping[str, str]
     ) -> None:
-        """Approve a definition for one member, unless it has."""
+        """Approve a definition for one member, unless the member has approved it."""
         package = package_ids[self._consortium.peers_of(member)[0].name]
         admin = self.admin(member)
         if not await lifecycle.approved(admin, definition, package):
             await lifecycle.approve(admin, definition, package)
 
     async def commit(self, definition: Definition) -> None:
-        """Commit a definition, endorsed by all that decide on contracts."""
+        """Commit a definition, endorsed by all members that decide on contracts."""
         roles = self._consortium.policies.lifecycle.roles
         deciders = [member for member in self.members if member.role in roles]
         endorsers = [member.msp for member in deciders]
@@ -131,7 +131,7 @@ class ContractRollout:
         await until(f"the gateway of {member.name}", missing, within_s=within_s)
 
     def _endorsers(self) -> list[str]:
-        """The members that endorse anything."""
+        """The members that endorse any transactions."""
         groups = list(self._consortium.policies.endorsement)
         for collection in self._consortium.collections:
             groups.extend(collection.endorsement)
@@ -159,7 +159,7 @@ def endpoint_of(peer: Node, placement: Placement) -> Endpoint:
 
 @asynccontextmanager
 async def directly(peer: Node, placement: Placement) -> AsyncGenerator[grpc.aio.Channel]:
-    """A connection to one peer, for calls that concern it alone."""
+    """Yield a connection to one peer, for calls that concern this peer alone."""
     connection = Connection(endpoint_of(peer, placement), keepalive_s=KEEPALIVE_S)
     try:
         yield await connection.ready(within_s=CONNECT_S)

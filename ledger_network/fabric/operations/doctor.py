@@ -1,6 +1,6 @@
 """Finds what is wrong with a network and how to repair it: files, then processes, then the channel.
 
-It changes nothing. A check is skipped if an earlier fault makes it pointless.
+The module changes nothing. A check is skipped if an earlier fault makes it pointless.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ledger_network.fabric.runtime.supervisor import WELL_S
 
 DISK_FREE_MIN = (
     200 * 1_048_576
-)  # a block may be 10 MB, and Fabric's databases write before they free
+)  # a block may be 10 MB, and Fabric's databases write before they free space
 EXPIRES_SOON_DAYS = 30
 RESTARTS_MANY = 3
 LOG_LINES = 3
@@ -37,7 +37,7 @@ NO_SPACE = "no space left on device"
 NOT_IN_CHANNEL = ("could not get last config for channel", "access denied")
 NOT_INSTALLED = ("chaincode is not installed", "no peers available to evaluate chaincode")
 DAMAGED = (
-    "Error opening leveldb"  # for example a peer that was ended while it created its databases
+    "Error opening leveldb"  # for example of a peer that was ended while it created its databases
 )
 
 
@@ -51,7 +51,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 async def examine(network: Network) -> list[Finding]:
-    """Check everything; a fault comes with its remedy."""
+    """Check everything; the finding of a fault names the remedy."""
     findings = [_programs(), *_disks(network), *_certificates(network)]
     running = network.processes()
     if running is None:
@@ -78,7 +78,7 @@ def _programs() -> Finding:
 
 
 def _disks(network: Network) -> Iterator[Finding]:
-    """The folder's disk, and those of nodes whose data lies on another."""
+    """Check the folder's disk, and the disks of nodes whose data lies elsewhere."""
     places: dict[int, Path] = {}
     for path in (network.folder.root, *map(network.folder.data, network.consortium.nodes())):
         if path.exists():
@@ -98,7 +98,7 @@ def _disks(network: Network) -> Iterator[Finding]:
 
 
 def _certificates(network: Network) -> Iterator[Finding]:
-    """Every node's and user's certificate: in its time, and of its organisation's own authority."""
+    """Check the dates and the authority of every node's and every user's certificate."""
     now = datetime.now(UTC)
     soonest: datetime | None = None
     faults = 0
@@ -138,7 +138,7 @@ def _wrong_paper(whose: str, sentence: str) -> Finding:
 
 
 def _papers(network: Network) -> Iterator[tuple[Path, Path, str]]:
-    """Certificates that are in use: where they lie, where their authority's lies, whose they are."""
+    """Yield the certificates in use: certificate file, authority's file, name of the owner."""
     folder = network.folder
     for node in network.consortium.nodes():
         config = folder.config(node)
@@ -162,7 +162,7 @@ def _read(path: Path) -> x509.Certificate | None:
 
 
 def _ports(network: Network) -> Iterator[Finding]:
-    """The ports of a network that is not running."""
+    """Check the ports of a network that is not running."""
     for node in network.consortium.nodes("orderer", "peer"):
         try:
             require_free([node])
@@ -171,7 +171,7 @@ def _ports(network: Network) -> Iterator[Finding]:
 
 
 def _ports_of_idle(network: Network, running: Processes) -> Iterator[Finding]:
-    """The ports of nodes that do not run, in a running network."""
+    """Check the ports of nodes that do not run in a running network."""
     for node, name in _supervised(network):
         found = running.named(name)
         if found is None or found.state != "running":
@@ -211,7 +211,7 @@ def _processes(network: Network, running: Processes) -> Iterator[Finding]:
 
 
 def _has_settled(process: Process | None) -> bool:
-    """Whether a process has run so long that its restarts no longer matter."""
+    """Return whether a process has run so long that its restarts no longer matter."""
     if process is None:
         return False
     uptime_s = float(Path("/proc/uptime").read_text("ascii").split()[0])
@@ -237,7 +237,7 @@ def _restarting(name: str, state: str, restarts: int, last: str) -> Finding:
 
 
 def _last(network: Network, node: Node) -> str:
-    """What a node's log ends with, or the line in it that tells of a full disk."""
+    """Return the end of a node's log, or the line in the log that tells of a full disk."""
     try:
         lines = network.folder.log(node).read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -247,7 +247,7 @@ def _last(network: Network, node: Node) -> str:
 
 
 async def _channel(network: Network) -> AsyncIterator[Finding]:
-    """What the running nodes say: in the channel, the clock, the contract."""
+    """Check what the running nodes say about channel, clocks and contract."""
     async with ContractRollout(network.consortium, network.placement) as rollout:
         reached: list[str] = []
         heights: list[int] = []
@@ -278,7 +278,7 @@ async def _channel(network: Network) -> AsyncIterator[Finding]:
 
 
 def _clock(skews: Mapping[str, ClockSkew], *, others: int) -> Finding:
-    """Whose clock is off: that of the peers that say so, or this machine's where all do."""
+    """Tell whose clock is off: that of the peers that say so, or this machine's if all say so."""
     whose = f"clock of {', '.join(skews)}" if others else "clock"
     skew = next(iter(skews.values()))
     return Finding(whose, is_well=False, sentence=f"{skew.message}.")

@@ -1,6 +1,6 @@
-"""Nodes join the channel: orderers by their administration service, peers by their own endorser.
+"""Lets nodes join the channel: orderers by their administration service, peers by their endorser.
 
-Joining twice does no harm: a node that has already joined says so, which counts as success.
+Joining twice does no harm: the answer of a node that has already joined counts as success.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from ledger_network.fabric.gateway.signing import Credential
 JOIN_TIMEOUT_S = 30.0
 CHANNELS = "/participation/v1/channels"
 SYSTEM_CHANNEL = ""  # calls that concern one peer belong to no channel
-OK_MAX = 400  # a peer's answer of that status and more is a refusal
+OK_MAX = 400  # a peer's answer with this status or above is a refusal
 
 
 class JoinFailed(Exception):
-    """A node did not join, or a peer refused an administrator; its own words are given."""
+    """A node did not join, or a peer refused an administrator; the text quotes the node."""
 
 
 def join_orderer(node: Node, host: str, tls: Path, genesis: bytes) -> None:
     """Let an orderer join the channel of `genesis`. Blocks.
 
-    `tls` holds the client certificate of its administrator, the key and the authority of both.
+    `tls` holds the client certificate of the orderer's administrator, its key, and the authority.
     """
     body, kind = _form("config-block", "channel.block", genesis)
     try:
         status, said = _administered(node, host, tls, CHANNELS, body=body, kind=kind)
     except (OSError, http.client.HTTPException) as error:
         raise JoinFailed(f"{node.name} at {host}:{node.port + ADMIN_PORT}: {error}") from error
-    # 405 says that the channel is there, 201 that it has been made.
+    # 405 says that the channel exists, 201 that it was created.
     if status not in (http.client.CREATED, http.client.METHOD_NOT_ALLOWED):
         raise JoinFailed(f"{node.name} did not join: {status} {_reason(said)}")
 
 
 def orderer_height(node: Node, host: str, tls: Path, channel: str) -> int | None:
-    """How many blocks an orderer has of a channel, None when it is not in it. Blocks.
+    """Return an orderer's height of a channel, None if it has not joined the channel. Blocks.
 
-    Raises `OSError` and `HTTPException` as they come.
+    Raises `OSError` and `HTTPException` of the connection.
     """
     status, said = _administered(node, host, tls, f"{CHANNELS}/{channel}")
     if status != http.client.OK:
@@ -59,7 +59,7 @@ def orderer_height(node: Node, host: str, tls: Path, channel: str) -> int | None
 def _administered(
     node: Node, host: str, tls: Path, path: str, *, body: bytes = b"", kind: str = ""
 ) -> tuple[int, bytes]:
-    """Status and body of an answer of an orderer's administration service; a body is posted."""
+    """Ask an orderer's administration service; return status and body. A given body is posted."""
     context = ssl.create_default_context(cafile=str(tls / "ca.crt"))
     context.load_cert_chain(tls / "client.crt", tls / "client.key")
     connection = http.client.HTTPSConnection(
@@ -107,7 +107,7 @@ async def join_peer(channel: grpc.aio.Channel, admin: Credential, genesis: bytes
 async def ask_peer(
     channel: grpc.aio.Channel, admin: Credential, chaincode: str, arguments: list[bytes]
 ) -> bytes:
-    """Call a system chaincode of one peer directly; its answer. Raises `JoinFailed`."""
+    """Call a system chaincode of one peer directly; return its answer. Raises `JoinFailed`."""
     proposal = Proposal(
         admin,
         SYSTEM_CHANNEL,

@@ -29,16 +29,16 @@ INSTALLED_ALREADY = "already successfully installed"
 UNDEFINED = "is not defined"
 NOT_APPROVED = "could not fetch approved chaincode definition"
 VALUE_LOST = "private data matching public hash version is not available"
-"""What a peer says of an approval whose hash is in its blocks and whose value it has lost.
+"""A peer's wording for an approval whose hash is in its blocks and whose value it has lost.
 
-The hash is what counts: of the approval in a commit, of the package when the peer endorses.
+Only the hashes count: of the approval in a commit, of the package when the peer endorses.
 """
 UNCHANGED = re.compile(
     r"attempted to redefine (uncommitted sequence .* with unchanged content"
     r"|the current committed sequence \(\d+\) for namespace [^ ;(]+(?! with))"
     f"|{VALUE_LOST}"
 )
-"""What a peer says of a definition that is approved or committed already, exactly so."""
+"""A peer's wording for a definition that is already approved or committed in the same form."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Definition:
 
 
 class _Terms(TypedDict):
-    """What each message about a definition says of it."""
+    """The terms of a definition that each message about it repeats."""
 
     name: str
     version: str
@@ -85,7 +85,7 @@ async def install(channel: grpc.aio.Channel, admin: Credential, package: bytes) 
     try:
         await _own(channel, admin, "InstallChaincode", arguments.SerializeToString())
     except JoinFailed as failed:
-        if INSTALLED_ALREADY not in str(failed):  # somebody else installed it at the same time
+        if INSTALLED_ALREADY not in str(failed):  # another caller installed it at the same time
             raise
 
 
@@ -109,7 +109,7 @@ async def approve(gateway: Gateway, definition: Definition, package: str) -> Non
 
 
 def approval(definition: Definition, source: lifecycle_pb2.ChaincodeSource) -> list[bytes]:
-    """The call that approves a definition for the caller's organisation, run from `source`."""
+    """The call that approves a definition for the caller's organisation, with package `source`."""
     arguments = lifecycle_pb2.ApproveChaincodeDefinitionForMyOrgArgs(
         **_terms(definition), source=source
     )
@@ -117,9 +117,9 @@ def approval(definition: Definition, source: lifecycle_pb2.ChaincodeSource) -> l
 
 
 async def approved(gateway: Gateway, definition: Definition, package: str) -> bool:
-    """Whether the gateway's organisation has approved a definition, with that package.
+    """Return whether the gateway's organisation has approved a definition with that package.
 
-    One of its own peers is asked. If that has lost what was approved, the approval itself stands.
+    One of the organisation's peers is asked. If the peer has lost the value, the approval counts.
     """
     asked = lifecycle_pb2.QueryApprovedChaincodeDefinitionArgs(
         name=definition.name, sequence=definition.sequence
@@ -145,7 +145,7 @@ async def commit(gateway: Gateway, definition: Definition, organisations: Sequen
 
 
 async def committed(gateway: Gateway, name: str) -> tuple[str, int] | None:
-    """Version and sequence of the definition that the channel has, None if it has none."""
+    """Version and sequence of the definition on the channel, None if there is no definition."""
     asked = lifecycle_pb2.QueryChaincodeDefinitionArgs(name=name).SerializeToString()
     try:
         answer = await gateway.evaluate(LIFECYCLE, [b"QueryChaincodeDefinition", asked])

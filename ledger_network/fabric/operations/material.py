@@ -1,7 +1,7 @@
 """The files of a network before anything runs: keys, channel, settings, contract packages.
 
-They lie in one folder and are the same for native processes and containers, except for addresses.
-Existing files are kept: a network keeps the keys that it was founded with.
+The files lie in one folder and are the same for native processes and containers, except for
+addresses. Existing files are kept: a network keeps the keys that it was founded with.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Material:
         self.folder = placement.folder
 
     def make(self, installed: Installation, *, version: str) -> None:
-        """Generate keys, channel and settings, unless they are there; `version` is the contract's.
+        """Generate keys, channel and settings unless they exist; `version` is the contract's.
 
         Raises `NetworkFault` when the folder holds the network of another consortium, and
         `GenerationFailed`.
@@ -88,7 +88,7 @@ class Material:
         }
 
     def definition(self, deployed: Deployed) -> Definition:
-        """What the channel agrees on."""
+        """The definition on which the channel agrees."""
         return definition(
             self.consortium,
             self.consortium.contract,

@@ -50,8 +50,8 @@ UP = "Bring it up with `commonwatt network up`."
 class Network:
     """One network in one folder, as processes of this machine.
 
-    `contract_command` starts a contract service; its environment tells it the rest. Without
-    a command no contract is run or agreed on; that is left to the caller.
+    `contract_command` starts a contract service; its environment tells it the rest. Without a
+    command the caller has to run the contract and deploy it.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Network:
         version: str,
         ends_with_us: bool = False,
     ) -> None:
-        """`ends_with_us`: the processes end when this one does, however it ends."""
+        """With `ends_with_us` the processes end when this process ends, for any reason."""
         self.consortium = consortium
         self.folder = NetworkFolder(root.absolute())
         self.placement = Placement("native", self.folder, installed.builder)
@@ -74,12 +74,12 @@ class Network:
         self._contract_command = list(contract_command)
         self._version = version
         self._ends_with_us = ends_with_us
-        self._supervisor: subprocess.Popen[bytes] | None = None  # where it was started from here
+        self._supervisor: subprocess.Popen[bytes] | None = None  # set if this object started it
 
     # Making
 
     def make(self) -> None:
-        """Generate keys, channel and settings, unless they are there.
+        """Generate keys, channel and settings unless they exist.
 
         Raises `NetworkFault` when the folder holds the network of another consortium.
         """
@@ -94,7 +94,7 @@ class Network:
         return self.material.packages(sequence)
 
     def definition(self, deployed: Deployed) -> Definition:
-        """What the channel agrees on."""
+        """The definition on which the channel agrees."""
         return self.material.definition(deployed)
 
     # Processes
@@ -118,7 +118,7 @@ class Network:
         return Wanted(node.name, command, environment, folder=str(config), log=log)
 
     def _contracts(self, deployed: Deployed) -> list[Wanted]:
-        """The contract services of a deployment, none where they are run elsewhere."""
+        """The contract services of a deployment; empty if they run elsewhere."""
         if not self._contract_command:
             return []
         made: list[Wanted] = []
@@ -157,10 +157,10 @@ class Network:
         return running
 
     def _run(self, wanted: Sequence[Wanted]) -> None:
-        """Let the supervisor of this folder run this and nothing else; start it if need be.
+        """Let the supervisor of this folder run exactly `wanted`; start it if necessary.
 
-        Called in the main thread: a process that ends with its parent ends with the thread that
-        started it. Raises `PortTaken`, and then nothing has changed.
+        Call this in the main thread: a process that ends with its parent ends with the thread that
+        started it. Raises `PortTaken` before anything has changed.
         """
         running = self.processes()
         if running is not None:
@@ -172,7 +172,7 @@ class Network:
         self._write_wanted(wanted)
         path = self.folder.root / WANTED
         if self._supervisor is not None:
-            self._supervisor.wait()  # it is dead: only its remains are waited for
+            self._supervisor.wait()  # it is dead; this only collects the zombie
         self.folder.processes.unlink(missing_ok=True)
         self._forget_beginnings()
         with (self.folder.root / "supervisor.log").open("ab") as log:
@@ -189,7 +189,7 @@ class Network:
             )
 
     def _require_ports(self, names: Iterable[str]) -> None:
-        """Raise `PortTaken` when one of these that does not run could not listen."""
+        """Raise `PortTaken` when the port of a named node that does not run is in use."""
         nodes = self._by_name()
         for name in names:
             if self._has_process(name):
@@ -197,7 +197,7 @@ class Network:
             try:
                 require_own_free(nodes[name])
             except PortTaken:
-                if not self._has_process(name):  # else it has begun to listen itself
+                if not self._has_process(name):  # else the node itself has begun to listen
                     raise
 
     def _has_process(self, name: str) -> bool:
@@ -206,7 +206,7 @@ class Network:
         return found is not None and found.process is not None
 
     def _by_name(self) -> dict[str, Node]:
-        """The nodes by their processes' names; contract services now and after an upgrade."""
+        """The nodes by process name, with contract services before and after an upgrade."""
         found = {node.name: node for node in self.consortium.nodes("orderer", "peer")}
         sequence = self.deployed().sequence
         for one in (sequence, sequence + 1):
@@ -235,7 +235,7 @@ class Network:
     async def start(self, name: str) -> None:
         """Start a node that was stopped; on return it is well.
 
-        Raises `NetworkFault` for a name that it does not have, `PortTaken`, `NotReady`.
+        Raises `NetworkFault` for an unknown name, `PortTaken`, `NotReady`.
         """
         running = self._running()
         could_run = self.wanted(self.deployed())
@@ -263,8 +263,8 @@ class Network:
     def _forget_beginnings(self) -> None:
         """Reset peers that never joined the channel.
 
-        A peer that was ended while it created its databases cannot open them again, and before
-        it has joined they are empty.
+        A peer that ended while it created its databases cannot open these databases again, and
+        before the peer has joined they are empty.
         """
         for peer in self.consortium.nodes("peer"):
             data = self.folder.data(peer)
@@ -302,7 +302,7 @@ class Network:
     def _unattended(self) -> str:
         """A sentence if the supervisor is ending or gone, else an empty string."""
         found = read_processes(self.folder.processes)
-        if found is None:  # it has just been started here and has written nothing yet, or ended
+        if found is None:  # it has just started and written nothing yet, or it has ended
             there = self._supervisor is not None and self._supervisor.poll() is None
         else:
             there = found.supervisor.is_alive
@@ -320,7 +320,7 @@ class Network:
         return ContractRollout(self.consortium, self.placement)
 
     async def until_well(self, node: Node, *, within_s: float = READY_S) -> None:
-        """Wait until a node says that it is well. Raises `NotReady`."""
+        """Wait until a node reports that it is well. Raises `NotReady`."""
         await self._bootstrap.until_well(node, within_s=within_s)
 
     # Upgrade
@@ -328,10 +328,10 @@ class Network:
     async def upgrade(self, version: str, progress: Progress) -> Deployed:
         """Replace the contract on the running network; the state stays.
 
-        The services of the new definition are started beside the old ones. When its members have
-        approved it is committed, and from that block on it is the contract; the old services end
-        when every gateway reaches the new. What the old one endorsed and is not
-        yet ordered becomes a conflict. An interrupted upgrade may be repeated.
+        The services of the new definition are started beside the old ones. When the members have
+        approved the definition it is committed and applies from that block on. The old services end
+        when every gateway reaches the new ones. A transaction that the old contract endorsed and
+        that is not yet ordered becomes a conflict. An interrupted upgrade may be repeated.
         """
         self._running()
         return await attended(self._replace(version, progress), self._unattended)
@@ -343,7 +343,7 @@ class Network:
         progress("the new contract's services")
         services = self._contracts(new)
         names = {one.name for one in services}
-        # What serves the old contract stays just as it was started.
+        # The services of the old contract stay exactly as they were started.
         kept = [one for one in read_wanted(self.folder.root / WANTED) if one.name not in names]
         self._run([*kept, *services])
         contracts = self.consortium.contracts(new.sequence)
@@ -363,7 +363,7 @@ class Network:
     # Down
 
     async def down(self, *, purge: bool, progress: Progress) -> int:
-        """End exactly what `up` started; with `purge` the folder goes too. How many ended."""
+        """End exactly what `up` started; `purge` also removes the folder. Return how many ended."""
         found = read_processes(self.folder.processes)
         ended = 0
         if found is not None:
@@ -371,7 +371,7 @@ class Network:
             progress(f"{ended} processes")
             found.supervisor.send(signal.SIGTERM)
             await self._until_ended(found)
-            self.folder.processes.unlink(missing_ok=True)  # else it is reported as dead
+            self.folder.processes.unlink(missing_ok=True)  # else the supervisor is reported as dead
         if purge:
             shutil.rmtree(self.folder.root, ignore_errors=True)
         return ended
@@ -387,14 +387,14 @@ class Network:
         for process in _remaining(found):
             process.send(signal.SIGKILL)
         if self._supervisor is not None:
-            self._supervisor.wait()  # or its remains would stay until this process ends
+            self._supervisor.wait()  # else a zombie would stay until this process ends
 
 
 def contract_process(node: Node, sequence: int) -> str:
-    """The name of a contract service's process: of two definitions both run for a moment."""
+    """The name of a contract service's process; two definitions may run at the same time."""
     return node.name if sequence == 1 else f"{node.name}.{sequence}"
 
 
 def _remaining(found: Processes) -> list[Process]:
-    """What runs of a network, its supervisor included."""
+    """The running processes of a network, its supervisor included."""
     return [one for one in (found.supervisor, *found.alive) if one.is_alive]

@@ -20,10 +20,10 @@ ASK_S = 5.0
 
 
 class NodeStatus(msgspec.Struct, frozen=True):
-    """One node. `height` counts blocks; `lag` is how many the furthest node has more.
+    """One node. `height` counts blocks; `lag` is how many blocks the most advanced node has more.
 
-    `state` is that of its process (`down` where nothing is supervised), `says` what is wrong or
-    how it ended last.
+    `state` is that of the node's process (`down` if no supervisor runs), `says` what is wrong or
+    how the process last ended.
     """
 
     name: str
@@ -41,7 +41,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
 
 
 class NetworkStatus(msgspec.Struct, frozen=True):
-    """A whole network. `is_well`: every process runs, every node answers and none lags far."""
+    """A whole network. `is_well`: all processes run, all nodes answer and no node lags far."""
 
     consortium: str
     folder: str
@@ -129,7 +129,7 @@ def _status(
 
 
 def _orderer_height(network: Network, node: Node) -> int | str:
-    """The height of an orderer's channel, from its administration service, or why there is none."""
+    """Return an orderer's height, from its administration service, or why it is not known."""
     tls = network.folder.orderer_administrator(node.organisation) / "tls"
     channel = network.consortium.channel
     try:
@@ -140,7 +140,7 @@ def _orderer_height(network: Network, node: Node) -> int | str:
 
 
 async def _peer_height(network: Network, rollout: ContractRollout, node: Node) -> int | str:
-    """The height of a peer, or why there is none."""
+    """Return the height of a peer, or why it is not known."""
     gateway = rollout.admin(node.organisation)
     try:
         async with asyncio.timeout(ASK_S):
@@ -152,7 +152,7 @@ async def _peer_height(network: Network, rollout: ContractRollout, node: Node) -
 async def contracts_run(
     network: Network, rollout: ContractRollout, members: Sequence[str]
 ) -> dict[str, About | str]:
-    """What contract each member's service really runs, or why that is not known."""
+    """Return which contract each member's service runs, or why that is not known."""
     found: dict[str, About | str] = {}
     for member in rollout.members:
         if member.name not in members:

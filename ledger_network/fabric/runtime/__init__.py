@@ -1,4 +1,4 @@
-"""The processes of a native network: started, watched, polled for readiness.
+"""The processes of a native network: starting, watching and polling them for readiness.
 
 Begin with `supervisor.py`. The commands for a whole network are in `operations/`.
 """

@@ -1,4 +1,4 @@
-"""Checks whether nodes are up and well; they are polled until a deadline."""
+"""Checks whether nodes are up and well, by polling until a deadline."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ledger_network.fabric.consortium.definition import PORT_BLOCK, Node
 T = TypeVar("T")
 
 POLL_S = 0.05
-WATCH_S = 0.2  # between two checks whether waiting still makes sense
+WATCH_S = 0.2  # between two checks for a fault that ends the wait
 ASK_S = 2.0
 LOG_LINES = 6
 
 
 class NotReady(Exception):
-    """Something did not come in time; the sentence says what, and what its log says last."""
+    """A node was not ready in time; the sentence says which, and quotes the end of its log."""
 
 
 class PortTaken(Exception):
@@ -29,9 +29,9 @@ class PortTaken(Exception):
 async def until(
     what: str, check: Callable[[], Awaitable[str]], *, within_s: float, log: Path | None = None
 ) -> None:
-    """Wait until `check` returns an empty string; before that it says what is missing.
+    """Wait until `check` returns an empty string instead of a sentence on what is missing.
 
-    Raises `NotReady` with its last answer and the end of `log`.
+    Raises `NotReady` with the last answer of `check` and the end of `log`.
     """
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + within_s
@@ -42,9 +42,9 @@ async def until(
 
 
 async def attended(work: Awaitable[T], fault: Callable[[], str]) -> T:
-    """The result of work that waits for something, as long as `fault` has nothing to say.
+    """Return the result of `work`, which waits for something, unless `fault` returns a sentence.
 
-    Raises `NotReady` with what it says, at once, when it does before the work has succeeded.
+    Raises `NotReady` with the sentence as soon as there is one before the work has succeeded.
     """
     doing = asyncio.ensure_future(work)
     said = ""
@@ -71,7 +71,7 @@ def _end(log: Path | None) -> str:
 
 
 async def health(host: str, port: int, path: str = "/healthz") -> str:
-    """An empty string if a node's operations service says it is well, else what is wrong."""
+    """Return an empty string if a node's operations service reports it well, else the fault."""
     try:
         async with asyncio.timeout(ASK_S):
             status, body = await _get(host, port, path)
@@ -89,12 +89,12 @@ async def _get(host: str, port: int, path: str) -> tuple[int, str]:
     finally:
         writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
-    status = head.split(maxsplit=2)[1:2] or [b"none"]  # a node that ends may say nothing
+    status = head.split(maxsplit=2)[1:2] or [b"none"]  # a node that is ending may answer nothing
     return int(status[0]), body.decode("utf-8", "replace")
 
 
 async def listens(host: str, port: int) -> str:
-    """An empty string if the port accepts connections, else what is wrong."""
+    """Return an empty string if the port accepts connections, else what is wrong."""
     try:
         async with asyncio.timeout(ASK_S):
             _, writer = await asyncio.open_connection(host, port)
@@ -107,14 +107,15 @@ async def listens(host: str, port: int) -> str:
 def require_free(nodes: Iterable[Node]) -> None:
     """Raise `PortTaken` unless the port blocks of all nodes are free."""
     for node in nodes:
-        if node.kind != "contract":  # its ports are in its peer's block
+        if node.kind != "contract":  # a contract's ports are in its peer's block
             _require(node, range(node.site.port, node.site.port + PORT_BLOCK))
 
 
 def require_own_free(node: Node) -> None:
-    """Raise `PortTaken` unless every port that this one node listens at can be had.
+    """Raise `PortTaken` unless every port that this one node listens at is free.
 
-    The others of its block are left out: a peer's contract service may run while the peer does not.
+    The other ports of its block are not checked: a peer's contract service may run while the peer
+    does not.
     """
     if node.kind == "contract":
         _require(node, (node.port, node.operations_port))

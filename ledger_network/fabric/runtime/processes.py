@@ -1,8 +1,8 @@
-"""The processes of a native network: which are wanted, which run, and how ours are recognised.
+"""The processes of a native network: which are wanted, which run, and how they are recognised.
 
-`wanted.json` says what the supervisor is to run, `processes.json` what it does run. A process is
-identified by its pid and its start time, so that a pid that was reused is never mistaken for
-ours.
+`wanted.json` lists what the supervisor has to run, `processes.json` what it is running. A process
+is identified by its pid and its start time, so that a reused pid is never mistaken for the old
+process.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Literal
 import msgspec
 
 State = Literal["starting", "running", "waiting", "stopped"]
-"""Of a process: `waiting` is between an end that was not asked for and the next start."""
+"""The state of a process: `waiting` is between an unexpected end and the next start."""
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """One process that is to run: how it is started and where its output goes."""
+    """One process that has to run: how it is started and where its output goes."""
 
     name: str
     command: list[str]
@@ -36,11 +36,11 @@ class Process(msgspec.Struct, frozen=True):
 
     @property
     def is_alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Return whether exactly this process still runs."""
         return started_ticks(self.pid) == self.started_ticks
 
     def send(self, number: signal.Signals) -> None:
-        """Send a signal to it, if it still runs."""
+        """Send a signal to the process if it still runs."""
         if self.is_alive:
             try:
                 os.kill(self.pid, number)
@@ -49,7 +49,7 @@ class Process(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, frozen=True):
-    """What the supervisor knows of a process that is wanted."""
+    """The supervisor's record of a wanted process."""
 
     name: str
     state: State
@@ -59,14 +59,14 @@ class Running(msgspec.Struct, frozen=True):
 
 
 class Processes(msgspec.Struct, frozen=True):
-    """What a supervisor runs; `is_ending` says that it starts nothing any more."""
+    """The processes of a supervisor; `is_ending` says that it starts no more processes."""
 
     supervisor: Process
     running: list[Running]
     is_ending: bool = False
 
     def named(self, name: str) -> Running | None:
-        """One of them by name."""
+        """Return the process of that name."""
         return next((found for found in self.running if found.name == name), None)
 
     @property
@@ -76,7 +76,7 @@ class Processes(msgspec.Struct, frozen=True):
 
 
 def this_process() -> Process:
-    """The process that asks."""
+    """The calling process."""
     return Process(os.getpid(), started_ticks(os.getpid()) or 0)
 
 
@@ -87,17 +87,17 @@ def process_of(pid: int) -> Process | None:
 
 
 def started_ticks(pid: int) -> int | None:
-    """When a process started; None if there is none, or only its remains."""
+    """Return when a process started, or None if it does not exist or is a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # its name may hold blanks and brackets
+    fields = text.rpartition(")")[2].split()  # the process's name may hold blanks and brackets
     return None if fields[0] in ("Z", "X") else int(fields[19])
 
 
 def memory_bytes(pid: int) -> int:
-    """What a process holds: its own pages and its share of those it shares with others (PSS)."""
+    """The memory of a process: its own pages and its share of shared pages (PSS)."""
     try:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
@@ -125,7 +125,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def read_processes(path: Path) -> Processes | None:
-    """What `processes.json` says, None where nothing was ever run."""
+    """The content of `processes.json`, None if the supervisor never ran."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Processes)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -133,7 +133,7 @@ def read_processes(path: Path) -> Processes | None:
 
 
 def read_wanted(path: Path) -> list[Wanted]:
-    """What is wanted."""
+    """The content of `wanted.json`."""
     return msgspec.json.decode(path.read_bytes(), type=list[Wanted])
 
 

@@ -2,8 +2,8 @@
 
 The supervisor rereads the wanted processes on SIGHUP. On SIGTERM or SIGINT it ends all of them,
 orderers last, so that peers can still deliver to them. A process that ends early is restarted after
-a pause that doubles; after a long run the pause is the shortest again. If the supervisor itself is
-killed, the kernel ends its processes, so that no process is left behind.
+a pause that doubles each time; after a long run the pause is the shortest again. If the supervisor
+itself is killed, the kernel ends its processes, so that no process is left behind.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from ledger_network.fabric.runtime.processes import (
 
 PAUSE_MIN_S = 0.25
 PAUSE_MAX_S = 15.0
-WELL_S = 30.0  # a process that ran that long does not crash repeatedly
-STOP_S = 15.0  # then it is killed
+WELL_S = 30.0  # a process that ran that long is not in a crash loop
+STOP_S = 15.0  # then the process is killed
 LOG_BYTES_MAX = 50 * 1_048_576  # a log that is longer when its process starts is rotated
 ENDS_WITH_PARENT = "--ends-with-parent"
 _PR_SET_PDEATHSIG = 1
 
 
 class _Child:
-    """One wanted process, from its first start to its last end."""
+    """One wanted process, from the first start to the last end."""
 
     def __init__(self, wanted: Wanted, supervisor: Supervisor) -> None:
         self.wanted = wanted
@@ -62,7 +62,7 @@ class _Child:
         )
 
     def end(self) -> None:
-        """Ask it to end and not to start again."""
+        """Ask the process to end and not to start again."""
         self._asked_to_end.set()
 
     async def _run(self) -> None:
@@ -84,8 +84,8 @@ class _Child:
         self._tell("stopped", None, self._last_exit)
 
     async def _begin(self) -> asyncio.subprocess.Process | None:
-        """Start the process and record it before another one starts: if the supervisor is killed,
-        others wait only for recorded processes.
+        """Start the process and record it before another one starts. If the supervisor is killed,
+        other programs wait only for recorded processes.
         """
         async with self._supervisor.starting:
             if self._asked_to_end.is_set():
@@ -135,7 +135,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs what a file says is wanted, and writes what runs to another."""
+    """Runs the processes that one file lists, and writes the running ones to another file."""
 
     def __init__(self, wanted: Path, processes: Path) -> None:
         self._wanted = wanted
@@ -164,13 +164,13 @@ class Supervisor:
         await self._end_all()
 
     def write(self) -> None:
-        """Write to the file what runs."""
+        """Write the running processes to the file."""
         running = [child.running for child in self._children.values()]
         content = msgspec.json.encode(Processes(self._this, running, self._stop.is_set()))
         write_whole(self._processes, content)
 
     async def _take_up(self, wanted: Iterable[Wanted]) -> None:
-        """End what is no longer wanted or wanted differently, then start what is missing."""
+        """End processes that are no longer wanted or have changed, then start missing ones."""
         by_name = {one.name: one for one in wanted}
         await self._end([c for n, c in self._children.items() if by_name.get(n) != c.wanted])
         for name, one in by_name.items():
@@ -195,7 +195,7 @@ class Supervisor:
 
 
 def _open_log(log: Path) -> BinaryIO:
-    """A process's log, to append to."""
+    """Open a process's log for appending."""
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         log.replace(log.with_name(f"{log.name}.1"))
@@ -210,15 +210,15 @@ def _said(code: int) -> str:
 
 
 def _end_with(supervisor: int) -> None:
-    """In a process that the supervisor has just forked: end with it, even if it ends now."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # or it runs into the supervisor's own handler
+    """Make a newly forked process end with the supervisor, even if the supervisor ends now."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the handler of the supervisor
     _end_with_parent()
-    if os.getppid() != supervisor:  # it has ended before that was asked for
+    if os.getppid() != supervisor:  # the supervisor had already ended
         os._exit(1)
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel to end this process with its parent: with the thread that started it."""
+    """Ask the kernel to end this process with its parent, or rather the thread that started it."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 

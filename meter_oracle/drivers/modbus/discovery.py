@@ -1,4 +1,4 @@
-"""Finds what speaks Modbus in a range of addresses: SunSpec devices, their models and serial numbers.
+"""Finds Modbus devices in a range of addresses, with the models and serial numbers of SunSpec devices.
 
 Each place is asked for the SunSpec marker; nothing else is read unless the marker is there. A unit behind
 a gateway that does not answer is left out. A unit that answers without a marker is listed as plain
@@ -19,7 +19,7 @@ from meter_oracle.faults import MeterFault
 
 PLACES_MAX = 16_384
 AT_ONCE = 64
-_NO_SUCH = {1, 2, 3}  # exceptions of a device that is there and lacks the registers
+_NO_SUCH = {1, 2, 3}  # exceptions of a device that exists but lacks the registers
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,12 @@
 """A Modbus/TCP client: one connection, one request at a time, every answer checked.
 
-It follows the Modbus messaging guide V1.0b: a header of transaction, protocol 0, length and unit, then
-function and data. An answer must match its request in transaction, unit, function and length. Any other
-answer is METER_GARBLED and ends the connection, so that the answer to an old request never passes for
-the answer to a new one. A deadline that passes ends the connection for the same reason.
+The client follows the Modbus messaging guide V1.0b: a header of transaction, protocol 0, length and unit,
+then function and data. An answer must match its request in transaction, unit, function and length. Any
+other answer is METER_GARBLED and ends the connection, so that the answer to an old request never passes
+for the answer to a new one. A deadline that passes ends the connection for the same reason.
 
-After a failure the link waits before it connects again, each time twice as long; a request during the
-pause fails at once. Serial framing over TCP and broadcasts are not supported.
+After a failure the link waits before it connects again; each further failure doubles the pause, and a
+request during the pause fails at once. Serial framing over TCP and broadcasts are not supported.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class ExceptionAnswer(MeterFault):
 
 
 class _Wire(asyncio.Protocol):
-    """The bytes of one connection; it waits for one answer at most."""
+    """The bytes of one connection, which waits for at most one answer."""
 
     def __init__(self, where: str) -> None:
         self.transport: asyncio.Transport | None = None
@@ -180,7 +180,7 @@ class ModbusLink:
         """Read `count` registers from `address` on, 2 bytes each, at most 125.
 
         Raises `ExceptionAnswer`, `MeterFault` METER_GARBLED, or `ConnectionError` if the device closed
-        the connection. It may have done so long ago: connect and ask again.
+        the connection, possibly long ago; the caller should connect and ask again.
         """
         self._transaction = transaction = self._transaction + 1 & 0xFFFF
         frame = _READ.pack(transaction, 0, 6, self._unit, function, address, count)

@@ -1,8 +1,8 @@
 """The driver for Modbus/TCP: SunSpec devices, and meters with a register map.
 
-One request brings both registers and their scale, so they are of one moment. The driver asks for the
-serial number on every new connection and again after a while, because a gateway keeps its connection when
-the meter behind it is exchanged.
+One request reads both registers and their scale, so all three belong to the same moment. The driver asks
+for the serial number on every new connection and again after a while, because a gateway keeps its
+connection when the meter behind it is exchanged.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ T = TypeVar("T")
 class ModbusMeter:
     """A meter on Modbus/TCP, read over a connection of its own.
 
-    `clock` gives nanoseconds UTC. Calls queue up: one request at a time.
+    `clock` gives nanoseconds UTC. Calls queue up; the driver sends one request at a time.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class ModbusMeter:
                 await self._ask_serial()
             else:
                 await self._open()
-            if self._serial != self._expected:  # another device must not be limited
+            if self._serial != self._expected:  # never limit another device
                 found = self._serial or "a device without a serial number"
                 sentence = f"{self._link.where} is {found}, not {self._expected}."
                 raise MeterFault("METER_SERIAL", sentence)
@@ -108,7 +108,7 @@ class ModbusMeter:
                 raise self._silent() from None
 
     async def close(self) -> None:
-        """Close the connection; reading again opens it again."""
+        """Close the connection; the next read opens it again."""
         self._link.drop()
 
     async def _again_if_closed(self, act: Callable[[], Awaitable[T]]) -> T:

@@ -1,9 +1,9 @@
 """Writes a power limit to a device: SunSpec models 704 and 123.
 
 A limit is a share of the device's rated power. It always carries a reversion time of at least one slot
-and less than two, so a device that is never reached again returns to normal by itself. The driver reads
-back what it wrote. Which device is limited, and to how much, is decided in `control/`; settlement goes by
-what the meter counted.
+and less than two, so a device that can no longer be reached returns to normal by itself. The driver reads
+back what it wrote. Which device is limited, and to how much, is decided in `control/`; settlement depends
+only on what the meter counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ENABLED, DISABLED = 1, 0
 
 
 class _LimitRegisters(NamedTuple):
-    """Where a model holds the limit (offsets from its id register), and its longest reversion time."""
+    """A model's registers for the limit (offsets from its id register), and its longest reversion."""
 
     first: int
     scale_at: int

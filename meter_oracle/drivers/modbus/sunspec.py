@@ -1,6 +1,6 @@
 """SunSpec: a device describes itself as a chain of models, and this module walks the chain.
 
-It follows the SunSpec device information model specification: the marker "SunS" at one of three
+The module follows the SunSpec device information model specification: the marker "SunS" at one of three
 addresses, then each model as id, length and registers, and an id of all ones at the end. Every walk is
 bounded, because a damaged chain may lead in circles.
 """
@@ -45,7 +45,7 @@ class Model(NamedTuple):
 
 
 class SunSpecDevice(NamedTuple):
-    """What a device says about itself."""
+    """The description that a device gives of itself."""
 
     maker: str
     model: str
