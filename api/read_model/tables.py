@@ -1,10 +1,10 @@
-"""The tables of the read model, as Tortoise models; their migrations stand beside them.
+"""The tables of the read model as Tortoise models; `migrations` has their migrations.
 
-Every row but those of `MeterHealth` follows from the ledger's events and can be made again.
-Integers have 64 bits; money is in nano-currency, of which an account holds at most some nine
-thousand million units. The first sentence of a model goes into the database as a comment and takes
-no semicolon. What is JSON stands as text, alike on SQLite and PostgreSQL. An order's
-`steps` are empty where it has one step, which `limit_price` and `quantity_wh` say already.
+All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
+have 64 bits. Money is in nano-currency, so an account can hold some nine thousand million units of
+currency. Tortoise writes the first sentence of a model to the database as a comment; it must not
+contain a semicolon. JSON is stored as text on SQLite and PostgreSQL alike. An order's `steps` are
+empty if the order has one step, because `limit_price` and `quantity_wh` say the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-NAME_MAX = 128  # characters of a DID, a member, an account, a zone or a meter
-ORDER_NAME_MAX = 256  # of a trader and a client's id
+NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
+ORDER_NAME_MAX = 256  # characters of a trader with a client's id
 TABLES = (
     "account",
     "area",
@@ -39,8 +39,8 @@ TABLES = (
 class Checkpoint(Model):
     """How far the tables are, in one row: the last transaction they hold, and of which ledger.
 
-    `hash` is that of the block, so that another chain with the same names is found; `layout` is
-    the version of what is made of events; `postings` counts the lines of the books.
+    `hash` is the hash of the block, by which another chain with the same names is noticed; `layout`
+    is the version of the projected rows; `postings` is the number of lines of the books.
     """
 
     id = fields.IntField(primary_key=True, generated=False)
