@@ -54,7 +54,7 @@ class Checkpoint(Model):
     postings = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "checkpoint"
 
@@ -66,7 +66,7 @@ class Organisation(Model):
     role = fields.CharField(max_length=16)
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "organisation"
 
@@ -82,7 +82,7 @@ class Area(Model):
     rate = fields.IntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "area"
 
@@ -96,7 +96,7 @@ class MarketRules(Model):
     rules = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "market_rules"
         unique_together = (("area", "from_slot"),)
@@ -111,7 +111,7 @@ class OracleSet(Model):
     oracle = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "oracle_set"
         unique_together = (("area", "from_slot"),)
@@ -127,7 +127,7 @@ class Zone(Model):
     paused = fields.BooleanField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "zone"
 
@@ -140,7 +140,7 @@ class Participant(Model):
     locked = fields.BooleanField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "participant"
         indexes = (("retailer", "did"),)
@@ -162,7 +162,7 @@ class Meter(Model):
     source = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "meter"
         unique_together = (("meter", "from_slot"),)
@@ -186,7 +186,7 @@ class Slot(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "slot"
         unique_together = (("area", "slot"),)
@@ -206,7 +206,7 @@ class ZonePrice(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "zone_price"
         unique_together = (("area", "zone", "slot"),)
@@ -238,7 +238,7 @@ class OrderRow(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "order_row"
         unique_together = (("trader", "slot", "client_id", "area"),)
@@ -272,7 +272,7 @@ class Trade(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "trade"
         unique_together = (("area", "slot", "number"),)
@@ -302,7 +302,7 @@ class Posting(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "posting"
         indexes = (("account", "sequence"), ("slot", "trade"))
@@ -322,7 +322,7 @@ class Account(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "account"
         unique_together = (("area", "owner"),)
@@ -343,7 +343,7 @@ class Certificate(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "certificate"
         unique_together = (("owner", "slot", "meter", "area"),)
@@ -366,7 +366,7 @@ class Reading(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "reading"
         unique_together = (("meter", "slot", "version"),)
@@ -384,7 +384,7 @@ class MeterHealth(Model):
     said_ms = fields.BigIntField(default=0)
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "meter_health"
         unique_together = (("meter", "node"),)

@@ -58,7 +58,7 @@ def counterparty_of(viewer: str, buyer: str, seller: str) -> str | None:
 
 @object_type("A trade between two orders of one slot.")
 class Trade:
-    """A trade. `side` and `counterparty` are the viewer's own, null for a viewer on neither side."""
+    """A trade. `side` and `counterparty` are the viewer's, null for a viewer on neither side."""
 
     id: strawberry.ID = column(SIGNED_IN, *CURSOR.needs, by=CURSOR.make)
     slot: Time = column(SIGNED_IN, "slot")

@@ -190,7 +190,7 @@ def _make_market(material: Material, households: int, speed: int) -> None:
 
 
 def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:
-    """The command that the user runs next."""
+    """Return the command that the user runs next."""
     words: list[str] = []
     if data != DATA:
         words.append(f"COMMONWATT_MATERIAL={data.absolute()}")
