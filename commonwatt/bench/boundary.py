@@ -58,7 +58,7 @@ class ConstantCurve:
     """A curve on which every meter draws the same power all the time."""
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export in Wh; the import begins at a different number for each meter."""
+        """Return import and export, Wh; the import begins at a different number for each meter."""
         watt_ns = POWER_W * max(0, market_ns - START_S * NS_PER_S)
         return 1_000 * len(meter) + watt_ns // (3_600 * NS_PER_S), 0
 

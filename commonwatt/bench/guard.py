@@ -46,7 +46,7 @@ def guard() -> list[Figure]:
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """Return documents that the guard must refuse, each named after the element that it repeats."""
+    """Yield documents that the guard must refuse, each named after the element that it repeats."""
     pieces = {
         "fields": ("{", "a ", "}"),
         "arguments": ("{", "a(b:$c)", "}"),

@@ -72,7 +72,7 @@ async def _ledger_orders() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; this also sets market time."""
+    """Return one round's sheets, for the next slots of every trader; set market time."""
     slots = ROUND_ORDERS // TRADERS
     first = market.first_slot + number * slots * SLOT_S
     market.clock.now_s = first - SLOT_S

@@ -61,7 +61,7 @@ async def _project() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets: every trader's for each of ten slots; this also sets market time."""
+    """Return one round's sheets: every trader's for each of ten slots; set market time."""
     first = market.first_slot + number * TRANSACTIONS * SLOT_S
     market.clock.now_s = first - SLOT_S
     return [

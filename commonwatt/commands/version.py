@@ -1,4 +1,4 @@
-"""`commonwatt --version`: which Commonwatt this is, and what it runs on."""
+"""`commonwatt --version`: the versions of Commonwatt, Python and Fabric, and the commit."""
 
 from __future__ import annotations
 

@@ -17,9 +17,7 @@ from identity.canonical import encode
 from identity.jws import sign_compact
 
 FORECAST_ERROR_PERCENT = 15
-LOCAL_SAVING = (
-    50_000  # micro/kWh: fees on residual import are higher than on a local trade by this much
-)
+LOCAL_SAVING = 50_000  # micro/kWh by which fees on residual import are higher than on a local trade
 TWO_STEPS_FROM_WH = 300  # a larger quantity is offered in two steps
 
 

@@ -32,7 +32,7 @@ SLOTS = 18  # four hours and a half
 WIDTH, HEIGHT = 150, 34  # columns and lines of the terminal in the picture
 
 CELL = 12.2  # width of a character in rich's drawing
-FONT_SIZE = "font-size: 20.27px"  # so that DejaVu Sans Mono fills its cells
+FONT_SIZE = "font-size: 20.27px"  # chosen so that DejaVu Sans Mono fills its cells
 
 _FONT_FACE = re.compile(r"\s*@font-face\s*\{[^}]*\}")
 _FONT_NAMES = re.compile(r"font-family:\s*Fira Code,\s*monospace")

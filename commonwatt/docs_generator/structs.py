@@ -108,7 +108,7 @@ def shown(kind: Any) -> str:
 
 
 def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structs that a type names, itself first, in the order of their fields."""
+    """Yield the structs that a type names, itself first, in the order of their fields."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is not None:
         if isinstance(origin, type) and issubclass(origin, msgspec.Struct):

@@ -189,7 +189,7 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 def _turns(market: FabricMarket) -> list[tuple[int, int]]:
-    """Household and slot of each order; a household's orders lie far apart."""
+    """Return household and slot of each order; a household's orders are far apart."""
     slots = range(market.first_slot, market.first_slot + SLOTS * SLOT_S, SLOT_S)
     return [(home, slot) for slot in slots for home in range(TRADERS)]
 

@@ -169,7 +169,7 @@ async def _receipt(
 
 
 def _turns(market: FabricMarket, sender: int) -> Iterator[tuple[int, str]]:
-    """Slot and name of the orders of one sender, in its own slots."""
+    """Yield slot and name of the orders of one sender, in its own slots."""
     for number in range(ORDERS_EACH):
         for index in range(SLOTS_EACH):
             place = sender * SLOTS_EACH + index

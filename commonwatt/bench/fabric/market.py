@@ -88,7 +88,7 @@ class FabricMarket(msgspec.Struct):
 
 @asynccontextmanager
 async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
-    """A founded market of `households` households on a network of its own."""
+    """Yield a founded market of `households` households on its own network."""
     async with bench_network() as network, await open_ledger(network) as ledger:
         cast = make_cast(1, households)
         first_slot = START_S + SLOT_S

@@ -66,7 +66,7 @@ async def _fabric_orders() -> list[Figure]:
 
 
 async def sheets(market: FabricMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; sets market time."""
+    """Return one round's sheets, for the next slots of every trader; set market time."""
     first = market.first_slot + number * SLOTS * SLOT_S
     await market.set_time(first - SLOT_S)
     return [

@@ -191,7 +191,7 @@ def _touch(twin: Twin) -> list[bytes]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor seconds that a process has used so far."""
+    """Return the processor seconds that a process has used so far."""
     text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     fields = text.rpartition(")")[
         2
