@@ -1,7 +1,7 @@
 """Every fault of the API that is a GraphQL error: its code and its sentence.
 
 Refusals by the contract are not faults: they are answers (`TokenResult`) with the contract's codes.
-Faults of the guard and of sign-in are worded where they are decided, on the same `ApiFault`.
+The guard and sign-in define their own faults, which are also `ApiFault`s.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class ApiFault(GraphQLError):
 
 
 class Fault(NamedTuple):
-    """A row of the table; called with its places it makes the fault to raise.
+    """A code and its sentence; called with the sentence's values, it returns the fault to raise.
 
-    `remedy` says what to do where the sentence does not.
+    `remedy` says what to do if the sentence does not say it.
     """
 
     code: str
@@ -31,7 +31,7 @@ class Fault(NamedTuple):
     remedy: str = ""
 
     def __call__(self, **places: object) -> ApiFault:
-        """The fault with its places filled in."""
+        """Return the fault with the values filled in."""
         return ApiFault(self.code, self.words.format(**places), self.remedy.format(**places))
 
 

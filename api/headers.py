@@ -1,4 +1,4 @@
-"""Headers that every answer carries, so that a browser lets nobody else's code near the wallet."""
+"""Headers of every answer, with which a browser keeps foreign code away from the wallet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ POLICY = (
     "font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
-"""Content Security Policy: nothing inline, nothing of others, in nobody's frame."""
+"""Content Security Policy: no inline code, no code of other origins, no framing by other pages."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -22,17 +22,17 @@ HEADERS = {
 
 
 RAW_HEADERS = tuple((name.lower().encode(), value.encode()) for name, value in HEADERS.items())
-"""The same as ASGI takes them."""
+"""The same headers in the form that ASGI takes."""
 
 
 class SecurityHeaders:
-    """Puts `HEADERS` on every HTTP answer of an app, which sets none of them itself."""
+    """Adds `HEADERS` to every HTTP answer of an app; the app itself must not set them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; on its way back the answer gets the headers."""
+        """Pass the request on, and add the headers to the answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

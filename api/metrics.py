@@ -1,6 +1,6 @@
-"""What the API counts, for Prometheus: each app has a registry of its own.
+"""The API's metrics for Prometheus; each app has its own registry.
 
-Labels have few values, all of our own words: a stranger cannot make a new time series.
+All values of labels are fixed in this code, so a stranger cannot create new time series.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from prometheus_client import (
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-TOOK_MAX = 256  # operations that wait to be put into the histogram
+TOOK_MAX = 256  # operations that are observed together
 KINDS = ("query", "mutation", "subscription", "none")
-"""Kinds of operation; `none` where a request was refused before it was known."""
+"""Kinds of operation; `none` if a request was refused before its kind was known."""
 
 
 class Metrics:
-    """The counters of one app; the registry may be shared with others of the same process."""
+    """The metrics of one app; other parts of the process may share the registry."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
@@ -71,9 +71,10 @@ class Metrics:
         )
 
     def took(self, kind: str, seconds: float) -> None:
-        """Count an operation of one of `KINDS` that took so long.
+        """Count an operation of one of `KINDS` and its duration.
 
-        Put into the histogram some at a time: one by one that costs as much as finding the plan.
+        The histogram observes several operations at a time, because observing each of them costs
+        as much as finding its plan.
         """
         self._took.append((kind, seconds))
         if len(self._took) >= TOOK_MAX:
@@ -85,6 +86,6 @@ class Metrics:
         self._took.clear()
 
     def written(self) -> bytes:
-        """All of them in Prometheus' text form."""
+        """Return all metrics in Prometheus' text format."""
         self._observe()
         return generate_latest(self.registry)

@@ -1,6 +1,6 @@
 """What the app is built from: the ledger, the read model, the accounts, the demonstration's parts.
 
-The caller that starts the API hands `Services` in; nothing here opens a file or a connection.
+The caller that starts the API passes `Services` to it; this module opens no files or connections.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Role = Literal["HOUSEHOLD", "RETAILER", "DSO", "OPERATOR", "REGULATOR"]
 
 @dataclass(frozen=True)
 class AccountRole:
-    """What a DID that is not a household's may do: its role, and the member it acts for, if any."""
+    """The role of a DID that is not a household's, and the member that it acts for, if any."""
 
     role: Role
     member: str | None
@@ -31,18 +31,18 @@ class AccountRole:
 
 @dataclass(frozen=True)
 class Persona:
-    """Somebody of the demonstration whose key the dashboard may borrow."""
+    """A person of the demonstration, whose key any visitor of the dashboard may use."""
 
     name: str
     role: Role
     did: str
     member: str | None
-    pkcs8: str  # PEM
+    pkcs8: str  # in PEM
 
 
 @dataclass(frozen=True)
 class EnrolmentResult:
-    """What a newcomer of the demonstration was given; `deposit_nano` in nano-currency."""
+    """What a newcomer of the demonstration has received; `deposit_nano` is in nano-currency."""
 
     meter: str
     zone: str
@@ -55,7 +55,7 @@ class Enrolment(Protocol):
     """Admits newcomers of a demonstration."""
 
     async def enrol(self, did: str) -> EnrolmentResult:
-        """A retailer, a meter and a deposit for `did`; again the same for one enrolled before.
+        """Give `did` a retailer, a meter and a deposit; an enrolled DID gets the same answer again.
 
         Raises what `Ledger.submit` raises.
         """
@@ -66,9 +66,9 @@ class Enrolment(Protocol):
 class Services:
     """One API of one area.
 
-    `carriers` names the member that submits for the clients of a retailer; for a retailer that
-    is not in it, and for traders nobody knows, `member` does, which also asks the ledger's
-    queries. `accounts` are the DIDs that are not households.
+    `carriers` names the member that submits for the clients of a retailer. For other retailers and
+    for unknown traders `member` submits; it also queries the ledger. `accounts` are the DIDs that
+    are not households.
     """
 
     ledger: Ledger
@@ -85,12 +85,12 @@ class Services:
 
     @cached_property
     def subscriptions(self) -> Subscriptions:
-        """The subscriptions of this API, which the changes of the read model reach."""
+        """The subscriptions of this API to changes of the read model."""
         return Subscriptions(self.projection)
 
     @cached_property
     def freshness(self) -> Freshness:
-        """How old the answers of this API are."""
+        """The age of this API's answers."""
         return Freshness(
             ledger=self.ledger,
             area=self.area,
@@ -100,14 +100,14 @@ class Services:
 
     @property
     def is_demonstration(self) -> bool:
-        """Whether anybody may have a persona's key or be enrolled."""
+        """Whether any visitor may get a persona's key or be enrolled."""
         return self.enrolment is not None or bool(self.personas)
 
     @property
     def shows_book(self) -> bool:
-        """Whether the depth of the book is shown to strangers: in a demonstration, or by setting."""
+        """Whether strangers may see the depth of the book: in a demonstration, or by a setting."""
         return self.is_demonstration or self.settings.public_book
 
     def carrier(self, retailer: str | None) -> str:
-        """The member that submits for the clients of `retailer` (None: of nobody known)."""
+        """Return the member that submits for clients of `retailer` (None for unknown traders)."""
         return self.member if retailer is None else self.carriers.get(retailer, self.member)

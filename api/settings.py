@@ -1,8 +1,8 @@
-"""Every setting of the API, in one place: checked when it starts, printable without its secrets.
+"""The API's settings, which are checked at its start and can be printed without secrets.
 
 A value comes from the environment (`COMMONWATT_API_…`), else from a TOML file, else it is the
-default. A setting that nobody knows, or that is out of its bounds, stops the start with a sentence
-that names it.
+default. If a setting is unknown or out of bounds, the API does not start, and a sentence names the
+setting.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Count = Annotated[int, annotated_types.Ge(1), annotated_types.Le(1_000_000)]
 
 
 class SettingsInvalid(Exception):
-    """A setting that is not taken, told in one sentence that never shows its value."""
+    """A setting is invalid; the sentence names the setting but never shows its value."""
 
 
 class ApiSettings(BaseSettings):
-    """What can be set; each field says its meaning and unit."""
+    """All settings; the description of each field has its meaning and unit."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
@@ -128,14 +128,14 @@ class ApiSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is handed in, then the environment, then the file."""
+        """Return the sources in order: arguments, environment, file."""
         del dotenv_settings, file_secret_settings
         file = TomlConfigSettingsSource(settings_cls)
         return (init_settings, env_settings, file)
 
     @property
     def own_origins(self) -> tuple[str, ...]:
-        """The origins taken: those set, else the addresses that the API itself has."""
+        """The origins that are accepted: those of the setting, else the API's own addresses."""
         if self.origins:
             return self.origins
         hosts = {self.host, "127.0.0.1", "localhost"} - {"0.0.0.0", "::"}  # noqa: S104 left out
@@ -143,11 +143,11 @@ class ApiSettings(BaseSettings):
 
     @property
     def own_audience(self) -> str:
-        """What a login token must name as its audience."""
+        """The audience that a login token must name."""
         return self.audience or self.own_origins[0]
 
     def printable(self) -> dict[str, object]:
-        """Every setting by name, secrets and passwords hidden."""
+        """Return every setting by name, with secrets and passwords hidden."""
         shown: dict[str, object] = json.loads(self.model_dump_json())
         shown["read_model"] = _PASSWORD.sub(
             r"\g<user>:**********@", self.read_model.get_secret_value()
@@ -156,9 +156,9 @@ class ApiSettings(BaseSettings):
 
 
 def load_settings(file: Path | None = None) -> ApiSettings:
-    """The settings of the environment and of the table `api` of a TOML file, where one is named.
+    """Return the settings from the environment and from the table `api` of a TOML file, if given.
 
-    Raises `SettingsInvalid` for a file that cannot be read and for a value that is not taken.
+    Raises `SettingsInvalid` for a file that cannot be read and for an invalid value.
     """
 
     class _FromFile(ApiSettings):

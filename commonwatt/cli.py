@@ -1,10 +1,11 @@
-"""The command `commonwatt`: the list of its commands, whose modules are loaded when they are run.
+"""The command `commonwatt`: the list of its commands, whose modules are loaded when they run.
 
-`--help` prints the list from the table below and loads no command. So `--help` starts at once, and so
-do commands that need few parts (`auction`, `wallet`). `command_line.py` has what all commands share.
+`--help` prints the list from the table below and loads no command. So `--help` starts quickly, and
+so do commands that need few parts (`auction`, `wallet`). `command_line.py` has what all commands
+share.
 
-Exit codes: 0 done; 1 what was asked for does not hold (a damaged log, a missed number); 2 the input
-cannot be taken. With 1 and 2 one line on standard error says what and why.
+Exit codes: 0 the command is done; 1 what was asked for does not hold (a damaged log, a missed
+number); 2 the input cannot be taken. For 1 and 2 a line on standard error says what is wrong.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PURPOSE = "A permissioned market for local energy: run it, simulate it, check it
 
 
 class Listed(NamedTuple):
-    """A command as `--help` lists it: the module that has it as `app`, and what it does."""
+    """A command as `--help` lists it: the module that defines it as `app`, and what it does."""
 
     module: str
     line: str
@@ -68,24 +69,24 @@ COMMANDS: Mapping[str, Listed] = {
 
 
 class CommandList(TyperGroup):
-    """The commands as they are listed; the one that is named is loaded, to run or to complete it."""
+    """The list of commands, which loads only the command that is run or completed."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that the first argument names, and the arguments for it."""
+        """Return the command that the first argument names, and its arguments."""
         name, listed, rest = super().resolve_command(ctx, args)
         if name is None:
             return name, listed, rest
         return name, typer.main.get_command(import_module(COMMANDS[name].module).app), rest
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run the command line and exit; a wrong option or argument is told on one line."""
+        """Run the command line and exit; print one line for a wrong option or argument."""
         if not standalone_mode:
             return super().main(*args, standalone_mode=False, **extra)
         try:
             code = super().main(*args, standalone_mode=False, **extra)
         except TyperException as error:
             code = error.exit_code
-            if sentence := error.format_message():  # empty where the help has been printed instead
+            if sentence := error.format_message():  # empty if the help was printed instead
                 context = getattr(error, "ctx", None)
                 command = "commonwatt" if context is None else context.command_path
                 ended(f"{sentence.rstrip('.')}; see `{command} --help`.")
@@ -114,7 +115,7 @@ def prepare(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Set up this process, whichever command runs in it."""
+    """Set up this process for any command."""
     collect_seldom()
     if version:
         import_module("commonwatt.commands.version").print_version(as_json=as_json)
@@ -126,7 +127,7 @@ def prepare(
 
 
 def _listed() -> None:
-    """Stands for a command in the list; `CommandList` loads the command itself."""
+    """Placeholder for a command in the list; `CommandList` loads the command itself."""
 
 
 for _name, _command in COMMANDS.items():

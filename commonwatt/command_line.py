@@ -1,8 +1,8 @@
-"""What all commands share: the form of a group, `--json`, and the line that says why one ends.
+"""What all commands share: the form of a group, `--json`, and the line that explains a failure.
 
-A command ends with exit code 0 when it is done, with `FAILED` when what was asked for does not hold,
-and with `REFUSED` when its input cannot be taken. Begin with `commonwatt/cli.py`, which lists the
-commands.
+A command ends with exit code 0 when it is done, with `FAILED` when what was asked for does not
+hold, and with `REFUSED` when its input cannot be taken. Begin with `commonwatt/cli.py`, which lists
+the commands.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 
 
 def command_group(purpose: str | None = None) -> typer.Typer:
-    """An empty group of commands; a group that keeps one command and has no callback is that one."""
+    """Return an empty group; a group with one command and no callback becomes that command."""
     return typer.Typer(
         help=purpose,
         no_args_is_help=purpose is not None,
-        add_completion=False,  # the list of commands has it
+        add_completion=False,  # the list of commands has this option
         rich_markup_mode="markdown",
     )
 
 
 def ended(reason: Exception | str, code: int = REFUSED) -> typer.Exit:
-    """Print on one line of standard error why a command ends; the caller raises the answer.
+    """Print one line on standard error that says why a command ends; return the exit to raise.
 
     Reasons repeat what files and other machines say, so control characters are replaced.
     """

@@ -1,11 +1,11 @@
-"""What the package offers to programs: clear a book, simulate a market.
+"""The package's interface for programs: clear a book, simulate a market.
 
 `clear` calls the mechanism that the contract calls, after the checks of `commonwatt auction`.
 `simulate` runs the contract with signed orders on an embedded ledger, as `commonwatt simulate`
-does. Both answer in structs, so `msgspec.to_builtins` makes rows for pandas of their lists.
+does. Both return structs, so `msgspec.to_builtins` makes rows for pandas from their lists.
 
 Quantities are integers in Wh, prices integers in micro-currency per kWh (100_000 is 0.10 per kWh),
-money integers in nano-currency, times seconds UTC. Left out: books of several zones.
+money integers in nano-currency, times seconds UTC. Books of several zones are not supported.
 
 Importing this module loads neither the ledger nor the API; `simulate` loads the ledger when it is
 called.
@@ -29,10 +29,10 @@ from chaincode.queries.market import SlotView
 from commonwatt.commands.auction_book import read_book
 from commonwatt.commands.auction_json import AuctionInputError
 
-LOT_WH_MAX = 1_000  # of larger lots most households have none in a quarter of an hour
-ZONE = "zone"  # the one zone of a book
+LOT_WH_MAX = 1_000  # most households have less than a larger lot in a quarter of an hour
+ZONE = "zone"  # the name of a book's only zone
 
-# How the command's JSON names what a struct here names with its unit.
+# The names in the command's JSON of fields that have their unit in their name here.
 _FIELDS = (
     (re.compile(r"\.price$"), ".steps[0].price_micro_per_kwh"),
     (re.compile(r"\.quantity$"), ".steps[0].quantity_wh"),
@@ -44,7 +44,7 @@ _FIELDS = (
 
 
 class BookRefused(ValueError):
-    """A book that breaks a rule: `field` says where, `sentence` what is wrong there."""
+    """The book breaks a rule: `field` says where, `sentence` says what is wrong there."""
 
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")
@@ -53,7 +53,7 @@ class BookRefused(ValueError):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """A limit and a quantity: the worst price that is taken, and how much is traded at most."""
+    """A limit and a quantity: the worst price that is accepted, and the largest quantity traded."""
 
     price_micro_per_kwh: int
     quantity_wh: int
@@ -62,8 +62,8 @@ class Step(msgspec.Struct, frozen=True):
 class Order(msgspec.Struct, frozen=True):
     """An order of 1 to 20 steps, which add up.
 
-    `id` is unique in the book. Of orders at one price the one with the smaller `time` comes first,
-    then the one with the smaller id.
+    `id` is unique in the book. Orders at the same price are ranked by `time`, smallest first, then
+    by id.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Order(msgspec.Struct, frozen=True):
 class Book(msgspec.Struct, frozen=True):
     """The orders of one zone, and the rules that they are cleared by.
 
-    `price_rule` says which price is taken where several clear: the lowest (`seller`), the highest
+    `price_rule` chooses one of several clearing prices: the lowest (`seller`), the highest
     (`buyer`) or the `midpoint`. The band is [lowest, highest] limit.
     """
 
@@ -86,9 +86,9 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Fill(msgspec.Struct, frozen=True):
-    """What an order's step traded.
+    """The quantity that an order's step traded.
 
-    `order` is the order's id, with `#` and the number of the step where the order has several.
+    `order` is the order's id, with `#` and the number of the step if the order has several steps.
     """
 
     order: str
@@ -107,7 +107,7 @@ class Trade(msgspec.Struct, frozen=True):
 
 
 class Unfilled(msgspec.Struct, frozen=True):
-    """What an order's step did not trade, and why: its limit (`PRICE`) or its rank (`PRIORITY`)."""
+    """The quantity that an order's step did not trade, because of its `PRICE` or its `PRIORITY`."""
 
     order: str
     quantity_wh: int
@@ -115,11 +115,11 @@ class Unfilled(msgspec.Struct, frozen=True):
 
 
 class Clearing(msgspec.Struct, frozen=True):
-    """What a book cleared at.
+    """The outcome of a book.
 
-    The price and its range are None where nothing trades. Welfare is what the accepted buyers
-    would have paid at most, less what the accepted sellers asked for at least. `digest` is the one
-    that `commonwatt auction` prints for the same book in its one zone, `ZONE`.
+    The price and its range are None if nothing trades. Welfare is the most that the accepted buyers
+    would have paid, less the least that the accepted sellers asked for. `digest` is the digest that
+    `commonwatt auction` prints for the same book in its one zone, `ZONE`.
     """
 
     price_micro_per_kwh: int | None
@@ -133,7 +133,7 @@ class Clearing(msgspec.Struct, frozen=True):
 
 
 class ZoneSlot(msgspec.Struct, frozen=True):
-    """What a zone cleared at in one slot; price and range are None where nothing traded."""
+    """The outcome of a zone in one slot; price and range are None if nothing was traded."""
 
     slot_s: int
     zone: str
@@ -146,10 +146,10 @@ class ZoneSlot(msgspec.Struct, frozen=True):
 
 
 class SlotEnergy(msgspec.Struct, frozen=True):
-    """Where the energy of one slot went once the slot was settled.
+    """The energy of one settled slot.
 
     `settled_wh` was traded and delivered, `residual_wh` came from retailers, `surplus_wh` went to
-    them.
+    retailers.
     """
 
     slot_s: int
@@ -159,9 +159,9 @@ class SlotEnergy(msgspec.Struct, frozen=True):
 
 
 class Simulation(msgspec.Struct, frozen=True):
-    """A simulated market: each zone in each slot, each slot, and the sums.
+    """The result of a simulated market: each zone in each slot, each slot, and the sums.
 
-    The same arguments end in the same `state_hash` on every machine.
+    The same arguments lead to the same `state_hash` on every machine.
     """
 
     zones: list[ZoneSlot]
@@ -201,12 +201,13 @@ def simulate(
 ) -> Simulation:
     """Trade `days` of 96 slots among `households` drawn from `seed`, and settle every slot.
 
-    Households order in whole lots of `lot_wh`: the larger the lots, the more often several prices
-    clear, and `price_rule` chooses. A day of 20 households takes some 10 seconds. In a notebook, where an event loop runs already,
-    call `await asyncio.to_thread(simulate, days=1)`. Raises `ValueError` for a number out of
-    bounds: days from 1 to 3650, households from 2 to 1000, lots from 1 Wh to 1 kWh, a seed from 0.
+    Households order in whole lots of `lot_wh`. With larger lots there are more often several
+    clearing prices, of which `price_rule` chooses one. A day of 20 households takes some 10
+    seconds. In a notebook, which already runs an event loop, call
+    `await asyncio.to_thread(simulate, days=1)`. Raises `ValueError` for a number out of bounds:
+    days from 1 to 3650, households from 2 to 1000, lots from 1 Wh to 1 kWh, a seed from 0.
     """
-    # A program that only clears books does not wait until the ledger is loaded.
+    # Imported here, so that programs that only clear books need not load the ledger.
     from commonwatt.demonstration import simulation  # noqa: PLC0415 see the line above
 
     for name, value, least, most in (
@@ -271,9 +272,9 @@ def _order_json(order: Order) -> dict[str, object]:
 
 
 def _integer(value: SupportsIndex) -> object:
-    """An integer as the command's JSON holds it, a column's own kind of integer too.
+    """Return an integer in the form of the command's JSON, also for integers of data frames.
 
-    Anything else is left as it is and refused with the field named.
+    Any other value is returned unchanged, and the command refuses it by the name of its field.
     """
     try:
         return plain_integer(index(value))
@@ -282,7 +283,7 @@ def _integer(value: SupportsIndex) -> object:
 
 
 def _field(field: str) -> str:
-    """The name here of a field of the command's JSON."""
+    """Return the name in this module of a field of the command's JSON."""
     for pattern, name in _FIELDS:
         field = pattern.sub(name, field)
     return field

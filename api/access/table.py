@@ -3,13 +3,13 @@
 A field of the schema declares who may select it (`api.graphql.fields`). Two readers are not signed
 in: `STRANGER` in any market, and `ONLOOKER` where the market shows its book to everybody
 (`Services.shows_book`). `Rights` is the table of all those declarations, and a field without one is
-refused to everybody. The decision is made once per document, over all the fields that it can reach
-(`api.graphql.guard.admission` collects them), so executing it costs nothing more. What lies under
-`Query.viewer` is judged for those signed in only: to everybody else the field is null. A row's scope
-says whose rows a role is shown of a subject.
+refused to everybody. The check is made once per document, over all fields that it can reach
+(`api.graphql.guard.admission` collects them), so it costs nothing while the document is executed.
+Fields below `Query.viewer` are checked only for signed-in readers, because `viewer` is null for
+everybody else. A scope says which rows of a subject a role may see.
 
 The regulator reads everything and changes nothing in the market; the four fields that begin,
-prolong and end a session are everybody's.
+prolong and end a session are open to everybody.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SUBJECTS: tuple[Subject, ...] = get_args(Subject)
 
 
 class Viewer(msgspec.Struct, frozen=True):
-    """Who is signed in: its DID, role, member (None for a household), area, and its session."""
+    """A signed-in user: DID, role, member (None for a household), area and session."""
 
     did: str
     role: Role
@@ -46,7 +46,7 @@ SIGNED_IN: frozenset[Reader] = frozenset(ROLES)
 BOOK: frozenset[Reader] = frozenset({*ROLES, "ONLOOKER"})
 TRADERS: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER"})
 
-# Whose rows of a subject a role is shown. "clients" and "area" include the viewer's own.
+# The rows of a subject that a role may see. "clients" and "area" include the viewer's own.
 _SCOPES: Mapping[Role, Mapping[Subject, Scope]] = {
     "HOUSEHOLD": {
         "orders": "own", "trades": "own", "accounts": "own", "certificates": "own",
@@ -73,19 +73,19 @@ _SCOPES: Mapping[Role, Mapping[Subject, Scope]] = {
 
 
 def reader_of(viewer: Viewer | None, *, shows_book: bool) -> Reader:
-    """The reader that the table knows somebody as; `shows_book`: strangers may read the book."""
+    """Return the viewer's kind of reader; `shows_book` says whether strangers may read the book."""
     if viewer is not None:
         return viewer.role
     return "ONLOOKER" if shows_book else "STRANGER"
 
 
 def is_signed_in(reader: Reader) -> bool:
-    """Whether `reader` stands for somebody who has signed in."""
+    """Return whether `reader` is signed in."""
     return reader in SIGNED_IN
 
 
 class Rights:
-    """The table of fields: who may select each `Type.field`; one without a row is refused."""
+    """The table of fields: who may select each `Type.field`; a field without a row is refused."""
 
     def __init__(self, fields: Mapping[str, frozenset[Reader]]) -> None:
         self.fields = dict(fields)
@@ -95,26 +95,26 @@ class Rights:
         }
 
     def is_allowed(self, reader: Reader, field: str) -> bool:
-        """Whether `reader` may select `Type.field`; False for a field without a row."""
+        """Return whether `reader` may select `Type.field`; False for a field without a row."""
         return field in self._allowed[reader]
 
     def check(self, reader: Reader, fields: Iterable[str]) -> None:
         """Raise `UNAUTHENTICATED` or `FORBIDDEN` unless `reader` may select each `Type.field`."""
         refused = frozenset(fields) - self._allowed[reader]
         if refused:
-            # The same field each time, whatever the order of the document.
+            # The error names the same field whatever the order of the document.
             raise refusal(reader, min(refused))
 
 
 def refusal(reader: Reader, what: str) -> ApiFault:
-    """The fault of a reader that may not select `what`."""
+    """Return the fault for a reader that may not select `what`."""
     if not is_signed_in(reader):
         return UNAUTHENTICATED(what=what)
     return FORBIDDEN(what=what, role=reader)
 
 
 def scope(viewer: Viewer, subject: Subject) -> Scope:
-    """Whose rows of `subject` the viewer is shown."""
+    """Return which rows of `subject` the viewer may see."""
     return _SCOPES[viewer.role][subject]
 
 
@@ -126,10 +126,10 @@ def may_see_row(
     retailers: Iterable[str] = (),
     area: str,
 ) -> bool:
-    """Whether a row is the viewer's to see.
+    """Return whether the viewer may see a row.
 
-    `owners`: the DIDs, or the member for a member's account, that the row belongs to (both sides
-    of a trade); `retailers`: the retailers of those.
+    `owners` are the DIDs that the row belongs to (both sides of a trade), or the member for a
+    member's account; `retailers` are the retailers of these owners.
     """
     if area != viewer.area:
         return _SCOPES[viewer.role][subject] == "all"

@@ -1,7 +1,7 @@
-"""Whose rows somebody is shown: the row rules of `api.access.table`, asked with what a record says.
+"""The row rules of `api.access.table`, applied to records of the read model.
 
-A row of somebody else is answered as if it were not there (`NOT_FOUND`), so that nobody learns
-from a refusal what exists.
+A row that the viewer may not see is answered with `NOT_FOUND`, so a refusal does not reveal which
+rows exist.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from api.services import Services
 
 
 def own_account(viewer: Viewer) -> str:
-    """The account that is the viewer's own: its DID's, or its member's."""
+    """Return the viewer's own account: that of its member if it has one, else that of its DID."""
     return viewer.did if viewer.member is None else viewer.member
 
 
 async def may_see(
     services: Services, viewer: Viewer, subject: Subject, owners: Sequence[str]
 ) -> bool:
-    """Whether a row of `owners` (DIDs or members) is the viewer's to see."""
+    """Return whether the viewer may see a row of `owners` (DIDs or members)."""
     retailers: list[str] = []
     if scope(viewer, subject) == "clients":
         for owner in owners:
@@ -35,9 +35,9 @@ async def may_see(
 async def visible_owner(
     services: Services, viewer: Viewer, subject: Subject, owner: str | None
 ) -> str:
-    """Whose rows are asked for: `owner`, or the viewer's own account without one.
+    """Return the owner whose rows are requested: `owner`, or the viewer's own account for None.
 
-    `NOT_FOUND` for an owner whose rows are not the viewer's to see.
+    Raises `NOT_FOUND` if the viewer may not see the rows of this owner.
     """
     asked = own_account(viewer) if owner is None else owner
     if not await may_see(services, viewer, subject, [asked]):
@@ -46,14 +46,14 @@ async def visible_owner(
 
 
 def posting_owner(viewer: Viewer) -> str | None:
-    """The one account whose postings the viewer sees; None where there may be several."""
+    """Return the one account whose postings the viewer may see; None if there may be several."""
     return own_account(viewer) if scope(viewer, "accounts") == "own" else None
 
 
 async def visible_postings(
     services: Services, viewer: Viewer, found: Sequence[PostingRecord]
 ) -> list[PostingRecord]:
-    """Those of the postings that are on accounts the viewer may see."""
+    """Return the postings on accounts that the viewer may see."""
     if scope(viewer, "accounts") in ("own", "all"):
         return list(found)
     seen = {

@@ -1,7 +1,7 @@
-"""What a field of the schema means, a room for each feature.
+"""What each field of the schema means, with one package per feature.
 
-In a room: `types.py`, what the schema shows and who may see it; `reads.py`, what the tables answer;
-`writes.py`, what is brought in; `projection.py`, what events write to the tables. A file that a
-feature does not need is absent. Beside the rooms stand what all projections work with and the two
-lists that name all features: `events.py` and `reads.py`. Begin with `trades/`.
+A package has up to four modules: `types.py` declares what the schema shows and who may see it,
+`reads.py` reads the tables, `writes.py` takes input, `projection.py` writes events to the tables.
+The modules of this package itself are shared by all projections; `events.py` and `reads.py` list
+all features. Begin with `trades/`.
 """

@@ -1,7 +1,7 @@
-"""What one transaction of the read model will write: rows in order, and what accounts gain.
+"""What one transaction of the read model will write: rows in order, and changes of accounts.
 
-Rows that go to one table one after the other travel together. Balances are added up here in
-Python, where an integer grows instead of turning into a float.
+Consecutive rows for one table are written by one call. Balances are added up here in Python, where
+an integer never turns into a float.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ PUT_ACCOUNT = upsert(
     ["area", "owner"],
     ["balance_nano", "reserved_nano", "minted_wh", "live_wh", "retired_wh", "block"],
 )
-OWNERS_AT_ONCE = 500  # accounts asked for in one question: SQLite takes 32,766 values
+OWNERS_AT_ONCE = 500  # accounts per query: SQLite takes 32,766 values
 
 AccountKey = tuple[str, str]
 """An area and the owner of an account in it."""
 
 
 class Gain(NamedTuple):
-    """What is added to an account."""
+    """An amount of each kind that is added to an account."""
 
     balance_nano: int = 0
     reserved_nano: int = 0
@@ -34,19 +34,19 @@ class Gain(NamedTuple):
     retired_wh: int = 0
 
     def plus(self, other: Gain) -> Gain:
-        """Both together."""
+        """Return the sum of this and `other`."""
         return Gain(*(one + two for one, two in zip(self, other, strict=True)))
 
     def minus(self, other: Gain) -> Gain:
-        """This without `other`."""
+        """Return the difference of this and `other`."""
         return Gain(*(one - two for one, two in zip(self, other, strict=True)))
 
 
 class Batch:
-    """Changes on their way to the tables."""
+    """Changes that are not in the tables yet."""
 
     def __init__(self, postings: int) -> None:
-        """`postings`: how many lines of the books are in the tables."""
+        """`postings` is the number of lines of the books in the tables."""
         self.postings = postings
         self.slots: set[tuple[str, int]] = set()
         self.traders: set[str] = set()
@@ -56,39 +56,39 @@ class Batch:
 
     @property
     def accounts(self) -> frozenset[str]:
-        """Owners of accounts that change."""
+        """The owners of the accounts that change."""
         return frozenset(owner for _, owner in self._gains)
 
     def put(self, statement: str, *rows: Sequence[Value]) -> None:
-        """Carry out `statement` for each row, after all that was put before."""
+        """Queue `statement` for each row, after all statements that were queued before."""
         self.rows(statement).extend(rows)
 
     def rows(self, statement: str) -> list[Sequence[Value]]:
-        """Where rows for `statement` may be added as long as nothing else is put."""
+        """Return the rows of `statement`; add rows to them only until another one is queued."""
         if not self._steps or self._steps[-1][0] != statement:
             self._steps.append((statement, []))
         return self._steps[-1][1]
 
     def next_posting(self) -> int:
-        """The number of one more line of the books."""
+        """Count one more line of the books and return its number."""
         self.postings += 1
         return self.postings
 
     def gain(self, area: str, owner: str, gain: Gain, *, block: int) -> None:
-        """Add to an account."""
+        """Add an amount to an account."""
         key = (area, owner)
         self._gains[key] = self._gains.get(key, Gain()).plus(gain)
         self._blocks[key] = block
 
     async def settle_accounts(self, database: Database) -> None:
-        """Turn what accounts gain into rows; the last thing before `write`."""
+        """Turn the changes of accounts into rows; call this last before `write`."""
         held = await _accounts(database, self._gains)
         for key, gain in sorted(self._gains.items()):
             total = held.get(key, Gain()).plus(gain)
             self.put(PUT_ACCOUNT, (*key, *total, self._blocks[key]))
 
     async def write(self, writer: Writer) -> None:
-        """Carry out everything in the order in which it was put."""
+        """Execute all statements in the order in which they were queued."""
         for statement, rows in self._steps:
             await writer.many(statement, rows)
 

@@ -1,4 +1,4 @@
-"""What a projection works with when it turns one event into rows."""
+"""What a projection is given to turn one event into rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ledger_network.port import CommittedEvents
 
 
 class EventContext(NamedTuple):
-    """The transaction that an event is of, what is known, whom to ask, and where rows go."""
+    """The event's transaction, the registry, the ledger and tables to query, and the batch."""
 
     happened: CommittedEvents
     questions: LedgerQuestions
@@ -30,7 +30,7 @@ class EventContext(NamedTuple):
 
 
 TellingEvent = Callable[[msgspec.Raw, EventContext], None]
-"""Takes an event whose data says everything that changed."""
+"""Handles an event whose data says everything that changed."""
 
 SlotEvent = Callable[[msgspec.Raw, EventContext], Awaitable[None]]
-"""Takes an event that names a slot; its rows are asked of the ledger and of the tables."""
+"""Handles an event that names a slot; the handler reads the rows from the ledger and the tables."""

@@ -1,6 +1,6 @@
-"""Every event of the ledger that the read model knows, and what is made of each.
+"""Every event of the ledger that the read model knows, and its handler.
 
-Events of other names, those of later contracts, are passed over.
+The projection ignores events with other names, which belong to later contracts.
 """
 
 from __future__ import annotations
@@ -44,4 +44,4 @@ SLOT_EVENTS: Mapping[str, SlotEvent] = {
     "trade_disputed": trades.trade_disputed,
     "dispute_withdrawn": trades.dispute_withdrawn,
 }
-"""Events that name a slot, whose rows are asked for; each is alone in its batch."""
+"""Events that name a slot, whose handlers query the ledger; each event is alone in its batch."""

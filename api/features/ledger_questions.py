@@ -1,8 +1,8 @@
-"""What the projection asks the ledger, where an event names a slot but does not hold its rows.
+"""The projection's queries to the ledger, for events that name a slot but do not hold its rows.
 
-An answer shows the ledger as it is now, which may be later than the event. A peer that answers may
-also be behind the one that told of the event: then there is less than the event speaks of, and the
-question is put again for a while.
+An answer shows the ledger as it is now, which may be later than the event. The peer that answers
+may also be behind the peer that sent the event. The answer then has fewer rows than the event
+announced, and the query is repeated for a limited time.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ from chaincode.slots.gate import PageArguments, SlotArguments
 from ledger_network.port import Invalid, Ledger, Member
 
 AGAIN_S = 0.2
-ATTEMPTS_MAX = 50  # ten seconds: far more than a peer of a sound network is behind
+ATTEMPTS_MAX = 50  # ten seconds, far more than a peer of a healthy network is behind
 
 T = TypeVar("T")
 Row = TypeVar("Row")
 
 
 class _NamedOrder(msgspec.Struct, frozen=True):
-    """What is read of an order in a book."""
+    """The part of an order in a book that is read here."""
 
     id: str
 
 
 class _Book(msgspec.Struct, frozen=True):
-    """What is read of a book."""
+    """The part of a book that is read here."""
 
     orders: list[_NamedOrder]
 
 
 class LedgerQuestions:
-    """Asks one ledger as one member."""
+    """Queries one ledger as one member."""
 
     def __init__(self, ledger: Ledger, member: str) -> None:
         self._ledger = ledger
         self._member = Member(member)
 
     async def trades(self, area: str, slot: int, *, count: int) -> list[MatchedTrade]:
-        """The trades of a slot, of which there are `count`."""
+        """Return the trades of a slot, of which there are `count`."""
 
         async def ask() -> list[MatchedTrade]:
             answer = await self._ask("list_trades", SlotArguments(area, slot), TradesAnswer)
@@ -65,7 +65,7 @@ class LedgerQuestions:
         return await self._at_least(count, ask)
 
     async def postings(self, area: str, slot: int, *, count: int) -> list[Posting]:
-        """The first `count` postings of a slot."""
+        """Return the first `count` postings of a slot."""
 
         async def ask() -> list[Posting]:
             found: list[Posting] = []
@@ -82,7 +82,7 @@ class LedgerQuestions:
         return (await self._at_least(count, ask))[:count]
 
     async def metered(self, area: str, slot: int, *, pages: int) -> list[MeterSettled]:
-        """What a slot settled at its meters, which stand on `pages` pages."""
+        """Return what a slot settled at its meters, which fill `pages` pages."""
         found: list[MeterSettled] = []
         for page in range(pages):
 
@@ -96,7 +96,7 @@ class LedgerQuestions:
     async def readings(
         self, area: str, slot: int, *, root: str, count: int
     ) -> list[VersionedReading]:
-        """The newest readings of a slot, in which the report with this root has `count`."""
+        """Return the newest readings of a slot; the report with this root has `count` of them."""
 
         async def ask() -> list[VersionedReading]:
             found: list[VersionedReading] = []
@@ -122,14 +122,14 @@ class LedgerQuestions:
         return found
 
     async def orders_in_book(self, area: str, slot: int, zone: str) -> set[str]:
-        """The full names of the orders in a zone's cleared book."""
+        """Return the full names of the orders in a zone's cleared book."""
         arguments = BookArguments(area, slot, zone)
         answer = await self._ask("get_book", arguments, BookAnswer)
         book = msgspec.json.decode(answer.book, type=_Book)
         return {order.id for order in book.orders}
 
     async def reasons(self, area: str, slot: int, did: str) -> dict[str, str]:
-        """Why orders of a trader are not in the book, by the client's id."""
+        """Return why orders of a trader are not in the book, by the client's id."""
         arguments = TraderArguments(area, slot, did)
         answer = await self._ask("list_orders", arguments, OrdersAnswer)
         return {view.order.id: view.left_out for view in answer.orders if view.left_out}

@@ -1,9 +1,9 @@
-"""The tables open for reading: what each feature reads, in one object.
+"""The read model as one object that has the reads of all features.
 
-Lists come in pages by keyset: `after` is the cursor of the last row that was seen, and a page costs
-the same wherever it begins. `now_s` is market time; states are computed with it. An invalid cursor,
-or a page size out of bounds, raises `ReadRefused`; tables that cannot be read raise
-`TablesDamaged`, a database that cannot be reached `DatabaseUnusable`.
+Lists are read in pages by keyset: `after` is the cursor of the last row that was seen, and a page
+costs the same wherever it begins. `now_s` is market time, from which states are computed. An
+invalid cursor or a page size out of bounds raises `ReadRefused`; tables that cannot be read raise
+`TablesDamaged`, a database that cannot be reached raises `DatabaseUnusable`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class ReadModel(
         self.database = database
 
     async def checkpoint(self) -> CheckpointRecord:
-        """The last transaction that the tables hold."""
+        """Return the last transaction that the tables hold."""
         rows = await self.database.rows(
             "SELECT block, place, time_s, channel, contract FROM checkpoint"
         )
@@ -54,7 +54,7 @@ class ReadModel(
 
 
 async def open_read_model(url: str) -> ReadModel:
-    """The read model at `sqlite:///path` or `postgres://…`, with the newest layout.
+    """Open the read model at `sqlite:///path` or `postgres://…`, with the newest layout.
 
     Raises `DatabaseUnusable`.
     """

@@ -1,6 +1,6 @@
-"""What the projection keeps in mind: areas, rules, zones, meters, participants.
+"""What the projection keeps in memory: areas, rules, zones, meters, participants.
 
-It is read from the tables when the projection starts, and grows with what it writes to them.
+The projection reads the registry from the tables when it starts, and updates it with each event.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from chaincode.state import Dated, at_slot, with_version
 
 
 class Holding(NamedTuple):
-    """Who holds a meter and where it is, from some slot on."""
+    """A meter's holder and zone, from some slot on."""
 
     holder: str
     zone: str
@@ -25,7 +25,7 @@ class Holding(NamedTuple):
 
 @dataclass
 class Registry:
-    """The members' registers as far as the events up to now have told."""
+    """The members' registers after the events that are projected so far."""
 
     zone_areas: dict[str, str] = field(default_factory=dict[str, str])
     clocks: dict[str, Clock] = field(default_factory=dict[str, Clock])
@@ -38,31 +38,31 @@ class Registry:
     )
 
     def gate_s(self, area: str, slot: int) -> int | None:
-        """When the gate of a slot closes; None without rules for it."""
+        """Return when the gate of a slot closes; None without rules for the slot."""
         rules = at_slot(self.rules.get(area, []), slot)
         return None if rules is None else rules.gate_s(slot)
 
     def market_s(self, area: str, time_s: int) -> int:
-        """Market time at transaction time `time_s`; transaction time itself without a clock."""
+        """Return market time at transaction time `time_s`; `time_s` itself without a clock."""
         clock = self.clocks.get(area)
         return time_s if clock is None else clock.market_s(time_s)
 
     def holding(self, meter: str, slot: int) -> Holding | None:
-        """Who holds a meter in a slot; None where it is not known by then."""
+        """Return who holds a meter in a slot; None if the meter is not certified for the slot."""
         return at_slot(self.holdings.get(meter, []), slot)
 
     def set_rules(self, area: str, from_slot: int, rules: MarketRules) -> None:
-        """Rules of an area from a slot on."""
+        """Set the rules of an area from a slot on."""
         self.rules[area] = with_version(self.rules.get(area, []), from_slot, rules)
 
     def set_holding(self, meter: str, from_slot: int, holding: Holding) -> None:
-        """A meter's holder and zone from a slot on."""
+        """Set a meter's holder and zone from a slot on."""
         versions = self.holdings.get(meter, [])
         self.holdings[meter] = with_version(versions, from_slot, holding)
 
 
 async def read_registry(database: Database) -> Registry:
-    """What the tables hold of the registers."""
+    """Return the registers from the tables."""
     known = Registry()
     zones = await database.rows("SELECT zone, area FROM zone")
     known.zone_areas.update((zone, area) for zone, area in zones)

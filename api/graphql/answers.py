@@ -1,8 +1,8 @@
-"""How an answer is written: data, errors with a code each, and the age of what is told.
+"""Writes answers: data, errors with a code each, and the age of the data.
 
-The client sees a fault that was worded for it; a read model that cannot be read has a fault of its
-own. Any other exception is an error of the API: the client gets a number to quote, the log gets the
-number and the kind of the error, and its text is shown to nobody.
+The client receives an `ApiFault` as it is, and a fault of its own for a read model that cannot be
+read. Any other exception is an error of the API: the client receives a number to quote, and the log
+has this number and the kind of the error. The text of such an error is neither sent nor logged.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ STATUS: Mapping[str, int] = {
     "SESSIONS_TOO_MANY": 503,
     "SIGN_INS_TOO_MANY": 503,
 }
-"""HTTP status of a request that was refused whole, by code; 400 for all others."""
+"""HTTP status of a request that was refused as a whole, by code; 400 for all others."""
 
 
 class Told(TypedDict):
-    """An error as clients see it; its extensions hold a code at least."""
+    """An error as clients see it; its extensions contain at least a code."""
 
     message: str
     extensions: dict[str, Any]
@@ -47,13 +47,13 @@ class Told(TypedDict):
 
 
 def code_of(error: GraphQLError) -> str:
-    """The code of an error; `ARGUMENT` for what graphql-core words about variables."""
+    """Return the code of an error; `ARGUMENT` for graphql-core's own errors about variables."""
     code: object = (error.extensions or {}).get("code")
     return code if isinstance(code, str) else "ARGUMENT"
 
 
 def told(errors: Iterable[GraphQLError], metrics: Metrics) -> list[Told]:
-    """Errors as clients see them."""
+    """Return errors as clients see them."""
     return [_told(error, metrics) for error in errors]
 
 
@@ -67,7 +67,7 @@ def _told(error: GraphQLError, metrics: Metrics) -> Told:
 
 
 def _fault_of(error: GraphQLError, metrics: Metrics) -> GraphQLError:
-    """What is told of an error: itself, if it was worded for clients."""
+    """Return the fault that clients see for an error: the error itself if it is meant for them."""
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
@@ -83,7 +83,7 @@ def _fault_of(error: GraphQLError, metrics: Metrics) -> GraphQLError:
 
 
 def _place(error: BaseException) -> str:
-    """The line of code where an error was raised."""
+    """Return the line of code where an error was raised."""
     trace = error.__traceback__
     if trace is None:
         return "unknown"
@@ -93,7 +93,7 @@ def _place(error: BaseException) -> str:
 
 
 def written(data: object, errors: Sequence[Told], extensions: Mapping[str, object] | None) -> bytes:
-    """An answer as JSON."""
+    """Return an answer as JSON."""
     answer: dict[str, object] = {"data": data}
     if errors:
         answer["errors"] = list(errors)

@@ -1,7 +1,7 @@
-"""What every resolver is given: who asks, the services that answer, and the loaders of this answer.
+"""What every resolver is given: the viewer, the services, and the loaders of this operation.
 
-The app hands the schema a `RequestContext`. The schema's first extension (`OperationContext`) puts
-an `Operation` in its place, which adds the loaders, so that they live as long as the operation.
+The app passes a `RequestContext` to the schema. The schema's first extension (`OperationContext`)
+replaces it by an `Operation`, which adds the loaders; they live as long as the operation.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Loaders: TypeAlias = dict[str, DataLoader[object, object]]
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """What the app hands to the schema: who asks, from where, and the document let through."""
+    """What the app passes to the schema: the viewer, its origin, and the admitted document."""
 
     viewer: Viewer | None
     services: Services
     sessions: Sessions
     admission: Admission | None
-    origin: str | None = None  # the header of a browser's request
+    origin: str | None = None  # the `Origin` header of a browser's request
 
 
 @dataclass(eq=False, slots=True)
 class Operation:
     """The context of one operation; `viewer` is None for a stranger.
 
-    `loaders` gather what the nodes of one answer ask for into one question; they begin empty.
+    `loaders` combine the lookups of all nodes of one answer into one query; they begin empty.
     """
 
     viewer: Viewer | None
@@ -56,7 +56,7 @@ class OperationContext(SchemaExtension):
     """Gives each operation its `Operation`."""
 
     def on_operation(self) -> Iterator[None]:
-        """Put an `Operation` in the place of what the app handed in."""
+        """Replace the app's `RequestContext` by an `Operation`."""
         given = cast("RequestContext", self.execution_context.context)
         self.execution_context.context = Operation(
             viewer=given.viewer,
@@ -69,7 +69,7 @@ class OperationContext(SchemaExtension):
 
 
 def require_viewer(info: Info) -> Viewer:
-    """Who is signed in; `UNAUTHENTICATED` for a stranger."""
+    """Return the signed-in user; raise `UNAUTHENTICATED` for a stranger."""
     viewer = info.context.viewer
     if viewer is None:
         raise UNAUTHENTICATED(what=info.field_name)

@@ -1,6 +1,6 @@
-"""The two schemas and their SDL: everybody's, and the regulator's, which has no mutation.
+"""The two schemas and their SDL: the market's, and the regulator's, which has no mutations.
 
-Both execute only what the guard let through (`AdmittedOnly`).
+Both execute only documents that the guard admitted (`AdmittedOnly`).
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ HEAD = "# Written by `commonwatt api schema`: change the code, not this file.\n\
 class Query(
     MarketQuery, OrderQuery, TradeQuery, AccountQuery, MeterQuery, MemberQuery, HealthQuery
 ):
-    """Everything that can be asked."""
+    """All queries."""
 
 
 @strawberry.type
 class Mutation(MemberMutation, OrderMutation):
-    """Everything that changes something."""
+    """All mutations."""
 
 
 @strawberry.type
 class Subscription(MarketSubscription, TradeSubscription, AccountSubscription):
-    """Everything that can be watched."""
+    """All subscriptions."""
 
 
 class MarketSchema(strawberry.Schema):
-    """A schema that leaves errors to the endpoint, which knows what clients may be told."""
+    """A schema that leaves errors to the endpoint, which decides what clients see of them."""
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Nothing is logged here: the endpoint logs what is a fault of ours."""
+        """Log nothing: the endpoint logs errors of the API itself."""
 
 
 def make_schema(*, mutation: type | None = Mutation, is_guarded: bool = True) -> strawberry.Schema:
-    """A schema. `is_guarded` False is for printing it and for trusted documents."""
+    """Return a schema; set `is_guarded` to False only to print it or for trusted documents."""
     extensions: list[Callable[[], SchemaExtension]] = [OperationContext]
     if is_guarded:
         extensions.append(AdmittedOnly)
@@ -69,20 +69,20 @@ def make_schema(*, mutation: type | None = Mutation, is_guarded: bool = True) ->
 
 
 def market_schema() -> strawberry.Schema:
-    """Everything, for everybody; rights are declared with the fields."""
+    """Return the schema with all fields; each field declares who may select it."""
     return make_schema()
 
 
 def regulator_schema() -> strawberry.Schema:
-    """Reads alone."""
+    """Return the schema without mutations."""
     return make_schema(mutation=None)
 
 
 def guard_of(schema: strawberry.Schema) -> Guard:
-    """The guard of a schema, with the rights that its fields declare."""
+    """Return the guard of a schema, with the rights that its fields declare."""
     return Guard(schema.as_str(), rights_of(schema))
 
 
 def sdl() -> str:
-    """The SDL of everybody's schema, as the reference prints it."""
+    """Return the SDL of the market's schema, as in the reference."""
     return f"{HEAD}{make_schema().as_str()}\n"

@@ -1,11 +1,11 @@
 """GraphQL over HTTP: one operation by POST, from its bytes to the bytes of its answer.
 
-Refused before anything is read: another method, another content type, another origin. A body is
-read up to 64 KB; traders may send up to 1.2 MB, and then only to place, amend or cancel.
-Then come the guard, the table of rights and the schema. A list of requests is refused.
+The endpoint refuses another method, content type or origin before it reads the body. It reads up
+to 64 KB; traders may send up to 1.2 MB, but only to place, amend or cancel orders. Then the guard,
+the table of rights and the schema decide. The endpoint refuses a list of requests.
 
-It speaks ASGI itself: a framework's request and response around it cost as much as the rest of the
-way of a mutation to the ledger and back (`commonwatt bench write`).
+The endpoint is an ASGI app without a framework: a framework's request and response objects cost as
+much time as the rest of a mutation to the ledger and back (`commonwatt bench write`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from api.services import Services
 from api.sign_in.session import Sessions
 
 BODY_BYTES_MAX = 65_536
-BATCH_BODY_BYTES_MAX = 1_258_291  # 1.2 MB: the contract's batch of 1 MB, and its JSON
+BATCH_BODY_BYTES_MAX = 1_258_291  # 1.2 MB: the contract's batch of 1 MB, encoded as JSON
 BATCH_FIELDS = frozenset({"placeOrders", "amendOrders", "cancelOrders"})
 TRADING_ROLES = frozenset({"HOUSEHOLD", "RETAILER"})
 JSON = "application/json"
@@ -52,7 +52,7 @@ log = structlog.get_logger("api")
 
 
 class RequestBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
-    """A request's body; `extensions` are read over."""
+    """A request's body; `extensions` are ignored."""
 
     query: str
     variables: dict[str, object] | None = None
@@ -68,7 +68,7 @@ _HEADERS = (
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One schema behind one address. `require` refuses viewers that may not ask here at all."""
+    """One schema at one path. `require` raises for viewers that may not use this endpoint."""
 
     schema: Schema
     guard: Guard
@@ -80,11 +80,11 @@ class Endpoint:
 
     @cached_property
     def plans(self) -> Plans:
-        """The short ways of this schema."""
+        """The plans of the fast path for this schema."""
         return Plans(self.schema)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer an HTTP request; never raises for what a client sent."""
+        """Answer an HTTP request; nothing that a client sends makes this raise."""
         began_s = time.perf_counter()
         heads = _heads(scope)
         kind, roots, status = "none", (), 200
@@ -123,7 +123,7 @@ class Endpoint:
     async def _asked(
         self, method: str, heads: Mapping[str, str], receive: Receive
     ) -> tuple[Viewer | None, RequestBody, int]:
-        """Who asks what, and the bytes of the body."""
+        """Return the viewer, the request and the size of its body in bytes."""
         if method != "POST":
             raise METHOD()
         if heads.get("content-type", "").partition(";")[0].strip().lower() != JSON:
@@ -148,7 +148,7 @@ class Endpoint:
     async def _planned(
         self, asked: RequestBody, admission: Admission, viewer: Viewer | None
     ) -> Answer | None:
-        """The answer where there is a short way to it."""
+        """Return the answer from the fast path, or None if the fast path cannot give it."""
         plan = self.plans.plan(admission.document, asked.operation_name)
         if plan is None:
             return None
@@ -170,23 +170,23 @@ class Endpoint:
 
 
 def check_origin(origin: str | None, services: Services) -> None:
-    """Raise `ORIGIN` for a page of another origin; programs send none."""
+    """Raise `ORIGIN` for a page of another origin; programs other than browsers send no origin."""
     if origin is not None and origin not in services.settings.own_origins:
         raise ORIGIN()
 
 
 class _Gone(Exception):
-    """The client disconnected before it had sent all of its body."""
+    """The client disconnected before it had sent the whole body."""
 
 
 def _heads(scope: Scope) -> dict[str, str]:
-    """The headers by name; of one that stands twice the first counts."""
+    """Return the headers by name; if a header is repeated, the first one counts."""
     found: Iterable[tuple[bytes, bytes]] = reversed(scope["headers"])
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
 
 
 async def _body(length: str, receive: Receive, limit: int) -> bytes:
-    """The body, read no further than `limit` bytes; `length` is what its header says."""
+    """Return the body, of at most `limit` bytes; `length` is the value of its header."""
     if not length.isdecimal() or len(length) > 12 or int(length) > limit:
         raise BODY_TOO_LARGE(limit=limit)
     pieces: list[bytes] = []
@@ -224,7 +224,7 @@ def _decoded(body: bytes) -> RequestBody:
 
 
 def _check_size(size: int, admission: Admission) -> None:
-    """Refuse a large body that does anything but place, amend or cancel orders."""
+    """Refuse a large body unless it only places, amends or cancels orders."""
     if size > BODY_BYTES_MAX and not (
         admission.kind == "mutation" and BATCH_FIELDS.issuperset(admission.roots)
     ):

@@ -1,18 +1,18 @@
-"""How a field of the schema is declared, once: who may see it, and what it is made of.
+"""Declares the fields of the schema: who may see a field, and what it is made from.
 
-A type of a feature declares each field with one of these:
+A type of a feature declares each field with one of these functions:
 
 | declared by | for |
 |---|---|
-| `column(readers, *names)` | a value of the record behind the type, or one made of some |
-| `part(readers, kind)` | a type that is made of the same record |
-| `shown(readers)` | a value that the feature puts in itself |
+| `column(readers, *names)` | a value of the record behind the type, or one made from several |
+| `part(readers, kind)` | a type that is made from the same record |
+| `shown(readers)` | a value that the feature sets itself |
 | `asked(readers, …)` | a field with a resolver, of a type or of `Query` |
 | `changing(readers, …)`, `watched(readers, …)` | a field of `Mutation`, of `Subscription` |
 
-Everything else follows: `node_of` makes a node of a record, `rights_of` the one table of rights
-that the guard asks, `api.graphql.fast_path` the columns that it reads. A field that is declared
-otherwise is in no table and is refused to everybody.
+From these declarations `node_of` makes a node from a record, `rights_of` makes the table of rights
+for the guard, and `api.graphql.fast_path` takes its columns. A field that is declared in another
+way is not in the table, so it is refused to everybody.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ F = TypeVar("F", bound=Callable[..., object])
 T = TypeVar("T")
 
 OF_NODE: Readers = frozenset()
-"""Readers of a field of a page: everybody who may see any field of the page's nodes."""
+"""Stands for the readers of a page's fields: all who may see any field of the page's nodes."""
 
 
 class Column(NamedTuple):
-    """The names in a record that a value is of, and what is made of those; alone it stands as is.
+    """The record's fields that a value is made from, and the function that makes it, if any.
 
-    `make` gets the viewer's DID first where `is_for_viewer`.
+    If `is_for_viewer` is set, the first argument of `make` is the viewer's DID.
     """
 
     needs: tuple[str, ...]
@@ -54,7 +54,7 @@ class Column(NamedTuple):
 
 
 class Declared(NamedTuple):
-    """What a field declares beside its GraphQL type; `listing` is what a list of `Query` reads."""
+    """What a field declares besides its GraphQL type; a list of `Query` reads `listing`."""
 
     readers: Readers
     column: Column | None = None
@@ -72,23 +72,23 @@ def column(
     by: Callable[..., object] | None = None,
     for_viewer: Callable[..., object] | None = None,
 ) -> Any:
-    """A value of the record: as it stands, made of `needs` by `by`, or of the viewer and `needs`."""
+    """Declare a value of the record: unchanged, or made by `by` from `needs` (and the viewer)."""
     made = Column(needs, for_viewer or by, for_viewer is not None)
     return strawberry.field(metadata={_DECLARED: Declared(readers, made)})
 
 
 def part(readers: Readers, kind: type) -> Any:
-    """A type of the schema that is made of the same record."""
+    """Declare a nested type that is made from the same record."""
     return strawberry.field(metadata={_DECLARED: Declared(readers, part=kind)})
 
 
 def shown(readers: Readers) -> Any:
-    """A value that the feature puts in itself."""
+    """Declare a value that the feature sets itself."""
     return strawberry.field(metadata={_DECLARED: Declared(readers)})
 
 
 def named(name: str, made: Any) -> Any:
-    """The same field under a name that Python does not allow."""
+    """Give a field a name in GraphQL that Python does not allow."""
     cast("StrawberryField", made).graphql_name = name
     return made
 
@@ -100,7 +100,7 @@ def asked(
     listing: Callable[..., Awaitable[Any]] | None = None,
     cursor: Column | None = None,
 ) -> Callable[[F], F]:
-    """A field with a resolver.
+    """Declare a field with a resolver.
 
     A list of `Query` names the `listing` that its resolver reads, called as
     `listing(services, viewer, **arguments)`, and the `cursor` of its rows; it may then be answered
@@ -111,29 +111,29 @@ def asked(
 
 
 def changing(readers: Readers, *, description: str) -> Callable[[F], F]:
-    """A field of `Mutation`."""
+    """Declare a field of `Mutation`."""
     return strawberry.mutation(description=description, metadata={_DECLARED: Declared(readers)})
 
 
 def watched(readers: Readers, *, description: str) -> Callable[[F], F]:
-    """A field of `Subscription`."""
+    """Declare a field of `Subscription`."""
     return strawberry.subscription(description=description, metadata={_DECLARED: Declared(readers)})
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(column, part, shown, named))
 def object_type(description: str) -> Callable[[type[T]], type[T]]:
-    """A type of the schema."""
+    """Declare a type of the schema."""
     return lambda kind: strawberry.type(kind, description=description)
 
 
 def declared_of(field: StrawberryField) -> Declared | None:
-    """What a field declares; None for a field that was made otherwise."""
+    """Return what a field declares; None for a field that was made in another way."""
     found = field.metadata.get(_DECLARED)
     return found if isinstance(found, Declared) else None
 
 
 def node_of(kind: type[T], record: object, viewer: str = "") -> T:
-    """A node of a record as `viewer` (a DID) sees it."""
+    """Return the node that is made from a record, as `viewer` (a DID) sees it."""
     return kind(**{name: make(record, viewer) for name, make in _makers(kind)})
 
 
@@ -171,7 +171,7 @@ def _enum_of(field: StrawberryField) -> Callable[[object], object] | None:
 
 
 def definition_of(kind: type) -> StrawberryObjectDefinition:
-    """Strawberry's definition of a type of the schema."""
+    """Return Strawberry's definition of a type of the schema."""
     found = get_object_definition(kind)
     if found is None:
         raise TypeError(f"{kind.__name__} is not a type of the schema")
@@ -179,7 +179,7 @@ def definition_of(kind: type) -> StrawberryObjectDefinition:
 
 
 def definitions_in(schema: Schema) -> Mapping[str, StrawberryObjectDefinition]:
-    """Every object type of a schema by its name."""
+    """Return every object type of a schema by its name."""
     return {
         name: found.definition
         for name, found in schema.schema_converter.type_map.items()
@@ -188,12 +188,12 @@ def definitions_in(schema: Schema) -> Mapping[str, StrawberryObjectDefinition]:
 
 
 def name_in(schema: Schema, field: StrawberryField) -> str:
-    """The name of a field in GraphQL."""
+    """Return the name of a field in GraphQL."""
     return schema.config.name_converter.get_graphql_name(field)
 
 
 def rights_of(schema: Schema) -> Rights:
-    """The table of rights: who may select each `Type.field` that declares it."""
+    """Return the table of rights from the declarations of all fields."""
     rights: dict[str, Readers] = {}
     for name, definition in definitions_in(schema).items():
         for field in definition.fields:

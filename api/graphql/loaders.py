@@ -1,6 +1,6 @@
-"""What the nodes of one answer ask for, gathered: one question for all of them, not one for each.
+"""Loaders: combine the lookups of all nodes of one answer into one query.
 
-Loaders gather and keep nothing: what a subscription asks for an hour later they read again.
+A loader keeps no results: a lookup by a subscription an hour later reads the read model again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from strawberry.dataloader import DataLoader
 
 from api.graphql.context import Info
 
-BATCH_MAX = 500  # keys of one question
+BATCH_MAX = 500  # keys per query
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,7 +22,7 @@ V = TypeVar("V")
 async def load_together(
     info: Info, name: str, load: Callable[[list[K]], Awaitable[Sequence[V]]], key: K
 ) -> V:
-    """Ask through the operation's loader of that name, which its first caller makes."""
+    """Load a key with the operation's loader of that name; the first call creates the loader."""
     loaders = info.context.loaders
     loader = loaders.get(name)
     if loader is None:
@@ -32,7 +32,7 @@ async def load_together(
 
 
 def grouped(records: Sequence[V], key: Callable[[V], K]) -> dict[K, list[V]]:
-    """Records by a key, each group in the order of the records."""
+    """Group records by a key, each group in the order of the records."""
     groups: dict[K, list[V]] = defaultdict(list)
     for record in records:
         groups[key(record)].append(record)

@@ -1,7 +1,7 @@
 """Connections: pages of a list by opaque cursor, forwards only.
 
-A cursor is the key of a row in the list's own order, so a page costs the same wherever it lies and
-rows that arrive meanwhile shift nothing. All of a list is counted only when somebody asks.
+A cursor is the key of a row in the list's own order. So a page costs the same wherever it begins,
+and new rows do not shift it. The whole list is counted only if the document selects the count.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from api.read_model.records import Page
 from api.services import Services
 
 PAGE_MAX = 500  # rows of one page
-SPAN_SLOTS_MAX = 2_000  # slots of one question for prices or readings: three weeks of quarter hours
-SLOT_S_DEFAULT = 900  # before the read model knows the area
+SPAN_SLOTS_MAX = 2_000  # slots per query for prices or readings: three weeks of quarter hours
+SLOT_S_DEFAULT = 900  # used until the read model knows the area
 
 From = Annotated[Time, strawberry.argument(name="from")]
 To = Annotated[Time, strawberry.argument(name="to")]
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Keyed(Protocol):
-    """A record that comes in pages."""
+    """A record of a list that is read in pages."""
 
     @property
     def cursor(self) -> str:
@@ -48,9 +48,9 @@ R = TypeVar("R", bound=Keyed)
 
 @dataclass(frozen=True)
 class Listing(Generic[R]):
-    """A list to be read in pages, (rows, cursor) -> page, and to be counted.
+    """A list that can be read in pages, (rows, cursor) -> page, and counted.
 
-    `columns` reads the same page with some fields alone, where that costs less.
+    `columns` reads the same page with only some of the fields, for lists where this costs less.
     """
 
     read: Callable[[int, str | None], Awaitable[Page[R]]]
@@ -76,7 +76,7 @@ class Edge(Generic[T]):
 
 @object_type("A page of a list.")
 class Connection(Generic[T]):
-    """A page of a list; all of it is counted only when asked for."""
+    """A page of a list; the whole list is counted only if `totalCount` is selected."""
 
     edges: list[Edge[T]] = shown(OF_NODE)
     nodes: list[T] = shown(OF_NODE)
@@ -85,14 +85,14 @@ class Connection(Generic[T]):
 
     @asked(OF_NODE, description="The number of rows in the whole list.")
     async def total_count(self) -> int:
-        """The number of rows in the whole list."""
+        """Return the number of rows in the whole list."""
         return await self.count()
 
 
 async def connect(
     listing: Listing[R], node: Callable[[R], T], *, first: int | None, after: str | None
 ) -> Connection[T]:
-    """The page of `first` rows after the cursor `after`.
+    """Return the page of `first` rows after the cursor `after`.
 
     Raises `ARGUMENT_RANGE` and `ARGUMENT_CURSOR`.
     """
@@ -119,7 +119,7 @@ async def read_page(listing: Listing[R], *, first: int | None, after: str | None
 async def read_columns(
     listing: Listing[R], fields: Sequence[str], *, first: int | None, after: str | None
 ) -> Columns:
-    """Some fields of the records of one page. Raises as `read_page` does."""
+    """Return some fields of the records of one page. Raises as `read_page` does."""
     if listing.columns is None:
         page = await read_page(listing, first=first, after=after)
         return columns_of(page.rows, fields, more=page.more)
@@ -131,7 +131,7 @@ async def read_columns(
 
 
 def columns_of(records: Sequence[Any], fields: Sequence[str], *, more: bool) -> Columns:
-    """The columns of records that were read whole."""
+    """Return the columns of records that were read whole."""
     of = {field: list(map(attrgetter(field), records)) for field in fields}
     return Columns(of, more)
 
@@ -143,13 +143,13 @@ def _checked_size(first: int | None) -> int:
 
 
 async def slot_length_s(services: Services) -> int:
-    """The length of the area's slots."""
+    """Return the length of the area's slots."""
     area = await services.freshness.area()
     return SLOT_S_DEFAULT if area is None else area.slot_s
 
 
 async def check_span(services: Services, from_s: int, to_s: int) -> None:
-    """Refuse a span of time that is backwards or has more than `SPAN_SLOTS_MAX` slots."""
+    """Refuse a span of time that ends before it begins or has more than `SPAN_SLOTS_MAX` slots."""
     slot_s = await slot_length_s(services)
     if not 0 <= to_s - from_s <= SPAN_SLOTS_MAX * slot_s:
         bound = f"at or after `from`, and at most {SPAN_SLOTS_MAX} slots of {slot_s} s after it"
@@ -157,5 +157,5 @@ async def check_span(services: Services, from_s: int, to_s: int) -> None:
 
 
 def dotted(slot: int, name: object) -> str:
-    """The cursor of a row that is found by its slot and something else."""
+    """Make the cursor of a row whose key is its slot and another value."""
     return f"{slot}.{name}"

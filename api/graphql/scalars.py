@@ -22,7 +22,7 @@ from strawberry.types.scalar import ScalarDefinition
 
 from api.faults import ARGUMENT_RANGE
 
-SAFE_INTEGER_MAX = 2**53 - 1  # what a browser's number holds exactly
+SAFE_INTEGER_MAX = 2**53 - 1  # the largest integer that a browser's number holds exactly
 
 Energy = NewType("Energy", int)
 Power = NewType("Power", int)
@@ -32,7 +32,7 @@ Time = NewType("Time", int)
 
 
 def money(nano: int) -> Money:
-    """An amount in nano-currency as the schema gives it."""
+    """Return an amount in nano-currency in the form of the schema."""
     return Money(str(nano))
 
 
@@ -66,4 +66,4 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     Time: _integer("Time", "Seconds UTC, an integer. A slot is its start."),
 }
-"""What `StrawberryConfig` is given."""
+"""The argument of `StrawberryConfig`."""

@@ -1,11 +1,10 @@
 """GraphQL over WebSocket: `graphql-transport-ws` and no other protocol.
 
-A socket is one task and, while there is something to send, a second one. It introduces itself
-within seconds, asks for a bounded number of things, sends small frames and few of them, and goes
-when it does nothing for long. What cannot be sent waits in a short queue; a client that lets it
-fill is dropped, so a slow client costs what its queue holds. Subscriptions end with their session.
-
-Subscriptions and queries are taken; mutations go by POST, where a body may be large.
+Each socket has one task, and a second one while there is something to send. A client must send
+`connection_init` within seconds. The number of its operations and the size and rate of its frames
+are limited, and an idle socket is closed. Messages wait for the client in a short queue; a socket
+whose queue is full is closed, so a slow client costs no more than its queue. Subscriptions end with
+their session. Sockets take subscriptions and queries; mutations need POST, whose body may be large.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ from api.sign_in.session import Sessions
 
 PROTOCOL = "graphql-transport-ws"
 FRAME_BYTES_MAX = 32_768  # a document of 16 KB and its variables
-OPERATIONS_MAX = 20  # of one socket
+OPERATIONS_MAX = 20  # operations of one socket
 ID_CHARACTERS_MAX = 64
-QUEUE_MAX = 64  # messages that wait to be sent to one socket
+QUEUE_MAX = 64  # messages that wait for one client
 QUEUE_BYTES_MAX = 262_144
-MESSAGES_MAX = 100  # that one socket may send within the window
+MESSAGES_MAX = 100  # messages that one client may send within the window
 MESSAGES_WINDOW_S = 10.0
 
 # Close codes of the protocol, and of RFC 6455.
@@ -64,7 +63,7 @@ class _Message(msgspec.Struct):
 
 
 class _Closing(Exception):
-    """The socket is to be closed with a code and a word."""
+    """The socket has to be closed with a code and a reason."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -73,10 +72,10 @@ class _Closing(Exception):
 
 
 class Closable(Protocol):
-    """A socket that is open."""
+    """An open socket."""
 
     def leave(self) -> None:
-        """End it, as the API goes away."""
+        """Close the socket because the API stops."""
         ...
 
 
@@ -102,16 +101,16 @@ class Sockets:
         self._open: set[Closable] = set()
 
     def __len__(self) -> int:
-        """Sockets that are open."""
+        """Return the number of open sockets."""
         return len(self._open)
 
     async def serve(self, websocket: WebSocket) -> None:
-        """Carry a socket from its handshake to its end."""
+        """Serve a socket from its handshake until it is closed."""
         settings = self.services.settings
         origin = websocket.headers.get("origin")
         if origin is not None and origin not in settings.own_origins:
             self.dropped("origin")
-            await websocket.close(reason=ORIGIN.code)  # before it is accepted: HTTP 403
+            await websocket.close(reason=ORIGIN.code)  # not accepted: HTTP 403
             return
         if PROTOCOL not in websocket.scope.get("subprotocols", ()):
             self.dropped("protocol")
@@ -132,7 +131,7 @@ class Sockets:
             self.metrics.sockets.dec()
 
     def leave(self) -> None:
-        """End all sockets: the API goes away."""
+        """Close all sockets because the API stops."""
         for socket in list(self._open):
             socket.leave()
 
@@ -164,11 +163,11 @@ class _Socket:
         self._task: asyncio.Task[None] | None = None
 
     def leave(self) -> None:
-        """Close as the API goes away."""
+        """Close the socket because the API stops."""
         self._end(_Closing(GOING_AWAY, "the API stops"))
 
     async def run(self) -> None:
-        """Read until the client goes or is to go."""
+        """Read messages until the client disconnects or the API closes the socket."""
         self._task = asyncio.current_task()
         reason = "client"
         try:
@@ -207,7 +206,7 @@ class _Socket:
             raise _Closing(INIT_TIMEOUT, "connection initialisation timeout") from None
 
     def _rearm(self) -> None:
-        """A socket that is welcome may be idle for long, and with operations for ever."""
+        """Restart the idle time of an initialised socket; sockets with operations have no limit."""
         if self._limit is None or not self._welcome or self._limit.expired():
             return
         idle_s = self._sockets.services.settings.socket_idle_s
@@ -215,7 +214,7 @@ class _Socket:
         self._limit.reschedule(None if self._operations else now_s + idle_s)
 
     def _count(self) -> None:
-        """Refuse a flood of messages, each of which would be small."""
+        """Limit the number of messages, because many small ones cost as much as a large one."""
         now_s = asyncio.get_running_loop().time()
         if now_s - self._window_s > MESSAGES_WINDOW_S:
             self._window_s, self._seen = now_s, 0
@@ -265,7 +264,7 @@ class _Socket:
         self._operations[message.id] = task
 
     async def _operate(self, name: str, asked: _Payload) -> None:
-        """Carry out one operation; each of its results is a message."""
+        """Execute one operation and send each of its results as a message."""
         sockets = self._sockets
         try:
             admission = sockets.guard.admit(
@@ -316,7 +315,7 @@ class _Socket:
         self._send({"id": name, "type": "error", "payload": payload})
 
     def _send(self, message: dict[str, object]) -> None:
-        """Queue a message; a client that does not take its messages in time is dropped."""
+        """Queue a message; close the socket if the client does not read its messages in time."""
         text = orjson.dumps(message).decode()
         self._queue.append(text)
         self._bytes += len(text)
@@ -327,14 +326,14 @@ class _Socket:
             self._writer = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
-        with suppress(WebSocketDisconnect, RuntimeError):  # gone; the reader learns it as well
+        with suppress(WebSocketDisconnect, RuntimeError):  # disconnected; the reader notices it too
             while self._queue:
                 text = self._queue.popleft()
                 self._bytes -= len(text)
                 await self._websocket.send_text(text)
 
     def _end(self, closing: _Closing) -> None:
-        """Let the reader close the socket."""
+        """Cancel the reader, which then closes the socket."""
         if self._leaving is None and self._task is not None:
             self._leaving = closing
             self._task.cancel()

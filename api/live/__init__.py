@@ -1,4 +1,4 @@
-"""What changes while somebody watches: subscriptions, and how old an answer is.
+"""Subscriptions to changes of the read model, and the age of its answers.
 
 Begin with `subscriptions.py`.
 """

@@ -1,8 +1,8 @@
-"""How old an answer is, and what time it is in the market.
+"""The age of an answer, and market time.
 
-Every HTTP answer carries, as `extensions`, the block that it reflects, that block's time and
-whether the ledger takes writes. What is asked of the ledger and of the read model for this is
-kept until the projection commits, and for a second at most: another process may project.
+Every HTTP answer has in its `extensions` the block that it reflects, the time of this block, and
+whether the ledger takes writes. These values from the ledger and the read model are cached until
+the projection commits, but for a second at most, because another process may run the projection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class _Kept(Generic[T]):
-    """A value that is asked for again after `KEPT_S`, or once it is dropped."""
+    """A cached value, which is read again after `KEPT_S` or after `drop`."""
 
     def __init__(self, ask: Callable[[], Awaitable[T]]) -> None:
         self._ask = ask
@@ -33,11 +33,11 @@ class _Kept(Generic[T]):
         self._until_s = 0.0
 
     def drop(self) -> None:
-        """Ask again next time."""
+        """Drop the value, so that the next `get` reads it again."""
         self._until_s = 0.0
 
     async def get(self) -> T:
-        """The value as it was asked for last."""
+        """Return the cached value, or read it again if it is too old."""
         value = self._value
         if value is None or time.monotonic() >= self._until_s:
             until_s = time.monotonic() + KEPT_S
@@ -47,7 +47,7 @@ class _Kept(Generic[T]):
 
 
 class Freshness:
-    """The age of what the read model says, market time, and the health of the ledger behind it."""
+    """The age of the read model, market time, and the health of the ledger."""
 
     def __init__(
         self, *, ledger: Ledger, area: str, read_model: ReadModel, projection: Projection
@@ -66,30 +66,30 @@ class Freshness:
         self._oracle.drop()
 
     def drop(self) -> None:
-        """Ask for everything again next time."""
+        """Drop all cached values, so that each is read again next time."""
         self._moved()
         self._health.drop()
 
     async def health(self) -> Health:
-        """How the ledger is, at most a second old."""
+        """Return the health of the ledger, at most a second old."""
         return await self._health.get()
 
     async def checkpoint(self) -> CheckpointRecord:
-        """The last transaction that the read model holds."""
+        """Return the last transaction that the read model holds."""
         return await self._checkpoint.get()
 
     async def area(self) -> AreaRecord | None:
-        """The area with its clock; None before the read model knows it."""
+        """Return the area with its clock; None until the read model knows the area."""
         return await self._area.get()
 
     async def market_s(self) -> int:
-        """Market time now, seconds UTC; real time before the area has a clock."""
+        """Return market time now, seconds UTC; real time until the area has a clock."""
         area = await self._area.get()
         now_s = int(time.time())
         return now_s if area is None or not area.rate else area.market_s(now_s)
 
     async def oracle(self) -> OracleSet | None:
-        """The oracle's nodes now, or the first that will be; None where none were named."""
+        """Return the oracle nodes of now, else the first later ones; None if there are no nodes."""
         return await self._oracle.get()
 
     async def _ask_oracle(self) -> OracleSet | None:
@@ -98,9 +98,9 @@ class Freshness:
         return await self._read_model.oracle(self._name, slot)
 
     async def extensions(self) -> dict[str, object]:
-        """`block`, `blockTime` (seconds UTC), `ageS` (seconds since then) and `writable`.
+        """Return `block`, `blockTime` (seconds UTC), `ageS` (seconds since then) and `writable`.
 
-        Where the read model cannot be read an answer reflects no block: then only `writable`.
+        If the read model cannot be read, the answer reflects no block and has only `writable`.
         """
         health = await self._health.get()
         try:

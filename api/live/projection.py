@@ -1,13 +1,14 @@
-"""The projection: follows the ledger's events into the tables, each exactly once.
+"""The projection: writes the ledger's events to the tables, each event exactly once.
 
-Position and rows move in one transaction, so after a crash at any moment the tables are those of
-some position, from which the projection continues. The step from one position to the next names
-the one it starts from: of two projections of one database one wins, the other looks again.
+Rows and checkpoint are written in one transaction. So after a crash at any moment the tables belong
+to one position, from which the projection continues. The update of the checkpoint names the
+position that it starts from: if two projections write to one database, one of them succeeds, and
+the other one reads the checkpoint again.
 
-When it starts it compares the checkpoint with the ledger: another channel or contract, another
-chain, fewer blocks than the tables have seen, another layout, or tables that cannot be read. In
-each of these cases it rebuilds the tables from the first block and logs why. It also notices a file
-that is deleted while it runs.
+At its start the projection compares the checkpoint with the ledger. If it finds another channel or
+contract, another chain, fewer blocks than the tables have seen, another layout, or tables that
+cannot be read, it rebuilds the tables from the first block and logs why. It does the same if the
+database's file is deleted while it runs.
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ from api.read_model.statements import MOVE_CHECKPOINT, START_CHECKPOINT
 from chaincode.context import Event
 from ledger_network.port import CommittedEvents, Conflict, Invalid, Ledger, Position, Unknown
 
-LAYOUT = 3  # of what is made of events; a change adds one, and the tables are rebuilt
-WATCH_S = 1.0  # how often a deleted file is looked for while nothing happens
-AGAIN_S = 0.5  # until a ledger or a database that cannot be reached is tried again
-LAG_S = 5.0  # how long a ledger may be behind the checkpoint before that counts as another one
-DAMAGES_MAX = 3  # without getting any further: then it is no damage but a fault of ours
+LAYOUT = 3  # version of the rows; add one after a change of any projection to rebuild the tables
+WATCH_S = 1.0  # how often to check for a deleted file while there are no events
+AGAIN_S = 0.5  # wait before a ledger or database that cannot be reached is tried again
+LAG_S = 5.0  # a ledger that is behind the checkpoint for longer counts as another ledger
+DAMAGES_MAX = 3  # rebuilds without progress; more of them mean an error in our code
 
 _log = logging.getLogger("api.read_model")
 
 
 class Changed(NamedTuple):
-    """What a committed batch changed: (area, slot) pairs, traders, owners of accounts.
+    """The changes of a committed batch: (area, slot) pairs, traders, owners of accounts.
 
     `position` is the newest transaction in the tables.
     """
@@ -53,7 +54,7 @@ class Changed(NamedTuple):
 
 
 class Overtaken(Exception):
-    """Another projection has moved the checkpoint: look where it is now."""
+    """Another projection has moved the checkpoint, so it has to be read again."""
 
 
 class _Checkpoint(NamedTuple):
@@ -71,12 +72,12 @@ class _Checkpoint(NamedTuple):
 
 
 class Projection:
-    """Follows one ledger into one read model."""
+    """Writes the events of one ledger to one read model."""
 
     def __init__(
         self, ledger: Ledger, member: str, read_model: ReadModel, *, lag_s: float = LAG_S
     ) -> None:
-        """`member` is who asks the ledger; it must hold the readings."""
+        """`member` queries the ledger; it must be a member that holds the readings."""
         self._ledger = ledger
         self._database: Database = read_model.database
         self._questions = LedgerQuestions(ledger, member)
@@ -88,7 +89,7 @@ class Projection:
         self._postings = 0
         self._damages = 0
         self._damaged_at: Position | None = None
-        self._flow = asyncio.Lock()  # of run, catch_up and rebuild one at a time
+        self._flow = asyncio.Lock()  # one of run, catch_up and rebuild at a time
         self._rebuild_wanted = False
         self._is_quiet = False
         self._notices: list[str] = []
@@ -100,21 +101,21 @@ class Projection:
 
     @property
     def notices(self) -> list[str]:
-        """Why the tables were rebuilt, a sentence each."""
+        """The reasons for all rebuilds of the tables, one sentence each."""
         return list(self._notices)
 
     def subscribe(self, callback: Callable[[Changed], None]) -> Callable[[], None]:
-        """Call `callback`, which raises nothing, after each committed batch, in order.
+        """Call `callback` after each committed batch, in order; `callback` must not raise.
 
-        The answer takes it off again.
+        Return a function that ends the subscription.
         """
         self._callbacks.append(callback)
         return lambda: self._callbacks.remove(callback)
 
     async def run(self) -> None:
-        """Project until the ledger is closed; what cannot be reached is tried again.
+        """Project until the ledger is closed; retry while ledger or database cannot be reached.
 
-        Raises `TablesDamaged` when the tables cannot be made so that they stay.
+        Raises `TablesDamaged` if the tables are damaged again after several rebuilds.
         """
         async with self._flow:
             while not await self._follow():
@@ -134,7 +135,7 @@ class Projection:
             await self._moved.wait_for(lambda: not self._rebuild_wanted and self._holds(last))
 
     async def catch_up(self) -> None:
-        """Project all that the ledger holds now, without following it any further."""
+        """Project all events that the ledger holds now, and return."""
         last = await self._last()
         async with self._flow:
             while not await self._follow(last=last):
@@ -148,7 +149,7 @@ class Projection:
             )
 
     async def _last(self) -> Position:
-        """The place of the ledger's last transaction that took effect in its last block."""
+        """Return the position of the last valid transaction in the ledger's last block."""
         number = (await self._ledger.health()).height - 1
         block = await self._ledger.block(number)
         outcomes = [] if block is None else [outcome for _, outcome in block.transactions]
@@ -156,7 +157,7 @@ class Projection:
         return Position(number, max(valid, default=0))
 
     async def _follow(self, *, last: Position | None = None) -> bool:
-        """Project until the ledger ends or `last` is held (True), or has to begin again."""
+        """Project; return True when the ledger ends or `last` is reached, False to start again."""
         try:
             await self._start()
             async with Feed(self._ledger.events(after=self._position), alone=SLOT_EVENTS) as feed:
@@ -181,7 +182,7 @@ class Projection:
         return True
 
     def _holds(self, last: Position) -> bool:
-        """Whether all events up to `last` are in; it may have none, then no others came."""
+        """Return whether all events up to `last` are projected; `last` may have no events."""
         return self._is_quiet or (self._position is not None and self._position >= last)
 
     async def _mend(self, damage: TablesDamaged) -> None:
@@ -207,10 +208,10 @@ class Projection:
         self._notices.append(sentence)
         _log.warning("%s", sentence)
 
-    # Where to begin
+    # Finding the position to start from
 
     async def _start(self) -> None:
-        """Find where the tables are; rebuild them if they are not this ledger's."""
+        """Read the checkpoint; rebuild the tables if they belong to another ledger."""
         found = await self._checkpoint()
         if found is not None and (why := await self._mismatch(found)):
             await self._recreate(why)
@@ -232,7 +233,7 @@ class Projection:
         return _Checkpoint(*rows[0]) if rows else None
 
     async def _mismatch(self, found: _Checkpoint) -> str:
-        """Why the tables are not those of this ledger; empty where they are."""
+        """Return why the tables do not belong to this ledger; empty if they do."""
         ledger = self._ledger
         if (found.channel, found.contract) != (ledger.channel, ledger.contract):
             return (
@@ -250,13 +251,13 @@ class Projection:
                 height = (await ledger.health()).height
                 return f"it held block {found.block}, the ledger has {height} blocks"
             await asyncio.sleep(min(AGAIN_S, self._lag_s))
-        same = found.hash in ("", block.hash)  # empty: a peer behind did not show the block
+        same = found.hash in ("", block.hash)  # empty if the peer did not have the block yet
         return "" if same else f"block {found.block} is another one"
 
-    # From events to rows
+    # Turning events into rows
 
     async def _project(self, happened: Sequence[CommittedEvents]) -> None:
-        """Write what a batch of transactions changed, and tell of it."""
+        """Write the changes of a batch of transactions, and notify the callers that wait for it."""
         if happened:
             await self._write(happened)
             if self._damaged_at is None or happened[-1].position > self._damaged_at:
@@ -293,7 +294,7 @@ class Projection:
             callback(changed)
 
     async def _take(self, event: Event, happened: CommittedEvents, batch: Batch) -> None:
-        """One event into a batch; those of later contracts are passed over."""
+        """Add the rows of one event to a batch; ignore events of later contracts."""
         at = EventContext(happened, self._questions, self._database, self._registry, batch)
         if event.name in TELLING_EVENTS:
             TELLING_EVENTS[event.name](event.data, at)

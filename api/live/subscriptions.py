@@ -1,8 +1,8 @@
-"""Changes of the read model, fanned out to subscriptions, each behind a queue of its own.
+"""Passes changes of the read model to subscriptions, each of which has its own queue.
 
-The projection calls once per committed batch; each subscriber gets the changes in order. A queue
-holds few of them: a subscriber that does not take them in time is ended with `SLOW_SUBSCRIBER`, so
-a slow client costs what its queue holds and never the others' time.
+The projection calls once per committed batch, and each subscriber gets the changes in order. A
+queue holds few changes: a subscription that does not take them in time ends with `SLOW_SUBSCRIBER`.
+So a slow client costs no more than its queue, and does not delay other clients.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Protocol
 from api.faults import SLOW_SUBSCRIBER, SUBSCRIPTIONS_TOO_MANY
 from api.live.projection import Changed
 
-QUEUE_MAX = 64  # changes one subscription may be behind: at one block a second, a minute
-SUBSCRIPTIONS_MAX = 20_000  # of one API; one with an empty queue takes about 2 KB
-TOLD_MAX = 500  # records that a subscriber is known to have
-SLOW_CLOSE_CODE = 1013  # "try again later": what a socket closes with after SLOW_SUBSCRIBER
+QUEUE_MAX = 64  # changes in a queue: about a minute at one block a second
+SUBSCRIPTIONS_MAX = 20_000  # subscriptions of one API; each takes about 2 KB with an empty queue
+TOLD_MAX = 500  # records that are kept per subscriber
+SLOW_CLOSE_CODE = 1013  # "try again later": the close code of a socket after SLOW_SUBSCRIBER
 
 
 class Source(Protocol):
-    """What tells of changes."""
+    """A source of changes."""
 
     def subscribe(self, callback: Callable[[Changed], None]) -> object:
         """Call `callback` after each committed batch."""
@@ -31,7 +31,7 @@ class Source(Protocol):
 
 
 class Subscription:
-    """The changes that one subscriber has not taken yet, oldest first; ends when it is slow."""
+    """The changes that one subscriber has not taken yet, oldest first; ends if it is too slow."""
 
     def __init__(self) -> None:
         self._changes: deque[Changed] = deque()
@@ -39,7 +39,7 @@ class Subscription:
         self._slow = False
 
     def offer(self, change: Changed) -> None:
-        """Keep a change for the subscriber; a full queue ends the subscription and is let go."""
+        """Queue a change; if the queue is full, empty it and end the subscription."""
         if len(self._changes) >= QUEUE_MAX:
             self._slow = True
             self._changes.clear()
@@ -51,7 +51,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Changed:
-        """The next change, waiting for it; `SLOW_SUBSCRIBER` once too many were left lying."""
+        """Wait for the next change and return it; raise `SLOW_SUBSCRIBER` after too many."""
         while not self._changes:
             if self._slow:
                 raise SLOW_SUBSCRIBER(limit=QUEUE_MAX)
@@ -69,14 +69,14 @@ class Subscriptions:
 
     @property
     def count(self) -> int:
-        """Subscriptions that are open."""
+        """The number of open subscriptions."""
         return len(self._subscriptions)
 
     @contextmanager
     def open(self) -> Generator[Subscription]:
-        """A subscription to changes from now on, gone when left.
+        """Open a subscription to changes from now on; it ends with the block.
 
-        Raises `SUBSCRIPTIONS_TOO_MANY` where there is no room for another.
+        Raises `SUBSCRIPTIONS_TOO_MANY` if no more subscriptions are allowed.
         """
         if len(self._subscriptions) >= SUBSCRIPTIONS_MAX:
             raise SUBSCRIPTIONS_TOO_MANY(limit=SUBSCRIPTIONS_MAX)
@@ -93,13 +93,13 @@ class Subscriptions:
 
 
 class Told:
-    """The records that a subscriber was told last, so that it is told nothing twice."""
+    """The records that a subscriber received last, so that it receives no record twice."""
 
     def __init__(self) -> None:
         self._records: OrderedDict[object, object] = OrderedDict()
 
     def is_new(self, key: object, record: object) -> bool:
-        """Whether the record is news to the subscriber, which is told of it now."""
+        """Return whether the record is new to the subscriber, and note it as received."""
         if self._records.get(key) == record:
             return False
         self._records[key] = record
@@ -110,5 +110,5 @@ class Told:
 
 
 def slots_of(area: str, change: Changed) -> list[int]:
-    """The slots of an area that a change touched, oldest first."""
+    """Return the slots of an area that a change concerns, oldest first."""
     return sorted(slot for touched, slot in change.slots if touched == area)

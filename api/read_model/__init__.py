@@ -1,1 +1,1 @@
-"""The read model: what the ledger's events have told, in tables that answer the API's queries."""
+"""The read model: the content of the ledger's events, in tables that answer the API's queries."""

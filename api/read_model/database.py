@@ -1,10 +1,10 @@
 """The database behind the read model: SQLite in a file, or PostgreSQL.
 
 Tortoise holds the connections and applies the migrations. One writer at a time changes rows, in
-transactions. Hot reads go past the ORM: on PostgreSQL through its pool, on SQLite through a
-connection of their own in the caller's thread, for an indexed page takes less time than handing it
-to another thread, and pages that nobody has written to since are not read twice. Statements mark
-values by `?` on both.
+transactions. Reads do not use the ORM. On PostgreSQL they use Tortoise's pool. On SQLite they use
+another connection in the caller's thread, because reading an indexed page takes less time than
+handing it to another thread; rows are read again only after a write. Statements mark values by `?`
+on both databases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self, cast
 from urllib.parse import urlsplit
 
-import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the library brings none
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  # the library has no stubs
 from tortoise.context import TortoiseContext
 from tortoise.exceptions import BaseORMException, DBConnectionError, OperationalError
 from tortoise.migrations.executor import MigrationExecutor
@@ -31,7 +31,7 @@ from api.read_model.tables import TABLES
 CONNECTION = APP = "read_model"
 MODELS, MIGRATIONS = "api.read_model.tables", "api.read_model.migrations"
 MIGRATIONS_TABLE = "tortoise_migrations"
-BUSY_MS = 10_000  # how long one writer of a SQLite file waits for another
+BUSY_MS = 10_000  # how long a writer of a SQLite file waits for another one
 MIGRATE_ATTEMPTS, MIGRATE_AGAIN_S = 10, 0.2
 INT64_MAX = 2**63 - 1
 SCHEMES = ("sqlite", "postgres", "postgresql")
@@ -45,48 +45,48 @@ _FAULTS = (sqlite3.Error, BaseORMException, asyncpg.PostgresError, asyncpg.Inter
 
 
 class DatabaseUnusable(Exception):
-    """No database can be used at its address now; the sentence says why."""
+    """The database at the address cannot be used now; the sentence says why."""
 
 
 class ReadRefused(ValueError):
-    """A cursor that no page gave, a size or a number out of bounds: the caller's fault."""
+    """The caller passed an invalid cursor, or a size or number out of bounds."""
 
 
 class TablesDamaged(Exception):
-    """The tables are gone, cannot be read or are not what was written; they can be made again."""
+    """The tables are missing, unreadable or not as they were written; they can be rebuilt."""
 
 
 UNREADABLE = (DatabaseUnusable, TablesDamaged)
-"""What is raised where nothing can be read now, whatever is asked."""
+"""The exceptions that say that the read model cannot be read now, whatever the query."""
 
 
 class Client(Protocol):
-    """What is used of Tortoise's clients."""
+    """The methods of Tortoise's clients that are used here."""
 
     async def execute_many(self, query: str, values: list[Any]) -> None:
-        """Carry out a statement for each row of values."""
+        """Execute a statement for each row of values."""
         ...
 
     async def execute_query(
         self, query: str, values: list[Any] | None = None
     ) -> tuple[int, Sequence[Row]]:
-        """Carry out a statement; the rows changed, the rows selected."""
+        """Execute a statement; return the number of rows changed, and the rows selected."""
         ...
 
 
 class Writer:
-    """One transaction; what it did holds when its block is left without an exception."""
+    """One transaction; it is committed when its block ends without an exception."""
 
     def __init__(self, client: Client, dialect: str) -> None:
         self._client = client
         self._dialect = dialect
 
     async def many(self, statement: str, rows: Sequence[Sequence[Value]]) -> None:
-        """Carry out `statement` for each of `rows`."""
+        """Execute `statement` for each of `rows`."""
         await self._client.execute_many(_in_dialect(statement, self._dialect), list(rows))
 
     async def one(self, statement: str, *values: Value) -> int:
-        """Carry out `statement`; the number of rows it changed."""
+        """Execute `statement`; return the number of rows that it changed."""
         text = _in_dialect(statement, self._dialect)
         changed, _ = await self._client.execute_query(text, list(values))
         return changed
@@ -96,7 +96,7 @@ class Database:
     """An open database with the newest layout."""
 
     def __init__(self, url: str) -> None:
-        """For `open`. Raises `DatabaseUnusable` for an invalid address."""
+        """Use `open` instead. Raises `DatabaseUnusable` for an invalid address."""
         self.dialect, self._path = _read_url(url)
         self._url = url
         self._context = TortoiseContext()
@@ -109,8 +109,8 @@ class Database:
     async def open(cls, url: str) -> Self:
         """Open `sqlite:///path`, `sqlite:////absolute/path` or `postgres://…`, and migrate it.
 
-        A SQLite file that cannot be read is removed and made again: it holds nothing that the
-        ledger does not. Raises `DatabaseUnusable`.
+        A SQLite file that cannot be read is removed and made again, because the ledger holds all of
+        its data. Raises `DatabaseUnusable`.
         """
         database = cls(url)
         try:
@@ -120,7 +120,7 @@ class Database:
         return database
 
     async def rows(self, statement: str, *values: Value) -> Sequence[Row]:
-        """What `statement` selects. Raises `ReadRefused`, `TablesDamaged`, `DatabaseUnusable`."""
+        """Return the selected rows. Raises `ReadRefused`, `TablesDamaged`, `DatabaseUnusable`."""
         if any(isinstance(value, int) and not -INT64_MAX <= value <= INT64_MAX for value in values):
             raise ReadRefused("no row has a number beyond 64 bits")
         if not self._ready.is_set():
@@ -136,7 +136,7 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Writer]:
-        """A transaction; what is raised inside undoes all of it.
+        """Begin a transaction; an exception in its block rolls it back.
 
         Raises `TablesDamaged`, `DatabaseUnusable`.
         """
@@ -149,16 +149,16 @@ class Database:
                 raise _translated(error, self._url) from error
 
     def is_in_place(self) -> bool:
-        """Whether the SQLite file is still the one that was opened; always so on PostgreSQL."""
+        """Return whether the SQLite file is still the one that was opened; True on PostgreSQL."""
         return self._path is None or _identity(self._path) == self._file
 
     def require_in_place(self) -> None:
-        """Raise `TablesDamaged` unless the file is in its place."""
+        """Raise `TablesDamaged` if the file was deleted or replaced."""
         if not self.is_in_place():
             raise TablesDamaged("its file was deleted")
 
     async def reopen(self) -> None:
-        """Open what is at the address now, and migrate it. Raises as `open` does."""
+        """Open the database at the address again, and migrate it. Raises as `open` does."""
         async with self._writing:
             await self._disconnect()
             await self._connect()
@@ -166,7 +166,7 @@ class Database:
     async def recreate(self) -> None:
         """Drop our tables and make them again, empty. Raises `DatabaseUnusable`.
 
-        What the oracle told of meters' health is not on the ledger: it stays if it can be read.
+        The health of meters is not on the ledger, so it is kept if it can be read.
         """
         health = await self._readable_health()
         async with self._writing:
@@ -184,7 +184,7 @@ class Database:
                 await writer.many(_INSERT_HEALTH, health)
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._disconnect()
 
     @property
@@ -214,7 +214,7 @@ class Database:
         self._ready.set()
 
     async def _migrate(self) -> None:
-        """Apply what is missing; where another process is at it, look again when it is done."""
+        """Apply missing migrations; try again if another process applies them at the same time."""
         for left in reversed(range(MIGRATE_ATTEMPTS)):
             try:
                 with self._context:
@@ -259,7 +259,7 @@ def _config(url: str, path: Path | None) -> dict[str, object]:
     if path is not None:
         pragmas: Mapping[str, object] = {
             "journal_mode": "WAL",
-            "synchronous": "NORMAL",  # a power cut may take the last batches: they come again
+            "synchronous": "NORMAL",  # batches lost in a power cut are projected again
             "busy_timeout": BUSY_MS,
         }
         credentials = {"file_path": str(path), **pragmas}
@@ -280,13 +280,13 @@ def _read_url(url: str) -> tuple[str, Path | None]:
 
 
 def _shown(url: str) -> str:
-    """The address without its password."""
+    """Return the address without its password."""
     parts = urlsplit(url)
     return url.replace(f":{parts.password}@", ":…@") if parts.password else url
 
 
 def _translated(error: Exception, url: str) -> DatabaseUnusable | TablesDamaged:
-    """Whether the tables are at fault or the way to them."""
+    """Return the exception that says whether the tables or the connection failed."""
     cause = error.args[0] if isinstance(error, BaseORMException) and error.args else error
     reached = isinstance(error, OperationalError | sqlite3.DatabaseError)
     busy = getattr(cause, "sqlite_errorcode", None) in _BUSY
@@ -304,7 +304,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _require_readable(path: Path) -> None:
-    """Raise `sqlite3.DatabaseError` for a file that is not SQLite: Tortoise would wait for ever."""
+    """Raise `sqlite3.DatabaseError` for a file that is not SQLite; Tortoise would wait forever."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchall()
 
@@ -316,7 +316,7 @@ def _remove(path: Path) -> None:
 
 @lru_cache(maxsize=512)
 def _in_dialect(statement: str, dialect: str) -> str:
-    """The statement with its places numbered, as PostgreSQL wants them."""
+    """Return the statement, with numbered places for PostgreSQL."""
     if dialect != "postgres":
         return statement
     numbers = iter(range(1, statement.count("?") + 1))

@@ -1,7 +1,7 @@
-"""Events read ahead of the tables, and how they fall into batches.
+"""Reads events ahead of the tables, and divides them into batches.
 
-While one batch is being written the next events are read. An event of a slot is alone in its
-batch, for it asks the tables what came before it.
+The next events are read while a batch is being written. An event of a slot is alone in its batch,
+because its handler reads the effects of all earlier events from the tables.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Self
 
 from ledger_network.port import CommittedEvents
 
-BATCH_MAX = 16  # transactions read ahead and written together: of orders at most 16 MB
+BATCH_MAX = 16  # transactions that are read ahead and written together, at most 16 MB of orders
 
 
 class Feed:
-    """One reading of a ledger's events, as long as its block is not left."""
+    """Reads a ledger's events until its block ends."""
 
     def __init__(self, events: AsyncIterator[CommittedEvents], *, alone: Container[str]) -> None:
-        """`alone` names the events of which each is alone in its batch."""
+        """`alone` names the events that must be alone in a batch."""
         self._events = events
         self._alone = alone
         self._ahead: deque[CommittedEvents] = deque()
@@ -45,9 +45,9 @@ class Feed:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def take(self, *, within_s: float) -> list[CommittedEvents] | None:
-        """The next batch; an empty one when nothing comes in time, None when nothing will.
+        """Return the next batch: empty if no event comes in time, None after the last event.
 
-        Raises what the ledger raised while it was read.
+        Raises what the ledger raised while its events were read.
         """
         task = self._task
         if not self._ahead and task is not None and not task.done():

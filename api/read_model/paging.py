@@ -1,4 +1,4 @@
-"""Pages by keyset: what is asked for is what lies behind the last row that was seen."""
+"""Pages by keyset: a query selects the rows after the last row that was seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.read_model.records import Page
 
 FIRST_MAX = 500  # rows of one page
 POINTS_MAX = 2_000  # prices or readings in one answer: 20 days of quarter hours
-NAMES_MAX = 500  # names asked for in one question: SQLite takes 32,766 values, PostgreSQL as many
+NAMES_MAX = 500  # names per query; SQLite takes 32,766 values, PostgreSQL no fewer
 
 R = TypeVar("R")
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 class Columns(NamedTuple):
     """A page by columns: the values of some fields of its records, each in order.
 
-    `more` is whether others follow them.
+    `more` says whether more rows follow.
     """
 
     of: Mapping[str, Sequence[Any]]
@@ -34,13 +34,13 @@ class Where:
     values: list[Value] = field(default_factory=list[Value])
 
     def add(self, condition: str, *values: Value) -> Where:
-        """This with one more condition."""
+        """Add a condition; return this object."""
         self.conditions.append(condition)
         self.values.extend(values)
         return self
 
     def is_in(self, column: str, names: Sequence[Value]) -> Where:
-        """This with one more condition: the column has one of `names`."""
+        """Add the condition that the column has one of `names`; return this object."""
         if not 1 <= len(names) <= NAMES_MAX:
             raise ReadRefused(f"{len(names)} names, at most {NAMES_MAX} in one question")
         return self.add(f"{column} IN ({', '.join('?' * len(names))})", *names)
@@ -52,7 +52,7 @@ class Where:
 
 
 def key_of(after: str, *kinds: type[int] | type[str]) -> list[Value]:
-    """The key in a cursor, its parts by their kinds; only the last part may hold a point."""
+    """Return the key in a cursor, its parts as `kinds`; only the last part may contain a point."""
     parts = after.split(".", len(kinds) - 1)
     try:
         if len(parts) != len(kinds) or any(int(part) < 0 for part in parts[: len(kinds) - 1]):
@@ -70,7 +70,7 @@ async def page_of(
     first: int,
     make: Callable[[Row], R],
 ) -> Page[R]:
-    """The first rows of `statement`, which ends in its order and takes a limit."""
+    """Return the first rows of `statement`, which ends in its order and has no limit yet."""
     rows, more = await rows_of(database, f"{statement} LIMIT ?", values, first=first)
     return Page([make(row) for row in rows], more)
 
@@ -78,7 +78,7 @@ async def page_of(
 async def rows_of(
     database: Database, statement: str, values: Sequence[Value], *, first: int
 ) -> tuple[Sequence[Row], bool]:
-    """The first rows of `statement`, which ends in `LIMIT ?`, and whether others follow them."""
+    """Return the first rows of `statement`, which ends in `LIMIT ?`, and whether more follow."""
     if not 1 <= first <= FIRST_MAX:
         raise ReadRefused(f"{first} rows asked for, between 1 and {FIRST_MAX} come in a page")
     rows = await database.rows(statement, *values, first + 1)
@@ -86,12 +86,12 @@ async def rows_of(
 
 
 async def count_of(database: Database, table: str, where: Where) -> int:
-    """How many rows of `table` there are."""
+    """Return how many rows of `table` there are."""
     text = f"SELECT COUNT(*) FROM {table} {where.text}"
     ((count,),) = await database.rows(text, *where.values)
     return int(count)
 
 
 def whole(number: Any) -> int:
-    """A sum as an integer: PostgreSQL adds 64-bit integers up as decimals, and nothing as NULL."""
+    """Return a sum as an integer; PostgreSQL returns decimals, and NULL for no rows."""
     return int(number or 0)

@@ -1,4 +1,4 @@
-"""What every reading of the tables gives: pages of rows, and how far the tables are."""
+"""Records that all reads share: pages of rows, and the checkpoint."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ R = TypeVar("R")
 
 
 class Page(NamedTuple, Generic[R]):
-    """Rows of one page in order; `more` is whether others follow them."""
+    """Rows of one page in order; `more` says whether more rows follow."""
 
     rows: list[R]
     more: bool
 
 
 class CheckpointRecord(NamedTuple):
-    """How far the read model is: the last transaction it holds; block 0 where it holds none."""
+    """The last transaction that the read model holds; block 0 if it holds no transaction."""
 
     block: int
     place: int

@@ -1,8 +1,8 @@
-"""Rows of a SQLite file that were read already, kept until anybody else has written to it.
+"""A cache of rows from a SQLite file, which is valid until another connection writes to the file.
 
-Most of what a page costs is SQLite's work of giving it out, and between two blocks the same pages
-are asked for again and again. `PRAGMA data_version` is another number once another connection has
-committed, so what is kept is what SQLite would read.
+SQLite's own work is most of the cost of a page, and between two blocks the same pages are requested
+many times. `PRAGMA data_version` changes when another connection commits, so the cache returns the
+rows that SQLite would read.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-ROWS_MAX = 10_000  # kept at once: some megabytes
+ROWS_MAX = 10_000  # rows in the cache: some megabytes
 
 Rows = Sequence[Sequence[Any]]
 
 
 class RowCache:
-    """Reads through one connection, which itself writes nothing."""
+    """Reads through one connection, which must not write."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -26,7 +26,7 @@ class RowCache:
         self._count = 0
 
     def read(self, statement: str, values: tuple[Any, ...]) -> Rows:
-        """What `statement` selects now. Raises `sqlite3.Error`."""
+        """Return what `statement` selects now. Raises `sqlite3.Error`."""
         ((version,),) = self._connection.execute("PRAGMA data_version").fetchall()
         if version != self._version:
             self._kept.clear()
@@ -37,11 +37,11 @@ class RowCache:
         if kept is not None:
             return kept
         rows = self._connection.execute(statement, values).fetchall()
-        self._count += len(rows) + 1  # an empty answer takes room as well
+        self._count += len(rows) + 1  # an empty result takes memory as well
         if self._count <= ROWS_MAX:
             self._kept[key] = rows
         return rows
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._connection.close()

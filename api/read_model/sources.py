@@ -1,4 +1,4 @@
-"""Where records are read from: whole, or only the columns that few fields of many rows need."""
+"""Reads records: whole, or only the columns that a few fields of many rows need."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ R = TypeVar("R")
 
 
 class Made(NamedTuple):
-    """A field that is not read as it stands: the columns it is of, and how, at a market time."""
+    """A field that is computed: the columns it needs, and the function for a market time."""
 
     needs: tuple[str, ...]
     at: Callable[[int], Callable[..., object]]
@@ -21,7 +21,7 @@ class Made(NamedTuple):
 
 @dataclass(frozen=True)
 class Source(Generic[R]):
-    """Where records come from; every column but `phase`, which is the slot's, is the table's."""
+    """The source of a record; all columns are of its table, but `phase` is a column of the slot."""
 
     record: Callable[..., R]
     fields: tuple[str, ...]
@@ -30,7 +30,7 @@ class Source(Generic[R]):
     made: dict[str, Made]
 
     def needs(self, fields: Sequence[str], *keys: str) -> tuple[str, ...]:
-        """The columns to select for `fields`, the keys that pages are ordered by first."""
+        """Return the columns to select for `fields`; those that order the pages come first."""
         needed = [
             name
             for field in fields
@@ -39,7 +39,7 @@ class Source(Generic[R]):
         return tuple(dict.fromkeys((*keys, *needed)))
 
     def select(self, columns: Sequence[str]) -> str:
-        """A SELECT of columns, to which conditions may be added."""
+        """Return a SELECT of columns, to which conditions may be added."""
         selected = [
             "s.phase" if column == "phase" else f"{self.alias}.{column}" for column in columns
         ]
@@ -48,7 +48,7 @@ class Source(Generic[R]):
     def cut(
         self, rows: Sequence[Row], columns: Sequence[str], fields: Sequence[str], *, now_s: int
     ) -> dict[str, Sequence[Any]]:
-        """The values of `fields`, by field, from rows of `columns`."""
+        """Return the values of `fields`, by field, from rows of `columns`."""
         values = zip(*rows, strict=True) if rows else ((),) * len(columns)
         read = dict(zip(columns, values, strict=True))
         cut: dict[str, Sequence[Any]] = {}
@@ -62,13 +62,13 @@ class Source(Generic[R]):
         return cut
 
     def records(self, rows: Sequence[Row], *, now_s: int) -> list[R]:
-        """Whole records, from rows of all that they need."""
+        """Return whole records from rows of all columns that they need."""
         cut = self.cut(rows, self.needs(self.fields), self.fields, now_s=now_s)
         return list(map(self.record, *cut.values()))
 
 
 def always(make: Callable[..., object]) -> Callable[[int], Callable[..., object]]:
-    """What is made alike at any time."""
+    """Return `make` for every market time."""
 
     def at(now_s: int) -> Callable[..., object]:
         del now_s
@@ -78,6 +78,6 @@ def always(make: Callable[..., object]) -> Callable[[int], Callable[..., object]
 
 
 async def read_whole(database: Database, source: Source[R], where: Where, *, now_s: int) -> list[R]:
-    """All records for which `where` holds, as they are at market time `now_s`."""
+    """Return all records for which `where` holds, with their states at market time `now_s`."""
     text = f"{source.select(source.needs(source.fields))} {where.text}"
     return source.records(await database.rows(text, *where.values), now_s=now_s)

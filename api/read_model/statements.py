@@ -1,4 +1,4 @@
-"""SQL that SQLite and PostgreSQL both understand, and how the checkpoint moves."""
+"""SQL for SQLite and PostgreSQL, with the statements that move the checkpoint."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def upsert(table: str, key: Sequence[str], values: Sequence[str]) -> str:
-    """Insert a row of key and values, in this order, or change the values of the one there is."""
+    """Return SQL that inserts a row of key and values, or updates the row with this key."""
     columns = (*key, *values)
     places = ", ".join("?" for _ in columns)
     changes = ", ".join(f"{name} = excluded.{name}" for name in values)
@@ -17,7 +17,7 @@ def upsert(table: str, key: Sequence[str], values: Sequence[str]) -> str:
 
 
 def insert(table: str, columns: Sequence[str]) -> str:
-    """Insert a row."""
+    """Return SQL that inserts a row."""
     places = ", ".join("?" for _ in columns)
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 

@@ -1,10 +1,10 @@
-"""The tables of the read model, as Tortoise models; their migrations stand beside them.
+"""The tables of the read model as Tortoise models; `migrations` has their migrations.
 
-Every row but those of `MeterHealth` follows from the ledger's events and can be made again.
-Integers have 64 bits; money is in nano-currency, of which an account holds at most some nine
-thousand million units. The first sentence of a model goes into the database as a comment and takes
-no semicolon. What is JSON stands as text, alike on SQLite and PostgreSQL. An order's
-`steps` are empty where it has one step, which `limit_price` and `quantity_wh` say already.
+All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
+have 64 bits. Money is in nano-currency, so an account can hold some nine thousand million units of
+currency. Tortoise writes the first sentence of a model to the database as a comment; it must not
+contain a semicolon. JSON is stored as text on SQLite and PostgreSQL alike. An order's `steps` are
+empty if the order has one step, because `limit_price` and `quantity_wh` say the same.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-NAME_MAX = 128  # characters of a DID, a member, an account, a zone or a meter
-ORDER_NAME_MAX = 256  # of a trader and a client's id
+NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
+ORDER_NAME_MAX = 256  # characters of a trader with a client's id
 TABLES = (
     "account",
     "area",
@@ -39,8 +39,8 @@ TABLES = (
 class Checkpoint(Model):
     """How far the tables are, in one row: the last transaction they hold, and of which ledger.
 
-    `hash` is that of the block, so that another chain with the same names is found; `layout` is
-    the version of what is made of events; `postings` counts the lines of the books.
+    `hash` is the hash of the block, by which another chain with the same names is noticed; `layout`
+    is the version of the projected rows; `postings` is the number of lines of the books.
     """
 
     id = fields.IntField(primary_key=True, generated=False)
@@ -54,7 +54,7 @@ class Checkpoint(Model):
     postings = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "checkpoint"
 
@@ -66,7 +66,7 @@ class Organisation(Model):
     role = fields.CharField(max_length=16)
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "organisation"
 
@@ -82,7 +82,7 @@ class Area(Model):
     rate = fields.IntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "area"
 
@@ -96,7 +96,7 @@ class MarketRules(Model):
     rules = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "market_rules"
         unique_together = (("area", "from_slot"),)
@@ -111,7 +111,7 @@ class OracleSet(Model):
     oracle = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "oracle_set"
         unique_together = (("area", "from_slot"),)
@@ -127,7 +127,7 @@ class Zone(Model):
     paused = fields.BooleanField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "zone"
 
@@ -140,7 +140,7 @@ class Participant(Model):
     locked = fields.BooleanField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "participant"
         indexes = (("retailer", "did"),)
@@ -162,7 +162,7 @@ class Meter(Model):
     source = fields.TextField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "meter"
         unique_together = (("meter", "from_slot"),)
@@ -186,7 +186,7 @@ class Slot(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "slot"
         unique_together = (("area", "slot"),)
@@ -206,7 +206,7 @@ class ZonePrice(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "zone_price"
         unique_together = (("area", "zone", "slot"),)
@@ -238,7 +238,7 @@ class OrderRow(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "order_row"
         unique_together = (("trader", "slot", "client_id", "area"),)
@@ -272,7 +272,7 @@ class Trade(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "trade"
         unique_together = (("area", "slot", "number"),)
@@ -302,7 +302,7 @@ class Posting(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "posting"
         indexes = (("account", "sequence"), ("slot", "trade"))
@@ -322,7 +322,7 @@ class Account(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "account"
         unique_together = (("area", "owner"),)
@@ -343,7 +343,7 @@ class Certificate(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "certificate"
         unique_together = (("owner", "slot", "meter", "area"),)
@@ -366,7 +366,7 @@ class Reading(Model):
     block = fields.BigIntField()
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "reading"
         unique_together = (("meter", "slot", "version"),)
@@ -384,7 +384,7 @@ class MeterHealth(Model):
     said_ms = fields.BigIntField(default=0)
 
     class Meta(Model.Meta):
-        """Its name in the database and its keys."""
+        """The name and the keys of the table."""
 
         table = "meter_health"
         unique_together = (("meter", "node"),)

@@ -1,4 +1,4 @@
-"""The app and what every request meets: routes, headers, bounded heads, logs, metrics, files.
+"""The app and the HTTP server: routes, limits of request heads, logs, health, static files.
 
-Begin with `app.py`. GraphQL itself is answered in `graphql/`.
+Begin with `app.py`. The package `graphql/` answers GraphQL requests.
 """

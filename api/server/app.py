@@ -1,12 +1,12 @@
-"""The app: routes of GraphQL, sockets, health, metrics, the dashboard; and the server under it.
+"""The app with its routes, and the server that runs it.
 
-    POST /graphql             everybody's schema        WS /graphql   graphql-transport-ws
-    POST /regulator/graphql   without mutations, for the regulator alone
-    POST /oracle/health       what the oracle's nodes say and sign
+    POST /graphql             the market's schema       WS /graphql   graphql-transport-ws
+    POST /regulator/graphql   without mutations, for the regulator only
+    POST /oracle/health       signed health reports of the oracle's nodes
     GET  /health/live, /health/ready, /metrics, /demonstration/personas
     GET  everything else      the dashboard
 
-`make_app` builds it of services that are open already and closes none of them.
+`make_app` builds the app from services that the caller has opened and will close.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ SEND_BUFFER_BYTES = 131_072
 
 
 class _App(Starlette):
-    """Routes, and before all of them the endpoints of GraphQL by their paths.
+    """A Starlette app that passes requests for GraphQL to their endpoints before any middleware.
 
-    The endpoints word for themselves what they do not take, and set every header of an answer.
+    The endpoints refuse requests themselves, and set all headers of their answers.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class _App(Starlette):
         self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hold one socket."""
+        """Answer one request, or serve one socket."""
         endpoint = self._endpoints.get(scope["path"]) if scope["type"] == "http" else None
         if endpoint is None:
             await super().__call__(scope, receive, send)
@@ -84,9 +84,9 @@ def make_app(
     now_s: Callable[[], float] = time.time,
     dashboard: Path = DASHBOARD,
 ) -> Starlette:
-    """The app of these services. Raises `SettingsInvalid` for an invalid signing key.
+    """Return the app of these services. Raises `SettingsInvalid` for an invalid signing key.
 
-    `regulators` are what the regulator's endpoint reads from, where its peer is another one.
+    The regulator's endpoint reads from `regulators` if they are given, for a peer of its own.
     """
     silence_libraries()
     metrics = Metrics()
@@ -130,7 +130,7 @@ def make_app(
 
 
 def make_sessions(services: Services, now_s: Callable[[], float] = time.time) -> Sessions:
-    """Sign-in for these services, with the signing key of their settings, or a new one."""
+    """Return the sessions of these services, with the signing key of the settings or a new key."""
     settings, ledger = services.settings, services.ledger
 
     async def standing(did: str) -> Standing | None:
@@ -161,33 +161,33 @@ def make_sessions(services: Services, now_s: Callable[[], float] = time.time) ->
 
 
 def listen(settings: ApiSettings) -> tuple[socket.socket, ApiSettings]:
-    """A socket that listens, and the settings with the port it has got.
+    """Return a listening socket, and the settings with its port.
 
-    Done before `make_app`, since origins and audience name the port. Raises `OSError`.
+    Call this before `make_app`, because origins and audience contain the port. Raises `OSError`.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listening = socket.create_server((settings.host, settings.port), family=family, backlog=2_048)
-    # What a client does not read waits in the kernel first: no more than this for each.
+    # Unread data of a client waits in the kernel first; this bounds it per connection.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    # Accepted sockets inherit it; else a small answer waits 40 ms for the client's receipt.
+    # Accepted sockets inherit this option; without it a small answer waits 40 ms for an ACK.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listening.getsockname()[1]
     return listening, settings.model_copy(update={"port": port})
 
 
 class Server(uvicorn.Server):
-    """uvicorn as a task among others; signal handling is left to the caller."""
+    """A uvicorn server that runs as a task; signal handling is left to the caller."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 async def serve(
     app: Starlette, listening: socket.socket, settings: ApiSettings, *, stop: asyncio.Event
 ) -> None:
-    """Serve `app` until `stop` is set; what is running then has `grace_s` to finish."""
+    """Serve `app` until `stop` is set; running requests then have `grace_s` to finish."""
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -197,7 +197,7 @@ async def serve(
         http=BoundedHeads,
         ws="websockets-sansio",
         ws_max_size=FRAME_BYTES_MAX,
-        ws_per_message_deflate=False,  # a window of 256 KB per socket, for messages of 200 bytes
+        ws_per_message_deflate=False,  # it takes 256 KB per socket; messages have 200 bytes
         ws_ping_interval=30,
         ws_ping_timeout=30,
         timeout_graceful_shutdown=settings.grace_s,
@@ -238,7 +238,7 @@ def _signing_key(settings: ApiSettings) -> Ed25519PrivateKey:
 
 
 def _demonstration(services: Services) -> list[BaseRoute]:
-    """The keys of a demonstration's personas; no route at all in any other market."""
+    """Return the route to the keys of a demonstration's personas; no route in other markets."""
     if not services.personas:
         return []
     content = msgspec.json.encode([

@@ -1,8 +1,8 @@
-"""The dashboard's files, held in memory as they are sent: compressed, with an ETag each.
+"""The dashboard's files, kept in memory as they are sent: compressed, and each with an ETag.
 
-Files whose name holds a hash (`/assets/…`) are kept by browsers for good; the page itself is
-asked for again each time and answered with 304 while it is the same. An address without a file is
-the page's own business (`/trades/7`), so it gets the page; one that looks like a file does not.
+Browsers cache files with a hash in their name (`/assets/…`) without asking again. They ask for the
+page itself each time, and get 304 if it has not changed. A path without a file (`/trades/7`) is
+a view of the page, so the answer is the page, unless the path looks like the name of a file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOT_BUILT = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Comm
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is sent; `gzipped` is None where compressing gains nothing."""
+    """One file as it is sent; `gzipped` is None if compression does not make it smaller."""
 
     content: bytes
     gzipped: bytes | None
@@ -39,7 +39,7 @@ class Asset:
 
 
 def read_assets(folder: Path) -> dict[str, Asset]:
-    """Every file of a built dashboard by its address; only the plain notice where none is built."""
+    """Return every file of a built dashboard by its path; without a build, only a plain notice."""
     found = {
         f"/{path.relative_to(folder).as_posix()}": _asset(
             path.read_bytes(), path.name, folder, path
@@ -53,7 +53,7 @@ def read_assets(folder: Path) -> dict[str, Asset]:
 
 
 def asset_response(assets: Mapping[str, Asset], request: Request) -> Response:
-    """The file, 304 where the browser has it, the page for an address of the page's own."""
+    """Return the file, 304 if the browser has it, or the page for a path of one of its views."""
     path = request.url.path
     asset = assets.get(path)
     if asset is None:

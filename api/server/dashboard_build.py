@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 FOLDER = Path(__file__).parents[1] / "dashboard"
 DIST = FOLDER / "dist"
-NODE_LEAST = (20, 19)  # what Vite 8 asks for
-BUILD_DEADLINE_S = 600  # a first install on a slow line; a build alone takes a second
+NODE_LEAST = (20, 19)  # what Vite 8 requires
+BUILD_DEADLINE_S = 600  # enough for a first install on a slow line; a build alone takes a second
 TOLD_LINES_MAX = 20  # last lines of a tool's output in a `BuildFailed`
 
 _SOURCES = ("package.json", "package-lock.json", "vite.config.ts", "tsconfig.json", "index.html")
@@ -59,7 +59,7 @@ def is_built(folder: Path = FOLDER) -> bool:
 def build(progress: Callable[[str], None], *, folder: Path = FOLDER) -> Path:
     """Build the dashboard if its sources have changed; return the folder of the built files.
 
-    `progress` gets a few words about each step. Raises `BuildFailed`.
+    `progress` is called with a few words about each step. Raises `BuildFailed`.
     """
     dist = folder / "dist"
     if is_built(folder):
@@ -96,7 +96,7 @@ def check(folder: Path = FOLDER) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """Let one build of a checkout run at a time."""
+    """Let only one build of a checkout run at a time."""
     with (folder / "package.json").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,8 +1,8 @@
-"""How the API is: alive, ready, and its numbers.
+"""The API's health: whether it is live, whether it is ready, and its metrics.
 
-Live: this process answers. Ready: it can answer questions with fresh data, that is the read model
-answers and does not lag; a ledger that takes no writes does not make the API unready, because
-reads still work, but the answer says so.
+The API is live if this process answers. It is ready if it can answer queries with fresh data, that
+is, if the read model can be read and does not lag. A ledger that takes no writes does not make the
+API unready, because reads still work, but the answer says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from api.sign_in.session import Sessions
 
 
 class Readiness(msgspec.Struct, frozen=True):
-    """Whether to send requests here; `lag` in blocks behind the ledger, `age_s` of the last one."""
+    """Whether to send requests here; `lag` is in blocks, `age_s` is the last block's age."""
 
     status: Literal["ready", "unready"]
     sentence: str
@@ -31,11 +31,11 @@ class Readiness(msgspec.Struct, frozen=True):
     engine: str
 
 
-LAG_MAX = 50  # blocks: some seconds of a busy ledger
+LAG_MAX = 50  # blocks, which is some seconds of a busy ledger
 
 
 async def readiness(services: Services) -> Readiness:
-    """How ready the API is now."""
+    """Return the readiness of the API now."""
     health = await services.freshness.health()
     fresh = await services.freshness.extensions()
     block, age_s = _integer(fresh.get("block")), _integer(fresh.get("ageS"))
@@ -59,7 +59,7 @@ async def readiness(services: Services) -> Readiness:
 
 
 def health_routes(services: Services, sessions: Sessions, metrics: Metrics) -> list[Route]:
-    """`/health/live`, `/health/ready` and `/metrics`."""
+    """Return the routes `/health/live`, `/health/ready` and `/metrics`."""
 
     async def live(_: Request) -> Response:
         return Response(b'{"status":"live"}', media_type="application/json")

@@ -1,7 +1,7 @@
-"""Logs of the API: one event a line, with names and numbers of what happened, never with values.
+"""The API's logs: one event per line, with names and numbers but without a client's values.
 
-No document, no variable, no token, no DID and no address of a client is logged: what a line says of
-a request is its route, its kind, the fields it asked at the root, its status and how long it took.
+The API logs no document, variable, token, DID or address of a client. A line about a request
+has its route, its kind, its root fields, its status and its duration.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import structlog
 
 from api.settings import ApiSettings
 
-# Libraries that would log a stranger's words: Strawberry each error with its document.
+# These libraries would log what strangers send: Strawberry logs each error with its document.
 _SILENT = ("strawberry.execution", "strawberry.ws.task")
 _WARNING = ("uvicorn", "uvicorn.error", "tortoise", "asyncio")
 
 
 def configure_logs(settings: ApiSettings, output: TextIO | None = None) -> None:
-    """Send structlog and the standard library's loggers to `output`, in one form.
+    """Send structlog and the standard library's loggers to `output`, in one format.
 
-    Without one that is standard error.
+    Without `output` they write to standard error.
     """
     written = output or sys.stderr
     shared: list[structlog.types.Processor] = [

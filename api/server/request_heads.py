@@ -1,4 +1,4 @@
-"""HTTP by httptools, whose parser would take a request line or headers of any length."""
+"""Limits the head of an HTTP request, because httptools accepts a head of any length."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ HEAD_BYTES_MAX = 32_768
 
 
 class HeadTooLong(Exception):
-    """A request's line and headers have more than `HEAD_BYTES_MAX` bytes."""
+    """The request line and the headers have more than `HEAD_BYTES_MAX` bytes."""
 
 
 class BoundedHeads(HttpToolsProtocol):
-    """One connection; a request whose head grows too long is answered by 400 and cut off."""
+    """One connection; a request whose head is too long is answered with 400 and disconnected."""
 
     _is_in_head = False
     _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
-        """Parse; what has come of a head that is not whole yet is counted as it comes."""
+        """Parse the data, and count the bytes of a head that is not complete yet."""
         super().data_received(data)
         if self._is_in_head and not self.transport.is_closing():
             self._head_bytes += len(data)
@@ -26,12 +26,12 @@ class BoundedHeads(HttpToolsProtocol):
                 self.send_400_response("The request's head is too long.")
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Count the bytes of a new request's head."""
         self._is_in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Its head is whole. Raises `HeadTooLong`, which the parser takes for a bad request."""
+        """Check the whole head. Raises `HeadTooLong`, which the parser turns into a bad request."""
         self._is_in_head = False
         length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
         if length > HEAD_BYTES_MAX:

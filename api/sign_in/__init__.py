@@ -1,4 +1,4 @@
-"""Who is asking: sign-in by wallet, sessions, access tokens.
+"""Identifies the viewer of a request: sign-in by wallet, sessions, access tokens.
 
 Begin with `session.py`.
 """

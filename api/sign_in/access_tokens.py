@@ -1,13 +1,13 @@
 """Access tokens: what the API signs for a signed-in user, and how strictly it reads them.
 
-PyJWT with one algorithm (EdDSA) makes and checks the signature. It also takes what we do not
-want, so a token is looked at first: at most 8 KB, three parts, its header one of our own byte for
-byte (so `kid` picks a key from a fixed table, and `alg`, `jku`, `jwk` and `crit` have no say), no
-padding and no stray bits in its signature, and a payload in the one form that we write (so no
-member twice). The signing time, the end, audience, issuer, subject, id and session must be there.
+PyJWT makes and checks the signature, with only one algorithm (EdDSA). Because PyJWT accepts more
+than we want, we check a token first: it has at most 8 KB and three parts, its header equals one of
+our own headers byte for byte (so `kid` selects a key from a fixed table, and `alg`, `jku`, `jwk`
+and `crit` have no effect), its signature has no padding and no stray bits, and its payload is
+encoded exactly as we encode it (so no member is repeated). All claims are required.
 
-A token that held is remembered by its text until it ends, since a page sends the same one with
-every question; whether its session still is alive is asked each time (`api.sign_in.session`).
+A valid token is cached by its text until it ends, because a page sends the same token with every
+request. `api.sign_in.session` checks for each request whether the session is still alive.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from api.settings import SettingsInvalid
 TYP = "at+jwt"  # RFC 9068
 ALGORITHM = "EdDSA"
 TOKEN_BYTES_MAX = 8_192
-HELD_MAX = 4_096  # tokens remembered; about 1 KB each
+HELD_MAX = 4_096  # tokens in the cache; about 1 KB each
 CLAIMS = ("aud", "exp", "iat", "iss", "jti", "role", "sid", "sub")
-LEEWAY_S = 0  # one machine makes and reads them
+LEEWAY_S = 0  # the same machine makes and reads the tokens
 
 ACCESS_TOKEN = Fault("UNAUTHENTICATED", "The access token was refused: {reason}. Sign in again.")
 
@@ -40,9 +40,9 @@ _FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
 class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an access token says; members in the order in which they are written.
+    """The claims of an access token, in the order in which they are written.
 
-    Seconds UTC; `sid` is the session, `role` the role at sign-in.
+    Times are in seconds UTC; `sid` is the session, `role` the role at sign-in.
     """
 
     aud: str
@@ -59,7 +59,7 @@ _claims = msgspec.json.Decoder(Claims)
 
 
 def load_signing_key(pem: bytes) -> Ed25519PrivateKey:
-    """The key of a PKCS#8 PEM. Raises `SettingsInvalid` for any other file."""
+    """Return the key of a PKCS#8 PEM. Raises `SettingsInvalid` for any other text."""
     try:
         key = load_pem_private_key(pem, None)
     except (ValueError, TypeError):
@@ -72,7 +72,7 @@ def load_signing_key(pem: bytes) -> Ed25519PrivateKey:
 class AccessTokens:
     """Makes and reads access tokens of one audience.
 
-    `keys`: the first one signs; older ones are read until their last token has ended.
+    The first of `keys` signs; tokens of the other, older keys are accepted until they end.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class AccessTokens:
         self._held: OrderedDict[str, Claims] = OrderedDict()
 
     def make(self, *, did: str, role: str, family: str, token_id: str) -> tuple[str, int]:
-        """A token, and the second (UTC) it ends at."""
+        """Return a new token and the second (UTC) at which it ends."""
         now_s = int(self._now_s())
         claims = Claims(
             aud=self._audience,
@@ -112,7 +112,7 @@ class AccessTokens:
         return token, claims.exp
 
     def read(self, token: str) -> Claims:
-        """What a token says. Raises `UNAUTHENTICATED` for every other text."""
+        """Return the claims of a valid token. Raises `UNAUTHENTICATED` for any other text."""
         held = self._held.get(token)
         if held is not None:
             if self._now_s() >= held.exp:
@@ -146,7 +146,7 @@ class AccessTokens:
                 leeway=LEEWAY_S,
                 options={
                     "require": list(CLAIMS),
-                    "verify_exp": False,  # by our clock, below, which tests may set
+                    "verify_exp": False,  # checked below by our own clock, which tests may set
                     "verify_iat": False,
                     "strict_aud": True,
                 },
@@ -167,12 +167,12 @@ class AccessTokens:
 
 
 def key_id(key: Ed25519PrivateKey) -> str:
-    """The name of a key in the table: half of the SHA-256 of its public half."""
+    """Return the id of a key: the first half of the SHA-256 of its public key, in hex."""
     return hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:32]
 
 
 def _header_of(key: Ed25519PrivateKey) -> str:
-    """The first part of every token of a key, as PyJWT writes it."""
+    """Return the first part of every token of a key, as PyJWT writes it."""
     return jwt.encode(
         {}, key, algorithm=ALGORITHM, headers={"kid": key_id(key), "typ": TYP}
     ).partition(".")[0]
@@ -183,7 +183,7 @@ def _decoded(part: str) -> bytes:
 
 
 def _is_only_spelling(part: str) -> bool:
-    """Whether no other text of base64url has the same bytes."""
+    """Return whether this is the canonical base64url of its bytes, without stray bits."""
     try:
         content = a2b_base64(part.replace("-", "+").replace("_", "/") + "=" * (-len(part) % 4))
     except ValueError:
@@ -192,7 +192,7 @@ def _is_only_spelling(part: str) -> bool:
 
 
 def _word(error: Exception) -> str:
-    """The kind of fault, never the library's sentence, which may quote the token."""
+    """Return the kind of error, but not the library's message, which may quote the token."""
     return {
         "InvalidSignatureError": "its signature does not hold",
         "InvalidAudienceError": "it is for another audience",

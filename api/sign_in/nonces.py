@@ -1,10 +1,10 @@
-"""Nonces of sign-in: each for one DID, good once, for two minutes.
+"""Nonces for sign-in: each is for one DID and can be used once within two minutes.
 
-A nonce is 128 random bits and the second it ends at, with a MAC over both, the DID and the
-audience. Asking for one leaves nothing behind, so nobody fills the memory by asking; only the
-nonces that were used are kept, each until it would have ended anyway. To use one is to look and to
-note it without a wait between, so of two that come at once one is refused. The key is new with each
-start: nonces of an earlier start are strangers.
+A nonce consists of 128 random bits, the second at which it ends, and a MAC over these, the DID and
+the audience. Making a nonce stores nothing, so requests for nonces cannot fill the memory; only
+used nonces are stored, each until it ends. `use` looks a nonce up and stores it without awaiting in
+between, so if a nonce arrives twice at the same time, one request is refused. The key of the MAC
+is new at each start, so nonces from before the start are invalid.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from api.faults import Fault
 RANDOM_BYTES = 16
 END_BYTES = 8
 MAC_BYTES = 16
-NONCE_CHARACTERS = 56  # base64url of the 40 bytes and the padding that is left away
-USED_MAX = 65_536  # 500 sign-ins a second, each with a signature that holds; 10 MB
+NONCE_CHARACTERS = 56  # base64url of 40 bytes, with the padding that is left out
+USED_MAX = 65_536  # enough for 500 valid sign-ins a second; 10 MB
 
 NONCE_UNKNOWN = Fault(
     "NONCE_UNKNOWN", "The nonce was not given to this DID here; ask for a challenge."
@@ -35,7 +35,7 @@ SIGN_INS_TOO_MANY = Fault(
 
 
 class Nonces:
-    """Makes nonces and takes each once; `now_s` is the second it is."""
+    """Makes nonces and accepts each once; `now_s` returns the time in seconds UTC."""
 
     def __init__(
         self, now_s: Callable[[], float], *, life_s: int, used_max: int = USED_MAX
@@ -44,22 +44,23 @@ class Nonces:
         self._life_s = life_s
         self._used_max = used_max
         self._key = secrets.token_bytes(32)
-        self._used: OrderedDict[str, int] = OrderedDict()  # nonce -> its end, in order of use
+        self._used: OrderedDict[str, int] = OrderedDict()  # the end of each nonce, in order of use
 
     def __len__(self) -> int:
-        """Nonces that are remembered as used."""
+        """Return the number of used nonces that are stored."""
         return len(self._used)
 
     def make(self, did: str, audience: str) -> tuple[str, int]:
-        """A nonce for `did`, and the second (UTC) it ends at."""
+        """Return a nonce for `did` and the second (UTC) at which it ends."""
         end_s = int(self._now_s()) + self._life_s
         head = secrets.token_bytes(RANDOM_BYTES) + end_s.to_bytes(END_BYTES, "big")
         content = head + self._mac(head, did, audience)
         return urlsafe_b64encode(content).rstrip(b"=").decode("ascii"), end_s
 
     def use(self, nonce: str, did: str, audience: str) -> None:
-        """Take the nonce, for good. Raises `NONCE_UNKNOWN`, `NONCE_EXPIRED`, `NONCE_USED` or
-        `SIGN_INS_TOO_MANY`.
+        """Accept the nonce and mark it as used.
+
+        Raises `NONCE_UNKNOWN`, `NONCE_EXPIRED`, `NONCE_USED` or `SIGN_INS_TOO_MANY`.
         """
         head, mac = _parts(nonce)
         if not hmac.compare_digest(mac, self._mac(head, did, audience)):
@@ -76,9 +77,9 @@ class Nonces:
         self._used[nonce] = end_s
 
     def _forget(self, now_s: int) -> None:
-        """Drop the used ones that have ended, in the order of use.
+        """Drop used nonces that have ended, in the order of use.
 
-        One that ends late keeps those behind it at most for one life more.
+        A nonce that ends late keeps later ones in the memory, for at most one lifetime.
         """
         while self._used:
             nonce, end_s = next(iter(self._used.items()))
@@ -92,7 +93,7 @@ class Nonces:
 
 
 def _parts(nonce: str) -> tuple[bytes, bytes]:
-    """The part that is authenticated, and the MAC; a second spelling of a nonce is refused."""
+    """Return the authenticated part and the MAC; refuse other spellings of the same bytes."""
     try:
         text = nonce.encode("ascii")
         if len(text) != NONCE_CHARACTERS - 2:

@@ -1,14 +1,14 @@
-"""Sign-in, sessions and what a request carries.
+"""Sign-in, sessions, and the viewer of a request.
 
-A wallet asks for a challenge, signs a login (`commonwatt-login+jws` over aud, channel, contract,
+A wallet requests a challenge, signs a login (`commonwatt-login+jws` over aud, channel, contract,
 iat, nonce, origin; canonical JSON) and gets an access token for ten minutes with a refresh token.
-A refresh token is good once: refreshing gives a new pair. One that comes a second time was copied,
-so its whole session ends, for the thief and for the owner, who signs in again. Signing out ends
-the session at once, its access tokens too.
+A refresh token can be used once and gives a new pair. If a refresh token is used a second time, it
+was copied, so its whole session ends for the thief and for the owner, who signs in again. Signing
+out ends the session and its access tokens at once.
 
-Sessions live in this process's memory, bounded, and end when it stops; a wallet then signs in again
-without asking its owner. So one API is one process; a second one behind the same address needs
-sticky sessions.
+Sessions are kept in the memory of this process, with a limit, and end when the process stops; a
+wallet then signs in again without asking its owner. So one API is one process, and several
+processes behind the same address need sticky sessions.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from identity.keys import verify
 
 LOGIN_TYP = "commonwatt-login+jws"
 LOGIN_BYTES_MAX = 8_192
-CLOCK_SKEW_S = 300  # a browser's clock may be off by minutes; what ends a login is its nonce
-SESSIONS_PER_DID_MAX = 10  # devices of one person; the oldest gives way
+CLOCK_SKEW_S = 300  # a browser's clock may be off by minutes; the nonce limits a login's life
+SESSIONS_PER_DID_MAX = 10  # devices of one person; a new session ends the oldest one
 BEARER = "Bearer "
 
 LOGIN_TOKEN = Fault("LOGIN_TOKEN", "The login token was refused: {reason}")
@@ -59,7 +59,7 @@ SESSIONS_TOO_MANY = Fault("SESSIONS_TOO_MANY", "There are {limit} sessions alrea
 
 
 class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a wallet signs to sign in; `iat` in seconds UTC."""
+    """The payload that a wallet signs to sign in; `iat` is in seconds UTC."""
 
     aud: str
     channel: str
@@ -70,7 +70,7 @@ class Login(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Challenge(NamedTuple):
-    """A nonce to sign for an audience; `expires_s` in seconds UTC."""
+    """A nonce to sign for an audience; `expires_s` is in seconds UTC."""
 
     nonce: str
     audience: str
@@ -78,7 +78,7 @@ class Challenge(NamedTuple):
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """What a DID is here: its role, and the member it acts for, if any."""
+    """The role of a DID in this market, and the member that it acts for, if any."""
 
     role: Role
     member: str | None
@@ -95,7 +95,7 @@ class Issued(msgspec.Struct, frozen=True):
 
 
 class _Family(msgspec.Struct):
-    """One session: its holder and the refresh token that is good now."""
+    """One session: its viewer and the hash of the present refresh token."""
 
     viewer: Viewer
     secret_hash: bytes
@@ -107,7 +107,7 @@ _logins = msgspec.json.Decoder(Login)
 
 
 class Sessions:
-    """Everybody who is signed in. `standing` says what a DID is, None for one nobody knows."""
+    """All sessions. `standing` returns the role of a DID, or None for an unknown DID."""
 
     def __init__(
         self,
@@ -129,15 +129,15 @@ class Sessions:
         self._channel = channel
         self._contract = contract
         self._area = area
-        self._families: OrderedDict[str, _Family] = OrderedDict()  # least lately refreshed first
+        self._families: OrderedDict[str, _Family] = OrderedDict()  # the oldest refresh first
         self._of_did: dict[str, list[str]] = {}
 
     def __len__(self) -> int:
-        """Sessions that are kept."""
+        """Return the number of sessions in the memory."""
         return len(self._families)
 
     def challenge(self, did: str) -> Challenge:
-        """A nonce for `did`. Raises `ARGUMENT_DID`."""
+        """Return a challenge for `did`. Raises `ARGUMENT_DID` if `did` is not a did:key."""
         try:
             resolve_did_key(did)
         except IdentityError as refused:
@@ -147,7 +147,7 @@ class Sessions:
         return Challenge(nonce, audience, end_s)
 
     async def sign_in(self, token: str, *, origin: str | None) -> Issued:
-        """A session for the DID that signed `token`; `origin` is the request's header, if any.
+        """Begin a session for the DID that signed `token`; `origin` is the request's header.
 
         Raises a fault whose code begins with `LOGIN_` or `NONCE_`, or `SESSIONS_TOO_MANY`.
         """
@@ -158,7 +158,7 @@ class Sessions:
         return self._begin(did, standing)
 
     def refresh(self, refresh_token: str) -> Issued:
-        """A new pair for a refresh token that was never used. Raises `UNAUTHENTICATED`."""
+        """Return a new pair of tokens for an unused refresh token. Raises `UNAUTHENTICATED`."""
         name, _, secret = refresh_token.partition(".")
         family = self._families.get(name)
         if family is None or len(refresh_token) > 128:
@@ -179,7 +179,7 @@ class Sessions:
         return self._end(viewer.family)
 
     def viewer(self, authorization: str | None) -> Viewer | None:
-        """Who asks, by the `Authorization` header; None without one. Raises `UNAUTHENTICATED`."""
+        """Return the viewer, None without a header. Raises `UNAUTHENTICATED` for a bad token."""
         if authorization is None:
             return None
         if not authorization.startswith(BEARER):
@@ -191,12 +191,12 @@ class Sessions:
         return family.viewer
 
     def is_alive(self, viewer: Viewer) -> bool:
-        """Whether the viewer's session is still alive."""
+        """Return whether the viewer's session is still alive."""
         family = self._families.get(viewer.family)
         return family is not None and not self._is_over(family, self._now_s())
 
     def _proven(self, token: str, origin: str | None) -> str:
-        """The DID that a login token proves; the nonce is used up once the signature holds."""
+        """Return the DID that a login token proves; a valid signature uses up the nonce."""
         try:
             compact = parse_compact(token, typ=LOGIN_TYP, bytes_max=LOGIN_BYTES_MAX)
             login = decode_payload(compact.payload, _logins)
@@ -253,7 +253,7 @@ class Sessions:
         )
 
     def _forget(self) -> None:
-        """Drop sessions that are over, from the one least lately refreshed on."""
+        """Drop sessions that are over, beginning with the least recently refreshed one."""
         now_s = self._now_s()
         while self._families:
             name, family = next(iter(self._families.items()))

@@ -1,4 +1,4 @@
-"""The numbers that the project promises, measured on this machine in this run.
+"""Benches of the numbers that the project promises, measured on this machine.
 
 Begin with `benches.py`, which lists them; benches on a Fabric network are in `fabric/`.
 """

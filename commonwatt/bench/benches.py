@@ -39,4 +39,4 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "up-memory": live.up_memory,
     **FABRIC_BENCHES,
 }
-"""Every bench by its name, in the order they are measured."""
+"""Every bench by its name, in the order in which they run."""

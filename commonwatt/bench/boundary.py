@@ -1,7 +1,7 @@
-"""From a slot's boundary to its committed report: 500 meters, four nodes, mutual TLS, a ledger.
+"""Time from a slot's boundary to its committed report: 500 meters, four nodes, TLS, a ledger.
 
-The meters are a fleet on real Modbus/TCP in one process; nodes and ledger share another. Market time
-runs 90 times as fast as real time, so a slot lasts ten seconds.
+The meters are a fleet on real Modbus/TCP in one process; nodes and ledger run in another process.
+The nodes use mutual TLS. Market time is 90 times as fast as real time, so a slot lasts 10 s.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from meter_oracle.simulated.fleet import Fleet, MarketClock, SimulatedMeter
 METERS = 500
 RATE = 90
 SLOTS = 4
-AHEAD_S = 8  # real seconds before the first boundary, for connecting to all meters
+AHEAD_S = 8  # real seconds before the first boundary, in which nodes connect to all meters
 DEADLINE_S = 120.0
 REACH_S = 5.0
 FIRST_SLOT = START_S + SLOT_S
@@ -55,16 +55,16 @@ TIMING = TimingSettings(skew_ms=1_000, lead_ms=2_000, sweep_ms=2_000, patience_m
 
 
 class ConstantCurve:
-    """Every meter draws the same power all the time."""
+    """A curve on which every meter draws the same power all the time."""
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export in Wh; the import begins at a different number for each meter."""
+        """Return import and export, Wh; the import begins at a different number for each meter."""
         watt_ns = POWER_W * max(0, market_ns - START_S * NS_PER_S)
         return 1_000 * len(meter) + watt_ns // (3_600 * NS_PER_S), 0
 
 
 def boundary() -> list[Figure]:
-    """Seconds from the boundary until the ledger holds the readings of all meters."""
+    """Measure the seconds from the boundary until the ledger holds the readings of all meters."""
     return asyncio.run(_boundary())
 
 
@@ -117,7 +117,7 @@ async def _measure(ledger: Ledger, cast: Cast, folder: Path) -> list[float]:
 async def _report(
     ledger: Ledger, cast: Cast, folder: Path, clock: MarketClock, sources: Sequence[ModbusSource]
 ) -> list[float]:
-    """Run four nodes until the first slots are reported; returns the seconds that each slot took."""
+    """Run four nodes until the first slots are reported; return the seconds that each slot took."""
     nodes = cast.oracle.nodes
     tls = make_certificates(folder / "tls", nodes)
     gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
@@ -145,7 +145,7 @@ async def _report(
 
 
 async def _follow(ledger: Ledger, clock: MarketClock) -> list[float]:
-    """Follow the ledger until `SLOTS` slots are reported, without the first: nodes still connect."""
+    """Follow `SLOTS` reported slots, after a first one during which the nodes still connect."""
     counts: dict[int, int] = {}
     seconds: list[float] = []
     async for happened in ledger.events():

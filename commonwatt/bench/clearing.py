@@ -1,7 +1,8 @@
-"""Benches of the uniform clearing: against sorting the same orders once, and for ten times as many.
+"""Benches of uniform clearing: compared with sorting the orders, and for ten times as many.
 
-Books are drawn from a fixed seed: sides evenly, limits evenly over a number of distinct prices,
-1 to 5,000 Wh, times by a hash. Orders are the structs that the contract clears.
+Books are drawn from a fixed seed: both sides are equally likely, limits are spread evenly over a
+number of distinct prices, quantities are 1 to 5,000 Wh, and times come from a hash. The orders are
+the structs that the contract clears.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from commonwatt.bench.figure import Figure, ratio
 ORDERS = 200_000
 PRICES = (1_000, 100_000)
 BAND = (-500_000, 4_000_000)
-WIDTH = 1_000_000  # micro/kWh that the limits of a book spread over
+WIDTH = 1_000_000  # micro/kWh over which the limits of a book are spread
 PAIRS = 7
-GROWTH_PAIRS = 25  # these are short, so more of them are needed for a steady median
+GROWTH_PAIRS = 25  # these rounds are short, so a steady median needs more of them
 
 
 Measured: TypeAlias = tuple[float, tuple[float, float]]  # a median and its spread
@@ -38,7 +39,7 @@ class Columns(NamedTuple):
 
 
 def draw_columns(rows: int, *, prices: int) -> Columns:
-    """A book of `rows` orders at `prices` distinct limits."""
+    """Return a book of `rows` orders at `prices` distinct limits."""
     draw = numpy.random.default_rng(20160613)
     return Columns(
         buy=draw.integers(0, 2, rows) == 1,
@@ -49,7 +50,7 @@ def draw_columns(rows: int, *, prices: int) -> Columns:
 
 
 def orders_of(columns: Columns) -> list[Order]:
-    """The same book as order structs."""
+    """Return the same book as order structs."""
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
         Order(
@@ -68,7 +69,7 @@ def orders_of(columns: Columns) -> list[Order]:
 
 
 def clearing() -> list[Figure]:
-    """From order structs to prices and fills, against one `sorted` of the same by priority."""
+    """Compare clearing, from order structs to fills, with one `sorted` of them by priority."""
     measured: list[Measured] = []
     for prices in PRICES:
         orders = orders_of(draw_columns(ORDERS, prices=prices))
@@ -80,7 +81,7 @@ def clearing() -> list[Figure]:
 
 
 def clearing_columns() -> list[Figure]:
-    """From integer columns to prices and fills, against the same `sorted`."""
+    """Compare clearing, from integer columns to prices and fills, with the same `sorted`."""
     measured: list[Measured] = []
     for prices in PRICES:
         columns = draw_columns(ORDERS, prices=prices)
@@ -93,7 +94,7 @@ def clearing_columns() -> list[Figure]:
 
 
 def clearing_growth() -> list[Figure]:
-    """Ten times the orders, in columns, against once."""
+    """Compare clearing ten times as many orders, in columns, with clearing the orders once."""
     measured: list[Measured] = []
     for prices in PRICES:
         large = draw_columns(10 * ORDERS, prices=prices)
@@ -112,7 +113,7 @@ def _sort(orders: list[Order]) -> list[Order]:
 
 
 def _worse(name: str, measured: Sequence[Measured], *, against: str, reach_max: float) -> Figure:
-    """The greatest ratio over the numbers of distinct prices; `against` lists each."""
+    """Return the greatest ratio over the numbers of distinct prices; `against` lists all ratios."""
     value, spread = max(measured)
     each = ", ".join(
         f"{median:.3g} at {prices:,} prices"

@@ -1,4 +1,4 @@
-"""A measured number of the bench, and how two ways of doing one thing are compared."""
+"""A measured figure of a bench, and the comparison of two ways to do the same thing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One number: the median, its spread (least, greatest), and what it is compared with."""
+    """One figure: the median, its spread (least, greatest), and what it is compared with."""
 
     name: str
     value: float
@@ -24,7 +24,7 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
 def ratio(
     fast: Callable[[], object], slow: Callable[[], object], *, pairs: int
 ) -> tuple[float, tuple[float, float]]:
-    """Time of `fast` over time of `slow`, measured in turn: the median and its spread."""
+    """Return time of `fast` over time of `slow`, measured in turn: the median and its spread."""
     ratios: list[float] = []
     for _ in range(pairs):
         began = time.perf_counter()

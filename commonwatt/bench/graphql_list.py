@@ -1,9 +1,9 @@
-"""A list of 100 trades with 8 fields: the API against a bare route with the same JSON.
+"""Bench of a list of 100 trades with 8 fields: compares the API with a bare route.
 
-uvicorn serves each in a process of its own, with one worker, over connections that stay open. The bare
-route only calls `orjson.dumps` with the answer. The API authenticates the caller, guards the document,
-reads the rows (from SQLite, if its tables have changed since the last read) and writes them.
-Meanwhile two orders per second are placed and projected in the API's process.
+uvicorn serves each of them in its own process, with one worker, over connections that stay open.
+The bare route calls only `orjson.dumps` with the same answer. The API authenticates the caller,
+guards the document, reads the rows (from SQLite, if its tables have changed since the last read)
+and writes them. Meanwhile two orders per second are placed and projected in the API's process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from commonwatt.bench.served import HOUSEHOLDS, NEIGHBOURS, Caller, served
 from commonwatt.demonstration.cast import make_cast
 
 ROUNDS = 7
-REQUESTS = 600  # of one round
+REQUESTS = 600  # requests of one round
 IN_FLIGHT = 4
 REACH = 0.3
 DOCUMENT = (
@@ -28,7 +28,7 @@ DOCUMENT = (
 
 
 def graphql_list() -> list[Figure]:
-    """Rate of the list over the rate of the bare route."""
+    """Measure the rate of the list over the rate of the bare route."""
     with served() as api:
         answer, token = asyncio.run(_first(api.port))
         with served(bare=answer) as bare:
@@ -51,7 +51,7 @@ def graphql_list() -> list[Figure]:
 
 
 async def _first(port: int) -> tuple[bytes, str]:
-    """The API's answer to the seller, which must have all trades, and the seller's token."""
+    """Return the API's answer to the seller, with all trades, and the seller's token."""
     stranger = Caller(port, token=None)
     token = await stranger.sign_in(make_cast(1, HOUSEHOLDS).homes[0].key)
     stranger.close()
@@ -64,7 +64,7 @@ async def _first(port: int) -> tuple[bytes, str]:
 
 
 async def _rates(api: int, bare: int, token: str) -> list[tuple[float, float]]:
-    """Both rates, measured in turn."""
+    """Return both rates, measured in turn."""
     callers = (Caller(api, token=token), Caller(bare, token=token))
     asked = [(caller, caller.request(DOCUMENT)) for caller in callers]
     rates: list[tuple[float, float]] = []
@@ -73,7 +73,7 @@ async def _rates(api: int, bare: int, token: str) -> list[tuple[float, float]]:
             await caller.rate(request, count=REQUESTS, in_flight=IN_FLIGHT)
             for caller, request in asked
         ]
-        if number:  # the first warms both
+        if number:  # the first round only warms up
             rates.append((listed, plain))
     for caller in callers:
         caller.close()

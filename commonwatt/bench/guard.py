@@ -1,9 +1,9 @@
 """Bench of the API's guard: how long the worst document of up to 64 KB occupies a core.
 
-Each document has very many of one thing: up to the largest size that is read, up to 64 KB, and up to
-just below each limit, where the guard does the most work before it refuses or accepts a document. The
-bench measures processor time, because that is what a hostile document takes from other callers. It
-takes the median of each document, then the worst of these.
+Each document repeats one kind of element. There are documents of the largest size that is read, of
+64 KB, and just below each limit, where the guard does the most work before it refuses or accepts a
+document. The bench measures processor time, because a hostile document takes this time from other
+callers. The result is the worst of the documents' medians.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REACH_MS = 20
 
 
 def guard() -> list[Figure]:
-    """The worst of the documents, from its text to its refusal."""
+    """Measure the worst document, from its text to its refusal."""
     watched = guard_of(market_schema())
     medians: dict[str, float] = {}
     for name, text in documents():
@@ -46,7 +46,7 @@ def guard() -> list[Figure]:
 
 
 def documents() -> Iterator[tuple[str, str]]:
-    """Documents that the guard must refuse, each with the name of what it has very many of."""
+    """Yield documents that the guard must refuse, each named after the element that it repeats."""
     pieces = {
         "fields": ("{", "a ", "}"),
         "arguments": ("{", "a(b:$c)", "}"),

@@ -1,4 +1,4 @@
-"""The durable embedded ledger under load: signed orders, a full gate, a full report."""
+"""Benches of the durable embedded ledger: signed orders, a full gate, a full report."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ROUNDS = 5
 ROUND_ORDERS = 12_000
 TRADERS = 1_500
 GATE_ORDERS = 10_000
-MESSAGE_BYTES = 420  # a one-order sheet has about that many bytes under its signature
+MESSAGE_BYTES = 420  # signed bytes of a one-order sheet, about
 
 
 def ledger_orders() -> list[Figure]:
-    """Signed one-order sheets into the ledger against bare verification on the same two cores."""
+    """Compare signed one-order sheets in the ledger with verification alone on two cores."""
     cores = sorted(os.sched_getaffinity(0))[:CORES]
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
@@ -45,9 +45,9 @@ async def _ledger_orders() -> list[Figure]:
     rates: list[float] = []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(CORES, mp_context=context) as pool:
-        list(pool.map(_verify, [1] * CORES))  # started and loaded before anything is timed
+        list(pool.map(_verify, [1] * CORES))  # warm up before anything is timed
         async with bench_market(TRADERS) as market:
-            await market.place(_sheets(market, 0))  # every key loaded, as on the other side
+            await market.place(_sheets(market, 0))  # loads every key, as the ledger does
             for number in range(1, ROUNDS + 1):
                 tokens = _sheets(market, number)
                 bare_before = await asyncio.to_thread(_bare_rate, pool)
@@ -72,7 +72,7 @@ async def _ledger_orders() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; this also sets market time."""
+    """Return one round's sheets, for the next slots of every trader; set market time."""
     slots = ROUND_ORDERS // TRADERS
     first = market.first_slot + number * slots * SLOT_S
     market.clock.now_s = first - SLOT_S
@@ -84,7 +84,7 @@ def _sheets(market: BenchMarket, number: int) -> list[str]:
 
 
 def _bare_rate(pool: ProcessPoolExecutor) -> float:
-    """Signatures per second of two processes that only verify."""
+    """Return the signatures per second of two processes that only verify."""
     began = time.perf_counter()
     list(pool.map(_verify, [ROUND_ORDERS // CORES] * CORES))
     return ROUND_ORDERS / (time.perf_counter() - began)
@@ -98,7 +98,7 @@ def _verify(count: int) -> int:
 
 
 def gate() -> list[Figure]:
-    """Close and clear a slot of 10,000 orders, one of each household."""
+    """Measure the time to close and clear a slot of 10,000 orders, one of each household."""
     return asyncio.run(_gate())
 
 
@@ -152,7 +152,7 @@ async def _clear(market: BenchMarket, slot: int) -> None:
 
 
 def report() -> list[Figure]:
-    """A report of 1,000 meters: signatures, root and plausibility checked, readings stored."""
+    """Measure a report of 1,000 meters: check signatures, root and plausibility, store readings."""
     return asyncio.run(_report())
 
 

@@ -1,4 +1,4 @@
-"""The live market as its users start it: how soon it shows a price, and how much memory it uses."""
+"""Benches of the live market: how soon it shows a price, and how much memory it uses."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GIVEN_UP_S = 120
 POLL_S = 0.05
 HOUSEHOLDS = 50
 SPEED = 900
-SLOTS_EARLY, SLOTS_LATE = 96, 192  # after 96 slots everything that is kept for a day is there
+SLOTS_EARLY, SLOTS_LATE = 96, 192  # 96 slots: the market now holds all that it keeps for a day
 MIB_MAX = 600
-FLAT_PERCENT = 5  # by how much the later figure may exceed the earlier one
+FLAT_PERCENT = 5  # limit of the later figure over the earlier one
 PRICES = {"query": "{ zones { id lastPrice } }"}
 
 
 def up() -> list[Figure]:
-    """Time from the command to a page that shows a price, with a new market in a new folder."""
+    """Measure the time from the command to a page that shows a price, with a new market."""
     build(lambda _: None)
     seconds = [_first_price_s() for _ in range(ROUNDS)]
     value = sorted(seconds)[len(seconds) // 2]
@@ -51,7 +51,7 @@ def up() -> list[Figure]:
 
 
 def up_memory() -> list[Figure]:
-    """All processes of a market after 96 slots, and after 192; shared pages are counted once."""
+    """Measure the memory of all processes of a market after 96 slots and after 192."""
     build(lambda _: None)
     with _market("--households", str(HOUSEHOLDS), "--speed", str(SPEED)) as lines:
         early_mib = late_mib = 0.0
@@ -79,7 +79,7 @@ def up_memory() -> list[Figure]:
 
 
 class _Lines:
-    """What a running market prints."""
+    """The lines that a running market prints."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self.process = process
@@ -121,7 +121,7 @@ def _first_price_s() -> float:
 
 
 def _mib(pid: int) -> float:
-    """Memory of a process and all its children, MiB; shared pages are divided among sharers."""
+    """Return the proportional memory (PSS) of a process and all its children, MiB."""
     kib = 0
     for member in _family(pid):
         rollup = Path(f"/proc/{member}/smaps_rollup").read_text(encoding="ascii")
@@ -134,6 +134,6 @@ def _mib(pid: int) -> float:
 
 def _family(pid: int) -> Iterator[int]:
     yield pid
-    for thread in Path(f"/proc/{pid}/task").iterdir():  # a child belongs to the thread that made it
+    for thread in Path(f"/proc/{pid}/task").iterdir():  # children are listed per thread
         for child in (thread / "children").read_text(encoding="ascii").split():
             yield from _family(int(child))

@@ -29,11 +29,11 @@ from commonwatt.demonstration.simulation import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
-IN_FLIGHT = 6  # batches submitted at once; more only wait for the cores
+IN_FLIGHT = 6  # batches submitted at once; more would only wait for the cores
 
 
 class BenchMarket(msgspec.Struct):
-    """An open ledger, its cast and the clock it runs by."""
+    """An open ledger, its cast and its clock."""
 
     ledger: EmbeddedLedger
     cast: Cast
@@ -41,11 +41,11 @@ class BenchMarket(msgspec.Struct):
     first_slot: int
 
     def sheet(self, home: int, order: SheetOrder) -> str:
-        """A signed one-order sheet of a household by its number."""
+        """Return a signed one-order sheet of a household by its number."""
         return sign_sheet(self.cast.homes[home], [order], channel=CHANNEL, contract=Contract.name)
 
     async def place(self, tokens: Sequence[str]) -> None:
-        """Place sheets in batches, several in flight; every one must be taken."""
+        """Place sheets in batches, several in flight; raise unless all are placed."""
         room = asyncio.Semaphore(IN_FLIGHT)
 
         async def send(batch: list[str]) -> None:
@@ -62,7 +62,7 @@ class BenchMarket(msgspec.Struct):
 
 @asynccontextmanager
 async def bench_market(households: int) -> AsyncGenerator[BenchMarket]:
-    """A founded market of `households` in a folder that is removed at the end."""
+    """Yield a founded market of `households` in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         clock = VirtualClock(START_S)
         cast = make_cast(1, households)

@@ -1,4 +1,4 @@
-"""The memory of the process that holds the ledger, while the market runs fast."""
+"""Bench of the memory of the process that has the ledger, while the market runs fast."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HOUSEHOLDS = 50
 SPEED = 900
 SLOTS_EARLY, SLOTS_LATE = 96, 288
 REACH_MIB = 300
-FLAT_PERCENT = 10  # by how much the later figure may exceed the earlier one
+FLAT_PERCENT = 10  # limit of the later figure over the earlier one
 _TRADED = re.compile(r"^\d\d:\d\d-\d\d:\d\d ")
 
 
 def memory() -> list[Figure]:
-    """Resident memory of `commonwatt up` after 96 and after 288 slots."""
+    """Measure the resident memory of `commonwatt up` after 96 and after 288 slots."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         early, late = _watch(Path(folder))
     growth = 100 * (late - early) / early
@@ -38,7 +38,7 @@ def memory() -> list[Figure]:
 
 
 def _watch(data: Path) -> tuple[float, float]:
-    """Start the market, count the slots that it prints, read its memory at both points."""
+    """Start the market, count the slots that it prints, and read its memory at both points."""
     command = [sys.executable, "-m", "commonwatt", "up", "--port", "0", "--speed", str(SPEED)]
     command += ["--households", str(HOUSEHOLDS), "--data", str(data / "market")]
     early = late = 0.0

@@ -1,8 +1,8 @@
-"""How many meters a second one node reads through our driver, against pymodbus alone.
+"""Bench of the meters per second that one node reads with our driver, and with pymodbus alone.
 
-500 simulated meters run in a process of their own. Each side has one connection per meter, reads the
-same registers, and reads all meters at once. Our driver also checks and scales the values and notes
-their time.
+500 simulated meters run in another process. Both sides have one connection per meter, read the same
+registers, and read all meters at once. Our driver also checks and scales the values and notes their
+time.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from meter_oracle.drivers.opening import open_driver
 from meter_oracle.drivers.sources import ModbusSource, SourcesFile
 
 METERS = 500
-UNITS = 50  # meters on a port
-READS = 6  # of each meter in a round
+UNITS = 50  # meters per port
+READS = 6  # reads of each meter in a round
 PAIRS = 5
 REACH = 0.8
-DEADLINE_S = 20.0  # all meters are asked at once, so the last answer waits for all others
+DEADLINE_S = 20.0  # all meters are read at once, so the last answer waits for all others
 _SIMULATE = "from commonwatt.commands.meter.group import app; app()"
 
 
@@ -41,7 +41,7 @@ class Round(NamedTuple):
 
 
 def poll() -> list[Figure]:
-    """Modbus reads per second of both, in turn."""
+    """Measure the Modbus reads per second of both sides, in turn."""
     command = [sys.executable, "-c", _SIMULATE, "simulate", "--meters", str(METERS)]
     command += ["--port", "0", "--units", str(UNITS), "--orders", "--json"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as fleet:
@@ -50,7 +50,7 @@ def poll() -> list[Figure]:
         listed = msgspec.json.decode(fleet.stdout.readline(), type=SourcesFile).meters
         sources = [source for source in listed if isinstance(source, ModbusSource)]
         pairs = asyncio.run(_poll(sources))
-        fleet.stdin.close()  # closing its input ends the fleet
+        fleet.stdin.close()  # the fleet ends when its input is closed
     ratios = [ours.rate / bare.rate for ours, bare in pairs]
     ratio = statistics.median(ratios)
     ours, bare = (
@@ -100,7 +100,7 @@ async def _poll(sources: Sequence[ModbusSource]) -> list[tuple[Round, Round]]:
 
     everyone = range(len(patient))
     try:
-        await rate(everyone, ours=True)  # connections are made, and devices are identified
+        await rate(everyone, ours=True)  # warm up: connect, and identify the devices
         await rate(everyone, ours=False)
         return [
             (await rate(everyone, ours=True), await rate(everyone, ours=False))
@@ -114,7 +114,7 @@ async def _poll(sources: Sequence[ModbusSource]) -> list[tuple[Round, Round]]:
 
 
 async def _bare(source: ModbusSource) -> tuple[AsyncModbusTcpClient, int, int, int]:
-    """A client of pymodbus, and the registers that our driver reads of that meter."""
+    """Return a client of pymodbus, and the registers that our driver reads from the meter."""
     link = ModbusLink(source.host, source.port, source.unit)
     await link.connect()
     found = (await discover(link)).energy()

@@ -1,7 +1,7 @@
-"""Ledger events into the read model: orders per second on SQLite, all costs included.
+"""Bench of the projection: orders per second from ledger events to a read model on SQLite.
 
-The orders are in blocks already; the bench times reading the events, parsing the tokens, and writing
-rows and checkpoint.
+The orders are in blocks already; the bench times reading the events, parsing the tokens, and
+writing rows and checkpoint.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.demonstration.cast import DSO, SLOT_S
 
 ROUNDS = 5
-TRANSACTIONS = 10  # of a round, each a full batch of one-order sheets
+TRANSACTIONS = 10  # batches of a round, each full of one-order sheets
 REACH = 10_000
 
 
 def project() -> list[Figure]:
-    """Ten full batches of orders into the read model, several times over."""
+    """Measure the projection of ten full batches of orders, several times."""
     return asyncio.run(_project())
 
 
@@ -39,7 +39,7 @@ async def _project() -> list[Figure]:
             await open_read_model(url) as read_model,
         ):
             projection = Projection(market.ledger, DSO, read_model)
-            await projection.catch_up()  # founds the market and loads everything
+            await projection.catch_up()  # warm up: projects the founding and loads all modules
             for number in range(1, ROUNDS + 1):
                 await market.place(_sheets(market, number))
                 began = time.perf_counter()
@@ -61,7 +61,7 @@ async def _project() -> list[Figure]:
 
 
 def _sheets(market: BenchMarket, number: int) -> list[str]:
-    """One round's sheets: every trader's for each of ten slots; this also sets market time."""
+    """Return one round's sheets: every trader's for each of ten slots; set market time."""
     first = market.first_slot + number * TRANSACTIONS * SLOT_S
     market.clock.now_s = first - SLOT_S
     return [
@@ -72,7 +72,7 @@ def _sheets(market: BenchMarket, number: int) -> list[str]:
 
 
 async def _require_all(read_model: ReadModel) -> None:
-    """Raise `RuntimeError` unless the read model has all orders, or the rate would mean nothing."""
+    """Raise `RuntimeError` unless the read model has all orders."""
     ((count,),) = await read_model.database.rows("SELECT COUNT(*) FROM order_row WHERE open")
     if count != ROUNDS * TRANSACTIONS * BATCH_TOKENS_MAX:
         raise RuntimeError(f"the read model has {count} of the bench's orders")

@@ -1,6 +1,6 @@
-"""A founded market behind the API in a process of its own, and a caller that needs little time.
+"""Serves a founded market by the API in another process, and provides a fast caller.
 
-One household sells to a hundred neighbours, so that it has a hundred trades in one slot.
+One household sells to a hundred neighbours, so it has a hundred trades in one slot.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ from identity.keys import PrivateKey
 from ledger_network.port import Member
 
 NEIGHBOURS = 100
-HOUSEHOLDS = 2 * NEIGHBOURS + 2  # every second one lives in the seller's zone
+HOUSEHOLDS = 2 * NEIGHBOURS + 2  # half of the households are in the seller's zone
 SLOTS = 12
 ORDER_EVERY_S = 0.5
 STOP_S = 30
 
 
 class Served(msgspec.Struct):
-    """A running server: its port, and the pipe that ends it."""
+    """A running server, with its port and the pipe that ends it."""
 
     port: int
     pipe: Connection
 
 
 async def match_hundred(market: BenchMarket) -> None:
-    """The first home sells ten Wh to each of a hundred neighbours; the slot clears."""
+    """Let the first home sell ten Wh to each of a hundred neighbours, and clear the slot."""
     slot = market.first_slot
     sells = [market.sheet(0, SheetOrder("s", "sell", slot, [(100_000, 10 * NEIGHBOURS)]))]
     buys = [
@@ -81,12 +81,12 @@ async def match_hundred(market: BenchMarket) -> None:
 
 @contextmanager
 def served(*, bare: bytes | None = None) -> Generator[Served]:
-    """The API, or a bare route that answers what `bare` decodes to, in a process of its own."""
+    """Run the API, or a bare route that answers with the decoded `bare`, in another process."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, bare))
     process.start()
-    theirs.close()  # so that the end of the child is noticed
+    theirs.close()  # closed here, so that the end of the child is noticed
     try:
         port: int = ours.recv()
         yield Served(port, ours)
@@ -115,7 +115,7 @@ async def _serve_bare(pipe: Connection, answer: bytes) -> None:
 
 
 class _NoSockets:
-    """Stands for the sockets that `serve` closes when it stops; the bare route has no sockets."""
+    """Replaces the sockets that `serve` closes when it stops; the bare route has no sockets."""
 
     def leave(self) -> None:
         """Do nothing: there are no sockets."""
@@ -130,7 +130,7 @@ async def _serve_market(pipe: Connection) -> None:
 
 @asynccontextmanager
 async def _trading(market: BenchMarket, services: Services) -> AsyncGenerator[None]:
-    """Meanwhile other households place orders, so that the read model changes."""
+    """Let other households place orders meanwhile, so that the read model changes."""
 
     async def others() -> None:
         for number in itertools.count():
@@ -150,7 +150,7 @@ async def _trading(market: BenchMarket, services: Services) -> AsyncGenerator[No
 
 @asynccontextmanager
 async def services_of(market: BenchMarket) -> AsyncGenerator[Services]:
-    """The services of an API of the market, whose read model has caught up with the ledger."""
+    """Yield the services of an API of the market, with a read model that is up to date."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         url = f"sqlite:///{Path(folder) / 'read-model.sqlite3'}"
         async with await open_read_model(url) as read_model:
@@ -169,7 +169,7 @@ async def services_of(market: BenchMarket) -> AsyncGenerator[Services]:
 
 
 async def _until_told(what: Services | Starlette, pipe: Connection) -> None:
-    """Serve until a message arrives on the pipe."""
+    """Serve until a message arrives through the pipe."""
     stop = asyncio.Event()
     waiting: asyncio.Future[object] | None = None
 
@@ -190,7 +190,7 @@ async def serve_until(
     """Serve until `stop` is set; `listening` is called with the port first."""
     accepting, settings = listen(ApiSettings(port=0, log_level="WARNING"))
     configure_logs(settings)
-    # Accepted sockets inherit this option; without it a small answer waits 40 ms for the caller's ACK.
+    # Accepted sockets inherit this option; without it a small answer waits 40 ms for an ACK.
     accepting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     app = make_app(replace(what, settings=settings)) if isinstance(what, Services) else what
     listening(settings.port)
@@ -198,7 +198,7 @@ async def serve_until(
 
 
 class _Line(asyncio.Protocol):
-    """A connection that waits for one answer at a time, and reads only its length and body."""
+    """A connection with one request at a time, which reads only length and body of the answer."""
 
     transport: asyncio.Transport
 
@@ -207,7 +207,7 @@ class _Line(asyncio.Protocol):
         self._answer: asyncio.Future[bytes] | None = None
 
     def ask(self, request: bytes, loop: asyncio.AbstractEventLoop) -> asyncio.Future[bytes]:
-        """The body of the answer to a request."""
+        """Send a request and return the body of the answer."""
         self._answer = loop.create_future()
         self.transport.write(request)
         return self._answer
@@ -234,7 +234,7 @@ class _Line(asyncio.Protocol):
 
 
 class Caller:
-    """Posts to one path over connections that stay open, and parses no more than it must."""
+    """Posts to one path over connections that stay open, and parses as little as possible."""
 
     def __init__(self, port: int, *, token: str | None) -> None:
         self._port = port
@@ -245,12 +245,12 @@ class Caller:
         self._open: list[_Line] = []
 
     def request(self, query: str, variables: dict[str, object] | None = None) -> bytes:
-        """The bytes of a request."""
+        """Return the bytes of a request."""
         body = orjson.dumps({"query": query, "variables": variables or {}})
         return f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     async def ask(self, request: bytes) -> bytes:
-        """The body of the answer."""
+        """Send a request over an open connection and return the body of the answer."""
         loop = asyncio.get_running_loop()
         if not self._open:
             _, line = await loop.create_connection(_Line, "127.0.0.1", self._port)
@@ -261,7 +261,7 @@ class Caller:
         return body
 
     async def rate(self, request: bytes, *, count: int, in_flight: int) -> float:
-        """Answers per second to `count` requests, with `in_flight` of them at a time."""
+        """Return the answers per second to `count` requests, with `in_flight` of them at a time."""
 
         async def some() -> None:
             for _ in range(count // in_flight):
@@ -273,7 +273,7 @@ class Caller:
         return count / (time.perf_counter() - began)
 
     async def sign_in(self, key: PrivateKey) -> str:
-        """An access token for a wallet."""
+        """Return an access token for a wallet."""
         challenge = "mutation($did: ID!) { challenge(did: $did) { nonce audience } }"
         asked = self.request(challenge, {"did": did_key(key.public)})
         given = orjson.loads(await self.ask(asked))["data"]["challenge"]

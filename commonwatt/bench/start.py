@@ -1,6 +1,6 @@
-"""How fast commands start that need few parts, compared with importing their libraries.
+"""Bench of the start of commands that need few parts, compared with importing their libraries.
 
-Each command runs in a process of its own, as a user starts it; the slowest command counts.
+Each command runs in its own process, as a user starts it; the slowest command counts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ BOOK = b"""{"mechanism": "uniform", "zones": [{"id": "street", "parent": null}],
 
 
 def start() -> list[Figure]:
-    """Time of the slowest command over the time of the imports alone."""
+    """Measure the time of the slowest command over the time of the imports alone."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         book = Path(folder) / "book.json"
         book.write_bytes(BOOK)
         libraries = _process(LIBRARIES, book)
-        libraries()  # so that the measured runs find the libraries in memory
+        libraries()  # warm up, so that the measured runs find the libraries in memory
         measured = {
             name: ratio(_process(("-m", "commonwatt", *words), book), libraries, pairs=PAIRS)
             for name, words in COMMANDS.items()
@@ -53,7 +53,7 @@ def start() -> list[Figure]:
 
 
 def _process(arguments: Sequence[str], book: Path) -> Callable[[], object]:
-    """A call that runs Python to its end, with the book as standard input; raises if it fails."""
+    """Return a function that runs Python with the book as input; it raises if Python fails."""
 
     def run() -> None:
         with book.open("rb") as given:

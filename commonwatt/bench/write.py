@@ -1,7 +1,7 @@
-"""An order placed with the mutation `placeOrders`, compared with the ledger's own submit.
+"""Bench of the mutation `placeOrders`, compared with the ledger's own `submit`.
 
-Both times end with the receipt. The API is served in this process over a real socket, so that both ways
-reach the same durable ledger; they take turns, one order each.
+Both times end with the receipt. The API runs in this process with a real socket, so that both ways
+reach the same durable ledger. The ways alternate, with one order each.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ledger_network.port import Member
 
 HOUSEHOLDS = 4
 PAIRS = 320
-WARM = 10  # pairs before anything is timed
-SLOTS = 12  # open at once; an order each in turn, so that no row grows full
+WARM = 10  # pairs that are not timed
+SLOTS = 12  # open slots, which get orders in turn, so that no row becomes full
 REACH = 1.3
 DOCUMENT = "mutation Place($t: [String!]!) { placeOrders(tokens: $t) { code transaction block } }"
 
 
 def write() -> list[Figure]:
-    """Time of the mutation over the time of the submit."""
+    """Measure the time of the mutation over the time of the submit."""
     pairs = asyncio.run(_write())[WARM:]
     ratio = statistics.median(api for api, _ in pairs) / statistics.median(own for _, own in pairs)
     parts = [pairs[at :: len(pairs) // 8] for at in range(len(pairs) // 8)]

@@ -24,7 +24,7 @@ from ledger_network.port import Invalid
 app = command_group("GraphQL and the dashboard.")
 
 FAULTS = (SettingsInvalid, DatabaseUnusable, TablesDamaged, Invalid, OSError)
-"""Why an API cannot run; each fault has a sentence."""
+"""Exceptions that say why an API cannot run; each has a sentence."""
 
 Config = Annotated[Path, typer.Option("--config", help="The settings of this API, a TOML file.")]
 

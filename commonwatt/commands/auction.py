@@ -1,4 +1,4 @@
-"""`commonwatt auction`: a book in JSON in, its outcome in JSON out.
+"""`commonwatt auction`: reads a book in JSON and prints its outcome in JSON.
 
 `auction_book.py` reads and checks the book; the mechanism clears it.
 """
@@ -33,7 +33,7 @@ def auction_command() -> None:
 
 
 def run_auction(text: bytes) -> bytes:
-    """Clear the book in `text`; returns indented JSON in UTF-8, which ends in a newline.
+    """Clear the book in `text`; return indented JSON in UTF-8, which ends in a newline.
 
     Raises `AuctionInputError` if the book is refused.
     """

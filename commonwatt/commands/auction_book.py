@@ -1,4 +1,4 @@
-"""A book from its JSON, as `commonwatt auction` and `commonwatt.market` read it.
+"""Reads a book from JSON, for `commonwatt auction` and `commonwatt.market`.
 
 A book that does not follow the format, or that breaks a rule on which every mechanism relies, is
 refused before anything is cleared; the refusal names the field. The whole tree of zones is checked,
@@ -37,7 +37,7 @@ from commonwatt.commands.auction_json import (
     shown,
 )
 
-ONE_ZONE = ("continuous", "uniform", "vickrey")  # the format names them; the table has some
+ONE_ZONE = ("continuous", "uniform", "vickrey")  # the format names all; the table has some
 TREES = ("coupled", "pay_as_bid")
 
 _EDGE_AMOUNTS = ("import_tariff", "export_tariff", "import_loss_ppm", "export_loss_ppm")
@@ -45,7 +45,7 @@ _EDGE = ("import_wh", "export_wh", *_EDGE_AMOUNTS)
 
 
 def read_book(text: bytes) -> Book:
-    """A book from its JSON, with everything checked that mechanisms rely on."""
+    """Return the book in a JSON text, after checking everything that mechanisms rely on."""
     members = read_object(
         read_document(text),
         "book",
@@ -146,7 +146,7 @@ def _zone(value: object, field: str, rules: AuctionRules) -> Zone:
 
 
 def _check_tree(zones: Sequence[Zone], places: dict[str, int]) -> None:
-    """One root, and every other zone below it."""
+    """Check that there is one root with all other zones below it."""
     parents = {zone.id: zone.parent for zone in zones}
     roots = [zone.id for zone in zones if zone.parent is None]
     for zone in zones:
@@ -213,7 +213,7 @@ def _orders(values: Sequence[object], zones: set[str], rules: AuctionRules) -> l
 
 
 def _steps(members: dict[str, object], field: str, rules: AuctionRules) -> list[tuple[int, int]]:
-    """The limits and quantities of an order, given as one pair or as steps."""
+    """Return the limits and quantities of an order, given as one pair or as steps."""
     single = [member for member in ("price", "quantity") if member in members]
     if "steps" not in members:
         for member in ("price", "quantity"):

@@ -1,7 +1,7 @@
-"""The JSON of a book, read strictly.
+"""Reads the JSON of a book strictly.
 
-A repeated member, an unknown member, a number that is not an integer, a text with half a character:
-each is refused, and the refusal names the field. Integers beyond 2^53 - 1 have to be strings of
+A repeated member, an unknown member, a number that is not an integer, and a text with half a
+character are refused; the refusal names the field. Integers beyond 2^53 - 1 must be strings of
 decimal digits, and smaller ones must not be, because many JSON readers store numbers as doubles.
 """
 
@@ -14,8 +14,8 @@ from typing import NamedTuple, TypeVar, cast
 
 from identity.canonical import INTEGER_MAX
 
-DIGITS_MAX = 80  # of an integer; int64 has 19, and converting thousands takes quadratic time
-SHOWN_MAX = 60  # characters of a value that a sentence repeats
+DIGITS_MAX = 80  # digits of an integer; int64 has 19, and converting thousands takes quadratic time
+SHOWN_MAX = 60  # characters of a value that is repeated in a sentence
 
 _DECIMAL = re.compile(rf"-?[1-9][0-9]{{15,{DIGITS_MAX - 1}}}")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -45,10 +45,10 @@ class _Repeated(NamedTuple):
 
 
 def read_document(text: bytes) -> object:
-    """The JSON value.
+    """Return the JSON value.
 
-    Numbers that are not integers, and repeated members, are kept as marks: the reader of the field
-    refuses them, since it knows the name of the field.
+    Numbers that are not integers, and repeated members, are kept as marks. The reader of the field
+    refuses them, because it knows the name of the field.
     """
     try:
         return json.loads(
@@ -83,7 +83,7 @@ def _digits(text: str) -> int | _Number:
 def read_object(
     value: object, field: str, *, required: Sequence[str], optional: Sequence[str]
 ) -> dict[str, object]:
-    """An object with all of the required members and no others than the optional ones.
+    """Return an object with all required members and no others but the optional ones.
 
     Members of the whole document are fields by their bare names.
     """
@@ -103,14 +103,14 @@ def read_object(
 
 
 def read_list(value: object, field: str) -> list[object]:
-    """A list of anything."""
+    """Return a list of anything."""
     if type(value) is not list:
         raise AuctionInputError(field, f"is a list, not {shown(value)}")
     return cast("list[object]", value)
 
 
 def read_pair(value: object, field: str, form: str) -> tuple[object, object]:
-    """A list of two; `form` shows the sentence what it should be."""
+    """Return a list of two elements; `form` describes the list in the error."""
     items = read_list(value, field)
     if len(items) != 2:
         raise AuctionInputError(field, f"is {form}, not a list of {len(items)}")
@@ -118,7 +118,7 @@ def read_pair(value: object, field: str, form: str) -> tuple[object, object]:
 
 
 def read_text(value: object, field: str) -> str:
-    """A text that is not empty and can be written as UTF-8."""
+    """Return a text that is not empty and can be encoded as UTF-8."""
     if not isinstance(value, str) or not value:
         raise AuctionInputError(field, f"is a text that is not empty, not {shown(value)}")
     if not value.isascii() and _LONE_SURROGATE.search(value):
@@ -127,7 +127,7 @@ def read_text(value: object, field: str) -> str:
 
 
 def read_word(value: object, field: str, words: tuple[_Word, ...]) -> _Word:
-    """One of the words."""
+    """Return one of the words."""
     for word in words:
         if value == word:
             return word
@@ -135,7 +135,7 @@ def read_word(value: object, field: str, words: tuple[_Word, ...]) -> _Word:
 
 
 def read_integer(value: object, field: str) -> int:
-    """An integer, as a string if it is beyond 2^53 - 1; true and false are not integers."""
+    """Return an integer, written as a string if beyond 2^53 - 1; true and false are refused."""
     if type(value) is int:
         if -INTEGER_MAX <= value <= INTEGER_MAX:
             return value
@@ -151,7 +151,7 @@ def read_integer(value: object, field: str) -> int:
 
 
 def read_amount(value: object, field: str) -> int:
-    """An integer that is not negative."""
+    """Return an integer that is not negative."""
     amount = read_integer(value, field)
     if amount < 0:
         raise AuctionInputError(field, f"{amount} is negative")
@@ -159,12 +159,12 @@ def read_amount(value: object, field: str) -> int:
 
 
 def read_amount_or_none(value: object, field: str) -> int | None:
-    """An integer that is not negative, or null."""
+    """Return an integer that is not negative, or null."""
     return None if value is None else read_amount(value, field)
 
 
 def shown(value: object) -> str:
-    """A value in a sentence: one line of ASCII, cut short."""
+    """Return a value for a sentence: one line of ASCII, cut short."""
     if isinstance(value, _Number):
         text = value.text
     elif isinstance(value, dict | _Repeated):
@@ -177,5 +177,5 @@ def shown(value: object) -> str:
 
 
 def _bare(member: str) -> str:
-    """A member's name in a field, without quotation marks."""
+    """Return a member's name in a field, without quotation marks."""
     return shown(member).strip('"')

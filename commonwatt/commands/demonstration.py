@@ -1,8 +1,9 @@
-"""`commonwatt demonstration`: the parts of a demonstration that run apart, on a Fabric network.
+"""`commonwatt demonstration`: parts of a demonstration on Fabric that run in separate processes.
 
-`meters` runs the households' devices on Modbus/TCP. `members` does what in a real market each member's
-own systems do: it founds the market, carries the households' sheets, closes gates, clears, settles and
-corrects. `members` holds the keys of all members, so use it only in a demonstration.
+`meters` runs the households' devices on Modbus/TCP. `members` does the work that each member's own
+systems do in a real market: it founds the market, submits the households' sheets, closes gates,
+clears, settles and corrects. `members` holds the keys of all members, so use it only in a
+demonstration.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from meter_oracle.simulated.fleet import FleetRefused
 
 PROFILES = "profiles"
 FOUND_AGAIN_S = 2.0
-FOUND_ATTEMPTS = 60  # peers that have just joined need up to half a minute to find each other
+FOUND_ATTEMPTS = 60  # new peers need up to half a minute to find each other
 READINGS_RECORDED = "readings_recorded"
 UNREADABLE = (ProfileUnreadable, PlanUnreadable)
 FAULTS = (Conflict, GatewayError, Invalid, NotReady, Refused, Unknown, FleetRefused, OSError)
@@ -89,7 +90,7 @@ def _carry_out(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` until it ends or SIGTERM arrives; the next start resumes from the ledger."""
+    """Run `work` until it ends or SIGTERM arrives; the next start continues from the ledger."""
     task = asyncio.ensure_future(work)
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, task.cancel)
@@ -131,7 +132,7 @@ async def _members(plan: Path) -> None:
 
 
 async def _founded(ledger: Ledger, market: MarketPlan) -> int:
-    """Found the market if it is not founded yet; returns its first slot."""
+    """Found the market if it is not founded yet; return its first slot."""
     cast = market.cast()
     for left in reversed(range(FOUND_ATTEMPTS)):
         try:
@@ -150,7 +151,7 @@ async def _founded(ledger: Ledger, market: MarketPlan) -> int:
 
 
 async def _registered_from(ledger: Ledger) -> list[int]:
-    """The first slot of each certified meter."""
+    """Return the first slot of each certified meter."""
     found_slots: list[int] = []
     after: str | None = ""
     while after is not None:
@@ -167,7 +168,7 @@ async def _registered_from(ledger: Ledger) -> list[int]:
 
 
 async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
-    """Do what is due, every second, until a fault ends this; a new start resumes from the ledger."""
+    """Do what is due every second until a fault ends this; a new start resumes from the ledger."""
     while True:
         answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
         market_s = msgspec.json.decode(answer, type=AreaAnswer).market_s or 0

@@ -1,4 +1,4 @@
-"""`commonwatt ledger`: check, rebuild and export the folder of a ledger that no process has open."""
+"""`commonwatt ledger`: checks, rebuilds and exports the folder of a ledger that is not in use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ledger_network.port import Member
 app = command_group("Check, rebuild and export a ledger's folder.")
 
 LEDGER_FAULTS = (LedgerFault, OSError)
-"""Why a ledger cannot be opened; each fault has a sentence."""
+"""Exceptions that say why a ledger cannot be opened; each has a sentence."""
 
 Folder = Annotated[
     Path, typer.Option("--data", help="The market's folder, or the ledger's folder in it.")
@@ -147,6 +147,6 @@ async def _read_book(folder: Path, slot: int, zone: str) -> tuple[BookAnswer, Sl
 
 
 def ledger_folder(data: Path) -> Path:
-    """The ledger's folder; `data` is that folder, or the market's folder around it."""
+    """Return the ledger's folder; `data` is that folder, or the market's folder around it."""
     inner = data / "ledger"
     return inner if inner.exists() else data

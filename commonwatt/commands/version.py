@@ -1,4 +1,4 @@
-"""`commonwatt --version`: which Commonwatt this is, and what it runs on."""
+"""`commonwatt --version`: the versions of Commonwatt, Python and Fabric, and the commit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Versions(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def versions() -> Versions:
-    """The versions of this installation."""
+    """Return the versions of this installation."""
     installed = distribution("commonwatt")
     return Versions(
         commonwatt=installed.version,
@@ -49,7 +49,7 @@ def print_version(*, as_json: bool) -> None:
 
 
 def _commit_of_checkout() -> str | None:
-    """The commit that is checked out around this file; None without a checkout or without git."""
+    """Return the commit that is checked out around this file; None without checkout or git."""
     if not (CHECKOUT / ".git").exists():
         return None
     command = ["git", "-C", str(CHECKOUT), "rev-parse", "--verify", "HEAD"]  # found on PATH
@@ -63,7 +63,7 @@ def _commit_of_checkout() -> str | None:
 
 
 def _commit_installed(installed: Distribution) -> str | None:
-    """The commit that an installer recorded when it took the package from a repository (PEP 610)."""
+    """Return the commit that an installer recorded for a package from a repository (PEP 610)."""
     recorded = installed.read_text("direct_url.json")
     if recorded is None:
         return None

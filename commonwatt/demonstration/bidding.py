@@ -1,9 +1,9 @@
-"""What the households of the demonstration sell and buy: signed sheets per slot.
+"""Signs the households' sheets for each slot: what they sell and buy in the demonstration.
 
 A home knows its profile up to a forecast error. It names limits between the price that its retailer
 pays for surplus and the price that the retailer takes for residual supply, so trading is better than
-both. All draws depend on slot and home alone: a sheet that is made again is the same sheet, and the
-ledger answers `EXISTS`.
+both. All draws depend only on slot and home, so a sheet that is made again is the same sheet, and
+the ledger answers `EXISTS`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from identity.canonical import encode
 from identity.jws import sign_compact
 
 FORECAST_ERROR_PERCENT = 15
-LOCAL_SAVING = (
-    50_000  # micro/kWh: fees on residual import are higher than on a local trade by this much
-)
+LOCAL_SAVING = 50_000  # micro/kWh by which fees on residual import are higher than on a local trade
 TWO_STEPS_FROM_WH = 300  # a larger quantity is offered in two steps
 
 
 def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: str) -> str:
-    """A home's sheet of `orders` at its meter, as a token."""
+    """Sign a home's sheet of `orders` at its meter, and return the token."""
     sheet = Sheet(
         channel=channel, contract=contract, meter=home.meter, orders=orders, v=1, zone=home.zone
     )
@@ -32,7 +30,7 @@ def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: 
 
 
 def make_orders(cast: Cast, week: Week, home: Home, slot: int) -> list[SheetOrder]:
-    """What a home orders for a slot, in whole lots; empty if it expects less than a lot."""
+    """Return a home's orders for a slot, in whole lots; empty if it expects less than a lot."""
     energy = household_energy(week, home.profile, slot)
     side: Side = "buy" if energy.import_wh else "sell"
     expected_wh = energy.import_wh or energy.export_wh

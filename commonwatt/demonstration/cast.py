@@ -48,15 +48,15 @@ ORGANISATIONS = (
 )
 TIME_ZONE = "Europe/Berlin"
 SLOT_S = 900
-CHAIN_LENGTH = 4_000  # slots, some forty days
-CHAIN_LEFT_MIN = 400  # when fewer remain, the next chain is posted
+CHAIN_LENGTH = 4_000  # slots, which is some forty days
+CHAIN_LEFT_MIN = 400  # when fewer pre-images remain, the next chain is posted
 CHAIN_AHEAD_SLOTS = 200  # a chain is posted before its first slot opens
 DEPOSIT_NANO = 50_000_000_000  # 50 currency units
 DEPOSIT_LOW_NANO = 5_000_000_000
 ORACLE_NODES = 4
 ORACLE_FAULTY_MAX = 1
-HOMES_EMPTY = 12  # that `commonwatt up` keeps for newcomers
-HOMES_DRAWN = 4  # for each empty home, so that enough of them have a roof
+HOMES_EMPTY = 12  # homes that `commonwatt up` keeps for newcomers
+HOMES_DRAWN = 4  # homes drawn per empty home, so that enough of them have a roof
 
 FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
 
@@ -86,7 +86,7 @@ class Home(msgspec.Struct, frozen=True):
 
 
 class Cast(msgspec.Struct, frozen=True):
-    """Everybody in the demonstration, the price rule of their market, and the lots of orders."""
+    """All members and households of the demonstration, the price rule, and the lots of orders."""
 
     draw: Draw
     homes: list[Home]
@@ -98,7 +98,7 @@ class Cast(msgspec.Struct, frozen=True):
 
 
 def make_cast(seed: int, households: int) -> Cast:
-    """The cast of `households` homes drawn from `seed`."""
+    """Return the cast of `households` homes drawn from `seed`."""
     draw = Draw(f"commonwatt demonstration {seed}".encode())
     homes: list[Home] = []
     for number, profile in enumerate(draw_households(seed, households)):
@@ -126,13 +126,13 @@ def make_cast(seed: int, households: int) -> Cast:
 
 
 def draw_empty_homes(seed: int, households: int, count: int) -> list[Home]:
-    """Up to `count` homes with a roof that nobody lives in, numbered after those of the cast."""
+    """Draw up to `count` empty homes with a roof, numbered after the homes of the cast."""
     drawn = make_cast(seed, households + HOMES_DRAWN * count).homes[households:]
     return [home for home in drawn if home.profile.pv_column][:count]
 
 
 def market_rules(from_s: int) -> MarketRules:
-    """The demonstration's rules, with the local time of two years from `from_s`."""
+    """Return the demonstration's rules, with the local time of two years from `from_s`."""
     return MarketRules(
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
@@ -142,7 +142,7 @@ def market_rules(from_s: int) -> MarketRules:
 
 
 def local_offsets(time_zone: str, from_s: int, *, days: int) -> Iterator[tuple[int, int]]:
-    """The changes of a time zone's offset from UTC: (from second, seconds east), from `from_s` on."""
+    """Yield the changes of a zone's offset from UTC, from `from_s` on: (second, seconds east)."""
     zone = ZoneInfo(time_zone)
     last: int | None = None
     for hour in range(days * 24):
@@ -156,22 +156,22 @@ def local_offsets(time_zone: str, from_s: int, *, days: int) -> Iterator[tuple[i
 
 
 def import_w(home: Home) -> int:
-    """The import power that the meter is certified for: its load peak, rounded up to whole kW."""
+    """Return the certified import power of the meter: the load peak, rounded up to whole kW."""
     return -(-home.profile.load_peak_w // 1000) * 1000
 
 
 def export_w(home: Home) -> int:
-    """The export power that the meter is certified for: its roof's peak, rounded up to whole kW."""
+    """Return the certified export power of the meter: the roof's peak, rounded up to whole kW."""
     return -(-home.profile.pv_peak_w // 1000) * 1000
 
 
 def seed_chain(cast: Cast, number: int) -> SeedChain:
-    """The DSO's chain of tie seeds by its number."""
+    """Return the DSO's chain of tie seeds by its number."""
     return SeedChain(cast.draw, number, CHAIN_LENGTH)
 
 
 async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
-    """Register everybody on an empty ledger; `first_slot` is the first that can be traded.
+    """Register the cast on an empty ledger; `first_slot` is the first slot that can be traded.
 
     If founding was interrupted, call this again: it skips what is registered already.
     """
@@ -215,7 +215,7 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
 
 
 def certified_meter(home: Home, first_slot: int) -> MeterArguments:
-    """A home's meter as its DSO certifies it, for slots from `first_slot` on."""
+    """Return a home's meter as its DSO certifies it, for slots from `first_slot` on."""
     return MeterArguments(
         meter=home.meter,
         holder=home.did,

@@ -1,7 +1,7 @@
-"""How a newcomer joins the demonstration: a DID gets a retailer, a metered home and a deposit.
+"""Enrols newcomers of the demonstration: a DID gets a retailer, a metered home and a deposit.
 
-Some homes stand empty, and their meters run. A newcomer gets the next empty home. The ledger knows
-which homes are taken, so nothing is remembered here.
+Some homes are empty, but their meters run. A newcomer gets the next empty home. The ledger knows
+which homes are taken, so this module keeps no list of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from commonwatt.demonstration.cast import (
 from ledger_network.port import Ledger, Member
 
 GATES_MAX = 8
-"""How many gates may close between the query for the next slot and the certificate for it."""
+"""The number of gates that may close between the query for the next slot and its certificate."""
 
 HOMES_TAKEN = Fault(
     "HOMES_TAKEN", "All homes of this demonstration are taken; start another with --data FOLDER."
@@ -50,7 +50,7 @@ class Enrolment:
         self._one_at_a_time = asyncio.Lock()
 
     async def enrol(self, did: str) -> EnrolmentResult:
-        """A home for `did`; a DID that is enrolled already gets the same answer again."""
+        """Give `did` a home; a DID that is enrolled already gets the same answer again."""
         async with self._one_at_a_time:
             given = {meter.meter: meter async for meter in self._meters()}
             for home in self._empty:
@@ -71,7 +71,7 @@ class Enrolment:
         return _result(home, from_slot)
 
     async def _certify(self, home: Home) -> int:
-        """Have a home's meter certified; returns the first slot of the certificate."""
+        """Have a home's meter certified; return the first slot of the certificate."""
         for _ in range(GATES_MAX):
             from_slot = await self._next_slot()
             meter = certified_meter(home, from_slot)
@@ -92,7 +92,7 @@ class Enrolment:
                 raise
 
     async def _next_slot(self) -> int:
-        """The first slot whose gate has not closed."""
+        """Return the first slot whose gate has not closed."""
         answer = await self._ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
         lane = msgspec.json.decode(answer, type=AreaAnswer).lane
         return max(self._first_slot, lane.closed_slot + SLOT_S)

@@ -1,8 +1,8 @@
 """The plan of a demonstration: what its market is drawn from, and how its time runs.
 
-The plan is made once, when the market is new. `commonwatt up` keeps it in the data folder and hands
-it to the process of the meters; `commonwatt network compose` hands it to each container. People,
-meters and market time follow from it, so all parts agree without asking each other.
+The plan is made once, when the market is new. `commonwatt up` stores it in the data folder and
+passes it to the process of the meters; `commonwatt network compose` passes it to each container.
+People, meters and market time follow from the plan, so all parts agree without communication.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from meter_oracle.simulated.device import SimulatedMeter
 from meter_oracle.simulated.fleet import Fleet, MarketClock
 
 SPEED_DEFAULT = 90  # a slot of 15 minutes in 10 seconds
-SPEED_MAX = 900  # a slot in a second: at more the nodes of one machine are late with their reads
+SPEED_MAX = 900  # a slot in a second; at more the nodes of one machine read their meters late
 HOUSEHOLDS_DEFAULT = 24
-HOUSEHOLDS_MAX = 1_000  # one report carries them all
-MORNING_HOUR = 10  # a market of accelerated time begins when the sun is up
+HOUSEHOLDS_MAX = 1_000  # one report contains the readings of all households
+MORNING_HOUR = 10  # a market with accelerated time begins when the sun is up
 SECOND_NS = 1_000_000_000
 
 
 class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a market is drawn from and how its time runs.
 
-    Registers of all meters are 0 when the slot `counts_from` begins. `empty` is how many homes stand
-    empty, with a meter that runs, until somebody from outside moves in.
+    Registers of all meters are 0 when the slot `counts_from` begins. `empty` is the number of homes
+    that are empty, with a running meter, until a newcomer moves in.
     """
 
     seed: int
@@ -54,25 +54,25 @@ class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     empty: int = 0
 
     def cast(self) -> Cast:
-        """Everybody in the market."""
+        """Return all members and households of the market."""
         return make_cast(self.seed, self.households)
 
     def empty_homes(self) -> Sequence[Home]:
-        """The homes that nobody lives in yet."""
+        """Return the homes that are kept for newcomers."""
         return draw_empty_homes(self.seed, self.households, self.empty)
 
     def clock_arguments(self) -> ClockArguments:
-        """The clock as the ledger is told it."""
+        """Return the clock in the form in which the ledger takes it."""
         clock = self.clock
         return ClockArguments(AREA, clock.real_anchor_s, clock.market_anchor_s, clock.rate)
 
     def first_slot(self, now_s: int) -> int:
-        """The first slot that can be traded when the market is founded at `now_s`."""
+        """Return the first slot that can be traded when the market is founded at `now_s`."""
         market_s = self.clock.market_ns(now_s * SECOND_NS) // SECOND_NS
         return market_s - market_s % SLOT_S + 2 * SLOT_S
 
     def fleet(self) -> Fleet:
-        """The meters of all homes, which do not listen yet."""
+        """Return the meters of all homes, which do not listen yet."""
         homes = self._homes()
         curve = HouseholdCurve(
             {home.meter: home.profile for home in homes}, simbench_week(), self.counts_from
@@ -84,7 +84,7 @@ class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Fleet(self._meters(), curve, market_clock)
 
     def sources(self, host: str, port: int) -> list[ModbusSource]:
-        """Where the meters are read when the fleet listens at `host`, at ports from `port` on."""
+        """Return the addresses of the meters if the fleet listens at `host`, from `port` on."""
         return [
             ModbusSource(
                 meter=meter.meter,
@@ -105,11 +105,11 @@ class MarketPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlanUnreadable(Exception):
-    """A file that holds no plan of a market; the sentence says why."""
+    """The file does not contain a plan of a market; the sentence says why."""
 
 
 def make_plan(households: int, speed: int, now_s: int, *, empty: int = 0) -> MarketPlan:
-    """The plan of a new market.
+    """Make the plan of a new market.
 
     Market time begins at `now_s` if it runs as fast as real time, else in the morning of that day.
     """
@@ -124,7 +124,7 @@ def make_plan(households: int, speed: int, now_s: int, *, empty: int = 0) -> Mar
 
 
 def read_plan(file: Path) -> MarketPlan:
-    """The plan in a file. Raises `PlanUnreadable`."""
+    """Read the plan in a file. Raises `PlanUnreadable`."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=MarketPlan)
     except OSError as error:

@@ -1,8 +1,8 @@
 """The work of a market's members, slot by slot, in a demonstration and in a simulation.
 
-`MemberDuties.tick` takes market time and does what is due: retailers carry their clients' sheets,
-the DSO closes gates and clears, a retailer settles and corrects. Everything it needs is on the
-ledger: after a crash `resume` finds out what is due.
+`MemberDuties.tick` takes market time and does what is due: retailers submit their clients' sheets,
+the DSO closes gates and clears, a retailer settles and corrects. All state is on the ledger, so
+`resume` finds out what is due after a crash.
 """
 
 from __future__ import annotations
@@ -40,14 +40,12 @@ from commonwatt.demonstration.cast import (
 from commonwatt.demonstration.profiles import simbench_week
 from ledger_network.port import Conflict, Ledger, Member, Receipt
 
-ATTEMPTS_MAX = (
-    20  # of a transaction that conflicts; at each conflict another transaction has committed
-)
+ATTEMPTS_MAX = 20  # for a transaction that conflicts; at each conflict another one has committed
 SLOTS_PER_DAY = 96
 
 
 class Tally(msgspec.Struct):
-    """What has happened since this process began, over all slots."""
+    """Counts over all slots since this process began."""
 
     orders: int = 0
     slots: int = 0
@@ -97,15 +95,15 @@ class MemberDuties:
         self.tally = Tally()
 
     def correct(self, slot: int) -> None:
-        """Have a slot corrected at the next `tick`, if it has settled: a reading of it has arrived."""
+        """Correct a settled slot at the next `tick`; call this when readings of it arrive."""
         if slot < self._settle_next:
             self._to_correct.add(slot)
 
     async def resume(self) -> None:
-        """Find out how far the ledger is: the newest closed gate, and the oldest slot not settled.
+        """Find the newest closed gate and the oldest slot that has not settled.
 
-        Interrupted work is finished first, in its usual order: the run that holds the lane, then the
-        clearing of slots whose gate has closed.
+        Interrupted work is finished first, in its usual order: the run that holds the lane, then
+        the clearing of slots whose gate has closed.
         """
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
@@ -146,12 +144,12 @@ class MemberDuties:
             self._to_correct.discard(slot)
 
     async def settled_before(self, count: int) -> list[SlotView]:
-        """Up to `count` slots that had settled before `resume`, oldest first."""
+        """Return up to `count` slots that had settled before `resume`, oldest first."""
         first = max(self._first_slot, self._settle_next - count * SLOT_S)
         return [await self.slot(slot) for slot in range(first, self._settle_next, SLOT_S)]
 
     def is_settled(self, last_slot: int) -> bool:
-        """Whether every slot up to `last_slot` has settled."""
+        """Return whether every slot up to `last_slot` has settled."""
         return self._settle_next > last_slot
 
     @property
@@ -160,7 +158,7 @@ class MemberDuties:
         return self._close_next
 
     async def slot(self, slot: int) -> SlotView:
-        """A slot as the ledger has it."""
+        """Return a slot as the ledger has it."""
         answer = await self._ledger.evaluate(
             "describe_slot", SlotArguments(AREA, slot), member=Member(DSO)
         )
@@ -173,7 +171,7 @@ class MemberDuties:
         member: Member,
         transient: dict[str, bytes] | None = None,
     ) -> Receipt:
-        """Submit, and repeat while the transaction conflicts with one that committed first."""
+        """Submit, and retry while the transaction conflicts with one that committed first."""
         for _ in range(ATTEMPTS_MAX):
             try:
                 return await self._ledger.submit(
@@ -192,7 +190,7 @@ class MemberDuties:
         return msgspec.json.decode(answer, type=AreaAnswer)
 
     async def _place(self, slot: int) -> None:
-        """Each retailer carries its clients' sheets for a slot."""
+        """Let each retailer submit its clients' sheets for a slot."""
         for retailer in RETAILERS:
             tokens: list[str] = []
             for home in self._cast.homes:
@@ -222,7 +220,7 @@ class MemberDuties:
                 return
 
     async def _next_seed(self, slot: int) -> str:
-        """The pre-image that is due; posts the next chain before this one is used up."""
+        """Return the pre-image that is due; post the next chain before this one is used up."""
         answer = await self._ledger.evaluate(
             "get_seed_chain", SlotArguments(AREA, slot), member=Member(DSO)
         )
@@ -239,7 +237,7 @@ class MemberDuties:
         return chain.before(tip)
 
     async def _settle(self, slot: int) -> bool:
-        """Settle a slot; returns False while its readings are missing."""
+        """Settle a slot; return False while its readings are missing."""
         if self._reporter is not None:
             await self._reporter.report(slot)
         day, place = divmod(slot // SLOT_S, SLOTS_PER_DAY)
@@ -258,7 +256,7 @@ class MemberDuties:
         return True
 
     async def _top_up(self, day: int) -> None:
-        """Once a day, clients whose account is low pay a deposit to their retailer."""
+        """Once a day, book a deposit for each client whose account is low."""
         for home in self._cast.homes:
             answer = await self._ledger.evaluate(
                 "get_account", OwnerArguments(AREA, home.did), member=Member(home.retailer)

@@ -1,8 +1,8 @@
-"""Registers of simulated households at any moment: the SimBench week, added up and drawn out.
+"""Registers of simulated households at any moment: the energies of the SimBench week, added up.
 
-At the boundaries of slots they are whole Wh, the same as in
-`commonwatt.demonstration.simulated_reports`; within a slot they rise evenly. Before the first slot they
-are 0.
+At the boundaries of slots the registers are whole Wh, the same as in
+`commonwatt.demonstration.simulated_reports`; within a slot they rise evenly. Before the first slot
+all registers are 0.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from commonwatt.demonstration.profiles import household_energy as energy_in
 from meter_oracle.simulated.device import SimulatedMeter
 
 NS_PER_SLOT = SLOT_S * 1_000_000_000
-SLOTS_MAX = 100 * 366 * 96  # a century: a clock beyond that is wrong, not late
+SLOTS_MAX = 100 * 366 * 96  # a century; a clock beyond that is wrong
 
 
 class HouseholdCurve:
     """The registers of `homes`, counted from `first_slot` (seconds UTC) on."""
 
     def __init__(self, homes: Mapping[str, Household], week: Week, first_slot: int) -> None:
-        row_of(first_slot)  # refuses a time at which no slot starts
+        row_of(first_slot)  # raises for a time at which no slot starts
         self._homes = dict(homes)
         self._week = week
         self._first_slot = first_slot
@@ -37,7 +37,7 @@ class HouseholdCurve:
         self._sums: dict[str, list[tuple[int, int]]] = {name: [(0, 0)] for name in homes}
 
     def registers(self, meter: str, market_ns: int) -> tuple[int, int]:
-        """Import and export of `meter` at `market_ns`, in Wh; raises `KeyError` for an unknown meter."""
+        """Return import and export at `market_ns`, in Wh; raise `KeyError` for an unknown meter."""
         since_ns = market_ns - self._first_slot * 1_000_000_000
         if since_ns <= 0:
             return (0, 0)
@@ -53,7 +53,7 @@ class HouseholdCurve:
         )
 
     def _summed(self, meter: str, slots: int) -> list[tuple[int, int]]:
-        """The registers at each boundary, at least `slots` after the first."""
+        """Return the registers at each boundary, up to at least `slots` slots after the first."""
         sums = self._sums[meter]
         if len(sums) <= slots:
             week = self._week_of(meter)
@@ -82,10 +82,10 @@ class HouseholdCurve:
 
     @staticmethod
     def _monday_s() -> int:
-        """A Monday 00:00 in Berlin, in a week without a change of the clocks."""
+        """Return a Monday 00:00 in Berlin, in a week without a change of the clocks."""
         return 1_780_869_600  # 2026-06-08
 
 
 def simulated_meter(meter: str, household: Household) -> SimulatedMeter:
-    """The device of a household: an inverter if it has a roof, else a meter."""
+    """Return the device of a household: an inverter if it has a roof, else a meter."""
     return SimulatedMeter(meter=meter, serial=f"CW-{meter}"[:32], inverter_w=household.pv_peak_w)

@@ -1,9 +1,9 @@
-"""The process of the simulated meters and the oracle nodes, apart from the market itself.
+"""The process of the simulated meters and the oracle nodes, separate from the market itself.
 
-The meters speak Modbus/TCP. The nodes read them, and speak mutual TLS with each other and with the
-ledger gateway, which listens in the process of `commonwatt up` and passes health reports on to the API.
-This process writes one line of JSON when it is ready. It ends when its standard input is closed, so it
-does not outlive the process that started it.
+The meters use Modbus/TCP. The nodes read the meters, and use mutual TLS with each other and with
+the ledger gateway, which listens in the process of `commonwatt up` and passes health reports to the
+API. This process writes one line of JSON when it is ready. It ends when its standard input is
+closed, so it ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ STOP_S = 5.0
 
 
 class MeterProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the process is told when it starts.
+    """The settings that the process gets at its start.
 
-    `ledger` is the address of the ledger gateway; `faults` are meters and what they do wrong.
+    `ledger` is the address of the ledger gateway; `faults` are meters with their faults.
     """
 
     plan: MarketPlan
@@ -57,17 +57,17 @@ class MeterProcessSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """What the process writes when its nodes read meters."""
+    """The line that the process writes when its nodes read meters."""
 
     meters: int
 
 
 class MeterProcessFailed(Exception):
-    """The process did not start, or has ended by itself; the sentence names its log."""
+    """The process did not start or has ended by itself; the sentence names its log file."""
 
 
 class MeterProcess:
-    """The process as seen from the one that started it."""
+    """A running process of meters and nodes, for the process that started it."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -79,7 +79,7 @@ class MeterProcess:
         raise MeterProcessFailed(f"The meters' process ended (exit code {code}); see {self._log}.")
 
     async def ready(self) -> None:
-        """Return when meters are read; raises `MeterProcessFailed`."""
+        """Return when the meters are read. Raises `MeterProcessFailed`."""
         stream = self._process.stdout
         if stream is None:
             raise MeterProcessFailed("The meters' process was started without an output.")
@@ -114,7 +114,7 @@ class ReportedGateway(LedgerGateway):
         self._reported = reported
 
     async def submit(self, report: SignedReport) -> str:
-        """As `Submitter` has it."""
+        """Submit, and call `reported` after a report. See `Submitter`."""
         code = await super().submit(report)
         if code == RECORDED:
             self._reported(REPORTS.open(report.arguments.tokens[0]).payload.slot)
@@ -132,7 +132,7 @@ async def running_meter_process(
     late: Callable[[int], None],
     api: str,
 ) -> AsyncGenerator[MeterProcess]:
-    """A process whose nodes report to `ledger`; `folder` keeps its certificates, settings and log.
+    """Run a process whose nodes report to `ledger`; `folder` has certificates, settings and log.
 
     `late` is called with each reported slot, because the slot may have settled already. The nodes'
     health reports are passed on to the API at the address `api`.
@@ -172,7 +172,7 @@ async def _start(settings: Path, log: Path) -> MeterProcess:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=output,
-            start_new_session=True,  # Ctrl-C in a terminal reaches `commonwatt up` alone
+            start_new_session=True,  # Ctrl-C in a terminal reaches only `commonwatt up`
         )
     return MeterProcess(process, log)
 
@@ -233,7 +233,7 @@ async def work(settings: MeterProcessSettings, output: BinaryIO) -> None:
 
 
 def timing(rate: int) -> TimingSettings:
-    """How long nodes wait when market time runs `rate` times as fast, so that slots are short."""
+    """Return the waiting times of nodes for market time that is `rate` times as fast."""
     if rate == 1:
         return TimingSettings()
     slot_ms = SLOT_S * 1000 // rate
@@ -260,11 +260,9 @@ async def _until_input_ends() -> None:
 
 
 def main() -> None:
-    """Run with the settings in the file that the only argument names."""
+    """Run with the settings in the file that the only command line argument names."""
     settings = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=MeterProcessSettings)
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # the process that started this one decides when it ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one ends it
     asyncio.run(work(settings, sys.stdout.buffer))
 
 

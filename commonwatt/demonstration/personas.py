@@ -1,6 +1,7 @@
-"""The people that any visitor may play in a demonstration, each with a wallet.
+"""The people whose wallets any visitor of a demonstration may use.
 
-Their keys follow from the demonstration's seed, and every visitor gets them: they protect nothing.
+Their keys follow from the demonstration's seed, and every visitor gets them, so the keys do not
+protect anything.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ HOUSEHOLDS_SHOWN = 3
 
 
 def personas(cast: Cast) -> Sequence[Persona]:
-    """Some households of the cast, then a clerk of each kind of member."""
+    """Return some households of the cast, then a clerk of each kind of member."""
     homes = [
         Persona(
             name=f"Household {home.number + 1}",
@@ -32,7 +33,7 @@ def personas(cast: Cast) -> Sequence[Persona]:
 
 
 def accounts(cast: Cast) -> Mapping[str, AccountRole]:
-    """The accounts that act for members, by DID."""
+    """Return the accounts that act for members, by DID."""
     return {did: account for did, account, _ in _clerks(cast)}
 
 

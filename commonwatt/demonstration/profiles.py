@@ -1,12 +1,13 @@
-"""Households of a demonstration: what each one takes and feeds in, slot by slot.
+"""Households of a demonstration: the import and export of each one, slot by slot.
 
-The shapes are one week of SimBench (see `data/simbench/README.md`): columns of fractions of a peak,
-means over the quarter hour from the stamp, in local time of Berlin. The week repeats; a slot finds
-its row by weekday and wall clock, so a local day has 92, 96 or 100 slots as the calendar says.
+The profiles are one week of SimBench (see `data/simbench/README.md`): columns of fractions of a
+peak, which are means over the quarter hour from the stamp, in local time of Berlin. The week
+repeats. The row of a slot follows from its weekday and local time, so a local day has 92, 96 or 100
+slots, as in the calendar.
 
-Everything is an integer: fractions in millionths, power in W, energy in Wh rounded down per source.
-Left out: weather, seasons and holidays other than those of that week, and any reaction of a household
-to prices.
+All numbers are integers: fractions in millionths, power in W, energy in Wh rounded down per source.
+Weather, seasons and holidays other than those of that week are left out, and households do not
+react to prices.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SLOTS_PER_WEEK = 7 * SLOTS_PER_DAY
 MILLION = 1_000_000
 SECONDS_PER_HOUR = 3600
 
-_BERLIN = ZoneInfo("Europe/Berlin")  # from the system, else from the package tzdata
+_BERLIN = ZoneInfo("Europe/Berlin")  # time zones of the system, else of the package tzdata
 _STAMP = "%d.%m.%Y %H:%M"
 _WEEK_FILE = "data/simbench/simbench-week-2016-06-13.csv"
 
@@ -52,12 +53,12 @@ _DRAWN_SPACE = 2**64
 
 
 class Week(NamedTuple):
-    """A week of quarter hours from Monday 00:00: per column 672 values in millionths of its peak."""
+    """A week of quarter hours from Monday 00:00; each column has 672 millionths of its peak."""
 
     columns: Mapping[str, tuple[int, ...]]
 
     def millionths(self, column: str, slot_s: int) -> int:
-        """The value of `column` in the slot that starts at `slot_s` (seconds UTC).
+        """Return the value of `column` in the slot that starts at `slot_s` (seconds UTC).
 
         Raises `KeyError` for an unknown column, `ValueError` for a time at which no slot starts.
         """
@@ -74,14 +75,14 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotEnergy(NamedTuple):
-    """What a household's registers count in one slot; at least one of them is 0."""
+    """The import and export of a household in one slot; at least one of them is 0."""
 
     import_wh: int
     export_wh: int
 
 
 def row_of(slot_s: int) -> int:
-    """The row of the week (0 is Monday 00:00) for the slot that starts at `slot_s` (seconds UTC).
+    """Return the row (0 is Monday 00:00) of the slot that starts at `slot_s` (seconds UTC).
 
     Raises `ValueError` for a time at which no slot starts.
     """
@@ -95,7 +96,7 @@ def row_of(slot_s: int) -> int:
 
 @cache
 def simbench_week() -> Week:
-    """The week that comes with the package."""
+    """Return the week that is part of the package."""
     file = resources.files("commonwatt").joinpath(_WEEK_FILE)
     return parse_week(file.read_text(encoding="utf-8"))
 
@@ -120,7 +121,7 @@ def _row(line: int, cells: Sequence[str], *, width: int) -> tuple[datetime, tupl
     if len(cells) != width + 1:
         raise ValueError(f"line {line}: {len(cells)} cells, expected {width + 1}")
     try:
-        # The stamps are wall clock time, so no zone belongs to them.
+        # The stamps are local times without a zone.
         stamp = datetime.strptime(cells[0], _STAMP)  # noqa: DTZ007 wall clock by definition
     except ValueError as error:
         raise ValueError(f"line {line}: {cells[0]!r} is not a date and time") from error
@@ -149,10 +150,10 @@ def _check_stamps(stamps: Sequence[datetime]) -> None:
 
 
 def household_energy(week: Week, household: Household, slot_s: int) -> SlotEnergy:
-    """The energy of `household` in the slot that starts at `slot_s` (seconds UTC), in Wh.
+    """Return the energy of `household` in the slot that starts at `slot_s` (seconds UTC), in Wh.
 
     Load and photovoltaics are each rounded down to whole Wh, then netted behind the meter: the
-    difference goes into the import or the export register, never into both.
+    difference is either import or export.
     """
     load_wh = _energy_wh(household.load_peak_w, week.millionths(household.load_column, slot_s))
     pv_wh = 0
@@ -166,10 +167,10 @@ def _energy_wh(peak_w: int, millionths: int) -> int:
 
 
 def draw_households(seed: int, count: int) -> list[Household]:
-    """`count` households drawn from `seed`; a longer list of the same seed begins with a shorter.
+    """Draw `count` households from `seed`; a longer list begins with the same households.
 
-    Drawn by SHA-256 over seed, position and name of the draw, not by `random`: the answer is the
-    same on every Python and machine, and one more draw changes no other.
+    Each draw is SHA-256 over seed, position and name of the draw, not a number from `random`. So
+    the result is the same on every Python and machine, and a new draw does not change others.
     """
     return [_draw_household(seed, index) for index in range(count)]
 
@@ -201,6 +202,6 @@ def _draw_peak_w(seed: int, index: int, name: str, peak_min_w: int, peak_max_w: 
 
 
 def _drawn(seed: int, index: int, name: str, size: int) -> int:
-    """A number from 0 to size - 1; scaling 64 bits favours no number by more than size / 2^64."""
+    """Return a number from 0 to size - 1; scaling 64 bits has a bias of at most size / 2^64."""
     digest = hashlib.sha256(f"commonwatt household/{seed}/{index}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") * size // _DRAWN_SPACE

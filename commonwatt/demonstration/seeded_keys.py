@@ -19,7 +19,7 @@ class Draw:
         self._seed = seed
 
     def bytes32(self, *names: object) -> bytes:
-        """The 32 bytes of a name, which may have several parts."""
+        """Return the 32 bytes of a name, which may have several parts."""
         digest = sha256(len(self._seed).to_bytes(4, "big") + self._seed)
         for name in names:
             part = str(name).encode()
@@ -27,15 +27,15 @@ class Draw:
         return digest.digest()
 
     def number(self, size: int, *names: object) -> int:
-        """A number from 0 to `size` - 1."""
+        """Return a number from 0 to `size` - 1."""
         return int.from_bytes(self.bytes32(*names)[:8], "big") * size >> 64
 
     def between(self, low: int, high: int, *names: object) -> int:
-        """A number from `low` to `high`, both included."""
+        """Return a number from `low` to `high`, both included."""
         return low + self.number(high - low + 1, *names)
 
     def key(self, *names: object) -> PrivateKey:
-        """An Ed25519 key."""
+        """Return an Ed25519 key."""
         return PrivateKey.from_seed(self.bytes32("key", *names))
 
 
@@ -55,12 +55,12 @@ class SeedChain:
         return self._links[-1].hex()
 
     def before(self, tip: str) -> str:
-        """The pre-image of `tip`, in hex; raises `KeyError` when the chain is used up."""
+        """Return the pre-image of `tip`, in hex; raise `KeyError` if the chain is used up."""
         place = self._places[bytes.fromhex(tip)]
         if place == 0:
             raise KeyError(tip)
         return self._links[place - 1].hex()
 
     def left(self, tip: str) -> int:
-        """How many pre-images remain behind `tip`; 0 if `tip` does not belong to this chain."""
+        """Return how many pre-images remain behind `tip`; 0 if it is not of this chain."""
         return self._places.get(bytes.fromhex(tip), 0)

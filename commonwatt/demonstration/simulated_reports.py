@@ -1,4 +1,4 @@
-"""The reports of a simulation: every node has read every meter, and all nodes agree at once."""
+"""The reports of a simulation, in which every node has read every meter and all nodes agree."""
 
 from __future__ import annotations
 

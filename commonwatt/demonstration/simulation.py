@@ -1,7 +1,7 @@
-"""A seeded market in one process: real contract, real signatures, real embedded ledger.
+"""A seeded market in one process, with the real contract, signatures and embedded ledger.
 
-Keys, salts, seed chains, the ledger's own key and nonces are drawn from the seed, and time is virtual.
-So the same seed gives the same state hash on every machine.
+Keys, salts, seed chains, the ledger's own key and nonces are drawn from the seed, and time is
+virtual. So the same seed gives the same state hash on every machine.
 """
 
 from __future__ import annotations
@@ -37,11 +37,9 @@ from commonwatt.demonstration.simulated_reports import SimulatedReports
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Ledger, Member
 
-START_S = (
-    1_781_474_400  # Monday 2026-06-15 00:00 in Berlin: the week of the profiles is one in June
-)
+START_S = 1_781_474_400  # Monday 2026-06-15 00:00 in Berlin; the week of the profiles is in June
 DAYS_MAX = 3_650
-HOUSEHOLDS_MAX = 1_000  # one report carries them all
+HOUSEHOLDS_MAX = 1_000  # one report contains the readings of all households
 
 
 class SimulationResult(msgspec.Struct, frozen=True):
@@ -71,7 +69,7 @@ class VirtualClock:
         self.now_s = now_s
 
     def __call__(self) -> int:
-        """The second it is now."""
+        """Return the present second."""
         return self.now_s
 
 
@@ -83,7 +81,7 @@ class _Entropy:
         self._count = 0
 
     def __call__(self, size: int) -> bytes:
-        """The next `size` bytes, up to 32."""
+        """Return the next `size` bytes, up to 32."""
         self._count += 1
         return self._draw.bytes32("entropy", self._count)[:size]
 
@@ -152,7 +150,7 @@ async def simulate_on_fabric(
     seed: int,
     settled: Callable[[SlotView], None] | None = None,
 ) -> SimulationResult:
-    """The same on a Fabric network, which is founded for the simulation and removed at its end.
+    """Run the simulation on a Fabric network, which is made for it and removed at its end.
 
     Peers accept only real time, so market time is anchored again before each step. Clock rules are not
     part of the state hash, and nothing else in the state depends on time.

@@ -1,4 +1,4 @@
 """The consortium and its market in containers: compose file, and material for each service.
 
-Begin with `market_compose.py`. The nodes' own part is in `ledger_network/fabric/images/`.
+Begin with `market_compose.py`. The images of the nodes are in `ledger_network/fabric/images/`.
 """

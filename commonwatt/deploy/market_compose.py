@@ -1,9 +1,10 @@
-"""`docker-compose.yaml`: the consortium, the oracle, the API and its PostgreSQL.
+"""Writes `docker-compose.yaml`: the consortium, the oracle, the API and its PostgreSQL.
 
-Oracle nodes reach each other and the ledger gateway, which alone connects to Fabric. The API reaches
-peers and the database, which no other service reaches. Simulated meters and the members' daily work form
-the profile `demonstration`: outside a demonstration every member has systems of its own for them. A
-consortium without the demonstration's members gets only its Fabric services.
+Oracle nodes can reach each other and the ledger gateway; of these only the gateway connects to
+Fabric. The API can reach the peers and the database, which no other service can reach. Simulated
+meters and the members' daily work are in the profile `demonstration`, because members of a real
+market have their own systems for this work. A consortium without the demonstration's members gets
+only its Fabric services.
 """
 
 from __future__ import annotations
@@ -48,23 +49,23 @@ API, DATABASE, LEDGER_GATEWAY, METERS, MEMBERS = (
 ORACLES = tuple(f"oracle-{number}" for number in range(1, ORACLE_NODES + 1))
 DEMONSTRATION = "demonstration"
 API_PORT, DATABASE_PORT, LEDGER_GATEWAY_PORT, NODE_PORT = 8400, 5432, 7001, 7000
-METERS_PORT = 15_020  # the first; each meter has a port of its own
+METERS_PORT = 15_020  # the first port; each meter has its own port
 READ_MODEL, FIELD, ORACLE_NETWORK = "read-model", "field", "oracle"
 PUBLISHED = "${COMMONWATT_PORT:-8400}"
 """The port of the dashboard on this machine, as the compose file names it."""
 
-# Seen with 24 households: nodes and ledger gateway 60 MB, API 150, members 120, meters 80.
+# Measured with 24 households: nodes and ledger gateway 60 MB, API 150, members 120, meters 80.
 MEMORY = {API: "1g", DATABASE: "512m", LEDGER_GATEWAY: "512m", METERS: "512m", MEMBERS: "512m"}
 ORACLE_MEMORY = "512m"
 
 
 def compose_file(consortium: Consortium) -> bytes:
-    """The compose file of a consortium and of the services around it."""
+    """Return the compose file of a consortium and of its market's services."""
     return compose_text(consortium, HEAD, market_services(consortium))
 
 
 def has_market(consortium: Consortium) -> bool:
-    """Whether a consortium has the members that the demonstration's market needs."""
+    """Return whether a consortium has the members that the demonstration's market needs."""
     try:
         require_demonstration(consortium)
     except ValueError:
@@ -73,7 +74,7 @@ def has_market(consortium: Consortium) -> bool:
 
 
 def market_services(consortium: Consortium) -> Added:
-    """The services that run beside the nodes of a consortium."""
+    """Return the services that run beside the nodes of a consortium."""
     if not has_market(consortium):
         return NOTHING
     services = {
@@ -95,7 +96,7 @@ def market_services(consortium: Consortium) -> Added:
 
 
 def market_folder(service: str) -> str:
-    """The folder of a service, relative to the material's folder."""
+    """Return the folder of a service, relative to the material's folder."""
     return f"{MARKET_FOLDER}/{service}"
 
 

@@ -1,8 +1,8 @@
-"""What the services around a consortium in containers need: settings, keys, profiles.
+"""Makes the files that the market's services in containers need: settings, keys, profiles.
 
 Each service has its own folder in the material. The keys of the demonstration's people and of the
-oracle nodes follow from the plan's seed; the certificates of the nodes, the database's password and the
-API's signing key are random and made once. Existing folders are kept: remove them to renew them.
+oracle nodes follow from the plan's seed; the certificates of the nodes, the database's password and
+the API's signing key are random and made once. Existing folders are kept; remove them for new ones.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ TLS = TlsFiles("tls/certificate.pem", "tls/key.pem", "tls/authority.pem")
 
 
 def market_root(material: Material) -> Path:
-    """The folder that holds the services' folders."""
+    """Return the folder that holds the services' folders."""
     return material.folder.root / MARKET_FOLDER
 
 
@@ -89,7 +89,7 @@ def _make_database(folder: Path, password: str) -> None:
 
 
 def _make_api(folder: Path, material: Material, people: Cast, password: str) -> None:
-    """The API submits as the retailers, and reads as the DSO and the regulator."""
+    """Make the files of the API, which submits as the retailers and reads as DSO and regulator."""
     folder.mkdir(parents=True)
     names = [DSO, *RETAILERS, REGULATOR]
     stage_profiles(material, names, folder, roles=CLIENT)
@@ -121,7 +121,7 @@ def _make_api(folder: Path, material: Material, people: Cast, password: str) -> 
 
 
 def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tables of texts and numbers, and of lists and tables of them, as TOML."""
+    """Return tables of texts, numbers, and lists and tables of these as TOML."""
     lines: list[str] = []
     for name, table in tables.items():
         lines.append(f"[{name}]")
@@ -135,11 +135,11 @@ def _toml_value(value: Any) -> str:
         return "{" + ", ".join(f"{key} = {_toml_value(inner)}" for key, inner in pairs) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml_value, cast("list[Any]", value))) + "]"
-    return msgspec.json.encode(value).decode()  # JSON and TOML write texts and numbers alike
+    return msgspec.json.encode(value).decode()  # texts and numbers look the same in JSON and TOML
 
 
 def _make_oracle(root: Path, material: Material, market: MarketPlan, people: Cast) -> None:
-    """The nodes, and the ledger gateway that they reach the ledger through."""
+    """Make the files of the oracle nodes and of their ledger gateway."""
     nodes = people.oracle.nodes
     authority = root / "authority"
     issued = make_certificates(authority, [*nodes, LEDGER_NAME])
@@ -171,7 +171,7 @@ def _make_oracle(root: Path, material: Material, market: MarketPlan, people: Cas
             clock=market.clock,
         )
         (folder / "node.yaml").write_bytes(msgspec.yaml.encode(settings))
-    shutil.rmtree(authority)  # its key signs nothing else: new nodes get a new authority
+    shutil.rmtree(authority)  # the key is not kept, because new nodes get a new authority
 
 
 def _make_ledger_gateway(

@@ -1,4 +1,4 @@
-"""The reference pages that are written from the code, and the picture of the market in `docs/start.md`.
+"""Generates reference pages from the code, and the picture of the market in `docs/start.md`.
 
 Begin with `pages.py`.
 """

@@ -1,4 +1,4 @@
-"""The page of commands, from what `--help` says of each."""
+"""The page of commands, from the `--help` of each command."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ document for machines.
 
 
 def commands_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n\n".join([HEAD.strip("\n"), *_sections()]) + "\n"
 
 
@@ -89,6 +89,6 @@ def _bounds(kind: object, info: ParameterInfo) -> str:
 
 
 def _plain(text: str) -> str:
-    """One line per paragraph, a full stop at its end, ready for a table cell."""
+    """Return a text for a table cell: one line per paragraph, each ending in a full stop."""
     flat = re.sub(r"(?<!\n)\n(?!\n)", " ", text.strip())
     return flat if not flat or flat.endswith((".", "?", "`", ":")) else f"{flat}."

@@ -1,8 +1,8 @@
-"""What each field of the contract's messages and rows means, with its unit.
+"""The meaning and unit of each field of the contract's messages and rows.
 
-A name usually means the same in every struct, so most lines are keyed by the name alone. If a struct
-gives it a narrower meaning, the line is keyed by `Struct.name`. The generator stops if a field has no
-line.
+A name usually means the same in every struct, so most lines are keyed by the name alone. If a
+struct gives a name a narrower meaning, the line is keyed by `Struct.name`. The generator stops if a
+field has no line.
 """
 
 from __future__ import annotations
@@ -265,5 +265,5 @@ FIELDS: Mapping[str, str] = {
 
 
 def meaning_of(struct: str, field: str) -> str:
-    """The meaning of a field; raises `KeyError` for a field without an explanation."""
+    """Return the meaning of a field; raise `KeyError` for a field without an explanation."""
     return FIELDS.get(f"{struct}.{field}") or FIELDS[field]

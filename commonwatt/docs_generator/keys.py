@@ -27,7 +27,7 @@ never reused. Values are canonical JSON, each with the version `v` of its layout
 
 
 def keys_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     tables = contract_tables()
     lines = ["| key | table | row | module |", "|---|---|---|---|"]
     for table, module in tables:
@@ -43,7 +43,7 @@ def keys_page() -> str:
 
 
 def contract_tables() -> list[tuple[Table[Row], str]]:
-    """Every table of the contract with the module that holds it, by number.
+    """Return every table of the contract with the module that holds it, by number.
 
     Raises `ValueError` when two tables have one number.
     """
@@ -62,7 +62,7 @@ def contract_tables() -> list[tuple[Table[Row], str]]:
 
 
 def _module_of(table: Table[Row], found_in: str) -> str:
-    """The module of the row's struct, which has the table too; a bare `Row` has no such module."""
+    """Return the module of the row's struct and of its table; a bare `Row` has no such module."""
     return found_in if table.struct is Row else table.struct.__module__
 
 

@@ -1,4 +1,4 @@
-"""Which pages of `docs/` are written from the code, by path; the rest are written by hand."""
+"""The pages of `docs/` that are generated from the code; the other pages are written by hand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from commonwatt.docs_generator.transactions import transactions_page
 
 
 def generated_pages() -> Mapping[str, str]:
-    """Path below `docs/` and text of every generated page."""
+    """Return path below `docs/` and text of every generated page."""
     return {
         "reference/transactions.md": transactions_page(),
         "reference/refusals.md": refusals_page(),

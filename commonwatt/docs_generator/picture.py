@@ -1,7 +1,7 @@
-"""The picture of a running market: the live page of `commonwatt up`, drawn as SVG.
+"""Draws the picture of a running market: the live page of `commonwatt up` as SVG.
 
-The picture shows a real market on an embedded ledger, seeded and in virtual time, so it is the same on
-every machine. Only the seconds between two snapshots are made up.
+The picture shows a real market on an embedded ledger, with a seed and in virtual time, so the
+picture is the same on every machine. Only the seconds between two snapshots are invented.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from ledger_network.embedded.engine import EmbeddedLedger
 SEED = 11
 BEGIN_S = START_S + 5 * 3600  # Monday morning, five o'clock in Berlin
 SLOTS = 18  # four hours and a half
-WIDTH, HEIGHT = 150, 34  # columns and lines of the terminal that is drawn
+WIDTH, HEIGHT = 150, 34  # columns and lines of the terminal in the picture
 
 CELL = 12.2  # width of a character in rich's drawing
-FONT_SIZE = "font-size: 20.27px"  # so that DejaVu Sans Mono fills its cells
+FONT_SIZE = "font-size: 20.27px"  # chosen so that DejaVu Sans Mono fills its cells
 
 _FONT_FACE = re.compile(r"\s*@font-face\s*\{[^}]*\}")
 _FONT_NAMES = re.compile(r"font-family:\s*Fira Code,\s*monospace")
@@ -45,7 +45,7 @@ _TEXT = re.compile(
 
 
 async def draw_market() -> str:
-    """The picture as SVG text, without addresses of other machines."""
+    """Return the picture as SVG text, without addresses of other machines."""
     console = Console(
         file=io.StringIO(),
         record=True,
@@ -65,7 +65,7 @@ async def draw_market() -> str:
 
 
 def _placed(found: re.Match[str]) -> str:
-    """A text moved to its first letter, because some viewers drop leading blanks."""
+    """Move a text to its first letter, because some viewers drop leading blanks."""
     text = found["text"].replace("&#160;", " ")
     kept = text.lstrip(" ")
     x = float(found["x"]) + CELL * (len(text) - len(kept))
@@ -81,7 +81,7 @@ def _placed(found: re.Match[str]) -> str:
 
 
 async def _run() -> Snapshot:
-    """Trade until `SLOTS` slots have settled; returns how the market looks then."""
+    """Trade until `SLOTS` slots have settled; return a snapshot of the market."""
     cast = make_cast(SEED, HOUSEHOLDS_DEFAULT)
     clock = VirtualClock(BEGIN_S)
     history: list[SlotView] = []

@@ -26,7 +26,7 @@ _PLACE = re.compile(r"\{(\w+)(?:!r)?\}")
 
 
 def refusals_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     return "\n".join([HEAD, *(_section(refusal) for refusal in REFUSALS)])
 
 

@@ -20,7 +20,7 @@ told in [sessions](../concepts/sessions.md).
 
 
 def rights_page() -> str:
-    """`docs/reference/rights.md`."""
+    """Return the text of `docs/reference/rights.md`."""
     rights = rights_of(market_schema()).fields
     lines = ["| type | fields | who |", "|---|---|---|"]
     for kind, fields in groupby(sorted(rights), key=lambda field: field.partition(".")[0]):

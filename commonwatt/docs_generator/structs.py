@@ -1,7 +1,7 @@
-"""How the pages describe structs of the contract: fields, types with their bounds, meanings.
+"""Describes structs of the contract for the pages: fields, types with their bounds, meanings.
 
-Types and bounds come from the annotations that decode a message, so the pages name exactly the bounds
-that are enforced. Meanings are in `fields.py`.
+Types and bounds come from the annotations that decode a message, so the pages name exactly the
+bounds that are enforced. Meanings are in `fields.py`.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ TYPES_LEGEND = """\
 
 
 def summary(thing: object) -> str:
-    """The docstring of a struct or handler as one paragraph each, without our own mark-up."""
+    """Return the docstring of a struct or handler with one line per paragraph, without mark-up."""
     text = inspect.getdoc(thing) or ""
     return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
 
 
 def fields_table(struct: type[msgspec.Struct]) -> str:
-    """The fields of a struct as a table, in their order."""
+    """Return the fields of a struct as a table, in their order."""
     hints = get_type_hints(struct, include_extras=True)
     lines = ["| field | type | default | meaning |", "|---|---|---|---|"]
     for field in msgspec.structs.fields(struct):
@@ -80,12 +80,12 @@ def fields_table(struct: type[msgspec.Struct]) -> str:
 
 
 def has_fields(struct: type[msgspec.Struct]) -> bool:
-    """Whether a struct has fields."""
+    """Return whether a struct has fields."""
     return bool(msgspec.structs.fields(struct))
 
 
 def shown(kind: Any) -> str:
-    """A type in the words of `TYPES_LEGEND`; structs link to their own heading."""
+    """Return a type in the words of `TYPES_LEGEND`; structs link to their own heading."""
     if kind in NAMED_TYPES:
         return NAMED_TYPES[kind]
     origin, arguments = get_origin(kind), get_args(kind)
@@ -108,7 +108,7 @@ def shown(kind: Any) -> str:
 
 
 def structs_in(kind: Any) -> Iterator[type[msgspec.Struct]]:
-    """The structs that a type names, itself first, in the order of their fields."""
+    """Yield the structs that a type names, itself first, in the order of their fields."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is not None:
         if isinstance(origin, type) and issubclass(origin, msgspec.Struct):

@@ -48,7 +48,7 @@ UTC.
 
 
 def transactions_page() -> str:
-    """The page as Markdown."""
+    """Return the page as Markdown."""
     writes = [transaction for transaction in TRANSACTIONS if transaction.writes]
     queries = [transaction for transaction in TRANSACTIONS if not transaction.writes]
     parts = [HEAD + TYPES_LEGEND, _overview(writes, queries), "## Writes"]
@@ -138,7 +138,7 @@ def _mechanisms() -> str:
 
 
 def _structures() -> list[type[msgspec.Struct]]:
-    """Every struct that is not described under its transaction already, by name."""
+    """Return every struct that is not described under its transaction already, by name."""
     top = [transaction.arguments for transaction in TRANSACTIONS]
     others: list[Any] = [_answer_of(transaction) for transaction in TRANSACTIONS]
     others += [struct for _, struct, _ in SIGNED]

@@ -1,4 +1,4 @@
-"""The market in a terminal: a snapshot of the ledger, and how it is drawn.
+"""Shows the market in a terminal: takes a snapshot of the ledger and draws it.
 
 Begin with `page.py`.
 """

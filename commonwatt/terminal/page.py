@@ -1,4 +1,4 @@
-"""The market in the terminal: a live page, or a line per slot for logs and pipes."""
+"""Draws the market in the terminal: a live page, or a line per slot for logs and pipes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDE_COLUMNS = 120
 
 
 def slot_line(view: SlotView) -> str:
-    """A settled slot, as one line."""
+    """Return a settled slot, as one line."""
     settlement = view.settlement
     prices = ", ".join(
         f"{zone.zone.rpartition('-')[2]} {cents(zone.price)} ct" for zone in view.zones
@@ -43,7 +43,7 @@ def slot_line(view: SlotView) -> str:
 
 
 def live_page(snapshot: Snapshot, cast: Cast, *, speed: int, columns: int) -> RenderableType:
-    """The whole page from a snapshot, for a terminal with `columns` columns."""
+    """Return the whole page from a snapshot, for a terminal with `columns` columns."""
     wide = columns >= WIDE_COLUMNS
     layout = Layout()
     layout.split_column(
@@ -108,7 +108,7 @@ def _prices(snapshot: Snapshot, *, wide: bool) -> RenderableType:
 
 
 def _spark(history: Sequence[SlotView]) -> str:
-    """Prices of the first zone over the slots shown, as bars."""
+    """Return prices of the first zone over the slots shown, as bars."""
     prices = [
         zone.price
         for view in history
@@ -123,7 +123,7 @@ def _spark(history: Sequence[SlotView]) -> str:
 
 
 def _book(snapshot: Snapshot) -> RenderableType:
-    """Best bids and asks of the open slot over all zones, by price."""
+    """Return best bids and asks of the open slot over all zones, by price."""
     table = _table("bid kWh", "bid ct", "ask ct", "ask kWh", left=0)
     bids = _levels(snapshot.book.orders, "buy")
     asks = _levels(snapshot.book.orders, "sell")
@@ -174,7 +174,7 @@ def _trade_cells(view: TradeView, names: dict[str, str], *, wide: bool) -> list[
 
 
 def _balances(snapshot: Snapshot, *, wide: bool) -> RenderableType:
-    """Per home: money available, money reserved for matched trades, live certificates."""
+    """Return money available, money reserved for matched trades and live certificates per home."""
     table = _table("account", left=1)
     for name in ("free", "reserved", "certified") if wide else ("free",):
         table.add_column(name, justify="right", no_wrap=True)
@@ -207,7 +207,7 @@ def _name(home: Home) -> str:
 
 
 def _table(*names: str, left: int) -> Table:
-    """A table without lines whose first `left` columns are text and the others numbers."""
+    """Return a table without lines whose first `left` columns are text and the others numbers."""
     table = Table(expand=True, box=None, header_style=QUIET)
     for place, name in enumerate(names):
         table.add_column(name, justify="left" if place < left else "right", no_wrap=True)

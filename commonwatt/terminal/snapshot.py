@@ -1,4 +1,4 @@
-"""What the terminal shows, read from the ledger: time, prices, book, trades, balances."""
+"""Reads what the terminal shows from the ledger: time, prices, book, trades, balances."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def take_snapshot(
     orders: int,
     slots: int,
 ) -> Snapshot:
-    """Take a snapshot; this only reads."""
+    """Take a snapshot, which only reads the ledger."""
     reader = Member(DSO)
 
     async def ask(name: str, arguments: msgspec.Struct) -> bytes:

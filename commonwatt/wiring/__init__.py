@@ -1,4 +1,4 @@
-"""How the parts are put together: the whole market on one machine, the API alone, the ledger gateway.
+"""Puts the parts together: the whole market on one machine, the API alone, the ledger gateway.
 
-Begin with `up.py`, which starts the market. What the parts do lives in their own packages.
+Begin with `up.py`, which starts the market. The parts themselves are in their own packages.
 """

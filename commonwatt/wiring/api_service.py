@@ -1,10 +1,10 @@
-"""An API alone, for a ledger that runs elsewhere: its file, its ledger, its services.
+"""Runs an API alone, for a ledger that runs elsewhere: its file, its ledger, its services.
 
-A TOML file has two tables. `api` holds the settings of `api.settings`, `market` says which ledger
-and area the API serves. `profiles` are files as `commonwatt network profile --json` prints them, one
+A TOML file has two tables. `api` has the settings of `api.settings`, `market` says which ledger and
+area the API serves. `profiles` are files as `commonwatt network profile --json` prints them, one
 for each member that this API submits for. Instead, `folder` can name an embedded ledger; only one
-process can open it, so no market may run on it at the same time. `accounts` are the DIDs that do not
-belong to households.
+process can open such a ledger, so no market may run on it at the same time. `accounts` are the DIDs
+that do not belong to households.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def read_market(file: Path) -> MarketFile:
-    """The table `market` of a file. Raises `SettingsInvalid`."""
+    """Read the table `market` of a file. Raises `SettingsInvalid`."""
     try:
         found = msgspec.toml.decode(file.read_bytes(), type=_File, dec_hook=_path).market
     except OSError as error:
@@ -70,7 +70,7 @@ def read_market(file: Path) -> MarketFile:
 
 @asynccontextmanager
 async def opened(market: MarketFile, settings: ApiSettings) -> AsyncGenerator[Services]:
-    """The services of a market, closed at the end; the caller starts the projection."""
+    """Yield the services of a market, closed at the end; the caller starts the projection."""
     ledger = await _ledger(market)
     try:
         async with await open_read_model(settings.read_model.get_secret_value()) as read_model:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 
-# The market allocates structs and bytes without cycles. With Python's default thresholds the collector
-# takes some 3 % of a busy ledger's time and finds nothing (measured with the bench ledger-orders).
+# The market allocates structs and bytes without cycles. With Python's default thresholds the
+# collector takes some 3 % of a busy ledger's time and finds nothing (bench ledger-orders).
 THRESHOLDS = (50_000, 20, 100)
 
 

@@ -1,4 +1,4 @@
-"""Which ledger a market runs on: the embedded one in this process, or a Fabric network."""
+"""Opens the ledger that a market runs on: an embedded ledger in this process, or a network."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")
 
 
 class LedgerKind(StrEnum):
-    """The engines."""
+    """The kinds of ledger that a market can run on."""
 
     EMBEDDED = "embedded"
     FABRIC = "fabric"
 
 
 def demonstration_network(data: Path) -> Network:
-    """The network of the default consortium in a folder; builds Fabric if it is missing.
+    """Return the network of the default consortium in a folder; build Fabric if it is missing.
 
     Raises `InstallFailed`, and `ConsortiumInvalid` if the consortium's file in the folder is invalid.
     """
@@ -41,7 +41,7 @@ def demonstration_network(data: Path) -> Network:
 
 
 def embedded_ledger(data: Path) -> EmbeddedLedger:
-    """The embedded ledger in a folder, with the demonstration's members."""
+    """Open the embedded ledger in a folder, with the demonstration's members."""
     return EmbeddedLedger.open(
         data,
         contract=Contract(),
@@ -51,7 +51,7 @@ def embedded_ledger(data: Path) -> EmbeddedLedger:
 
 
 async def fabric_ledger(network: Network, *, roles: Collection[str] = ROLES) -> FabricLedger:
-    """The ledger of a running network, for all members that have one of `roles`.
+    """Open the ledger of a running network, for all members that have one of `roles`.
 
     Queries read from the members' own peers.
     """
@@ -67,7 +67,7 @@ async def fabric_ledger(network: Network, *, roles: Collection[str] = ROLES) -> 
 
 @asynccontextmanager
 async def running(network: Network, progress: Callable[[str], None]) -> AsyncGenerator[Network]:
-    """A running network; if this call started it, it is taken down at the end."""
+    """Start a network unless it runs; a network that this call started is stopped at the end."""
     ran_before = network.processes() is not None
     try:
         await network.up(progress)

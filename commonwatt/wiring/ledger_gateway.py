@@ -1,10 +1,10 @@
-"""`commonwatt oracle ledger-gateway`: where oracle nodes submit and query, on a Fabric network.
+"""`commonwatt oracle ledger-gateway`: oracle nodes submit and query through this gateway.
 
-Oracle nodes do not connect to a ledger: they connect to this gateway over mutual TLS, and the gateway
-holds the operator's identity on the channel and one profile. It checks nothing that the contract does
-not check. An attacker who breaks into the gateway can withhold reports but cannot make any, because
-the nodes' keys are elsewhere. If an API is set, the gateway passes the nodes' signed health reports to
-it.
+On a Fabric network oracle nodes do not connect to the ledger. They connect to this gateway over
+mutual TLS; the gateway has the operator's identity on the channel and one profile. The gateway
+checks nothing that the contract does not check. An attacker who breaks into the gateway can
+withhold reports but cannot make any, because the nodes' keys are elsewhere. If an API is set, the
+gateway passes the nodes' signed health reports to the API.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LedgerGatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     `profile` is the oracle operator's profile, as `commonwatt network profile --json` prints it;
     `nodes` are the DIDs that may query and submit. `api` is `http://host:port` of the API that shows
-    the health that the nodes report; without an API that stays in their logs.
+    the health that the nodes report; without an API the reports are only in the nodes' logs.
     """
 
     area: str
@@ -52,13 +52,13 @@ class LedgerGatewaySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
 
 def read_ledger_gateway(file: Path) -> LedgerGatewaySettings:
-    """The settings in a file, their paths joined to its folder. Raises `SettingsInvalid`."""
+    """Read the settings in a file, with paths joined to its folder. Raises `SettingsInvalid`."""
     try:
         found = msgspec.yaml.decode(file.read_bytes(), type=LedgerGatewaySettings)
         split_address(found.listen)
         if found.api is not None:
             base_url(found.api)
-    except (OSError, ValueError) as fault:  # msgspec's faults are ValueErrors
+    except (OSError, ValueError) as fault:  # msgspec's exceptions are ValueErrors
         raise SettingsInvalid(f"{file}: {fault}") from None
     folder = file.parent
     return msgspec.structs.replace(

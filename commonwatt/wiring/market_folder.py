@@ -1,7 +1,7 @@
-"""What a data folder remembers of its market: the plan, the ledger, whether it has been founded.
+"""Stores a market's plan and kind of ledger in its data folder, and whether it is founded.
 
-All of this is in `market.json`. The layout of the folder has a number: a folder of an older layout is
-refused, because an older contract wrote the ledger in it.
+All of this is in `market.json`. The layout of the folder has a number. A folder with an older
+layout is refused, because an older contract wrote its ledger.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Layout(msgspec.Struct, frozen=True):
 
 
 def read_market(data: Path) -> KeptMarket | None:
-    """The market of a data folder, None for a new one. Raises `UpRefused`."""
+    """Return the market of a data folder, None for a new folder. Raises `UpRefused`."""
     path = data / FILE
     try:
         text = path.read_bytes()
@@ -66,12 +66,12 @@ def read_market(data: Path) -> KeptMarket | None:
 
 
 def _holds_ledger(data: Path) -> bool:
-    """Whether a ledger has been written here; a network's nodes make their data when they start."""
+    """Return whether the folder has a ledger; a network's nodes make their data at their start."""
     return (data / "ledger").exists() or any((data / "network").glob("nodes/*/data"))
 
 
 def keep_market(data: Path, market: KeptMarket) -> None:
-    """Store what the folder remembers, whole or not at all. Raises `UpRefused`."""
+    """Write `market.json` completely or not at all. Raises `UpRefused`."""
     fresh = data / f"{FILE}.new"
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)  # all keys follow from the seed
@@ -92,7 +92,7 @@ def choose_market(
     now_s: int,
     ledger: LedgerKind = LedgerKind.EMBEDDED,
 ) -> KeptMarket:
-    """The folder's market, or a new one that is kept there. Raises `UpRefused`."""
+    """Return the folder's market, or store a new market in it. Raises `UpRefused`."""
     market = read_market(data)
     if market is None:
         count = HOUSEHOLDS_DEFAULT if households is None else households

@@ -1,4 +1,4 @@
-"""Whether a Fabric network takes orders, as one member's peer sees it."""
+"""Waits until a Fabric network takes orders, as one member's peer sees it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ LOOK_AGAIN_S = 1.0
 
 
 class ProfileUnreadable(Exception):
-    """A file that does not hold a profile; the sentence says why."""
+    """The file does not contain a profile; the sentence says why."""
 
 
 def read_profile(file: Path) -> Profile:
-    """The profile in a file. Raises `ProfileUnreadable`."""
+    """Read the profile in a file. Raises `ProfileUnreadable`."""
     try:
         return msgspec.json.decode(file.read_bytes(), type=Profile)
     except OSError as error:
@@ -49,7 +49,7 @@ async def until_it_takes_orders(profile: Profile, *, within_s: int = WITHIN_S) -
 
 
 async def _missing(profile: Profile) -> str:
-    """What is wrong; empty when the contract answers, even with a refusal."""
+    """Return what is wrong; empty if the contract answers, even with a refusal."""
     member = Member(profile.organisation)
     try:
         async with await FabricLedger.open([profile], contract=Contract()) as ledger:
@@ -57,5 +57,5 @@ async def _missing(profile: Profile) -> str:
     except Refused:
         return ""
     except (Conflict, Invalid, Unknown, OSError) as fault:
-        return str(fault).partition(" (")[0]  # without the ids, which differ each time
+        return str(fault).partition(" (")[0]  # without ids, which differ each time
     return ""

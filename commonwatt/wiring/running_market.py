@@ -43,7 +43,7 @@ class RunningMarket:
         )
 
     async def start(self) -> MarketPlan:
-        """Found or resume the market and let its clock run; the plan with the clock as it runs."""
+        """Found or resume the market and start its clock; return the plan with this clock."""
         now_s = int(time.time())
         if not self._kept.founded:
             begin_s = now_s if self.speed == 1 else self.first_slot - SLOT_S
@@ -53,7 +53,7 @@ class RunningMarket:
             keep_market(self._data, self._kept)
         market_s = await self._last_market_s()
         if self.speed == 1:
-            market_s = max(market_s, now_s)  # real time does not wait
+            market_s = max(market_s, now_s)  # a market in real time does not pause
         clock = ClockSettings(real_anchor_s=now_s, market_anchor_s=market_s, rate=self.speed)
         plan = msgspec.structs.replace(self._kept.plan, clock=clock)
         await self.duties.submit("set_clock", plan.clock_arguments(), Member(DSO, "admin"))
@@ -62,7 +62,7 @@ class RunningMarket:
         return plan
 
     async def work(self) -> None:
-        """Do what is due now."""
+        """Do the members' work that is due now."""
         area = await self._area()
         lookahead_s = max(SLOT_S, 2 * self.speed)
         await self.duties.tick(area.market_s or 0, lookahead_s=lookahead_s)
@@ -72,7 +72,7 @@ class RunningMarket:
         return msgspec.json.decode(answer, type=AreaAnswer)
 
     async def _last_market_s(self) -> int:
-        """Market time when the last block was made."""
+        """Return market time when the last block was made."""
         height = (await self.ledger.health()).height
         block = await self.ledger.block(height - 1)
         clock = (await self._area()).clock

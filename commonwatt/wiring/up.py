@@ -46,7 +46,7 @@ PORT_DEFAULT = 8400
 async def _ledgers(
     data: Path, kind: LedgerKind, console: Console
 ) -> AsyncGenerator[tuple[Ledger, Ledger | None]]:
-    """The ledger of a market's folder, closed at the end; on Fabric its network runs meanwhile.
+    """Yield the ledgers of a market's folder, closed at the end; start the network on Fabric.
 
     The second ledger reads from the regulator's own peer; the embedded ledger has no such peer.
     """
@@ -86,7 +86,7 @@ async def run_up(
     With `terminal` the market is drawn in the terminal, instead of a line per slot. `fault` makes the
     second household's meter misbehave.
     """
-    address = take_address(port)  # before anything is founded
+    address = take_address(port)  # checked before anything is founded
     kept = choose_market(data, households, speed, int(time.time()), ledger)
     verb = "Resuming" if kept.founded else "Founding"
     console.print(
@@ -135,12 +135,12 @@ def _welcome(console: Console, market: RunningMarket, web: Web, market_s: int) -
 
 
 async def _first_of(stop: asyncio.Event, *works: Coroutine[Any, Any, None]) -> None:
-    """Run all works until `stop` is set or one of them ends; raises the fault that ended it."""
+    """Run all tasks until `stop` is set or one of them ends; raise the fault that ended it."""
     tasks = [asyncio.create_task(work) for work in works]
     waiting = asyncio.create_task(stop.wait())
     try:
         done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():  # the market's own work, which is last, ends between two steps
+        if stop.is_set():  # the last task is the market's own work, which ends between two steps
             await tasks[-1]
         for task in done:
             task.result()
@@ -182,7 +182,7 @@ async def _run_lines(market: RunningMarket, stop: asyncio.Event, console: Consol
 
 
 async def _next_second(stop: asyncio.Event) -> None:
-    """Wait until transaction time moves on, or for `stop`."""
+    """Wait until transaction time has advanced or `stop` is set."""
     now = time.time()
     try:
         await asyncio.wait_for(stop.wait(), timeout=int(now) + 1.01 - now)

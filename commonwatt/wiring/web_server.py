@@ -1,4 +1,4 @@
-"""The API and the dashboard of a running market: read model, projection, HTTP, in this process."""
+"""Serves the API and the dashboard of a running market: read model, projection and HTTP."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Web:
         self._work = work
 
     async def ended(self) -> None:
-        """Return when serving has ended by itself; raises the fault that ended it."""
+        """Return when serving has ended by itself; raise the fault that ended it."""
         await asyncio.shield(self._work)
 
 
 Address = tuple[socket.socket, ApiSettings]
-"""A socket that listens, and the settings of the API that will answer there."""
+"""A listening socket, and the settings of the API that will use it."""
 
 
 def _reason(error: OSError) -> str:
-    """The reason in the system's words; the library's text would repeat the address."""
+    """Return the system's own message, because the library's message repeats the address."""
     return os.strerror(error.errno) if error.errno is not None else str(error)
 
 
 def take_address(port: int) -> Address:
-    """Listen at the address for a market's pages; port 0 takes a free port. Raises `UpRefused`."""
+    """Listen at an address for a market's pages; port 0 means a free port. Raises `UpRefused`."""
     try:
         return listen(load_settings().model_copy(update={"port": port}))
     except SettingsInvalid as error:
@@ -63,9 +63,10 @@ def take_address(port: int) -> Address:
 async def serving(
     market: RunningMarket, data: Path, *, at: Address, regulator: Ledger | None
 ) -> AsyncGenerator[Web]:
-    """The pages of a market at an address from `take_address`.
+    """Serve the pages of a market at an address from `take_address`.
 
-    `regulator` is the ledger as the regulator's own peer has it: the regulator's endpoint reads there.
+    `regulator` is the ledger of the regulator's own peer, from which the regulator's endpoint
+    reads.
     """
     listening, settings = at
     stop = asyncio.Event()

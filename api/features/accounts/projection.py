@@ -1,4 +1,4 @@
-"""Postings, balances and certificates, out of payments and settlements."""
+"""Writes postings, balances and certificates from payments and settlements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chaincode.accounts.balances import Payment, PaymentArguments
 from chaincode.accounts.posting import Posting
 from chaincode.settlement.settled_slot import MeterSettled
 
-PAID = "paid"  # our rule of a payment, which the contract books as it is
+PAID = "paid"  # our name for the rule of a payment, which the contract does not explain
 
 ADD_POSTING = insert(
     "posting",
@@ -32,7 +32,7 @@ DROP_CERTIFICATES = "DELETE FROM certificate WHERE area = ? AND slot = ?"
 
 
 def paid(data: msgspec.Raw, at: EventContext) -> None:
-    """Both sides of a payment: the participant's, and that of the retailer that submitted it."""
+    """Post both sides of a payment: the participant's, and that of the submitting retailer."""
     payment = msgspec.json.decode(data, type=Payment)
     reference = msgspec.json.decode(at.happened.arguments, type=PaymentArguments).reference
     retailer = at.happened.member
@@ -50,7 +50,7 @@ def paid(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def certify(at: EventContext, area: str, slot: int, metered: Iterable[MeterSettled]) -> None:
-    """Certificates of the slot; what its plants' owners had of it before is taken back."""
+    """Write the certificates of a slot, and subtract what the plants' owners had for it before."""
     for owner, minted_wh, retired_wh in await at.database.rows(
         "SELECT owner, minted_wh, retired_wh FROM certificate WHERE area = ? AND slot = ?",
         area,
@@ -74,13 +74,13 @@ async def certify(at: EventContext, area: str, slot: int, metered: Iterable[Mete
 
 
 def _explained(posting: Posting) -> tuple[str, int, int, int, int, str, str]:
-    """The contract's explanation of an amount, and no payment."""
+    """Return the columns of the contract's explanation; those of a payment are empty."""
     of = posting.explanation
     return of.rule, of.quantity_wh, of.rate, of.in_price, of.base_nano, "", ""
 
 
 async def post(at: EventContext, area: str, slot: int, postings: Sequence[Posting]) -> None:
-    """Add the lines of the books that are not in the tables yet: they are only ever appended."""
+    """Add the lines of the books that are not in the tables yet; lines are never changed."""
     ((known,),) = await at.database.rows(
         "SELECT COUNT(*) FROM posting WHERE area = ? AND slot = ?", area, slot
     )

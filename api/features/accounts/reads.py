@@ -1,4 +1,4 @@
-"""Reading accounts: what they hold, the lines of their books, certificates."""
+"""Reads accounts: what they hold, the lines of their books, certificates."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CERTIFICATE = (
 
 
 class PostingRecord(NamedTuple):
-    """A line of the books, received where above 0.
+    """A line of the books; an amount above 0 was received.
 
-    `sequence` counts all lines; `slot` and `trade` are None for a payment. `number` counts those of
-    a slot. `rule`, `quantity_wh`, `rate`, `in_price` and `base_nano` are the contract's explanation
-    of the amount; a payment has the rule `paid`, its `reference` and the `retailer` that booked it,
-    which are empty elsewhere. `cause` is the transaction's name, `transaction` its id.
+    `sequence` counts all lines, `number` the lines of a slot; `slot` and `trade` are None for a
+    payment. `rule`, `quantity_wh`, `rate`, `in_price` and `base_nano` are the contract's
+    explanation of the amount. A payment has the rule `paid`, a `reference`, and the `retailer` that
+    booked it; other lines have neither. `cause` is the transaction's name, `transaction` its id.
     """
 
     sequence: int
@@ -58,10 +58,10 @@ class PostingRecord(NamedTuple):
 
 
 class AccountRecord(NamedTuple):
-    """What an owner has: `available_nano` is what is not reserved for trades that are to settle.
+    """An owner's account; `available_nano` is not reserved for trades that still have to settle.
 
-    `minted_wh` are certificates of its plants, `live_wh` those of them that nobody has retired,
-    `retired_wh` what it has retired as a consumer.
+    `minted_wh` are the certificates of the owner's plants, `live_wh` those that are not retired,
+    `retired_wh` the certificates that the owner has retired as a consumer.
     """
 
     area: str
@@ -75,12 +75,12 @@ class AccountRecord(NamedTuple):
 
     @property
     def available_nano(self) -> int:
-        """What is free of reservations."""
+        """The balance less the reservations."""
         return self.balance_nano - self.reserved_nano
 
 
 class CertificateRecord(NamedTuple):
-    """Certificates of one slot at one meter; what is not retired is live with the owner."""
+    """Certificates of one slot at one meter; the owner still holds those that are not retired."""
 
     area: str
     slot: int
@@ -104,7 +104,7 @@ class AccountReads:
     database: Database
 
     async def account(self, area: str, owner: str) -> AccountRecord:
-        """What an owner has; one that never moved has nothing."""
+        """Return an owner's account; without a row, an account of zeros."""
         rows = await self.database.rows(f"{_ACCOUNT} WHERE area = ? AND owner = ?", area, owner)
         return AccountRecord(*rows[0]) if rows else AccountRecord(area, owner, 0, 0, 0, 0, 0, 0)
 
@@ -117,7 +117,7 @@ class AccountReads:
         after: str | None = None,
         slot: int | None = None,
     ) -> Page[PostingRecord]:
-        """The lines of an account, newest first."""
+        """Return the lines of an account, newest first."""
         where = _postings_where(area, owner, slot)
         if after is not None:
             where.add("sequence < ?", *key_of(after, int))
@@ -127,13 +127,13 @@ class AccountReads:
         )
 
     async def count_postings(self, area: str, owner: str, *, slot: int | None = None) -> int:
-        """How many `postings_of` an owner there are."""
+        """Return how many `postings_of` an owner there are."""
         return await count_of(self.database, "posting", _postings_where(area, owner, slot))
 
     async def postings_of_trades(
         self, area: str, slot: int, trades: Sequence[int], *, owner: str | None = None
     ) -> list[PostingRecord]:
-        """The lines that trades of a slot led to, of one account or of all."""
+        """Return the lines that result from trades of a slot, of one account or of all."""
         where = Where().add("slot = ? AND area = ?", slot, area).is_in("trade", trades)
         if owner is not None:
             where.add("account = ?", owner)
@@ -153,7 +153,7 @@ class AccountReads:
         )
 
     async def count_certificates(self, area: str, owner: str) -> int:
-        """How many `certificates_of` an owner there are."""
+        """Return how many `certificates_of` an owner there are."""
         where = Where().add("owner = ? AND area = ?", owner, area)
         return await count_of(self.database, "certificate", where)
 

@@ -25,7 +25,7 @@ CURSOR = Column(("sequence",), str)
 
 @strawberry.enum(description="What a line of the books is for.")
 class PostingKind(Enum):
-    """What a line of the books is for; the contract's `KINDS`."""
+    """The purpose of a line of the books, one of the contract's `KINDS`."""
 
     ENERGY = "ENERGY"
     RESIDUAL = "RESIDUAL"
@@ -40,7 +40,7 @@ class PostingKind(Enum):
 
 @strawberry.enum(description="How an amount is computed.")
 class PostingRule(Enum):
-    """How an amount is computed; all but PAID, which is a payment, are the contract's."""
+    """How an amount is computed: a rule of the contract, or PAID for a payment."""
 
     PRICED = "PRICED"
     TAXED = "TAXED"
@@ -51,42 +51,42 @@ class PostingRule(Enum):
 
 
 def section_of(kind: str) -> str:
-    """The section of the rules that a posting follows."""
+    """Return the section of the rules that a posting follows."""
     return kind_of(kind).section
 
 
 def kind_name(kind: str) -> str:
-    """The kind of a posting as the schema names it, without the name of a fee."""
+    """Return the kind of a posting as the schema names it, without the name of a fee."""
     return kind_of(kind).name.upper()
 
 
 def fee_of(kind: str) -> str | None:
-    """The name of the fee that a posting is of; None for any other kind."""
+    """Return the name of the fee that a posting is of; None for any other kind."""
     return kind.partition(":")[2] or None
 
 
 def price_of(rule: str, rate: int) -> int | None:
-    """The price per kWh of an amount that is priced."""
+    """Return the price per kWh of an amount that is priced."""
     return rate if rule == "priced" else None
 
 
 def tax_rate_of(rule: str, rate: int) -> int | None:
-    """The tax rate of an amount that is taxed, ppm."""
+    """Return the tax rate of an amount that is taxed, ppm."""
     return rate if rule == "taxed" else None
 
 
 def or_none(text: str) -> str | None:
-    """The text, None for an empty one."""
+    """Return the text, or None if it is empty."""
     return text or None
 
 
 @object_type("What the amount of a posting is computed from.")
 class PostingExplanation:
-    """What the amount of a posting is computed from.
+    """The values that the amount of a posting is computed from.
 
-    A priced amount is `quantity` x (`rate` - `inPrice`); a taxed one `base` x `taxRate` ppm; a
-    cancelled or carried one and a payment is `base`; a corrected one is what is due now less
-    `base`.
+    A priced amount is `quantity` x (`rate` - `inPrice`), a taxed amount is `base` x `taxRate` ppm.
+    A cancelled or carried amount and a payment are `base`. A corrected amount is the amount that is
+    due now less `base`.
     """
 
     kind: PostingKind = column(SIGNED_IN, "kind", by=kind_name)
@@ -104,7 +104,7 @@ class PostingExplanation:
 
 @object_type("What an account holds in money and in energy certificates.")
 class Balance:
-    """What an account holds. `amount` is all of it, `available` what no trade has reserved."""
+    """What an account holds. `amount` is all of it; `available` excludes reservations of trades."""
 
     owner: strawberry.ID = column(SIGNED_IN, "owner")
     amount: Money = column(SIGNED_IN, "balance_nano", by=money)
@@ -134,7 +134,7 @@ class Posting:
 
 @object_type("Energy certificates of a meter in a slot.")
 class Certificate:
-    """What a plant was certified to have fed in during a slot, and how much of it was retired."""
+    """The certified feed-in of a plant during a slot, and how much of it was retired."""
 
     id: strawberry.ID = column(SIGNED_IN, "cursor")
     slot: Time = column(SIGNED_IN, "slot")
@@ -150,7 +150,7 @@ class Certificate:
 async def postings_of(
     services: Services, viewer: Viewer, *, owner: str | None, slot: int | None
 ) -> Listing[PostingRecord]:
-    """The postings of an account, newest first."""
+    """Return the postings of an account, newest first."""
     account = await visible_owner(services, viewer, "accounts", owner)
     return Listing(
         lambda first, after: services.read_model.postings_of(
@@ -163,7 +163,7 @@ async def postings_of(
 async def certificates_of(
     services: Services, viewer: Viewer, *, owner: str | None
 ) -> Listing[CertificateRecord]:
-    """The certificates of an owner's plants, newest first."""
+    """Return the certificates of an owner's plants, newest first."""
     account = await visible_owner(services, viewer, "certificates", owner)
     return Listing(
         lambda first, after: services.read_model.certificates_of(
@@ -175,11 +175,11 @@ async def certificates_of(
 
 @strawberry.type
 class AccountQuery:
-    """What may be asked of accounts."""
+    """Queries about accounts."""
 
     @asked(SIGNED_IN, description="What an account holds; without an owner, the viewer's.")
     async def balance(self, info: Info, owner: ID | None = None) -> Balance:
-        """What an account holds; without an owner, the viewer's."""
+        """Return what an account holds; without an owner, the viewer's."""
         services = info.context.services
         account = await visible_owner(services, require_viewer(info), "accounts", owner)
         return node_of(Balance, await services.read_model.account(services.area, account))
@@ -198,7 +198,7 @@ class AccountQuery:
         first: int | None = 50,
         after: str | None = None,
     ) -> Connection[Posting]:
-        """The lines of an account, newest first; without an owner, the viewer's."""
+        """Return the lines of an account, newest first; without an owner, the viewer's."""
         viewer = require_viewer(info)
         listing = await postings_of(info.context.services, viewer, owner=owner, slot=slot)
         return await connect(
@@ -219,11 +219,11 @@ class AccountQuery:
 
 @strawberry.type
 class AccountSubscription:
-    """What may be watched of accounts."""
+    """Subscriptions to accounts."""
 
     @watched(SIGNED_IN, description="The viewer's balance, now and after each change.")
     async def my_balance(self, info: Info) -> AsyncGenerator[Balance, None]:
-        """The viewer's balance, now and after each change."""
+        """Yield the viewer's balance, now and after each change."""
         services, viewer, told = info.context.services, require_viewer(info), Told()
         owner = own_account(viewer)
         with services.subscriptions.open() as changes:
@@ -239,7 +239,7 @@ class AccountSubscription:
 
 
 async def postings_of_trade(info: Info, slot: int, number: int) -> list[PostingRecord]:
-    """The postings of a trade that the viewer may see."""
+    """Return the postings of a trade that the viewer may see."""
     services = info.context.services
     viewer = require_viewer(info)
 

@@ -1,4 +1,4 @@
-"""The market as everybody sees it: zones, slots, prices, and the life of a slot.
+"""The public part of the market: zones, slots, prices, and the phases of a slot.
 
 Begin with `types.py`.
 """

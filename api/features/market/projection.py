@@ -1,8 +1,8 @@
-"""Areas, zones, rules and clocks, and the life of a slot, out of events.
+"""Writes areas, zones, rules, clocks and the phases of slots from events.
 
-Events of a slot name it; its rows come from questions to the ledger, and what the tables held
-before is subtracted, so that a slot may be told again. A batch holds nothing else beside such an
-event: what came before it is in the tables already.
+An event of a slot only names the slot: its rows are read from the ledger, and what the tables held
+for the slot before is subtracted, so an event may be handled twice. Such an event is alone in its
+batch, because all earlier events have to be in the tables already.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PUT_PRICE = upsert(
 
 
 def area_registered(data: msgspec.Raw, at: EventContext) -> None:
-    """A new area with its root zone."""
+    """Add an area with its root zone."""
     arguments = msgspec.json.decode(data, type=AreaArguments)
     at.registry.zone_areas[arguments.root] = arguments.area
     at.batch.put(PUT_AREA, (arguments.area, at.happened.member, arguments.slot_s, 0, 0, 0))
@@ -49,7 +49,7 @@ def area_registered(data: msgspec.Raw, at: EventContext) -> None:
 
 
 def zone_registered(data: msgspec.Raw, at: EventContext) -> None:
-    """A new zone."""
+    """Add a zone."""
     arguments = msgspec.json.decode(data, type=ZoneArguments)
     at.registry.zone_areas[arguments.zone] = arguments.area
     row = (arguments.zone, arguments.area, arguments.parent, arguments.grid_level, False)
@@ -57,17 +57,17 @@ def zone_registered(data: msgspec.Raw, at: EventContext) -> None:
 
 
 def zone_paused(data: msgspec.Raw, at: EventContext) -> None:
-    """A zone takes no orders for now."""
+    """Note that a zone takes no orders for now."""
     at.batch.put(SET_PAUSED, (True, msgspec.json.decode(data, type=PauseArguments).zone))
 
 
 def zone_resumed(data: msgspec.Raw, at: EventContext) -> None:
-    """A zone takes orders again."""
+    """Note that a zone takes orders again."""
     at.batch.put(SET_PAUSED, (False, msgspec.json.decode(data, type=PauseArguments).zone))
 
 
 def market_rules_set(data: msgspec.Raw, at: EventContext) -> None:
-    """Market rules of an area from a slot on."""
+    """Add the market rules of an area from a slot on."""
     arguments = msgspec.json.decode(data, type=RulesArguments)
     at.registry.set_rules(arguments.area, arguments.from_slot, arguments.rules)
     row = (arguments.area, arguments.from_slot, encode(arguments.rules).decode())
@@ -75,7 +75,7 @@ def market_rules_set(data: msgspec.Raw, at: EventContext) -> None:
 
 
 def clock_set(data: msgspec.Raw, at: EventContext) -> None:
-    """A new relation of market time to real time."""
+    """Set a new relation of market time to real time."""
     clock = msgspec.json.decode(data, type=ClockArguments)
     at.registry.clocks[clock.area] = Clock(
         real_anchor_s=clock.real_anchor, market_anchor_s=clock.market_anchor, rate=clock.rate
@@ -84,7 +84,7 @@ def clock_set(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def gate_closed(data: msgspec.Raw, at: EventContext) -> None:
-    """A slot whose gate has closed."""
+    """Note that the gate of a slot has closed."""
     gate = msgspec.json.decode(data, type=GateArguments)
     gate_s = at.registry.gate_s(gate.area, gate.slot)
     sums = (0, 0, 0, 0, 0, 0)
@@ -93,7 +93,7 @@ async def gate_closed(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def slot_cleared(data: msgspec.Raw, at: EventContext) -> None:
-    """What the zones cleared at, the trades, and which orders were left out."""
+    """Write the zones' clearing prices, the trades, and the orders that were left out."""
     event = msgspec.json.decode(data, type=SlotCleared)
     area, slot, block = event.area, event.slot, at.block
     matched = await at.questions.trades(area, slot, count=event.trades)
@@ -110,17 +110,17 @@ async def slot_cleared(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def slot_settled(data: msgspec.Raw, at: EventContext) -> None:
-    """A slot that has settled."""
+    """Note that a slot has settled."""
     await _settled(at, msgspec.json.decode(data, type=SlotSettled))
 
 
 async def slot_corrected(data: msgspec.Raw, at: EventContext) -> None:
-    """A settled slot that was settled again with newer readings."""
+    """Note that a slot was settled again with newer readings."""
     await _settled(at, msgspec.json.decode(data, type=SlotCorrected))
 
 
 async def _settled(at: EventContext, event: SlotSettled | SlotCorrected) -> None:
-    """Trades, postings and certificates as they are after a settlement or a correction."""
+    """Write trades, postings and certificates after a settlement or a correction."""
     area, slot, sums, block = event.area, event.slot, event.settlement, at.block
     held = await trades.held(at, area, slot)
     matched = await at.questions.trades(area, slot, count=len(held))

@@ -1,4 +1,4 @@
-"""Reading what is public in a market: areas, their rules, zones, slots, prices."""
+"""Reads what is public in a market: areas, their rules, zones, slots, prices."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class AreaRecord(NamedTuple):
     rate: int
 
     def market_s(self, time_s: int) -> int:
-        """Market time at real time `time_s`; before the anchor it stands still."""
+        """Return market time at real time `time_s`; before the anchor, market time stands still."""
         return self.market_anchor_s + max(0, time_s - self.real_anchor_s) * self.rate
 
 
 class ZoneRecord(NamedTuple):
-    """A zone with what it cleared at last (None before it has cleared)."""
+    """A zone with its last clearing (None before the first)."""
 
     zone: str
     area: str
@@ -79,7 +79,7 @@ class SlotRecord(NamedTuple):
 
 
 class PriceRecord(NamedTuple):
-    """What a zone cleared at in a slot; `price` is None where nothing was traded."""
+    """A zone's clearing in a slot; `price` is None if nothing was traded."""
 
     area: str
     slot: int
@@ -97,12 +97,12 @@ class MarketReads:
     database: Database
 
     async def area(self, area: str) -> AreaRecord | None:
-        """An area with its clock."""
+        """Return an area with its clock."""
         rows = await self.database.rows(f"{_AREA} WHERE area = ?", area)
         return AreaRecord(*rows[0]) if rows else None
 
     async def market_rules(self, area: str, slot: int) -> list[Dated[MarketRules]]:
-        """The rules that hold for a slot, where there are any, and those for slots after it."""
+        """Return the rules that hold for a slot, if there are any, and those for later slots."""
         rows = await self.database.rows(
             "SELECT from_slot, rules FROM market_rules WHERE area = ? AND from_slot >= "
             "COALESCE((SELECT MAX(from_slot) FROM market_rules WHERE area = ? AND from_slot <= ?), 0) "
@@ -115,7 +115,7 @@ class MarketReads:
         ]
 
     async def zones(self, area: str) -> list[ZoneRecord]:
-        """An area's zones with what they cleared at last, the lowest level last."""
+        """Return an area's zones with their last clearing, the lowest level last."""
         rows = await self.database.rows(_ZONES, area)
         return [
             ZoneRecord(zone, of, parent, level, bool(paused), slot, price)
@@ -123,7 +123,7 @@ class MarketReads:
         ]
 
     async def slot(self, area: str, slot: int) -> SlotRecord | None:
-        """A slot; None for one that nobody has ordered for and whose gate is open."""
+        """Return a slot; None if it has no orders and its gate is open."""
         rows = await self.database.rows(f"{_SLOT} WHERE area = ? AND slot = ?", area, slot)
         return SlotRecord(*rows[0]) if rows else None
 
@@ -148,15 +148,15 @@ class MarketReads:
     async def count_slots(
         self, area: str, *, from_s: int | None = None, to_s: int | None = None
     ) -> int:
-        """How many `slots` there are."""
+        """Return how many `slots` there are."""
         return await count_of(self.database, "slot", _slots_where(area, from_s, to_s))
 
     async def prices(
         self, area: str, from_s: int, to_s: int, *, zone: str | None = None
     ) -> list[PriceRecord]:
-        """What zones cleared at in slots that start in [from_s, to_s), oldest first.
+        """Return the clearings of zones in slots that start in [from_s, to_s), oldest first.
 
-        At most 2,000, the oldest of them.
+        The answer has at most 2,000 of them, the oldest ones.
         """
         where = Where().add("area = ?", area).add("slot >= ? AND slot < ?", from_s, to_s)
         if zone is not None:

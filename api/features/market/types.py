@@ -30,13 +30,13 @@ from api.services import Services
 from chaincode.area.rules import MarketRules
 from chaincode.state import Dated
 
-OPEN_SLOTS_MAX = 200  # slots that are named as open; two days of quarter hours
-BEGIN_SLOTS = 10  # newest slots among which the newest that cleared is looked for
+OPEN_SLOTS_MAX = 200  # open slots in one answer; two days of quarter hours
+BEGIN_SLOTS = 10  # newest slots that are searched for one that has cleared
 
 
 @strawberry.enum(description="How far a slot is.")
 class SlotPhase(Enum):
-    """How far a slot is; one that has settled is CORRECTING while newer readings are settled."""
+    """The phase of a slot; a settled slot is CORRECTING while newer readings are settled."""
 
     OPEN = "OPEN"
     CLOSED = "CLOSED"
@@ -49,7 +49,7 @@ class SlotPhase(Enum):
 
 @object_type("A slot that takes orders now.")
 class SlotTerms:
-    """A slot that takes orders now: until when, and between which limits."""
+    """A slot that takes orders now, with the end of its gate and the band of limits."""
 
     start: Time = shown(ANYBODY)
     gate: Time = shown(ANYBODY)
@@ -105,7 +105,7 @@ class PricePoint:
 
 
 def gate_of(gate_s: int | None, slot: int) -> int:
-    """When the gate of a slot closes; at its start where no rules say so."""
+    """Return when the gate of a slot closes; the start of the slot if there are no rules."""
     return slot if gate_s is None else gate_s
 
 
@@ -126,14 +126,14 @@ class Slot:
 
     @asked(ANYBODY, description="The clearing prices of the zones.")
     async def zones(self, info: Info) -> list[PricePoint]:
-        """The clearing prices of the zones."""
+        """Return the clearing prices of the zones."""
         return [node_of(PricePoint, record) for record in await prices_of_slot(info, self.start)]
 
 
 async def zone_prices(
     services: Services, viewer: Viewer | None, *, zone: str, from_s: int, to_s: int
 ) -> list[PriceRecord]:
-    """The clearing prices of a zone in slots that start in [`from_s`, `to_s`)."""
+    """Return the clearing prices of a zone in slots that start in [`from_s`, `to_s`)."""
     del viewer  # prices are public
     await check_span(services, from_s, to_s)
     return await services.read_model.prices(services.area, from_s, to_s, zone=zone)
@@ -141,16 +141,16 @@ async def zone_prices(
 
 @strawberry.type
 class MarketQuery:
-    """What everybody may ask of the market."""
+    """Queries about the market, open to everybody."""
 
     @asked(ANYBODY, description="The market that this API serves, and how it is now.")
     async def market(self, info: Info) -> Market:
-        """The market that this API serves, and how it is now."""
+        """Return the market that this API serves, and how it is now."""
         return await market_of(info.context.services)
 
     @asked(ANYBODY, description="The zones of the area, the root first.")
     async def zones(self, info: Info) -> list[Zone]:
-        """The zones of the area, the root first."""
+        """Return the zones of the area, the root first."""
         services = info.context.services
         return [node_of(Zone, record) for record in await services.read_model.zones(services.area)]
 
@@ -171,7 +171,7 @@ class MarketQuery:
 
     @asked(ANYBODY, description="A slot; null for one without orders whose gate is open.")
     async def slot(self, info: Info, start: Time) -> Slot | None:
-        """A slot; None for one without orders whose gate is open."""
+        """Return a slot; None for one without orders whose gate is open."""
         services = info.context.services
         record = await services.read_model.slot(services.area, start)
         return None if record is None else node_of(Slot, record)
@@ -182,7 +182,7 @@ class MarketQuery:
         listing=zone_prices,
     )
     async def prices(self, info: Info, zone: ID, from_s: From, to_s: To) -> list[PricePoint]:
-        """The clearing prices of a zone in the slots that start in [`from_s`, `to_s`)."""
+        """Return the clearing prices of a zone in the slots that start in [`from_s`, `to_s`)."""
         records = await zone_prices(
             info.context.services, info.context.viewer, zone=zone, from_s=from_s, to_s=to_s
         )
@@ -191,11 +191,11 @@ class MarketQuery:
 
 @strawberry.type
 class MarketSubscription:
-    """What everybody may watch of the market."""
+    """Subscriptions to the market, open to everybody."""
 
     @watched(ANYBODY, description="Clearing prices of zones; begins with the newest.")
     async def prices(self, info: Info, zone: ID | None = None) -> AsyncGenerator[PricePoint, None]:
-        """Clearing prices of zones; begins with the newest slot that cleared."""
+        """Yield clearing prices of zones, beginning with the newest slot that has cleared."""
         services, told = info.context.services, Told()
         with services.subscriptions.open() as changes:
             for record in await newest_prices(services, zone):
@@ -209,7 +209,7 @@ class MarketSubscription:
 
     @watched(ANYBODY, description="Slots as their phase changes; begins with the newest.")
     async def slots(self, info: Info) -> AsyncGenerator[Slot, None]:
-        """Slots as they change; begins with the newest."""
+        """Yield slots as they change, beginning with the newest."""
         services, told = info.context.services, Told()
         with services.subscriptions.open() as changes:
             page = await services.read_model.slots(services.area, first=1)
@@ -236,12 +236,12 @@ def slots_between(
 
 
 async def slot_prices(services: Services, *, slot: int, zone: str | None) -> list[PriceRecord]:
-    """The clearing prices of a zone (None: of every zone) in one slot."""
+    """Return the clearing prices of a zone (None: of every zone) in one slot."""
     return await services.read_model.prices(services.area, slot, slot + 1, zone=zone)
 
 
 async def newest_prices(services: Services, zone: str | None) -> list[PriceRecord]:
-    """The clearing prices of the newest slot that has cleared."""
+    """Return the clearing prices of the newest slot that has cleared."""
     page = await services.read_model.slots(services.area, first=BEGIN_SLOTS)
     for slot in page.rows:
         records = await slot_prices(services, slot=slot.slot, zone=zone)
@@ -251,7 +251,7 @@ async def newest_prices(services: Services, zone: str | None) -> list[PriceRecor
 
 
 async def prices_of_slot(info: Info, slot: int) -> list[PriceRecord]:
-    """The clearing prices of the zones in a slot."""
+    """Return the clearing prices of the zones in a slot."""
     services = info.context.services
 
     async def load(slots: list[int]) -> list[list[PriceRecord]]:
@@ -263,7 +263,7 @@ async def prices_of_slot(info: Info, slot: int) -> list[PriceRecord]:
 
 
 async def market_of(services: Services) -> Market:
-    """The market as it is now."""
+    """Return the market as it is now."""
     health = await services.freshness.health()
     checkpoint = await services.freshness.checkpoint()
     area = await services.freshness.area()
@@ -293,15 +293,15 @@ async def market_of(services: Services) -> Market:
 def open_slots(
     versions: Sequence[Dated[MarketRules]], *, now_s: int, slot_s: int
 ) -> list[SlotTerms]:
-    """The slots that have opened and whose gate is still to close, soonest first.
+    """Return the slots that are open and whose gate has not closed, soonest first.
 
-    `versions` are the rules that hold now and later ones; each slot follows those that hold for it.
+    `versions` are the present rules and later ones; each slot follows the rules that hold for it.
     The first rules of a market may hold only from a later slot on.
     """
     found: list[SlotTerms] = []
     for number, (from_slot, rules) in enumerate((each.from_slot, each.value) for each in versions):
         first = now_s + rules.gate_lead_s
-        first += slot_s - first % slot_s  # a slot whose gate is now is closed
+        first += slot_s - first % slot_s  # a gate that closes now counts as closed
         last = now_s + rules.opens_s
         if number + 1 < len(versions):
             last = min(last, versions[number + 1].from_slot - 1)

@@ -1,4 +1,4 @@
-"""Who is signed in, a retailer's clients, and sign-in itself as fields.
+"""The signed-in user, a retailer's clients, and the fields for sign-in.
 
 Begin with `types.py`.
 """

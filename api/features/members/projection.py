@@ -1,4 +1,4 @@
-"""Organisations, participants and their locks, out of events."""
+"""Writes organisations, participants and their locks from events."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ SET_LOCKED = "UPDATE participant SET locked = ? WHERE did = ?"
 
 
 def initialised(data: msgspec.Raw, at: EventContext) -> None:
-    """The organisations that the ledger began with."""
+    """Add the organisations that the ledger began with."""
     arguments = msgspec.json.decode(data, type=InitialiseArguments)
     rows = [(one.name, one.role) for one in arguments.organisations]
     at.batch.put(PUT_ORGANISATION, *rows)
 
 
 def organisation_registered(data: msgspec.Raw, at: EventContext) -> None:
-    """A new organisation."""
+    """Add an organisation."""
     arguments = msgspec.json.decode(data, type=OrganisationArguments)
     at.batch.put(PUT_ORGANISATION, (arguments.name, arguments.role))
 
 
 def participant_registered(data: msgspec.Raw, at: EventContext) -> None:
-    """A participant and the retailer that admitted it."""
+    """Add a participant and the retailer that admitted it."""
     participant = msgspec.json.decode(data, type=Participant)
     at.registry.retailers[participant.did] = participant.retailer
     at.batch.put(PUT_PARTICIPANT, (participant.did, participant.retailer, False))
@@ -37,7 +37,7 @@ def participant_registered(data: msgspec.Raw, at: EventContext) -> None:
 
 
 def act_recorded(data: msgspec.Raw, at: EventContext) -> None:
-    """An act of the regulator that locks a participant or unlocks it."""
+    """Note an act of the regulator that locks or unlocks a participant."""
     act = msgspec.json.decode(data, type=Act)
     at.batch.put(SET_LOCKED, (act.act == "lock", act.participant))
     at.batch.traders.add(act.participant)

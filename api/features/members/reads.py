@@ -1,4 +1,4 @@
-"""Reading who takes part: organisations, participants, a retailer's clients."""
+"""Reads organisations, participants and a retailer's clients."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ParticipantRecord(NamedTuple):
 
 
 class ClientRecord(NamedTuple):
-    """A retailer's client with what its account holds."""
+    """A retailer's client and the client's account."""
 
     did: str
     retailer: str
@@ -52,7 +52,7 @@ class ClientRecord(NamedTuple):
 
     @property
     def available_nano(self) -> int:
-        """What is free of reservations."""
+        """The balance less the reservations."""
         return self.balance_nano - self.reserved_nano
 
     @property
@@ -67,19 +67,19 @@ class MemberReads:
     database: Database
 
     async def organisations(self) -> list[OrganisationRecord]:
-        """The members of the consortium by name."""
+        """Return the members of the consortium by name."""
         rows = await self.database.rows("SELECT name, role FROM organisation ORDER BY name")
         return [OrganisationRecord(*row) for row in rows]
 
     async def participant(self, did: str) -> ParticipantRecord | None:
-        """Who trades under a DID."""
+        """Return the participant with this trading DID, or None."""
         rows = await self.database.rows(
             "SELECT did, retailer, locked FROM participant WHERE did = ?", did
         )
         return ParticipantRecord(rows[0][0], rows[0][1], bool(rows[0][2])) if rows else None
 
     async def retailers_of(self, traders: Sequence[str]) -> dict[str, str]:
-        """The retailer of each of some traders that is a participant."""
+        """Return the retailer of each trader that is a participant, by DID."""
         where = Where().is_in("did", traders)
         text = f"SELECT did, retailer FROM participant {where.text}"
         return {row[0]: row[1] for row in await self.database.rows(text, *where.values)}
@@ -87,7 +87,7 @@ class MemberReads:
     async def clients(
         self, area: str, retailer: str, *, first: int, after: str | None = None
     ) -> Page[ClientRecord]:
-        """A retailer's clients with what their accounts in an area hold, by DID."""
+        """Return a retailer's clients and their accounts in an area, in the order of their DIDs."""
         where = Where().add("p.retailer = ?", retailer)
         if after is not None:
             where.add("p.did > ?", *key_of(after, str))
@@ -101,6 +101,6 @@ class MemberReads:
         )
 
     async def count_clients(self, retailer: str) -> int:
-        """How many `clients` a retailer has."""
+        """Return how many `clients` a retailer has."""
         where = Where().add("retailer = ?", retailer)
         return await count_of(self.database, "participant", where)

@@ -38,7 +38,7 @@ class Role(Enum):
 
 @object_type("The user who is signed in.")
 class Viewer:
-    """The user who is signed in: a household, or somebody who acts for a member."""
+    """The signed-in user: a household, or a person who acts for a member."""
 
     did: strawberry.ID = shown(SIGNED_IN)
     role: Role = shown(SIGNED_IN)
@@ -52,7 +52,7 @@ class Viewer:
 
 @object_type("A retailer's client.")
 class Client:
-    """A retailer's client and what its account holds."""
+    """A retailer's client and the client's account."""
 
     did: strawberry.ID = column(WITH_CLIENTS, "did")
     retailer: str = column(WITH_CLIENTS, "retailer")
@@ -61,7 +61,7 @@ class Client:
 
     @asked(WITH_CLIENTS, description="The meters that the client holds.")
     async def meters(self, info: Info) -> list[Meter]:
-        """The meters that the client holds."""
+        """Return the meters that the client holds."""
         return [node_of(Meter, record) for record in await meters_of(info, self.did)]
 
 
@@ -87,7 +87,7 @@ class Session:
 
 @object_type("What a newcomer of the demonstration was given.")
 class Enrolment:
-    """What a newcomer of the demonstration was given."""
+    """The retailer, meter and deposit that a newcomer of the demonstration has received."""
 
     meter: ID = column(HOUSEHOLDS, "meter")
     zone: ID = column(HOUSEHOLDS, "zone")
@@ -98,11 +98,11 @@ class Enrolment:
 
 @strawberry.type
 class MemberQuery:
-    """What may be asked of people."""
+    """Queries about people."""
 
     @asked(ANYBODY, description="The user who is signed in; null for a stranger.")
     async def viewer(self, info: Info) -> Viewer | None:
-        """The user who is signed in; None for a stranger."""
+        """Return the signed-in user; None for a stranger."""
         viewer = info.context.viewer
         return None if viewer is None else await viewer_of(info.context.services, viewer)
 
@@ -117,7 +117,7 @@ class MemberQuery:
         after: str | None = None,
         retailer: str | None = None,
     ) -> Connection[Client]:
-        """A retailer's clients by DID; only a viewer that may see all clients names another one."""
+        """Return a retailer's clients; only viewers that see all clients may name a retailer."""
         viewer = require_viewer(info)
         named = retailer if scope(viewer, "clients") == "all" else viewer.member
         if named is None or retailer not in (None, named):
@@ -134,30 +134,30 @@ class MemberMutation:
 
     @changing(ANYBODY, description="A nonce to sign in with. Strangers may ask.")
     async def challenge(self, info: Info, did: ID) -> Challenge:
-        """A nonce to sign in with."""
+        """Return a nonce to sign in with."""
         nonce, audience, expires_s = info.context.sessions.challenge(did)
         return Challenge(nonce=nonce, audience=audience, expires=Time(expires_s))
 
     @changing(ANYBODY, description="A session for the wallet that signed the login token.")
     async def sign_in(self, info: Info, token: str) -> Session:
-        """A session for the wallet that signed the login token."""
+        """Begin a session for the wallet that signed the login token."""
         context = info.context
         return session_node(await context.sessions.sign_in(token, origin=context.origin))
 
     @changing(ANYBODY, description="Prolong the session with new tokens; the old ones are spent.")
     async def refresh(self, info: Info, refresh_token: str) -> Session:
-        """Prolong the session with new tokens; the old ones are spent."""
+        """Prolong the session with new tokens; the old tokens become invalid."""
         return session_node(info.context.sessions.refresh(refresh_token))
 
     @changing(ANYBODY, description="End the viewer's session; false if there was no session.")
     async def sign_out(self, info: Info) -> bool:
-        """End the viewer's session; False if there was no session."""
+        """End the viewer's session; return False if there was no session."""
         viewer = info.context.viewer
         return viewer is not None and info.context.sessions.sign_out(viewer)
 
     @changing(HOUSEHOLDS, description="A retailer, a meter and a deposit; demonstrations only.")
     async def enrol(self, info: Info) -> Enrolment:
-        """A retailer, a meter and a deposit for the viewer; demonstrations only."""
+        """Give the viewer a retailer, a meter and a deposit; only in demonstrations."""
         enrolment, viewer = info.context.services.enrolment, require_viewer(info)
         if enrolment is None:
             raise NO_ENROLMENT()
@@ -165,7 +165,7 @@ class MemberMutation:
 
 
 async def viewer_of(services: Services, viewer: table.Viewer) -> Viewer:
-    """The user who is signed in, with its meters."""
+    """Return the signed-in user with its meters."""
     account = services.accounts.get(viewer.did)
     participant = await services.read_model.participant(viewer.did)
     meters = await services.read_model.meters_of(services.area, [viewer.did])
@@ -182,7 +182,7 @@ async def viewer_of(services: Services, viewer: table.Viewer) -> Viewer:
 
 
 def clients_of(services: Services, retailer: str) -> Listing[ClientRecord]:
-    """A retailer's clients by DID."""
+    """Return a retailer's clients by DID."""
     return Listing(
         lambda first, after: services.read_model.clients(
             services.area, retailer, first=first, after=after
@@ -192,7 +192,7 @@ def clients_of(services: Services, retailer: str) -> Listing[ClientRecord]:
 
 
 def session_node(issued: Issued) -> Session:
-    """A session as its owner is told of it."""
+    """Return a session as its owner sees it."""
     return Session(
         access_token=issued.access_token,
         refresh_token=issued.refresh_token,

@@ -1,4 +1,4 @@
-"""Certified meters and their readings, out of events."""
+"""Writes certified meters and their readings from events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PUT_READING = upsert(
 
 
 def meter_registered(data: msgspec.Raw, at: EventContext) -> None:
-    """A certified meter, from a slot on."""
+    """Add a certified meter, from a slot on."""
     meter = msgspec.json.decode(data, type=MeterArguments)
     at.registry.set_holding(meter.meter, meter.from_slot, Holding(meter.holder, meter.zone))
     row = (
@@ -40,7 +40,7 @@ def meter_registered(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def readings_recorded(data: msgspec.Raw, at: EventContext) -> None:
-    """The newest readings of the slot that a report is about."""
+    """Write the newest readings of the slot that a report is about."""
     report = msgspec.json.decode(data, type=Report)
     rows = at.batch.rows(PUT_READING)
     for found in await at.questions.readings(

@@ -1,4 +1,4 @@
-"""Reading meters: certified versions, readings, and what a household may offer."""
+"""Reads meters: certified versions, readings, and what a household may offer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from api.read_model.records import Page
 from chaincode.units import Power
 
 DAY_S = 86_400
-PROPOSAL_DAYS = 7  # a week: each kind of day is in it once
+PROPOSAL_DAYS = 7  # a week contains each day of the week once
 
 _METER = (
     "SELECT m.meter, m.area, m.holder, m.retailer, m.zone, m.grid_level, m.import_w, m.export_w, "
@@ -33,7 +33,7 @@ _LAST_SLOT = "r.slot = (SELECT MAX(w.slot) FROM reading w WHERE w.meter = r.mete
 
 
 class MeterRecord(NamedTuple):
-    """A certified meter as of some slot; `source` is empty where nothing generates behind it."""
+    """A certified meter as of some slot; `source` is empty if no plant is behind the meter."""
 
     meter: str
     area: str
@@ -53,7 +53,7 @@ class MeterRecord(NamedTuple):
 
 
 class ReadingRecord(NamedTuple):
-    """The newest reading of a meter in a slot: registers at both of its ends, Wh."""
+    """The newest reading of a meter in a slot: registers at both ends of the slot, Wh."""
 
     meter: str
     slot: int
@@ -68,19 +68,19 @@ class ReadingRecord(NamedTuple):
 
     @property
     def import_wh(self) -> int:
-        """What the meter took."""
+        """The energy that the meter imported, Wh."""
         return self.import_to_wh - self.import_from_wh
 
     @property
     def export_wh(self) -> int:
-        """What the meter gave."""
+        """The energy that the meter exported, Wh."""
         return self.export_to_wh - self.export_from_wh
 
 
 class ProposalRecord(NamedTuple):
     """What a meter may offer for a slot: the median export at that time on `days` earlier days.
 
-    `quantity_wh` is never above `certified_wh`, the certified power over the slot; it is 0 where
+    `quantity_wh` is never above `certified_wh`, the certified power over the slot; it is 0 if
     `days` is 0.
     """
 
@@ -97,7 +97,7 @@ class MeterReads:
     database: Database
 
     async def meter(self, meter: str, *, slot: int | None = None) -> MeterRecord | None:
-        """A meter as certified for `slot`; without one, in its newest version."""
+        """Return a meter as certified for `slot`; without a slot, its newest version."""
         where = _version_where(slot).add("m.meter = ?", meter)
         rows = await self.database.rows(f"{_METER} {where.text}", *where.values)
         return MeterRecord(*rows[0]) if rows else None
@@ -112,7 +112,7 @@ class MeterReads:
         retailer: str | None = None,
         slot: int | None = None,
     ) -> Page[MeterRecord]:
-        """Meters of an area as certified for `slot`, by name; of one holder or retailer or all."""
+        """Return meters as certified for `slot`, by name: of a holder, a retailer or all."""
         where = _meters_where(area, holder, retailer, slot)
         if after is not None:
             where.add("m.meter > ?", *key_of(after, str))
@@ -129,14 +129,14 @@ class MeterReads:
         retailer: str | None = None,
         slot: int | None = None,
     ) -> int:
-        """How many `meters` there are."""
+        """Return how many `meters` there are."""
         where = _meters_where(area, holder, retailer, slot)
         return await count_of(self.database, "meter m", where)
 
     async def meters_of(
         self, area: str, holders: Sequence[str], *, slot: int | None = None
     ) -> list[MeterRecord]:
-        """The meters of up to 500 holders, by name."""
+        """Return the meters of up to 500 holders, by name."""
         if not holders:
             return []
         where = _version_where(slot).is_in("m.holder", holders).add("m.area = ?", area)
@@ -144,16 +144,16 @@ class MeterReads:
         return [MeterRecord(*row) for row in await self.database.rows(text, *where.values)]
 
     async def readings_of(self, meter: str, from_s: int, to_s: int) -> list[ReadingRecord]:
-        """A meter's newest readings of slots that start in [from_s, to_s), oldest first.
+        """Return a meter's newest readings of slots that start in [from_s, to_s), oldest first.
 
-        At most 2,000, the oldest of them.
+        The answer has at most 2,000 of them, the oldest ones.
         """
         where = Where().add("r.meter = ? AND r.slot >= ? AND r.slot < ?", meter, from_s, to_s)
         text = f"{_READING} {where.add(_NEWEST_READING).text} ORDER BY r.slot LIMIT {POINTS_MAX}"
         return [ReadingRecord(*row) for row in await self.database.rows(text, *where.values)]
 
     async def last_readings(self, meters: Sequence[str]) -> dict[str, ReadingRecord]:
-        """The last reading of each of up to 500 meters that has one."""
+        """Return the last reading of each of up to 500 meters that has one."""
         if not meters:
             return {}
         where = Where().is_in("r.meter", meters).add(_LAST_SLOT).add(_NEWEST_READING)
@@ -161,7 +161,7 @@ class MeterReads:
         return {row[0]: ReadingRecord(*row) for row in rows}
 
     async def proposal(self, meter: str, slot: int) -> ProposalRecord | None:
-        """What a meter may offer for a slot, by the last seven days; None for an unknown meter."""
+        """Return what a meter may offer for a slot; None for an unknown meter."""
         found = await self.meter(meter, slot=slot)
         if found is None:
             return None
@@ -177,7 +177,7 @@ class MeterReads:
         return ProposalRecord(meter, slot, min(median_wh, certified_wh), certified_wh, len(rows))
 
     async def known_meters(self, area: str, meters: Sequence[str]) -> set[str]:
-        """Those of up to 500 meters that are certified in an area."""
+        """Return those of up to 500 meters that are certified in an area."""
         if not meters:
             return set()
         where = Where().add("area = ?", area).is_in("meter", meters)

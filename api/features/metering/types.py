@@ -24,7 +24,7 @@ OFFERING: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER", "REGULATOR"})
 
 @strawberry.enum(description="Where a reading comes from.")
 class Quality(Enum):
-    """Where a reading comes from."""
+    """The source of a reading."""
 
     MEASURED = "MEASURED"
     ESTIMATED = "ESTIMATED"
@@ -63,18 +63,18 @@ class Meter:
 
     @asked(SIGNED_IN, description="The newest known reading.")
     async def last_reading(self, info: Info) -> Reading | None:
-        """The newest known reading."""
+        """Return the newest known reading."""
         record = await last_reading(info, self.id)
         return None if record is None else node_of(Reading, record)
 
     @asked(SIGNED_IN, description="The meter's health, as the oracle nodes report it.")
     async def health(self, info: Info) -> MeterHealth | None:
-        """The meter's health, as the oracle nodes report it; the worst of their findings."""
+        """Return the meter's health, as the oracle nodes report it; the worst of their findings."""
         return health_node(await health_of(info, self.id), now_ms=now_ms())
 
 
 def basis_of(meter: str, days: int) -> str:
-    """What a proposal is made from, in a sentence."""
+    """Return the sentence that says what a proposal is computed from."""
     if days:
         return f"The median of what {meter} fed in at that time on {days} earlier days."
     return f"No earlier day of {meter} has been measured yet."
@@ -82,7 +82,7 @@ def basis_of(meter: str, days: int) -> str:
 
 @object_type("What a household could offer in a slot.")
 class OfferProposal:
-    """Surplus measured at that time of day, at most the certified power; `basis` says from what."""
+    """The surplus measured at that time of day, at most the certified power, with its basis."""
 
     slot: Time = column(OFFERING, "slot")
     quantity: Energy = column(OFFERING, "quantity_wh")
@@ -92,13 +92,13 @@ class OfferProposal:
 
 @strawberry.type
 class MeterQuery:
-    """What may be asked of meters."""
+    """Queries about meters."""
 
     @asked(SIGNED_IN, description="The meters that the viewer may see, by name.")
     async def meters(
         self, info: Info, first: int | None = 100, after: str | None = None
     ) -> Connection[Meter]:
-        """The meters that the viewer may see, by name."""
+        """Return the meters that the viewer may see, by name."""
         listing = visible_meters(info.context.services, require_viewer(info))
         return await connect(
             listing, lambda record: node_of(Meter, record), first=first, after=after
@@ -106,7 +106,7 @@ class MeterQuery:
 
     @asked(SIGNED_IN, description="A meter's readings in slots from `from` to before `to`.")
     async def readings(self, info: Info, meter: ID, from_s: From, to_s: To) -> list[Reading]:
-        """A meter's newest readings in slots that start in [`from_s`, `to_s`)."""
+        """Return a meter's newest readings in slots that start in [`from_s`, `to_s`)."""
         services = info.context.services
         await check_span(services, from_s, to_s)
         await visible_meter(info, meter, "readings")
@@ -117,7 +117,7 @@ class MeterQuery:
     async def offer_proposal(
         self, info: Info, slot: Time, meter: ID | None = None
     ) -> OfferProposal:
-        """What a plant of the viewer's may offer: the named meter, else the largest."""
+        """Return what the named meter of the viewer, else its largest plant, may offer."""
         services = info.context.services
         if meter is not None:
             meters = [await visible_meter(info, meter, "meters")]
@@ -128,7 +128,7 @@ class MeterQuery:
 
 
 def visible_meters(services: Services, viewer: Viewer) -> Listing[MeterRecord]:
-    """Meters by name: the viewer's own, its clients', or the area's; each in its newest version."""
+    """Return the meters that the viewer may see, by name, each in its newest version."""
     reach = scope(viewer, "meters")
     holder = viewer.did if reach == "own" else None
     retailer = (viewer.member or "") if reach == "clients" else None
@@ -143,7 +143,7 @@ def visible_meters(services: Services, viewer: Viewer) -> Listing[MeterRecord]:
 async def proposal_of(
     services: Services, *, slot: int, meters: Sequence[MeterRecord]
 ) -> ProposalRecord:
-    """What the largest plant among `meters` may offer. Raises `NOT_FOUND` if there is no plant."""
+    """Return what the largest plant among `meters` may offer; raise `NOT_FOUND` without a plant."""
     for meter in sorted(meters, key=lambda record: -record.export_w):
         proposal = await services.read_model.proposal(meter.meter, slot)
         if proposal is not None:
@@ -152,7 +152,7 @@ async def proposal_of(
 
 
 async def visible_meter(info: Info, name: str, subject: Subject) -> MeterRecord:
-    """A meter that the viewer may see; `NOT_FOUND` for any other."""
+    """Return a meter that the viewer may see; raise `NOT_FOUND` for any other meter."""
     services, viewer = info.context.services, require_viewer(info)
     record = await services.read_model.meter(name)
     if record is None or not may_see_row(
@@ -167,7 +167,7 @@ async def visible_meter(info: Info, name: str, subject: Subject) -> MeterRecord:
 
 
 async def last_reading(info: Info, meter: str) -> ReadingRecord | None:
-    """The newest reading of a meter."""
+    """Return the newest reading of a meter."""
 
     async def load(meters: list[str]) -> list[ReadingRecord | None]:
         found = await info.context.services.read_model.last_readings(meters)
@@ -177,7 +177,7 @@ async def last_reading(info: Info, meter: str) -> ReadingRecord | None:
 
 
 async def meters_of(info: Info, holder: str) -> list[MeterRecord]:
-    """The meters of a holder."""
+    """Return the meters of a holder."""
     services = info.context.services
 
     async def load(holders: list[str]) -> list[list[MeterRecord]]:

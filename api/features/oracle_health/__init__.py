@@ -1,4 +1,4 @@
-"""The oracle's nodes, and what they report of meters and of each other.
+"""The oracle's nodes, and what they report about meters and about each other.
 
 Begin with `writes.py`.
 """

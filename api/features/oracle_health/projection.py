@@ -1,4 +1,4 @@
-"""The oracle's nodes that the ledger names, out of events."""
+"""Writes the sets of oracle nodes from events of the ledger."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PUT_ORACLE = upsert("oracle_set", ["area", "from_slot"], ["oracle"])
 
 
 def oracle_nodes_set(data: msgspec.Raw, at: EventContext) -> None:
-    """An area's oracle nodes from a slot on."""
+    """Set an area's oracle nodes from a slot on."""
     arguments = msgspec.json.decode(data, type=OracleArguments)
     oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
     at.batch.put(PUT_ORACLE, (arguments.area, arguments.from_slot, encode(oracle).decode()))

@@ -1,4 +1,4 @@
-"""Reading and noting what the oracle's nodes report of meters and of each other."""
+"""Reads and stores what the oracle's nodes report about meters and about each other."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PUT_HEALTH = (
 
 
 class HealthRecord(NamedTuple):
-    """How a node of the oracle finds a meter, or the node whose DID stands as `meter`.
+    """A node's finding about a meter, or about the node whose DID is in `meter`.
 
-    `at_s` is when it was so; `said_ms` is when the node said so last, milliseconds UTC of its own
-    clock, and rises with each of its words.
+    `at_s` is the time of the finding. `said_ms` is the time of the node's last report of it, in
+    milliseconds UTC of the node's own clock; it is greater in each later report of the node.
     """
 
     meter: str
@@ -39,7 +39,7 @@ class HealthReads:
     database: Database
 
     async def oracle(self, area: str, slot: int) -> OracleSet | None:
-        """The oracle's nodes of a slot; where there are none yet, the first that will be."""
+        """Return the oracle's nodes of a slot; for a slot without nodes, the first later ones."""
         rows = await self.database.rows(
             "SELECT oracle FROM oracle_set WHERE area = ? AND from_slot = COALESCE("
             "(SELECT MAX(from_slot) FROM oracle_set WHERE area = ? AND from_slot <= ?), "
@@ -49,7 +49,7 @@ class HealthReads:
         return msgspec.json.decode(rows[0][0], type=OracleSet) if rows else None
 
     async def health_of(self, meters: Sequence[str]) -> list[HealthRecord]:
-        """How the oracle's nodes find up to 500 meters."""
+        """Return the findings of the oracle's nodes about up to 500 meters."""
         if not meters:
             return []
         where = Where().is_in("meter", meters)
@@ -61,14 +61,14 @@ class HealthReads:
         return [HealthRecord(*row) for row in rows]
 
     async def last_said_ms(self, node: str) -> int:
-        """When a node of the oracle said anything last, by its own clock; 0 for never."""
+        """Return the time of a node's last report by its clock; 0 if it has never reported."""
         rows = await self.database.rows(
             "SELECT MAX(said_ms) FROM meter_health WHERE node = ?", node
         )
         return rows[0][0] or 0
 
     async def write_health(self, found: Iterable[HealthRecord]) -> None:
-        """Keep findings of nodes; a finding replaces an older one of its node on the same subject."""
+        """Store findings; a finding replaces an older one of the same node on the same subject."""
         rows = list(found)
         if rows:
             async with self.database.transaction() as writer:

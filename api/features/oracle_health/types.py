@@ -19,11 +19,11 @@ from api.graphql.scalars import Time
 from api.services import Services
 
 SEE_NODES: frozenset[Reader] = frozenset({"OPERATOR", "DSO", "REGULATOR"})
-WELL = "good"  # the oracle's word for a meter, or a node, that works as it should
-SILENT = "silent"  # the oracle's word for a node that does not answer
-STALE = "stale"  # our word for a meter on which no node has reported for a while
-HEARD_MS_MAX = 120_000  # nodes repeat their reports every 30 s: beyond this they count as gone
-METERS_MAX = 20_000  # meters that the health of the nodes is put together from
+WELL = "good"  # the state of a meter, or a node, that works as it should
+SILENT = "silent"  # the state of a node that does not answer
+STALE = "stale"  # our own state for a meter on which no node has reported for a while
+HEARD_MS_MAX = 120_000  # nodes report every 30 s; an older finding does not count
+METERS_MAX = 20_000  # meters that are considered for the health of the nodes
 
 
 @object_type(
@@ -39,7 +39,7 @@ class MeterHealth:
 
 @object_type("One of the oracle's nodes; silent when it has not reported.")
 class OracleNode:
-    """One of the oracle's nodes and the last slot that was read; `at` is of its own last report."""
+    """One oracle node and the last slot that was read; `at` is the time of its own last report."""
 
     did: strawberry.ID = shown(SEE_NODES)
     state: str = shown(SEE_NODES)
@@ -50,31 +50,31 @@ class OracleNode:
 
 @strawberry.type
 class HealthQuery:
-    """What may be asked of the oracle."""
+    """Queries about the oracle."""
 
     @asked(SEE_NODES, description="The oracle's nodes and what they report of the meters.")
     async def oracle_nodes(self, info: Info) -> list[OracleNode]:
-        """The oracle's nodes and what they report of the meters."""
+        """Return the oracle's nodes and what they report about the meters."""
         return await oracle_nodes_of(info.context.services, require_viewer(info))
 
 
 def now_ms() -> int:
-    """The time of day, milliseconds UTC."""
+    """Return the present time, milliseconds UTC."""
     return time.time_ns() // 1_000_000
 
 
 def is_heard(record: HealthRecord, *, now_ms: int) -> bool:
-    """Whether a node has reported this lately, by the time of day in milliseconds UTC."""
+    """Return whether a node has reported a finding lately; `now_ms` is in milliseconds UTC."""
     return now_ms - record.said_ms <= HEARD_MS_MAX
 
 
 def is_well(state: str) -> bool:
-    """Whether a meter in `state` is read as it should be."""
+    """Return whether a meter in `state` is read as it should be."""
     return state == WELL
 
 
 async def health_of(info: Info, meter: str) -> list[HealthRecord]:
-    """What each node reports of a meter."""
+    """Return what each node reports about a meter."""
 
     async def load(meters: list[str]) -> list[list[HealthRecord]]:
         found = await info.context.services.read_model.health_of(meters)
@@ -85,7 +85,7 @@ async def health_of(info: Info, meter: str) -> list[HealthRecord]:
 
 
 def health_node(found: Iterable[HealthRecord], *, now_ms: int) -> MeterHealth | None:
-    """A meter's health by the findings of its nodes: the worst of them, the newest of equals.
+    """Return a meter's health: the worst finding of its nodes, the newest if several are equal.
 
     A finding that its node has not repeated for `HEARD_MS_MAX` does not count.
     """
@@ -104,8 +104,8 @@ def health_node(found: Iterable[HealthRecord], *, now_ms: int) -> MeterHealth | 
 
 
 async def oracle_nodes_of(services: Services, viewer: Viewer) -> list[OracleNode]:
-    """Each node that the ledger names: by its own report, by what the other nodes find of it, and
-    by its findings of meters that the viewer may see.
+    """Return each node that the ledger names, judged by its own report, by the other nodes'
+    findings about it, and by its findings about meters that the viewer may see.
     """
     oracle = await services.freshness.oracle()
     if oracle is None:
@@ -140,7 +140,7 @@ async def oracle_nodes_of(services: Services, viewer: Viewer) -> list[OracleNode
 
 
 async def _visible_meters(services: Services, viewer: Viewer) -> list[str]:
-    """The names of the meters that the viewer may see, of the first `METERS_MAX`."""
+    """Return the names of the meters that the viewer may see, at most `METERS_MAX`."""
     reach = scope(viewer, "meters")
     meters: list[str] = []
     after, more = None, True
@@ -160,7 +160,7 @@ async def _visible_meters(services: Services, viewer: Viewer) -> list[str]:
 def _against(
     own: HealthRecord, others: Sequence[HealthRecord], *, faulty_max: int
 ) -> HealthRecord | None:
-    """The newest finding against a node, if more nodes than may be faulty have one.
+    """Return the newest finding against a node, if more nodes than may be faulty have one.
 
     A finding that the node could not be reached counts until the node reports again.
     """
@@ -181,7 +181,7 @@ def _node_state(
     *,
     now_ms: int,
 ) -> tuple[str, str]:
-    """A node's state and a sentence about it and its meters."""
+    """Return a node's state and a sentence about the node and its meters."""
     if own is None:
         return SILENT, "This node has not reported yet."
     if not is_heard(own, now_ms=now_ms):

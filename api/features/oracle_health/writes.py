@@ -1,13 +1,13 @@
-"""Health reports of the oracle's nodes, on their way into the read model.
+"""Takes health reports of the oracle's nodes into the read model.
 
 `POST /oracle/health` takes one report: a compact JWS by a node's own key (`application/jose`) over
-at most 50 findings about meters, about the node itself and about other nodes. It needs no sign-in:
-the area's oracle nodes as the ledger names them may report, and a carrier cannot alter a report. In
-order of precedence the API refuses a text that is not a report, a report for another market, of
-another signer or with an invalid signature, one whose time differs from this machine's by more than
-a minute, one that is not newer than the node's last, and one that comes too fast. It leaves out
-meters that the area does not have. The answer is `{"code", "sentence"}`, `OK` for a report that was
-taken.
+at most 50 findings about meters, about the node itself and about other nodes. A report needs no
+sign-in, because only the area's oracle nodes that the ledger names may sign one, and others cannot
+alter it. In order of precedence the API refuses a text that is not a report, a report for another
+market, of another signer or with an invalid signature, one whose time differs from this machine's
+by more than a minute, one that is not newer than the node's last, and one that comes too fast. The
+API ignores findings about meters that the area does not have. The answer is `{"code", "sentence"}`,
+with `OK` for an accepted report.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from chaincode.metering.reports import NODES_MAX, OracleSet
 from identity.jws import TokenRefused
 
 MEDIA_TYPE = "application/jose"
-OFF_MS_MAX = 60_000  # a node's clock is ours within this; the oracle itself allows less
-WORDS_AT_ONCE = 256  # of one node: all its 10,000 meters, and some more
-WORDS_PER_S = 16  # all of them again every 30 s, and what changes meanwhile
+OFF_MS_MAX = 60_000  # how far a node's clock may be off; the oracle itself allows less
+WORDS_AT_ONCE = 256  # reports of one node: all its 10,000 meters, and some more
+WORDS_PER_S = 16  # all meters every 30 s, and the changes in between
 
 CONTENT_TYPE = Fault("CONTENT_TYPE", f"The content type is not {MEDIA_TYPE}.")
 BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes.")
@@ -70,7 +70,7 @@ log = structlog.get_logger("api")
 
 @dataclass
 class _Speaker:
-    """A node's newest time, and how many words it may say at once by `counted_s`."""
+    """A node's newest report time, and how many reports it could send at once at `counted_s`."""
 
     said_ms: int
     left: float
@@ -78,7 +78,7 @@ class _Speaker:
 
 
 class OracleHealth:
-    """Takes the words of one market's nodes into the read models of its endpoints."""
+    """Writes the reports of one market's nodes to the read models of its endpoints."""
 
     def __init__(
         self, services: Services, regulators: Services, metrics: Metrics, now_s: Callable[[], float]
@@ -88,15 +88,15 @@ class OracleHealth:
         self._metrics = metrics
         self._now_s = now_s
         self._speakers: dict[str, _Speaker] = {}
-        self._one_at_a_time = asyncio.Lock()  # of words, so that none overtakes a newer one
+        self._one_at_a_time = asyncio.Lock()  # reports are written in the order of their arrival
 
     @property
     def route(self) -> Route:
-        """Where words are sent."""
+        """The route that takes reports."""
         return Route("/oracle/health", self.answer, methods=["POST"])
 
     async def answer(self, request: Request) -> Response:
-        """The answer to a word; never raises for what a stranger sent."""
+        """Answer a report; nothing that a stranger sends makes this raise."""
         code, sentence, status = "OK", "", 200
         try:
             await self._take(await _body(request))
@@ -141,7 +141,7 @@ class OracleHealth:
             raise HEALTH_SIGNATURE(did=opened.did)
 
     async def _check_time(self, did: str, said_ms: int) -> None:
-        """Hold a word's time against ours and the node's last; count it."""
+        """Compare a report's time with this machine's and the node's last, and count the report."""
         now_s = self._now_s()
         off_ms = said_ms - int(now_s * 1_000)
         if abs(off_ms) > OFF_MS_MAX:
@@ -149,7 +149,7 @@ class OracleHealth:
         speaker = self._speakers.get(did)
         if speaker is None:
             last_ms = await self._services.read_model.last_said_ms(did)
-            if len(self._speakers) > 2 * NODES_MAX:  # those of sets that have gone
+            if len(self._speakers) > 2 * NODES_MAX:  # nodes that the ledger no longer names
                 self._speakers.clear()
             speaker = self._speakers[did] = _Speaker(last_ms, WORDS_AT_ONCE, now_s)
         if said_ms <= speaker.said_ms:
@@ -175,7 +175,7 @@ class OracleHealth:
 
 
 async def _body(request: Request) -> bytes:
-    """The body of a request, read no further than a word may be long."""
+    """Return the body of a request, of which no more is read than a report may have."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA_TYPE:
         raise CONTENT_TYPE()
     pieces: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Orders as they stand, the depth of a book, and carrying what traders signed.
+"""Orders with their states, the depth of a book, and the submission of signed tokens.
 
 Begin with `types.py`.
 """

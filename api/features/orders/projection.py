@@ -1,8 +1,8 @@
-"""Orders out of events: the tokens that were submitted, and what became of each.
+"""Writes orders from events, which hold the submitted tokens and the contract's answers.
 
 The contract has verified every token that it answered with PLACED, AMENDED or CANCELLED, so only
-their payloads are read here; no question to the ledger is needed. Tokens answered otherwise
-changed nothing.
+the payloads of these tokens are read here, without a query to the ledger. Tokens with other
+answers changed nothing.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ OPEN_SLOT = f"{insert('slot', SLOT_COLUMNS)} ON CONFLICT (area, slot) DO NOTHING
 
 
 def orders_changed(data: msgspec.Raw, at: EventContext) -> None:
-    """A batch of tokens: orders placed, amended or cancelled."""
+    """Write the orders that a batch of tokens placed, amended or cancelled."""
     happened, registry, batch = at.happened, at.registry, at.batch
     changed = _changed.decode(data)
     block = happened.position.block
@@ -94,7 +94,7 @@ def orders_changed(data: msgspec.Raw, at: EventContext) -> None:
                 batch.put(CANCEL_ORDER, (False, block, *key))
                 batch.traders.add(did)
         case _:
-            pass  # an act of a later contract
+            pass  # an event of a later contract
 
 
 def _place(happened: CommittedEvents, registry: Registry, batch: Batch) -> None:
@@ -125,7 +125,7 @@ def _tokens(
     document: Document[P],
     decoder: msgspec.json.Decoder[P],
 ) -> Iterator[tuple[str, P]]:
-    """Signer and payload of the tokens that the contract answered with `done`."""
+    """Yield signer and payload of the tokens that the contract answered with `done`."""
     tokens = _arguments.decode(happened.arguments).tokens
     answers = _answers.decode(happened.result).answers
     for token, answer in zip(tokens, answers, strict=True):
@@ -135,7 +135,7 @@ def _tokens(
 
 
 def _shown(steps: list[Step]) -> tuple[int, int, int, str]:
-    """Quantity, highest and lowest limit, and the steps as JSON where there are several."""
+    """Return quantity, highest and lowest limit, and the steps as JSON if there are several."""
     if len(steps) == 1:
         price, quantity_wh = steps[0]
         return quantity_wh, price, price, ""
@@ -145,7 +145,7 @@ def _shown(steps: list[Step]) -> tuple[int, int, int, str]:
 
 
 async def leave_out(at: EventContext, event: SlotCleared) -> None:
-    """Find open orders that are not in a book, and ask their traders' rows for the reasons."""
+    """Mark open orders that are not in a book, with the reasons that the ledger gives."""
     area, slot = event.area, event.slot
     in_books = {zone.zone: zone.orders for zone in event.zones}
     placed: dict[str, list[tuple[str, str]]] = {}
@@ -173,7 +173,7 @@ async def leave_out(at: EventContext, event: SlotCleared) -> None:
 def match(
     at: EventContext, area: str, slot: int, trades: Iterable[MatchedTrade], *, settled: bool
 ) -> None:
-    """What each order has matched and settled, over all its trades."""
+    """Update what each order has matched and settled over all its trades."""
     sums: dict[str, tuple[int, int]] = {}
     for trade in trades:
         settled_wh = (trade.settled_wh or 0) if settled else 0
@@ -191,5 +191,5 @@ def match(
 
 
 def order_of(step: str) -> str:
-    """The order's full name out of the name of one of its steps."""
+    """Return the order's full name from the name of one of its steps."""
     return step.partition("#")[0]

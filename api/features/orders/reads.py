@@ -1,4 +1,4 @@
-"""Reading orders, each with its state at a moment of market time, and the depth of a book."""
+"""Reads orders, each with its state at a moment of market time, and the depth of a book."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPEN = (
 
 
 class OrderRecord(NamedTuple):
-    """An order; `limit_price` is that of its best step, `steps` are (price, Wh)."""
+    """An order; `limit_price` is the limit of its best step, `steps` are (price, Wh)."""
 
     area: str
     slot: int
@@ -46,7 +46,7 @@ class OrderRecord(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The order's full name, as books and trades have it."""
+        """The order's full name, as in books and trades."""
         return f"{self.trader}/{self.client_id}"
 
     @property
@@ -86,7 +86,7 @@ def _order_state_at(now_s: int) -> Callable[..., OrderState]:
 
 
 def _steps(steps: str | None, price: int, quantity_wh: int) -> list[Step]:
-    """The steps of an order; one with a single step has none of its own in the table."""
+    """Return the steps of an order; the table stores them only if there are several."""
     return _STEPS.decode(steps) if steps else [(price, quantity_wh)]
 
 
@@ -113,7 +113,7 @@ class OrderReads:
     async def order(
         self, area: str, slot: int, trader: str, client_id: str, *, now_s: int
     ) -> OrderRecord | None:
-        """One order by the key that its trader knows it by."""
+        """Return an order by slot, trader and the id that the trader gave it."""
         where = Where().add("o.trader = ? AND o.slot = ?", trader, slot)
         where.add("o.client_id = ? AND o.area = ?", client_id, area)
         found = await read_whole(self.database, _ORDERS, where, now_s=now_s)
@@ -130,7 +130,7 @@ class OrderReads:
         slot: int | None = None,
         open_only: bool = False,
     ) -> Page[OrderRecord]:
-        """A trader's orders, the newest slot first."""
+        """Return a trader's orders, the newest slot first."""
         page = await self.order_columns(
             area,
             trader,
@@ -155,7 +155,7 @@ class OrderReads:
         slot: int | None = None,
         open_only: bool = False,
     ) -> Columns:
-        """Some fields of the records of the page that `orders_of` gives."""
+        """Return some fields of the records that `orders_of` returns."""
         where = _orders_where(area, trader, slot, open_only=open_only)
         if after is not None:
             where.add("(o.slot, o.client_id) < (?, ?)", *key_of(after, int, str))
@@ -169,12 +169,12 @@ class OrderReads:
     async def count_orders(
         self, area: str, trader: str, *, slot: int | None = None, open_only: bool = False
     ) -> int:
-        """How many `orders_of` a trader there are."""
+        """Return how many `orders_of` a trader there are."""
         where = _orders_where(area, trader, slot, open_only=open_only)
         return await count_of(self.database, "order_row o", where)
 
     async def depth(self, area: str, slot: int, zone: str, *, now_s: int) -> Depth:
-        """The open orders of a zone by limit; who placed them is not told."""
+        """Return the open orders of a zone, added up by limit, without their traders."""
         values: list[Value] = [slot, zone, area, now_s]
         sides: dict[str, dict[int, int]] = {"buy": {}, "sell": {}}
         for side, price, quantity_wh in await self.database.rows(

@@ -1,4 +1,4 @@
-"""Orders in the schema, the depth of a book without names, and the mutations that carry tokens."""
+"""Orders in the schema, the depth of a book without names, and the mutations for tokens."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class Book:
 
 
 def order_id(slot: int, name: str) -> str:
-    """The id of an order by its slot and its full name."""
+    """Return the id of an order by its slot and its full name."""
     return f"{slot}/{name}"
 
 
 def id_of_order(slot: int, trader: str, client_id: str) -> str:
-    """The id of an order by its slot, its trader and the id that the trader gave it."""
+    """Return the id of an order by its slot, its trader and the id that the trader gave it."""
     return order_id(slot, f"{trader}/{client_id}")
 
 
 def read_order_id(text: str) -> tuple[int, str, str] | None:
-    """Slot, trader and client id of an order's id; None for an invalid one."""
+    """Return slot, trader and client id from an order's id; None for an invalid id."""
     slot, _, name = text.partition("/")
     trader, _, client_id = name.partition("/")
     if not (slot.isdecimal() and len(slot) <= 11 and trader and client_id):
@@ -63,13 +63,13 @@ def read_order_id(text: str) -> tuple[int, str, str] | None:
 
 
 def book_steps(steps: Sequence[tuple[int, int] | DepthStep]) -> list[BookStep]:
-    """Pairs of price and Wh as the schema shows them."""
+    """Return pairs of price and Wh as the schema shows them."""
     return [BookStep(price=Price(price), quantity=Energy(wh)) for price, wh in steps]
 
 
 @object_type("An order as it stands.")
 class Order:
-    """An order as it stands. `limit` is the first step's price, `quantity` the sum of all steps."""
+    """An order with its state. `limit` is the first step's price, `quantity` the sum of all."""
 
     id: strawberry.ID = column(SIGNED_IN, "slot", "trader", "client_id", by=id_of_order)
     client_id: str = column(SIGNED_IN, "client_id")
@@ -92,20 +92,20 @@ class Order:
 
     @asked(SIGNED_IN, description="The trades of this order.")
     async def trades(self, info: Info) -> list[Trade]:
-        """The trades of this order."""
+        """Return the trades of this order."""
         name = f"{self.trader}/{self.client_id}"
         records = await trades_of_order(info, self.slot, name)
         return [trade_node(record, self.trader) for record in records]
 
 
 def ids_of_orders(orders: Sequence[tuple[int, str]]) -> list[str]:
-    """The ids of orders by their slots and full names."""
+    """Return the ids of orders by their slots and full names."""
     return [order_id(slot, name) for slot, name in orders]
 
 
 @object_type("What happened to one token.")
 class TokenResult:
-    """What happened to one token: PLACED, AMENDED, CANCELLED, EXISTS, or the code of a refusal.
+    """The answer for one token: PLACED, AMENDED, CANCELLED, EXISTS, or the code of a refusal.
 
     `remedy` says what to do about a refusal.
     """
@@ -121,7 +121,7 @@ class TokenResult:
 async def own_orders(
     services: Services, viewer: Viewer, *, slot: int | None, open_only: bool
 ) -> Listing[OrderRecord]:
-    """The viewer's own orders, newest slot first."""
+    """Return the viewer's own orders, newest slot first."""
     now_s = await services.freshness.market_s()
     return Listing(
         lambda first, after: services.read_model.orders_of(
@@ -151,11 +151,11 @@ async def own_orders(
 
 @strawberry.type
 class OrderQuery:
-    """What may be asked of orders."""
+    """Queries about orders."""
 
     @asked(BOOK, description="The depth of a zone for a slot, without names.")
     async def book(self, info: Info, slot: Time, zone: ID) -> Book:
-        """The depth of a zone for a slot, without names."""
+        """Return the depth of a zone for a slot, without names."""
         return await book_of(info.context.services, slot=slot, zone=zone)
 
     @asked(
@@ -172,7 +172,7 @@ class OrderQuery:
         slot: Time | None = None,
         open_only: bool = False,  # noqa: FBT001, FBT002 GraphQL passes arguments by name
     ) -> Connection[Order]:
-        """The viewer's orders, newest slot first."""
+        """Return the viewer's orders, newest slot first."""
         viewer = require_viewer(info)
         listing = await own_orders(info.context.services, viewer, slot=slot, open_only=open_only)
         return await connect(
@@ -181,7 +181,7 @@ class OrderQuery:
 
     @asked(SIGNED_IN, description="An order by its id.")
     async def order(self, info: Info, id: ID) -> Order | None:  # noqa: A002 the schema's name
-        """An order by its id; `NOT_FOUND` for an unknown one and for one the viewer may not see."""
+        """Return an order; raise `NOT_FOUND` if it is unknown or the viewer may not see it."""
         services, viewer = info.context.services, require_viewer(info)
         named = read_order_id(id)
         if named is None or not await may_see(services, viewer, "orders", [named[1]]):
@@ -195,10 +195,10 @@ class OrderQuery:
 
 @strawberry.type
 class OrderMutation:
-    """Carrying tokens that traders have signed.
+    """Mutations that submit tokens which traders have signed.
 
-    No order is taken in clear: the token says what is to be done. A refusal by the contract is an
-    answer with its code, not an error.
+    The signed token alone says what is to be done. A refusal by the contract is an answer with a
+    code, not an error.
     """
 
     @changing(TRADERS, description="Place the orders of signed sheets, up to 500 and 1 MB.")
@@ -223,7 +223,7 @@ async def _carried(info: Info, act: Act, tokens: Sequence[str]) -> list[TokenRes
 
 
 async def book_of(services: Services, *, slot: int, zone: str) -> Book:
-    """The depth of a zone for a slot. Raises `NOT_FOUND` for an unknown zone."""
+    """Return the depth of a zone for a slot. Raises `NOT_FOUND` for an unknown zone."""
     if all(known.zone != zone for known in await services.read_model.zones(services.area)):
         raise NOT_FOUND(kind="zone", id=zone)
     now_s = await services.freshness.market_s()

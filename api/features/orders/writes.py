@@ -1,8 +1,8 @@
-"""Carrying signed tokens to the ledger: who may bring which, and what happened to each.
+"""Submits signed tokens to the ledger: who may submit which, and what happened to each.
 
-A token is a trader's own words under its key; the API passes it on or not and can change nothing
-in it. A trader brings its own tokens, a retailer's clerk those of the retailer's clients. What a
-stranger signed is answered here; everything else the contract decides, with one answer per token.
+A token is signed with the trader's key; the API can pass it on or refuse it, but cannot change it.
+A trader may submit its own tokens, a retailer's clerk those of the retailer's clients. The API
+refuses tokens of strangers; the contract decides everything else, with one answer per token.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from chaincode.orders.sheets import AMENDS, CANCELS, SHEETS, TokensArguments
 from identity.jws import Compact, TokenRefused
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Receipt, Unknown
 
-ATTEMPTS_MAX = 20  # of a batch that conflicts; each loses only to one that committed
-BACK_OFF_S = 0.002  # after the first conflict; doubled each time
+ATTEMPTS_MAX = 20  # for a batch that conflicts; at each conflict another transaction has committed
+BACK_OFF_S = 0.002  # wait after the first conflict; doubled each time
 BACK_OFF_S_MAX = 0.1
-LOOK_UPS_MAX = 40  # of a transaction whose outcome is unknown
+LOOK_UPS_MAX = 40  # look-ups of a transaction whose outcome is unknown
 LOOK_UP_EVERY_S = 0.25
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Payload(msgspec.Struct, frozen=True):
-    """A sheet names several orders, every other token one."""
+    """A payload: a sheet names several orders, every other token names one."""
 
     id: str = ""
     slot: int = 0
@@ -62,7 +62,7 @@ _payloads = msgspec.json.Decoder(_Payload)
 
 
 def remedy_of(code: str) -> str:
-    """What to do about a refusal by its code; empty for any other answer."""
+    """Return what to do about a refusal with this code; empty for any other answer."""
     if code == NOT_OWN_TOKEN:
         return "Sign in with the wallet that signed the token."
     refusal = BY_CODE.get(code)
@@ -72,8 +72,8 @@ def remedy_of(code: str) -> str:
 class Carried(NamedTuple):
     """What happened to one token.
 
-    `token` is None for one that was not passed on; so are `transaction` and `block`, and they are
-    as well where the ledger refused to look at it.
+    `token` is None if the API did not pass the token on. `transaction` and `block` are None in
+    that case too, and if the ledger refused the whole batch.
     """
 
     code: str
@@ -84,12 +84,12 @@ class Carried(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """What to do about a refusal; empty for a token that was taken."""
+        """What to do about a refusal; empty for a token that was accepted."""
         return remedy_of(self.code)
 
     @property
     def orders(self) -> Sequence[tuple[int, str]]:
-        """Slot and full name of the orders it is about, where the ledger could read it."""
+        """Slot and full name of the orders in the token; empty if it cannot be read."""
         if self.token is None:
             return ()
         try:
@@ -103,7 +103,7 @@ class Carried(NamedTuple):
 async def carry(
     services: Services, viewer: Viewer, act: Act, tokens: Sequence[str]
 ) -> list[Carried]:
-    """Submit the tokens that `viewer` may bring, in one transaction; what happened to each.
+    """Submit the tokens that `viewer` may submit, in one transaction; return what happened to each.
 
     Raises `LEDGER_UNAVAILABLE`, `LEDGER_BUSY` or `OUTCOME_UNKNOWN` (`ApiFault`) when the ledger
     gave no answer.
@@ -134,10 +134,10 @@ def _read(token: str, form: Document[Any]) -> Compact | TokenRefused:
 async def _retailers(
     services: Services, viewer: Viewer, read: Sequence[Compact | TokenRefused]
 ) -> Mapping[str, str]:
-    """The retailer of each trader that is a participant, as far as it matters: in one question.
+    """Return the retailer of each trader, with one query; empty if no retailer matters here.
 
-    A clerk may bring what its own retailer's clients signed. For a trader that trades for itself
-    the retailer only decides which member submits, and only where members carry for their clients.
+    A clerk may submit what its own retailer's clients signed. For a trader's own tokens the
+    retailer only decides which member submits, if members submit for their clients.
     """
     if viewer.role == "RETAILER":
         dids = {token.did for token in read if isinstance(token, Compact)}
@@ -149,7 +149,7 @@ async def _retailers(
 def _refusal(
     viewer: Viewer, token: Compact | TokenRefused, retailers: Mapping[str, str]
 ) -> Carried | None:
-    """Why a token is not passed on; None where it is."""
+    """Return why a token is not passed on; None if it is passed on."""
     if isinstance(token, TokenRefused):
         refused = SHEET_UNREADABLE(reason=token.sentence)
         return Carried(refused.code, refused.sentence)
@@ -174,7 +174,7 @@ def _member(services: Services, viewer: Viewer, retailers: Mapping[str, str]) ->
 async def _answers(
     ledger: Ledger, act: Act, batch: Sequence[tuple[str, Compact]], member: Member
 ) -> list[Carried]:
-    """One answer per token; a batch refused as a whole is refused token by token."""
+    """Return one answer per token; if the batch is refused, each token has that refusal."""
     arguments = TokensArguments([text for text, _ in batch])
     try:
         receipt = await submit(ledger, act, arguments, member)
@@ -188,7 +188,7 @@ async def _answers(
 
 
 async def submit(ledger: Ledger, name: str, arguments: msgspec.Struct, member: Member) -> Receipt:
-    """Submit until it is committed or refused: again after a conflict, looked up when unknown.
+    """Submit until committed or refused: retry after a conflict, look up an unknown outcome.
 
     Raises `Refused` (the contract's), or `LEDGER_UNAVAILABLE`, `LEDGER_BUSY`, `OUTCOME_UNKNOWN`.
     """
@@ -207,7 +207,7 @@ async def submit(ledger: Ledger, name: str, arguments: msgspec.Struct, member: M
 
 
 async def unless_unavailable(work: Awaitable[T]) -> T:
-    """What `work` gives; the ledger's failures in it as faults of the API.
+    """Return the result of `work`, and raise the ledger's failures as faults of the API.
 
     Raises `LEDGER_UNAVAILABLE`, `LEDGER_BUSY`, `OUTCOME_UNKNOWN`, `REFUSED`.
     """

@@ -1,4 +1,4 @@
-"""Trades out of clearing, settlement and disputes, with the covers that they reserve."""
+"""Writes trades from clearing, settlement and disputes, and the covers that they reserve."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DISPUTE_TRADE = (
 
 
 class HeldTrade(NamedTuple):
-    """What the tables hold of a trade before its slot is settled or corrected."""
+    """The columns of a trade before its slot is settled or corrected."""
 
     number: int
     buyer: str
@@ -66,7 +66,7 @@ def match(at: EventContext, area: str, slot: int, trades: Iterable[MatchedTrade]
 
 
 async def held(at: EventContext, area: str, slot: int) -> list[HeldTrade]:
-    """The trades of a slot as the tables have them."""
+    """Return the trades of a slot from the tables."""
     rows = await at.database.rows(
         "SELECT number, buyer, seller, buy_cover_nano, sell_cover_nano, settled_wh, retired_wh "
         "FROM trade WHERE area = ? AND slot = ?",
@@ -84,7 +84,7 @@ def settle(
     held: Sequence[HeldTrade],
     trades: Sequence[MatchedTrade],
 ) -> None:
-    """What each trade settled and retired; covers are given back the first time it settles."""
+    """Write what each trade settled and retired; release its covers the first time it settles."""
     block = at.block
     retired = {trade.number: trade.retired_wh for trade in trades}
     for before in held:
@@ -101,12 +101,12 @@ def settle(
 
 
 async def trade_disputed(data: msgspec.Raw, at: EventContext) -> None:
-    """A trade that somebody disputes."""
+    """Note that a trade is disputed."""
     await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=True)
 
 
 async def dispute_withdrawn(data: msgspec.Raw, at: EventContext) -> None:
-    """A dispute that was withdrawn."""
+    """Note that a dispute was withdrawn."""
     await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=False)
 
 

@@ -1,4 +1,4 @@
-"""Reading trades, each with its state at a moment of market time."""
+"""Reads trades, each with its state at a moment of market time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PATH = msgspec.json.Decoder(list[str])
 
 
 class TradeRecord(NamedTuple):
-    """A trade; `settled_wh` is None until its slot has settled. Orders by their full names."""
+    """A trade; `settled_wh` is None until its slot has settled. Orders have their full names."""
 
     area: str
     slot: int
@@ -88,7 +88,7 @@ class TradeReads:
         after: str | None = None,
         slot: int | None = None,
     ) -> Page[TradeRecord]:
-        """The trades that a trader bought or sold in, newest first."""
+        """Return the trades that a trader bought or sold in, newest first."""
         page = await self.trade_columns(
             area, did, _TRADES.fields, now_s=now_s, first=first, after=after, slot=slot
         )
@@ -105,9 +105,9 @@ class TradeReads:
         after: str | None = None,
         slot: int | None = None,
     ) -> Columns:
-        """Some fields of the records of the page that `trades_of` gives.
+        """Return some fields of the records that `trades_of` returns.
 
-        Each side is read along its own index, as far as the page reaches.
+        Each side is read along its own index, up to the end of the page.
         """
         own, others = (
             Where().add("t.buyer = ?", did),
@@ -122,7 +122,7 @@ class TradeReads:
         columns = _TRADES.needs(fields, "slot", "number")
         sides = [f"{_TRADES.select(columns)} {where.text}" for where in (own, others)]
         if self.database.dialect == "postgres":
-            # SQLite merges the sides as it reads them, to the end of the page; PostgreSQL would
+            # SQLite merges the sides while it reads, up to the end of the page; PostgreSQL would
             # read and sort all of both.
             newest = f"ORDER BY t.slot DESC, t.number DESC LIMIT {first + 1:d}"
             sides = [f"({side} {newest})" for side in sides]
@@ -132,7 +132,7 @@ class TradeReads:
         return Columns(_TRADES.cut(rows, columns, fields, now_s=now_s), more)
 
     async def count_trades(self, area: str, did: str, *, slot: int | None = None) -> int:
-        """How many `trades_of` a trader there are."""
+        """Return how many `trades_of` a trader there are."""
         where = Where().add("area = ?", area).add("(buyer = ? OR seller = ?)", did, did)
         if slot is not None:
             where.add("slot = ?", slot)
@@ -141,7 +141,7 @@ class TradeReads:
     async def trades_of_slot(
         self, area: str, slot: int, *, now_s: int, first: int, after: str | None = None
     ) -> Page[TradeRecord]:
-        """A slot's trades in match sequence."""
+        """Return a slot's trades in match sequence."""
         page = await self.slot_trade_columns(
             area, slot, _TRADES.fields, now_s=now_s, first=first, after=after
         )
@@ -157,7 +157,7 @@ class TradeReads:
         first: int,
         after: str | None = None,
     ) -> Columns:
-        """Some fields of the records of the page that `trades_of_slot` gives."""
+        """Return some fields of the records that `trades_of_slot` returns."""
         where = Where().add("t.area = ? AND t.slot = ?", area, slot)
         if after is not None:
             _, number = key_of(after, int, int)
@@ -168,14 +168,14 @@ class TradeReads:
         return Columns(_TRADES.cut(rows, columns, fields, now_s=now_s), more)
 
     async def count_trades_of_slot(self, area: str, slot: int) -> int:
-        """How many trades a slot has."""
+        """Return how many trades a slot has."""
         where = Where().add("area = ? AND slot = ?", area, slot)
         return await count_of(self.database, "trade", where)
 
     async def trades_of_orders(
         self, area: str, slot: int, orders: Sequence[str], *, now_s: int
     ) -> list[TradeRecord]:
-        """The trades of a slot that orders, by their full names, are part of, in match sequence."""
+        """Return a slot's trades that any of the orders takes part in, in match sequence."""
         found: dict[int, TradeRecord] = {}
         for name in orders:
             did = name.partition("/")[0]

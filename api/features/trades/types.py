@@ -1,4 +1,4 @@
-"""Trades in the schema, each as its viewer sees it, with the postings that it led to."""
+"""Trades in the schema, each as its viewer sees it, with the postings that result from it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from api.services import Services
 
 SEE_ALL: frozenset[Reader] = frozenset({"DSO", "REGULATOR"})
 CURSOR = Column(("slot", "number"), dotted)
-TOLD_TRADES_MAX = 500  # trades of one trader in a slot that one change may bring
+TOLD_TRADES_MAX = 500  # trades of one trader in a slot that are read after one change
 
 
 @strawberry.enum(description="Whether the order buys or sells energy.")
@@ -35,7 +35,7 @@ class Side(Enum):
 
 @strawberry.enum(description="How far an order or a trade is.")
 class OrderState(Enum):
-    """How far an order or a trade is."""
+    """The state of an order or a trade."""
 
     LISTED = "LISTED"
     MATCHED = "MATCHED"
@@ -47,18 +47,18 @@ class OrderState(Enum):
 
 
 def side_of(viewer: str, buyer: str, seller: str) -> str | None:
-    """The viewer's own side of a trade; None for a viewer on neither side."""
+    """Return the viewer's own side of a trade; None for a viewer on neither side."""
     return "BUY" if viewer == buyer else "SELL" if viewer == seller else None
 
 
 def counterparty_of(viewer: str, buyer: str, seller: str) -> str | None:
-    """The other party of the viewer's trade; None for a viewer on neither side."""
+    """Return the other party of the viewer's trade; None for a viewer on neither side."""
     return seller if viewer == buyer else buyer if viewer == seller else None
 
 
 @object_type("A trade between two orders of one slot.")
 class Trade:
-    """A trade. `side` and `counterparty` are the viewer's own, null for a viewer on neither side."""
+    """A trade. `side` and `counterparty` are the viewer's, null for a viewer on neither side."""
 
     id: strawberry.ID = column(SIGNED_IN, *CURSOR.needs, by=CURSOR.make)
     slot: Time = column(SIGNED_IN, "slot")
@@ -81,20 +81,20 @@ class Trade:
 
     @asked(SIGNED_IN, description="The trade's postings on the accounts that the viewer may see.")
     async def postings(self, info: Info) -> list[Posting]:
-        """The trade's postings on the accounts that the viewer may see."""
+        """Return the trade's postings on the accounts that the viewer may see."""
         records = await postings_of_trade(info, self.slot, self.number)
         return [node_of(Posting, record) for record in records]
 
 
 def trade_node(record: TradeRecord, viewer: str) -> Trade:
-    """A trade as `viewer` (a DID) sees it: its own side, and who is on the other."""
+    """Return a trade as `viewer` (a DID) sees it: the viewer's own side, and the counterparty."""
     return node_of(Trade, record, viewer)
 
 
 async def own_trades(
     services: Services, viewer: Viewer, *, slot: int | None
 ) -> Listing[TradeRecord]:
-    """The trades in which the viewer buys or sells, newest slot first."""
+    """Return the trades in which the viewer buys or sells, newest slot first."""
     now_s = await services.freshness.market_s()
     return Listing(
         lambda first, after: services.read_model.trades_of(
@@ -108,7 +108,7 @@ async def own_trades(
 
 
 async def slot_trades(services: Services, viewer: Viewer, *, slot: int) -> Listing[TradeRecord]:
-    """All trades of a slot in match sequence, for a viewer that may see all of them."""
+    """Return all trades of a slot in match sequence, for a viewer that may see all of them."""
     if scope(viewer, "trades") not in ("area", "all"):
         raise FORBIDDEN(what="Query.trades", role=viewer.role)
     now_s = await services.freshness.market_s()
@@ -125,7 +125,7 @@ async def slot_trades(services: Services, viewer: Viewer, *, slot: int) -> Listi
 
 @strawberry.type
 class TradeQuery:
-    """What may be asked of trades."""
+    """Queries about trades."""
 
     @asked(
         SIGNED_IN,
@@ -136,7 +136,7 @@ class TradeQuery:
     async def my_trades(
         self, info: Info, first: int | None = 50, after: str | None = None, slot: Time | None = None
     ) -> Connection[Trade]:
-        """The viewer's trades, newest slot first."""
+        """Return the viewer's trades, newest slot first."""
         viewer = require_viewer(info)
         listing = await own_trades(info.context.services, viewer, slot=slot)
         return await connect(
@@ -152,7 +152,7 @@ class TradeQuery:
     async def trades(
         self, info: Info, slot: Time, first: int | None = 100, after: str | None = None
     ) -> Connection[Trade]:
-        """All trades of a slot in match sequence."""
+        """Return all trades of a slot in match sequence."""
         viewer = require_viewer(info)
         listing = await slot_trades(info.context.services, viewer, slot=slot)
         return await connect(
@@ -162,13 +162,13 @@ class TradeQuery:
 
 @strawberry.type
 class TradeSubscription:
-    """What may be watched of trades."""
+    """Subscriptions to trades."""
 
     @watched(SIGNED_IN, description="The viewer's trades as they come and change.")
     async def my_trades(self, info: Info) -> AsyncGenerator[Trade, None]:
-        """The viewer's trades as they come and change; begins with the newest.
+        """Yield the viewer's trades as they appear and change, beginning with the newest.
 
-        A change that only the clock brings (MATCHED to EXECUTING) is told with the next one.
+        A change that only follows from the time (MATCHED to EXECUTING) is sent with the next one.
         """
         services, viewer, told = info.context.services, require_viewer(info), Told()
         with services.subscriptions.open() as changes:
@@ -193,7 +193,7 @@ async def _own_trades(
 
 
 async def trades_of_order(info: Info, slot: int, name: str) -> list[TradeRecord]:
-    """The trades of an order by its full name."""
+    """Return the trades of an order by its full name."""
     services = info.context.services
 
     async def load(orders: list[str]) -> list[list[TradeRecord]]:

@@ -1,4 +1,4 @@
-"""The short way of hot lists and plain mutations.
+"""The fast path for hot lists and plain mutations.
 
 Begin with `list_plan.py`.
 """

@@ -1,7 +1,7 @@
-"""The lists with a short way, as their fields declare them: arguments, columns, how to read.
+"""The lists on the fast path, as their fields declare them: arguments, columns, how to read.
 
-A field of `Query` that names its `listing` (`api.graphql.fields.asked`) is hot: its arguments are
-those of the schema, and its columns are the leaf fields of its nodes that are declared as columns.
+A field of `Query` that names its `listing` (`api.graphql.fields.asked`) is a hot list. It has the
+arguments of the schema, and its columns are the leaf fields of its nodes declared as columns.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from api.graphql.scalars import SAFE_INTEGER_MAX
 from api.read_model.records import Page
 from api.services import Services
 
-INT_MAX = 2**31 - 1  # of GraphQL's own Int
+INT_MAX = 2**31 - 1  # the largest value of GraphQL's own Int
 
 Value: TypeAlias = int | str | bool | None
 Values: TypeAlias = Mapping[str, Any]
 
 
 class Argument(NamedTuple):
-    """An argument: its name in Python, the kind of its value, how large an integer may be.
+    """An argument: its name in Python, the type of its value, the largest integer it may have.
 
-    `is_required`: it may not be absent. `is_non_null`: it may not be null.
+    An argument that `is_required` may not be absent, one that `is_non_null` may not be null.
     """
 
     name: str
@@ -59,14 +59,14 @@ KINDS: Mapping[str, tuple[type[int] | type[str] | type[bool], int]] = {
 
 
 HotColumns: TypeAlias = Mapping[str, "Column | HotColumns"]
-"""The columns of a type by the names of its fields; a part of it has columns of its own."""
+"""The columns of a type by the names of its fields; a nested type has columns of its own."""
 
 
 class HotList(NamedTuple):
-    """A root field with a short way.
+    """A root field on the fast path.
 
-    `read` gives the listing for the values of the arguments; a list without pages (`cursor` None)
-    has one page.
+    `read` returns the listing for the values of the arguments; a list without pages (`cursor` is
+    None) has one page.
     """
 
     arguments: Mapping[str, Argument]
@@ -77,7 +77,7 @@ class HotList(NamedTuple):
 
 
 def hot_lists(schema: Schema) -> Mapping[str, HotList]:
-    """The hot lists of a schema by the names of their root fields."""
+    """Return the hot lists of a schema by the names of their root fields."""
     graphql = schema._schema  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # Strawberry has no other way to it
     query = graphql.query_type
     found: dict[str, HotList] = {}
@@ -111,7 +111,7 @@ def _hot_list(
 
 
 def _named(of: GraphQLArgument | GraphQLField) -> str:
-    """The type of an argument or a field, lists and non-null taken off."""
+    """Return the named type of an argument or a field, without list and non-null wrappers."""
     return str(of.type).strip("[]!")  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # generic without its argument
 
 
@@ -148,7 +148,7 @@ def _reader(
 
     async def read(services: Services, viewer: Viewer | None, values: Values) -> Listing[Any]:
         if viewer is None and not for_strangers:
-            raise Unplanned  # the guard has refused a stranger before
+            raise Unplanned  # the guard has already refused strangers
         found = await listing(services, viewer, **values)
         if isinstance(found, Listing):
             return cast("Listing[Any]", found)
@@ -158,7 +158,7 @@ def _reader(
 
 
 def _whole(records: list[Any]) -> Listing[Any]:
-    """A list without pages as one page."""
+    """Return a list without pages as one page."""
 
     async def read(first: int, after: str | None) -> Page[Any]:
         del first, after

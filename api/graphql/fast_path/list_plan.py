@@ -1,15 +1,15 @@
-"""The short way: a selection compiled once, columns of the read model straight to JSON.
+"""The fast path: compiles a selection once, and writes columns of the read model as JSON.
 
-Executing a list of 100 nodes through resolvers costs thousands of calls, and setting the standard
-execution up costs as much as a short question. A document that selects only hot lists
-(`hot_lists`) with plain fields is compiled to columns, one that only carries signed tokens to a
-`token_plan`. The answer equals that of the standard execution in every value. The standard
-execution answers every other document (fragments, directives, nested lists, variables of another
-form) and every fault of reading, which it tells with its path.
+Executing a list of 100 nodes through resolvers costs thousands of calls, and setting up a standard
+execution costs as much as a short query. A document that selects only hot lists (`hot_lists`) with
+plain fields is compiled to columns, a document that only submits signed tokens to a `token_plan`.
+The answer equals that of the standard execution in every value. The standard execution answers all
+other documents (fragments, directives, nested lists, variables of another form), and reports every
+fault of reading with its path.
 
-The guard has decided by then who may select the fields of the document; whose rows are shown is
-decided by the listings, through which resolvers read too. So a plan is the same for every role, and
-is kept by document and name of operation alone. No answer is kept.
+Before this, the guard has checked who may select the fields of the document. The listings, which
+resolvers use too, decide which rows a viewer sees. So a plan is the same for every role, and its
+key is only the document and the name of the operation. No answer is cached.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ from api.read_model.database import UNREADABLE, ReadRefused
 from api.read_model.paging import Columns
 from api.services import Services
 
-PLANS_MAX = 512  # documents remembered, as many as the guard remembers
+PLANS_MAX = 512  # documents kept, as many as the guard keeps
 
 
 class Given(NamedTuple):
-    """What a document says of an argument: a value, or the variable that has it.
+    """An argument in a document: its value, or the variable that has the value.
 
-    `has_default` tells a variable whose `value` stands in for it.
+    `has_default` says that `value` is the variable's default.
     """
 
     argument: Argument
@@ -65,22 +65,22 @@ class Given(NamedTuple):
 
 
 Cells = Callable[[Columns, str], Sequence[object]]
-"""The values of one field of the nodes of a page, as a viewer (by DID) sees them."""
+"""A function that returns one field of a page's nodes as a viewer (by DID) sees it."""
 
 
 class Nodes(NamedTuple):
-    """The plain fields of a node: what holds their values under their answer names, and cells."""
+    """The plain fields of a node: a struct with their names in the answer, and their cells."""
 
     node: Callable[..., object]
     cells: tuple[Cells, ...]
 
     def answer(self, page: Columns, did: str) -> list[object]:
-        """The nodes of a page as `did` sees them."""
+        """Return the nodes of a page as `did` sees them."""
         return list(map(self.node, *(cells(page, did) for cells in self.cells)))
 
 
 class Answered(NamedTuple):
-    """A page that was read, and how many there are in all where that was asked."""
+    """A page that was read, and the number of all rows if the document selects it."""
 
     page: Columns
     total: int
@@ -88,11 +88,11 @@ class Answered(NamedTuple):
 
 
 Part = Callable[[Answered], object]
-"""A field of a connection, from what was read."""
+"""A function that returns the value of a connection's field."""
 
 
 class Root(NamedTuple):
-    """One root field of a plan; `needs` are the fields of the record that its columns are of."""
+    """One root field of a plan; `needs` are the record's fields that its columns are made from."""
 
     name: str
     hot: HotList
@@ -112,7 +112,7 @@ class ListPlan:
     async def answer(
         self, services: Services, viewer: Viewer | None, variables: Mapping[str, object]
     ) -> Answer:
-        """The data. Raises `Unplanned` for what the standard execution has to tell."""
+        """Return the data. Raises `Unplanned` if the standard execution has to answer."""
         values = [
             {given.argument.name: _value(given, variables) for given in root.given.values()}
             for root in self.roots
@@ -134,7 +134,7 @@ Plan = ListPlan | TokenPlan
 
 
 class Plans:
-    """The plans of the documents seen last; None for a document that is not plain."""
+    """The plans of the newest documents; None for a document that is not plain."""
 
     def __init__(self, schema: Schema) -> None:
         self._hot_lists = hot_lists(schema)
@@ -144,7 +144,7 @@ class Plans:
         )
 
     def plan(self, document: DocumentNode, operation_name: str | None) -> Plan | None:
-        """The plan of a document that was validated."""
+        """Return the plan of a validated document; None if it is not plain."""
         key = (id(document), operation_name)
         kept = self._plans.get(key)
         if kept is not None:
@@ -155,7 +155,7 @@ class Plans:
             plan = None
         if len(self._plans) >= PLANS_MAX:
             self._plans.popitem(last=False)
-        self._plans[key] = (document, plan)  # the document is kept, so that its id stays its own
+        self._plans[key] = (document, plan)  # keep the document, so that no other one gets its id
         return plan
 
     def _compiled(self, operation: OperationDefinitionNode) -> Plan:
@@ -192,7 +192,7 @@ async def _answer_root(
 
 
 def _values(column: Column, page: Columns, did: str) -> Sequence[object]:
-    """The values of a column in a page."""
+    """Return the values of a column in a page."""
     read = [page.of[name] for name in column.needs]
     if column.make is None:
         return read[0]
@@ -201,7 +201,7 @@ def _values(column: Column, page: Columns, did: str) -> Sequence[object]:
 
 
 def _value(given: Given, variables: Mapping[str, object]) -> Value:
-    """The value of an argument, if it is one that the standard execution takes as it is."""
+    """Return the value of an argument if the standard execution takes it unchanged."""
     if given.variable is None:
         return given.value
     if given.variable not in variables:
@@ -280,7 +280,7 @@ def _literal(argument: Argument, node: ValueNode) -> Value:
 
 
 def _part(node: FieldNode, hot: HotList, needs: dict[str, None]) -> Part:
-    """A field of a connection; the fields of the record that it is of are added to `needs`."""
+    """Compile a field of a connection, and add the record's fields that it uses to `needs`."""
     match node.name.value:
         case "nodes":
             nodes = _nodes(plain_fields(node.selection_set), hot.columns, needs)
@@ -310,7 +310,7 @@ def _nodes(fields: Mapping[str, FieldNode], of: HotColumns, needs: dict[str, Non
 
 
 def _holder(names: Iterable[str]) -> Callable[..., object]:
-    """What is made of values in order and written under `names`; cheaper than a dict."""
+    """Return a struct with fields `names`, made from values in order; cheaper than a dict."""
     places = {f"f{place}": name for place, name in enumerate(names)}
     return msgspec.defstruct("Node", [(place, object) for place in places], rename=places, gc=False)
 

@@ -1,6 +1,6 @@
-"""Plain selections: one operation of fields alone, each under a name of its own.
+"""Plain selections: one operation with nothing but fields, whose names in the answer differ.
 
-They have no fragments, no directives and no field twice; `list_plan` and `token_plan` compile them.
+Plain selections have no fragments and no directives; `list_plan` and `token_plan` compile them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from graphql import DocumentNode, FieldNode, GraphQLError, OperationDefinitionNo
 
 
 class Unplanned(Exception):
-    """The standard execution is to answer this."""
+    """The standard execution has to answer this document."""
 
 
 class Answer(NamedTuple):
-    """What a plan answers: data as `orjson` writes it, and errors with their paths."""
+    """The answer of a plan: data that `orjson` can write, and errors with their paths."""
 
     data: object
     errors: Sequence[GraphQLError] = ()
 
 
 def plain_operation(document: DocumentNode, operation_name: str | None) -> OperationDefinitionNode:
-    """The operation of a document that consists of it alone, or `Unplanned`."""
+    """Return the operation of a document that has nothing else; else raise `Unplanned`."""
     if len(document.definitions) != 1:
         raise Unplanned
     operation = document.definitions[0]
@@ -36,7 +36,7 @@ def plain_operation(document: DocumentNode, operation_name: str | None) -> Opera
 
 
 def plain_fields(selected: SelectionSetNode | None) -> dict[str, FieldNode]:
-    """The fields of a selection by answer name, if there is nothing else in it."""
+    """Return the fields of a selection by answer name; raise `Unplanned` if it is not plain."""
     fields: dict[str, FieldNode] = {}
     for node in () if selected is None else selected.selections:
         if not isinstance(node, FieldNode) or node.directives:

@@ -1,8 +1,8 @@
-"""The short way of the mutations that carry signed tokens: one of them, plain fields, a variable.
+"""The fast path for mutations that submit signed tokens: one mutation, plain fields, a variable.
 
-`api.features.orders.writes` decides what is carried, by whom and with which answer, as it does for
-the resolver; here the answers only get their names. What may not be carried twice is never tried
-again: once a token is on its way, an error is told here, with its path.
+`api.features.orders.writes` decides which tokens are submitted, by whom and with which answer, as
+it does for the resolver; this module only selects the fields of the answers. The standard execution
+must not submit tokens a second time, so errors after the submission are reported here, with path.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from api.graphql.fields import Column, declared_of, definition_of, name_in
 from api.services import Services
 
 ACTS: Mapping[str, Act] = {to_camel_case(act): act for act in FORMS}
-"""The mutations that carry tokens, by their names in the schema."""
+"""The mutations that submit tokens, by their names in the schema."""
 
 TokenFields = Mapping[str, Callable[[Carried], object]]
-"""What a field of `TokenResult` says of what happened to a token."""
+"""Functions that return the fields of `TokenResult` for a token, by field name."""
 
 
 def token_fields(schema: Schema) -> TokenFields:
-    """The fields of `TokenResult` as they are declared."""
+    """Return the fields of `TokenResult` as they are declared."""
     return {
         name_in(schema, field): partial(_value, declared.column)
         for field in definition_of(TokenResult).fields
@@ -46,7 +46,7 @@ def _value(column: Column, carried: Carried) -> object:
 
 @dataclass(frozen=True)
 class TokenPlan:
-    """One mutation: the name of its answer, what it does, its variable, the fields of a result."""
+    """One mutation: its name in the answer, its act, its variable, the fields of a result."""
 
     name: str
     act: Act
@@ -56,7 +56,7 @@ class TokenPlan:
     async def answer(
         self, services: Services, viewer: Viewer | None, variables: Mapping[str, object]
     ) -> Answer:
-        """What became of the tokens. Raises `Unplanned` where nothing was carried."""
+        """Submit the tokens; return their results. Raises `Unplanned` before it submits any."""
         tokens = _tokens(variables.get(self.variable))
         if viewer is None:
             raise Unplanned
@@ -70,7 +70,7 @@ class TokenPlan:
 
 
 class _Faults:
-    """Keeps what is raised in its block to be told, as the standard execution does of a field."""
+    """Collects errors that are raised in its block, as the standard execution does for a field."""
 
     error: Exception | None = None
 
@@ -86,7 +86,7 @@ class _Faults:
 
 
 def compile_tokens(fields: Mapping[str, FieldNode], results: TokenFields) -> TokenPlan:
-    """The plan of a mutation with these root fields, or `Unplanned`."""
+    """Return the plan of a mutation with these root fields, or raise `Unplanned`."""
     if len(fields) != 1:
         raise Unplanned
     ((name, field),) = fields.items()
@@ -107,7 +107,7 @@ def compile_tokens(fields: Mapping[str, FieldNode], results: TokenFields) -> Tok
 
 
 def _tokens(value: object) -> Sequence[str]:
-    """The tokens of a variable, if the standard execution takes them as they are."""
+    """Return the tokens of a variable if the standard execution takes them unchanged."""
     if type(value) is not list:
         raise Unplanned
     tokens = cast("list[object]", value)

@@ -1,4 +1,4 @@
-"""What a GraphQL document may cost, decided before it is validated.
+"""Limits what a GraphQL document may cost, before the document is validated.
 
 Begin with `admission.py`.
 """

@@ -1,15 +1,15 @@
-"""The guard: what a GraphQL document may cost, decided before it is validated.
+"""The guard: limits what a GraphQL document may cost, before the document is validated.
 
-Three looks, each linear in what it looks at. The text (`api.graphql.guard.text_scan`) is counted and refused before
-it is parsed. The parsed document is walked once along the types of the schema, each fragment once
-whatever spreads it, with sums that stop at their limits: depth, aliases, fields that repeat (which
-validation would compare pairwise), cost by list sizes, directives, fragments that run in a circle,
-fields that do not exist (told without suggestions), introspection by strangers. Then graphql-core
-validates what is small enough to be validated.
+The guard checks a document in three steps, each linear in the size of its input. First it counts
+the tokens of the text (`api.graphql.guard.text_scan`). Then it walks the parsed document once along
+the types of the schema, and each fragment once however often it is spread. This walk limits depth,
+aliases, repeated fields (which validation would compare pairwise), cost by list sizes and
+directives; it refuses fragments that form a circle, unknown fields (without suggestions), and
+introspection by strangers. Finally graphql-core validates the document, which is small by now.
 
-A document that was let through is remembered by its text. Strawberry's own limiters walk every
-spread again and so take time exponential in the fragments; they are not used. `AdmittedOnly` is the
-extension that makes a schema execute nothing that was not let through here.
+An admitted document is cached by its text. Strawberry's own limiters are not used, because they
+walk every spread again and so take exponential time in the number of fragments. `AdmittedOnly` is
+the extension that makes a schema execute only admitted documents.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from api.graphql.guard.type_shapes import Types
 
 FRAGMENTS_MAX = 30
 VARIABLES_MAX = 30
-LIST_MAX = 500  # elements of one variable; a batch has as many tokens
-ADMITTED_MAX = 512  # documents remembered: a dashboard has some 40; about 20 KB each
-ERRORS_MAX = 5  # of validation that are told
+LIST_MAX = 500  # elements of one variable, which is the number of tokens in a batch
+ADMITTED_MAX = 512  # documents kept: a dashboard has some 40; about 20 KB each
+ERRORS_MAX = 5  # errors of validation in one answer
 
 Kind = Literal["query", "mutation", "subscription"]
 
@@ -69,24 +69,24 @@ NOT_ADMITTED = Fault("NOT_ADMITTED", "The document did not pass the guard.")
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A document that was let through: its one operation, the fields it reaches, its roots."""
+    """An admitted document: its one operation, the fields that it reaches, its root fields."""
 
     document: DocumentNode
     kind: Kind
     name: str | None
     fields: frozenset[str]
-    viewer_fields: frozenset[str]  # those under `Query.viewer`, which strangers never reach
+    viewer_fields: frozenset[str]  # fields below `Query.viewer`, which strangers never reach
     roots: tuple[str, ...]
     has_introspection: bool
     size_variables: frozenset[str]
 
     def fields_for(self, reader: Reader) -> frozenset[str]:
-        """The fields that this document executes for `reader`."""
+        """Return the fields that this document executes for `reader`."""
         return self.fields | self.viewer_fields if is_signed_in(reader) else self.fields
 
 
 class Guard:
-    """Lets documents through for one schema, given as SDL, by its table of rights."""
+    """Admits documents for one schema, given as SDL, by its table of rights."""
 
     def __init__(self, sdl: str, rights: Rights) -> None:
         self.rights = rights
@@ -95,7 +95,7 @@ class Guard:
         self._admitted: OrderedDict[str, Admission] = OrderedDict()
 
     def __len__(self) -> int:
-        """Documents that are remembered."""
+        """Return the number of documents that are kept."""
         return len(self._admitted)
 
     def admit(
@@ -107,9 +107,9 @@ class Guard:
         operation_name: str | None = None,
         kinds: frozenset[Kind] = frozenset({"query", "mutation"}),
     ) -> Admission:
-        """The document of `text`, if `reader` may have it executed with these variables.
+        """Return the admitted document if `reader` may execute `text` with these variables.
 
-        Raises an `ApiFault`: of the document, of its variables, or of the reader's rights.
+        Raises an `ApiFault` about the document, its variables, or the reader's rights.
         """
         variables = variables or {}
         _check_variables(variables)
@@ -161,10 +161,10 @@ class Guard:
 
 
 class AdmittedOnly(SchemaExtension):
-    """Executes only documents that the guard let through.
+    """Executes only documents that the guard admitted.
 
-    The admission is the `admission` of the context; parsing and validating, which the guard has
-    done, are passed over.
+    The admission is the context's `admission`. The guard has parsed and validated the document, so
+    the schema does not repeat this.
     """
 
     def on_parse(self) -> Iterator[None]:
@@ -173,7 +173,7 @@ class AdmittedOnly(SchemaExtension):
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Nothing more to find."""
+        """Report no errors: the guard has validated the document."""
         self.execution_context.pre_execution_errors = []
         yield
 
@@ -197,7 +197,7 @@ def _measured(
 
 
 def _operation(document: DocumentNode) -> OperationDefinitionNode:
-    """The one operation of a document, of which nothing else defines types."""
+    """Return the one operation of a document, which may contain only fragments besides."""
     operations: list[OperationDefinitionNode] = []
     for definition in document.definitions:
         if isinstance(definition, OperationDefinitionNode):

@@ -1,10 +1,10 @@
-"""The walk of the guard: one parsed document along the types of a schema.
+"""The guard's walk over one parsed document along the types of a schema.
 
-Every selection set gives a weight: how deep it goes, how many fields it has when its fragments are
-written out, its cost, and how often each answer name stands in it. The weight of a fragment is
-computed once and added where it is spread; sums stop just above their limits, so that a document
-of a thousand tokens cannot make them large. Only object types are selected from: this schema has
-no interfaces and no unions.
+The walk computes a weight for every selection set: its depth, the number of its fields with all
+fragments written out, its cost, and how often it has each answer name. The weight of a fragment is
+computed once and added wherever the fragment is spread. Sums stop just above their limits, so a
+document of a thousand tokens cannot make them large. The walk knows only object types, because this
+schema has no interfaces and no unions.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from api.graphql.guard.text_scan import DOCUMENT_TOO_DEEP
 from api.graphql.guard.type_shapes import FIRST_MAX, FieldShape, Types
 
 DEPTH_MAX = 12
-INTROSPECTION_DEPTH_MAX = 16  # the standard one names a type behind nine wrappers
-INTROSPECTION_LISTS_MAX = 1  # lists of fields inside lists of fields: none
+INTROSPECTION_DEPTH_MAX = 16  # the standard introspection nests `ofType` nine deep
+INTROSPECTION_LISTS_MAX = 1  # no lists of fields inside lists of fields
 ALIASES_MAX = 30
 DIRECTIVES_MAX = 10
-FIELDS_MAX = 1_000  # fragments written out
-REPEATED_MAX = 8  # fields under an answer name that stands there already; validation pairs them
+FIELDS_MAX = 1_000  # with all fragments written out
+REPEATED_MAX = 8  # fields whose answer name is taken already; validation compares them pairwise
 MUTATIONS_MAX = 3
-COST_MAX = 30_000  # some 0.3 s of one core at worst
-INTROSPECTION_COST_MAX = 60_000  # the standard one of this schema is taken to have 51,000
-ROOT_COST = 20  # a question to the database
+COST_MAX = 30_000  # at most some 0.3 s of one core
+INTROSPECTION_COST_MAX = 60_000  # the standard introspection is estimated at 51,000
+ROOT_COST = 20  # a query to the database
 SPAN_MAX = 2_000  # rows between `from` and `to`
 SLOT_S_MIN = 300
-LIST_ASSUMED = 10  # elements of a list without bounds of its own
+LIST_ASSUMED = 10  # assumed elements of a list without its own bound
 LISTS: Mapping[str, int] = {
     "Query.zones": 50, "Slot.zones": 20, "Market.openSlots": 100, "Book.buys": 100, "Book.sells": 100,
-    # Means, not bounds: they are summed over all types of this one schema.
+    # These are means, not bounds, because they are summed over all types of this schema.
     "__Schema.types": 60, "__Type.fields": 10, "__Field.args": 1, "__Type.inputFields": 1,
     "__Type.interfaces": 1, "__Type.possibleTypes": 1, "__Type.enumValues": 2,
 }  # fmt: skip
@@ -91,7 +91,7 @@ ARGUMENT_FIRST = Fault("ARGUMENT_RANGE", "first is above {limit}, the most that 
 
 @dataclass(slots=True)
 class Measure:
-    """What a walk found: `Type.field` reached, those under `Query.viewer`, and the roots."""
+    """The result of a walk: `Type.field`s reached, those below `Query.viewer`, and the roots."""
 
     fields: set[str] = field(default_factory=set[str])
     viewer_fields: set[str] = field(default_factory=set[str])
@@ -104,7 +104,7 @@ class Measure:
 
 
 class _Weight(NamedTuple):
-    """A selection set with its fragments written out; `lists` counts introspection's lists."""
+    """The weight of a selection set; `lists` is how deep introspection lists nest in it."""
 
     depth: int
     total: int
@@ -125,7 +125,7 @@ def measure(
     *,
     may_introspect: bool,
 ) -> Measure:
-    """Walk the operation; raise a fault for the first thing that is too much."""
+    """Walk the operation; raise a fault for the first limit that it exceeds."""
     walk = _Walk(
         types, fragments, _with_defaults(operation, variables), may_introspect=may_introspect
     )
@@ -172,7 +172,7 @@ class _Walk:
         | InlineFragmentNode
         | FragmentDefinitionNode,
     ) -> None:
-        """Count the directives of a node; only `include` and `skip` are known."""
+        """Count the directives of a node, and refuse all but `include` and `skip`."""
         for directive in node.directives or ():
             self.found.directives += 1
             if directive.name.value not in _DIRECTIVES:
@@ -183,7 +183,7 @@ class _Walk:
     def selection(
         self, type_name: str, selected: SelectionSetNode, *, under_viewer: bool
     ) -> _Weight:
-        """The weight of a selection set on a type."""
+        """Return the weight of a selection set on a type."""
         depth = count = cost = repeated = lists = 0
         names: dict[str, int] = {}
         for node in selected.selections:
@@ -285,7 +285,7 @@ class _Walk:
             raise refusal("STRANGER", "__schema")
 
     def _size(self, shape: FieldShape, node: FieldNode) -> int:
-        """How many of what is selected below a field there may be."""
+        """Return how many elements a field may have."""
         if shape.is_paged:
             first = self._integer(node, "first")
             if first is None:
@@ -303,7 +303,7 @@ class _Walk:
         return LISTS.get(shape.coordinate, LIST_ASSUMED)
 
     def _integer(self, node: FieldNode, name: str) -> int | None:
-        """The integer of an argument, literal or variable; None if it is absent."""
+        """Return the integer of an argument, literal or variable; None if it is absent."""
         for argument in node.arguments or ():
             if argument.name.value == name:
                 if isinstance(argument.value, IntValueNode):
@@ -341,7 +341,7 @@ def _check(depth: int, count: int, cost: int, repeated: int, *, has_introspectio
 def _with_defaults(
     operation: OperationDefinitionNode, variables: Mapping[str, object]
 ) -> dict[str, object]:
-    """The variables, those not given as the operation's own defaults say."""
+    """Return the variables, with the operation's defaults for those that are not given."""
     found: dict[str, object] = {}
     for definition in operation.variable_definitions or ():
         if isinstance(definition.default_value, IntValueNode):

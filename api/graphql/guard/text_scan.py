@@ -1,8 +1,8 @@
-"""The first look at a GraphQL document: its text, before anything is built of it.
+"""The guard's first step: checks the text of a GraphQL document before it is parsed.
 
-One pass over at most 16 KB with one regular expression that never goes back, and over no more
-tokens than may be parsed. The parser takes ten to twenty microseconds a token, so what it is
-handed has to be small; and it recurses, so brackets are counted here.
+The scan passes once over at most 16 KB, with one regular expression that does not backtrack, and
+stops at the largest number of tokens that may be parsed. The parser takes ten to twenty
+microseconds a token, so its input has to be small; it recurses, so brackets are counted here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from itertools import islice
 
 from api.faults import Fault
 
-DOCUMENT_BYTES_MAX = 16_384  # the dashboard's largest has 2 KB; sheets travel as variables
+DOCUMENT_BYTES_MAX = 16_384  # the dashboard's largest document has 2 KB; sheets are variables
 TOKENS_MAX = 600  # the standard introspection has 260, the largest page of the dashboard 300
 COMMENTS_MAX = 50
 BRACES_MAX = 18  # the standard introspection nests 15
-BRACKETS_MAX = 8  # of arguments and lists; no argument of ours nests
+BRACKETS_MAX = 8  # in arguments and lists; no argument of this schema nests
 NAME_CHARACTERS_MAX = 64
 NUMBER_CHARACTERS_MAX = 20  # 64 bits and a sign
 
@@ -48,7 +48,7 @@ _TOKEN = re.compile(
 
 
 def scan(text: str) -> None:
-    """Raise a fault (`DOCUMENT_…`) for a text that is too much to parse, or no document at all."""
+    """Raise a fault (`DOCUMENT_…`) for a text that is too large to parse or is not a document."""
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     if size > DOCUMENT_BYTES_MAX:
         raise DOCUMENT_TOO_LONG(count=size, limit=DOCUMENT_BYTES_MAX)
@@ -78,7 +78,7 @@ def scan(text: str) -> None:
 
 
 def _nested(mark: str, braces: int, brackets: int) -> tuple[int, int]:
-    """How deep braces, and round and square brackets, stand behind a mark."""
+    """Return how deep braces, and round or square brackets, are nested after a mark."""
     if mark == "{":
         braces += 1
         if braces > BRACES_MAX:

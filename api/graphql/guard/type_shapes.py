@@ -1,4 +1,4 @@
-"""The types of a schema as the guard's walk needs them: what each field leads to, and how many."""
+"""The types of a schema as the guard's walk needs them: the type and size of each field."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from graphql import (
     is_leaf_type,
 )
 
-FIRST_MAX = 500  # what a page may hold
+FIRST_MAX = 500  # elements of a page
 
 
 class FieldShape(NamedTuple):
-    """A field as the walk needs it: the type behind it (None for a leaf) and how many of those."""
+    """A field as the walk needs it: its type (None for a leaf) and what bounds its elements."""
 
     coordinate: str
     type_name: str | None
@@ -29,7 +29,7 @@ class FieldShape(NamedTuple):
 
 
 class Types:
-    """The fields of every object type of a schema, introspection's too."""
+    """The fields of every object type of a schema, including introspection."""
 
     def __init__(self, schema: GraphQLSchema) -> None:
         self._shapes: dict[str, dict[str, FieldShape]] = {
@@ -67,14 +67,14 @@ class Types:
             )
 
     def shape(self, type_name: str, name: str) -> FieldShape | None:
-        """The field of a type; None for an unknown field."""
+        """Return the field of a type; None for an unknown field."""
         return self._shapes.get(type_name, {}).get(name)
 
 
 def _shape(
     coordinate: str, kind: str, arguments: Mapping[str, GraphQLArgument], *, is_leaf: bool
 ) -> FieldShape:
-    """`kind` is the field's type as SDL writes it, `[Zone!]!`."""
+    """Return the shape of a field; `kind` is its type in SDL, for example `[Zone!]!`."""
     first = arguments.get("first")
     default: object = None if first is None else first.default_value
     return FieldShape(

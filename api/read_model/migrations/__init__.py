@@ -1,4 +1,4 @@
-"""How the tables came to be: one module for each change of their layout, applied in order.
+"""Migrations of the tables: one module for each change of their layout, applied in order.
 
 `tortoise makemigrations` writes one from `tables.py`; name it `m<number>_<what changed>` and list
 it here.

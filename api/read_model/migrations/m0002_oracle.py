@@ -1,4 +1,4 @@
-"""The oracle's nodes as the ledger has them, and when each of them spoke last."""
+"""Adds the oracle's nodes as the ledger names them, and the time of each node's last report."""
 
 from __future__ import annotations
 

@@ -22,4 +22,4 @@ FABRIC_BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "fabric-failover": fabric_failover.fabric_failover,
     "fabric-memory": fabric_memory.fabric_memory,
 }
-"""Every bench by its name, in the order they are measured; each has a network of its own."""
+"""Every bench by its name, in the order in which they run; each has its own network."""

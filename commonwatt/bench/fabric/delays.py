@@ -1,9 +1,9 @@
-"""How long single steps take on a Fabric network that is otherwise idle.
+"""Benches of single steps on a Fabric network that is otherwise idle.
 
-`fabric-up`: from built programs in new folders to the first committed order. `fabric-latency`: one
-order from submit to receipt; the receipt is given when the member's own peer has committed the order.
-`fabric-events`: from a receipt at one member to the event at another member, each with its own peer,
-and from the block at the second peer to the event.
+`fabric-up` measures from built programs in new folders to the first committed order.
+`fabric-latency` measures one order from submit to receipt, which is given when the member's own
+peer has committed the order. `fabric-events` measures from a receipt at one member to the event at
+another member, each with its own peer, and from the block at the second peer to the event.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ledger_network.port import Member, Position, Receipt
 UP_RUNS = 3
 UP_MAX_S = 12
 TRADERS = 20
-SLOTS = 12  # with the traders this gives 240 orders; the first ones are not counted
+SLOTS = 12  # times the traders, this makes 240 orders; the first ones are not counted
 WARM_ORDERS = 20
 P50_OVER_CUT_MS, P99_OVER_CUT_MS = 50, 200
 EVENT_MAX_MS = 100
 EVENTS_IN_FLIGHT = 4
 WATCH_MAX_S = 300
-NO_INDEX = 2**31  # behind every transaction of a block
+NO_INDEX = 2**31  # greater than the number of any transaction in a block
 
 
 def fabric_up() -> list[Figure]:
-    """From built programs to the first committed order, on new folders each time."""
+    """Measure the time from built programs to the first committed order, in new folders."""
     return asyncio.run(_fabric_up())
 
 
@@ -75,7 +75,7 @@ async def _fabric_up() -> list[Figure]:
 
 
 def fabric_latency() -> list[Figure]:
-    """One order at a time, from submit to receipt."""
+    """Measure the time from submit to receipt, with one order at a time."""
     return asyncio.run(_fabric_latency())
 
 
@@ -110,7 +110,7 @@ def _percentile(
 
 
 def fabric_events() -> list[Figure]:
-    """From a receipt to the event of the same transaction."""
+    """Measure the time from a receipt to the event of the same transaction."""
     return asyncio.run(_fabric_events())
 
 
@@ -139,7 +139,7 @@ async def _fabric_events() -> list[Figure]:
 async def _watched(
     market: FabricMarket,
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """The times of receipt, filtered block and event of each transaction.
+    """Return the times of receipt, filtered block and event of each transaction.
 
     Filtered block and event come from the same peer, over two streams.
     """
@@ -178,23 +178,23 @@ async def _watched(
 
 
 def observer(network: Network) -> Gateway:
-    """A client of the member from whose peer a ledger reads its events."""
+    """Return a client of the member from whose peer a ledger reads its events."""
     first = profiles(network)[0]
     return Gateway(first.identity("client"), first.endpoints, channel=first.channel)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of the values do not exceed."""
+    """Return the value that `percent` of the values do not exceed."""
     return sorted(values)[-(-len(values) * percent // 100) - 1]
 
 
 def _turns(market: FabricMarket) -> list[tuple[int, int]]:
-    """Household and slot of each order; a household's orders lie far apart."""
+    """Return household and slot of each order; a household's orders are far apart."""
     slots = range(market.first_slot, market.first_slot + SLOTS * SLOT_S, SLOT_S)
     return [(home, slot) for slot in slots for home in range(TRADERS)]
 
 
 async def _place(market: FabricMarket, home: int, slot: int) -> Receipt:
-    """One order of a household."""
+    """Place one order of a household."""
     token = market.sheet(home, SheetOrder("o1", "buy", slot, [(100_000, 10)]))
     return await market.place_batch([token], Member(RETAILERS[0]))

@@ -1,9 +1,9 @@
-"""The leading orderer is killed while orders arrive: how long nothing is acknowledged, what is lost.
+"""Kills the leading orderer while orders arrive, and measures the stall and lost orders.
 
-The other orderers see requests that it does not order, elect another leader and continue; every
-transaction in between stalls. The killed orderer stays dead: if a supervisor restarted it, that would
-hide how long the others take without it. Afterwards the ledger must hold each acknowledged order
-exactly once.
+The other orderers notice that the leader does not order their requests, elect another leader and
+continue; all transactions in between wait. The killed orderer is not restarted, because a restart
+would hide how long the others take without it. Afterwards the ledger must hold each acknowledged
+order exactly once.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Conflict, Invalid, Member, Position, Receipt, Unknown
 
 RUNS = 3
-TRADERS = 100  # a batch is one order of each for one slot
-SENDERS_AT_ONCE = 6  # each with slots of its own: a trader's own batches would conflict
+TRADERS = 100  # a batch has one order of each trader for one slot
+SENDERS_AT_ONCE = 6  # each has its own slots, because a trader's own batches would conflict
 SLOTS_EACH = 2
-ORDERS_EACH = 45  # of a trader in a slot; a row holds 50
+ORDERS_EACH = 45  # orders of a trader in a slot; a row holds 50
 BEFORE, AFTER = 20, 20  # batches acknowledged before the leader is killed, and begun after it
 LOAD_MAX_S = 120.0
 STALL_MAX_S = 7.0
@@ -43,7 +43,7 @@ _LEADS = re.compile(rb"^consensus_BFT_is_leader\{[^}]*\} 1$", re.MULTILINE)
 
 
 class Order(NamedTuple):
-    """What makes an order unique."""
+    """The key of an order."""
 
     did: str
     slot: int
@@ -51,9 +51,9 @@ class Order(NamedTuple):
 
 
 class Load(msgspec.Struct):
-    """What was sent and acknowledged so far; times come from `time.perf_counter`.
+    """The batches sent and acknowledged so far; times come from `time.perf_counter`.
 
-    `last` is the place of the last transaction that placed anything.
+    `last` is the position of the last transaction that placed orders.
     """
 
     acknowledged: set[Order] = msgspec.field(default_factory=set[Order])
@@ -64,19 +64,19 @@ class Load(msgspec.Struct):
     ended: bool = False
 
     async def until(self, count: int, *, begun_s: float = 0.0) -> None:
-        """Wait for a number of acknowledged batches that were sent at `begun_s` or later."""
+        """Wait until `count` batches that were sent at `begun_s` or later are acknowledged."""
         while sum(1 for began, _ in self.answered if began >= begun_s) < count:
             self.changed.clear()
             await self.changed.wait()
 
     def stall_s(self) -> float:
-        """The longest time in which nothing was acknowledged."""
+        """Return the longest time in which nothing was acknowledged."""
         times = sorted(ended for _, ended in self.answered)
         return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
 def fabric_failover() -> list[Figure]:
-    """The longest stall between acknowledged batches when the leading orderer is killed."""
+    """Measure the longest stall between acknowledged batches when the leading orderer is killed."""
     return asyncio.run(_fabric_failover())
 
 
@@ -110,16 +110,16 @@ async def _fabric_failover() -> list[Figure]:
 
 
 Strike = Callable[[Network], Awaitable[None]]
-"""What is done to a network while orders come in."""
+"""A function that does something to a network while orders arrive."""
 
 
 async def kill_leader(network: Network) -> None:
-    """Kill the leading orderer, as a crash would; it stays dead."""
+    """Kill the leading orderer without a shutdown; it is not restarted."""
     await network.stop((await leading(network)).name, at_once=True)
 
 
 async def orders_under(market: FabricMarket, strike: Strike) -> Load:
-    """Send orders from all senders, kill the leader meanwhile, wait until orders are taken again."""
+    """Send orders from all senders, kill the leader, and wait until orders are taken again."""
     load = Load()
     async with asyncio.timeout(LOAD_MAX_S), asyncio.TaskGroup() as group:
         for sender in range(SENDERS_AT_ONCE):
@@ -169,7 +169,7 @@ async def _receipt(
 
 
 def _turns(market: FabricMarket, sender: int) -> Iterator[tuple[int, str]]:
-    """Slot and name of the orders of one sender, in its own slots."""
+    """Yield slot and name of the orders of one sender, in its own slots."""
     for number in range(ORDERS_EACH):
         for index in range(SLOTS_EACH):
             place = sender * SLOTS_EACH + index
@@ -177,7 +177,7 @@ def _turns(market: FabricMarket, sender: int) -> Iterator[tuple[int, str]]:
 
 
 async def faults_of(market: FabricMarket, load: Load) -> list[str]:
-    """What is wrong with the orders that the ledger holds."""
+    """Return the faults of the orders that the ledger holds."""
     held: set[Order] = set()
     for place in range(SENDERS_AT_ONCE * SLOTS_EACH):
         slot = market.first_slot + place * SLOT_S
@@ -193,7 +193,7 @@ async def faults_of(market: FabricMarket, load: Load) -> list[str]:
 
 
 async def _placed(market: FabricMarket, last: Position) -> int:
-    """How many orders all transactions up to `last` have placed, by their events."""
+    """Return how many orders all transactions up to `last` have placed, by their events."""
     count = 0
     async for happened in market.ledger.events():
         for event in happened.events:
@@ -205,7 +205,7 @@ async def _placed(market: FabricMarket, last: Position) -> int:
 
 
 async def leading(network: Network) -> Node:
-    """The orderer that says it leads."""
+    """Return the orderer that reports that it leads."""
     for node in network.consortium.nodes("orderer"):
         if _LEADS.search(await asyncio.to_thread(_metrics, node)):
             return node

@@ -1,7 +1,7 @@
-"""A full gate on a Fabric network: 10,000 orders closed and cleared.
+"""Bench of a full gate on a Fabric network: closes and clears 10,000 orders.
 
-Each household places several orders, because registering one household per order would take minutes.
-So clearing scans fewer rows, but its book and its trades are as large.
+Each household places several orders, because registering one household per order would take
+minutes. So clearing scans fewer rows, but its book and its trades are as large.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GATE_MAX_S = 4
 
 
 def fabric_gate() -> list[Figure]:
-    """Close and clear a slot of 10,000 orders."""
+    """Measure the time to close and clear a slot of 10,000 orders."""
     return asyncio.run(_fabric_gate())
 
 
@@ -41,7 +41,7 @@ async def _fabric_gate() -> list[Figure]:
         seed = chain.anchor
         for number in range(SLOTS):
             slot = market.first_slot + number * SLOT_S
-            for order in range(ORDERS_EACH):  # a household's own batches would conflict
+            for order in range(ORDERS_EACH):  # batches of the same household would conflict
                 tokens = [_sheet(market, home, slot, order) for home in range(TRADERS)]
                 await market.place(tokens, in_flight=IN_FLIGHT)
             await market.set_time(rules.gate_s(slot))
@@ -70,7 +70,7 @@ async def _fabric_gate() -> list[Figure]:
 
 
 def _sheet(market: FabricMarket, home: int, slot: int, order: int) -> str:
-    """An order of a household: one with a roof sells in every other slot, the others buy."""
+    """Sign a household's order; a home with a roof sells in every other slot, the others buy."""
     draw = market.cast.draw
     sells = market.cast.homes[home].profile.pv_peak_w > 0 and draw.number(2, "side", slot, home)
     side: Side = "sell" if sells else "buy"
@@ -80,7 +80,7 @@ def _sheet(market: FabricMarket, home: int, slot: int, order: int) -> str:
 
 
 async def _clear(market: FabricMarket, slot: int) -> int:
-    """Finish the clearing of a slot; returns how many transactions that took."""
+    """Finish the clearing of a slot; return the number of transactions that this took."""
     steps = 0
     phase = ""
     while phase != "CLEARED":

@@ -1,8 +1,8 @@
 """A founded market on a Fabric network, for the benches that need traders.
 
-The demonstration founds its market one transaction after the other, and each takes the time of a
-block; here many households are registered at a time. Transactions carry real time, because peers accept
-no other; the area's clock sets market time.
+The demonstration founds its market with one transaction after another, each of which takes the time
+of a block; this module registers many households at a time. Transactions have real time, because
+peers accept no other time; the area's clock sets market time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ledger_network.fabric.operations.network import Network
 from ledger_network.port import Member, Receipt
 
 SENDERS = (DSO, "SouthGrid", *RETAILERS)
-"""The members that may place orders, each by the gateway of its own peer."""
+"""The members that may place orders, each through the gateway of its own peer."""
 FOUNDING_IN_FLIGHT = 96
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class FabricMarket(msgspec.Struct):
     first_slot: int
 
     def sheet(self, home: int, order: SheetOrder) -> str:
-        """A signed one-order sheet of a household by its number."""
+        """Return a signed one-order sheet of a household by its number."""
         return sign_sheet(
             self.cast.homes[home],
             [order],
@@ -65,7 +65,7 @@ class FabricMarket(msgspec.Struct):
         )
 
     async def place(self, tokens: Sequence[str], *, in_flight: int) -> list[Receipt]:
-        """Place sheets, 500 a transaction, by all senders in turn; every one must be taken."""
+        """Place sheets, 500 per transaction, by all senders; raise unless all are placed."""
         members = itertools.cycle(SENDERS)
         batches = [
             (list(tokens[at : at + BATCH_TOKENS_MAX]), Member(next(members)))
@@ -74,7 +74,7 @@ class FabricMarket(msgspec.Struct):
         return await at_once(batches, lambda batch: self.place_batch(*batch), in_flight=in_flight)
 
     async def place_batch(self, tokens: list[str], member: Member) -> Receipt:
-        """Place the sheets of one transaction; every one must be taken."""
+        """Place the sheets of one transaction; raise unless all are placed."""
         receipt = await self.ledger.submit("place_orders", TokensArguments(tokens), member=member)
         if receipt.result.count(b'"PLACED"') != len(tokens):
             raise RuntimeError(f"not every sheet was taken: {receipt.result[:300]!r}")
@@ -88,7 +88,7 @@ class FabricMarket(msgspec.Struct):
 
 @asynccontextmanager
 async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
-    """A founded market of `households` households on a network of its own."""
+    """Yield a founded market of `households` households on its own network."""
     async with bench_network() as network, await open_ledger(network) as ledger:
         cast = make_cast(1, households)
         first_slot = START_S + SLOT_S
@@ -102,7 +102,7 @@ async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
 async def at_once(
     items: Iterable[T], act: Callable[[T], Awaitable[Receipt]], *, in_flight: int
 ) -> list[Receipt]:
-    """Call `act` with every item, several at a time; the first failure ends this."""
+    """Call `act` with every item, several at a time; the first exception ends all calls."""
     room = asyncio.Semaphore(in_flight)
 
     async def one(item: T) -> Receipt:

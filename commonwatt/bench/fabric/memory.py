@@ -1,7 +1,7 @@
-"""The memory of the default network's processes, idle and under a load of orders.
+"""Bench of the memory of the default network's processes, idle and under a load of orders.
 
-The number is the proportional set size: a process's own pages and its share of shared pages. It covers
-everything that the network's supervisor runs, and the processes that those processes started.
+The figure is the proportional set size: a process's own pages and its share of shared pages. It
+includes all processes of the network's supervisor and the processes that these have started.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ IDLE_MAX_GIB, LOADED_MAX_GIB = 1.5, 3.0
 
 
 def fabric_memory() -> list[Figure]:
-    """Proportional memory of the whole network, idle after its founding and at its most loaded."""
+    """Measure the memory of the whole network, idle after its founding and under load."""
     return asyncio.run(_fabric_memory())
 
 
@@ -52,7 +52,7 @@ async def _watch(network: Network, seen: list[dict[str, int]]) -> None:
 
 
 def held_bytes(network: Network) -> dict[str, int]:
-    """The memory of each process with its children, by name."""
+    """Return the memory of each process with its children, by name."""
     processes = network.processes()
     if processes is None:
         raise RuntimeError("the network of the bench does not run")

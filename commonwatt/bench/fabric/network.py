@@ -1,6 +1,7 @@
 """A Fabric network for one bench: the default consortium on free ports, removed afterwards.
 
-Nothing of the network outlives the bench, even when a step fails, or on Ctrl-C or SIGTERM.
+All processes and files of the network are removed after the bench, even when a step fails, and on
+Ctrl-C or SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.operations.network import Network
 from ledger_network.fabric.runtime.probe import PortTaken, require_free
 
-PORTS = range(20_000, 31_000, 200)  # first ports to try; below those that Linux gives to clients
+PORTS = range(20_000, 31_000, 200)  # first ports to try; Linux gives higher ports to clients
 CONTRACT_COMMAND = (sys.executable, "-m", "commonwatt", "contract", "serve")
 
 
 @asynccontextmanager
 async def made_network(*, contract_command: Sequence[str] | None = None) -> AsyncGenerator[Network]:
-    """A network that is not started yet; everything that is started is removed at the end.
+    """Yield a network that is not started yet; everything that is started is removed at the end.
 
-    `contract_command` starts a contract service; an empty one leaves the contract out.
+    `contract_command` starts a contract service; without a command there is no contract.
     """
     installed = await asyncio.to_thread(install)
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
@@ -57,14 +58,14 @@ async def made_network(*, contract_command: Sequence[str] | None = None) -> Asyn
 
 @asynccontextmanager
 async def bench_network() -> AsyncGenerator[Network]:
-    """A running network that takes orders."""
+    """Yield a running network that takes orders."""
     async with made_network() as network:
         await network.up(unheard)
         yield network
 
 
 def profiles(network: Network) -> list[Profile]:
-    """The profiles of all members, in the order of the consortium's file."""
+    """Return the profiles of all members, in the order of the consortium's file."""
     return [
         profile(network.consortium, organisation.name, network.placement)
         for organisation in network.consortium.organisations
@@ -72,12 +73,12 @@ def profiles(network: Network) -> list[Profile]:
 
 
 async def open_ledger(network: Network) -> FabricLedger:
-    """The ledger of a running network, for all of its members."""
+    """Return the ledger of a running network, for all of its members."""
     return await FabricLedger.open(profiles(network), contract=Contract())
 
 
 def on_free_ports(consortium: Consortium, among: range = PORTS) -> Consortium:
-    """The same consortium on a free block of ports; raises `PortTaken` if no block is free.
+    """Return the consortium on a free block of ports; raise `PortTaken` if no block is free.
 
     `among` are the first ports of the blocks that are tried.
     """
@@ -92,7 +93,7 @@ def on_free_ports(consortium: Consortium, among: range = PORTS) -> Consortium:
 
 
 def _from_port(consortium: Consortium, first: int) -> Consortium:
-    """The consortium with every node's block of ports counted on from `first`."""
+    """Return the consortium with the nodes' blocks of ports in order from `first`."""
     ports = iter(range(first, first + PORTS.step, PORT_BLOCK))
     organisations = [
         msgspec.structs.replace(

@@ -1,7 +1,7 @@
-"""Signed orders through `place_orders` on a Fabric network, committed.
+"""Bench of signed orders that are committed through `place_orders` on a Fabric network.
 
-The result is printed beside the machine's rate of bare verification. Two endorsers verify each sheet's
-signature, so a network on one machine can reach at most half of that rate.
+The result is printed beside the machine's rate of verification alone. Two endorsers verify each
+sheet's signature, so a network on one machine can reach at most half of that rate.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from commonwatt.demonstration.cast import SLOT_S
 from identity.keys import PrivateKey, SignatureCheck
 from identity.verification import Verification
 
-IN_FLIGHT = 8  # transactions; fewer leave a core idle while a block is cut, more only wait
+IN_FLIGHT = 8  # with fewer transactions a core is idle while a block is cut; more would only wait
 TRADERS = 1_000
-SLOTS = 12  # a round, in each of which every trader orders once
+SLOTS = 12  # per round; every trader places one order in each
 ROUNDS = 5
-ORDERS_MIN = 2_500  # a second
+ORDERS_MIN = 2_500  # per second
 BARE_CHECKS = 12_000
-MESSAGE_BYTES = 420  # a one-order sheet has about that many bytes under its signature
+MESSAGE_BYTES = 420  # signed bytes of a one-order sheet, about
 
 
 def fabric_orders() -> list[Figure]:
-    """One-order sheets, 500 a transaction, several in flight over four members' gateways."""
+    """Measure one-order sheets, 500 per transaction, several in flight over four gateways."""
     return asyncio.run(_fabric_orders())
 
 
@@ -36,7 +36,7 @@ async def _fabric_orders() -> list[Figure]:
     bare: list[float] = []
     verification = Verification()
     try:
-        bare_rate(verification)  # processes started, key loaded
+        bare_rate(verification)  # warm up: processes start and load the key
         async with fabric_market(TRADERS) as market:
             for number in range(ROUNDS + 1):
                 tokens = await sheets(market, number)
@@ -46,7 +46,7 @@ async def _fabric_orders() -> list[Figure]:
                 rates.append(len(tokens) / (time.perf_counter() - began))
     finally:
         verification.close()
-    measured = rates[1:]  # in the first round every endorser meets every key
+    measured = rates[1:]  # warm up: in the first round every endorser loads every key
     value = statistics.median(measured)
     verified = statistics.median(bare)
     return [
@@ -66,7 +66,7 @@ async def _fabric_orders() -> list[Figure]:
 
 
 async def sheets(market: FabricMarket, number: int) -> list[str]:
-    """One round's sheets, for the next slots of every trader; sets market time."""
+    """Return one round's sheets, for the next slots of every trader; set market time."""
     first = market.first_slot + number * SLOTS * SLOT_S
     await market.set_time(first - SLOT_S)
     return [
@@ -77,7 +77,7 @@ async def sheets(market: FabricMarket, number: int) -> list[str]:
 
 
 def bare_rate(verification: Verification) -> float:
-    """Signatures a second that all cores verify while the network is idle."""
+    """Return the signatures per second that all cores verify while the network is idle."""
     key = PrivateKey.from_seed(bytes(32))
     message = bytes(MESSAGE_BYTES)
     check = SignatureCheck("Ed25519", key.public.raw, message, key.sign(message))

@@ -1,7 +1,8 @@
-"""Our Python shim against Fabric's Go shim: the same chaincode twice, on one network, in turn.
+"""Compares our Python shim with Fabric's Go shim, by the same chaincode on both, on one network.
 
-Each twin is one process that serves every peer, under its own definition with the same policy.
-Evaluated calls go to one peer only, so the processor time of a twin is the time of its calls.
+The twins run in turn. Each twin is one process that serves every peer, under its own definition
+with the same policy. Evaluated calls go to one peer only, so the processor time of a twin is the
+time of its calls.
 """
 
 from __future__ import annotations
@@ -34,16 +35,16 @@ from ledger_network.fabric.runtime.probe import listens, until
 ROWS = 500
 IN_FLIGHT = 32
 ROUNDS = 5
-EVALUATIONS, PUTS = 200, 200  # of each twin in a round
+EVALUATIONS, PUTS = 200, 200  # calls of each twin in a round
 EVALUATED_MIN, PUT_MIN = 0.5, 0.9
 READY_S = 60.0
 STOP_S = 10.0
 GO_SOURCES = Path(__file__).parent / "go_chaincode"
-PORTS_BEYOND = {"python": 2, "go": 4}  # within the block of the first peer, where nothing listens
+PORTS_BEYOND = {"python": 2, "go": 4}  # an unused port within the block of the first peer
 
 
 class Twin(NamedTuple):
-    """One of the two twins: the name of its definition, and its process."""
+    """One of the two twins, with the name of its definition and its process."""
 
     name: str
     pid: int
@@ -57,7 +58,7 @@ class Round(NamedTuple):
 
 
 def fabric_shim() -> list[Figure]:
-    """500 gets and 500 puts evaluated, 32 in flight; and single puts submitted."""
+    """Measure calls of 500 gets and 500 puts, evaluated with 32 in flight, and submitted puts."""
     return asyncio.run(_fabric_shim())
 
 
@@ -102,7 +103,7 @@ def _build(program: Path) -> None:
 
 @asynccontextmanager
 async def _twin(network: Network, name: str, command: Sequence[str]) -> AsyncGenerator[Twin]:
-    """A running twin that is installed on every peer and agreed on by all members."""
+    """Yield a running twin that is installed on every peer and approved by all members."""
     consortium, placement = network.consortium, network.placement
     peer = consortium.nodes("peer")[0]
     site = Site(peer.site.port + PORTS_BEYOND[name], peer.site.host)
@@ -190,7 +191,7 @@ def _touch(twin: Twin) -> list[bytes]:
 
 
 def _cpu_s(pid: int) -> float:
-    """Processor seconds that a process has used so far."""
+    """Return the processor seconds that a process has used so far."""
     text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     fields = text.rpartition(")")[
         2

@@ -1,7 +1,8 @@
 """The chaincode of the bench fabric-shim, on our own shim; its twin in Go is in go_chaincode.
 
-`touch <count> <prefix>` reads that many rows and writes them all, `put 1 <key>` writes one. Run as a
-module, this serves until SIGTERM, with the settings that every chaincode reads from its environment.
+`touch <count> <prefix>` reads `count` rows and writes them all, `put 1 <key>` writes one row. Run
+as a module, the chaincode serves until SIGTERM, with the settings that every chaincode reads from
+its environment.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ VALUE = b"x" * 200
 
 
 def handle(invocation: Invocation) -> bytes:
-    """One call of the twin."""
+    """Answer one call of the twin."""
     match [part.decode("utf-8", "replace") for part in invocation.arguments]:
         case ["touch", count, prefix] if count.isascii() and count.isdigit():
             keys = [f"{prefix}/{number:06d}" for number in range(int(count))]

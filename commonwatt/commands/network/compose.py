@@ -1,6 +1,6 @@
-"""`commonwatt network compose`: what `docker-compose.yaml` names, made on the host.
+"""`commonwatt network compose`: makes what `docker-compose.yaml` needs, on the host.
 
-Keys and settings of every service, and the images.
+These are the keys and settings of every service, and the images.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ def _compose(
             progress=progress,
             with_database=with_market,
         )
-    if with_market:  # last, because market time begins here
+    if with_market:  # made last, because market time begins here
         progress("keys and settings of the market")
         _make_market(material, *market)
     return Composed(str(data), str(file), images, _next(engine, data, file, tag))
@@ -190,7 +190,7 @@ def _make_market(material: Material, households: int, speed: int) -> None:
 
 
 def _next(engine: Engine | None, data: Path, file: Path, tag: str) -> str:
-    """The command that the user runs next."""
+    """Return the command that the user runs next."""
     words: list[str] = []
     if data != DATA:
         words.append(f"COMMONWATT_MATERIAL={data.absolute()}")

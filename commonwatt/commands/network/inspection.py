@@ -1,4 +1,4 @@
-"""`commonwatt network status`, `logs`, `profile`, `doctor`: what a network says of itself."""
+"""`commonwatt network status`, `logs`, `profile`, `doctor`: the state of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`commonwatt network join`: found the channel of a network of containers, from a service within."""
+"""`commonwatt network join`: founds the channel of a network of containers, in a container."""
 
 from __future__ import annotations
 

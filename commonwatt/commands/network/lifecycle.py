@@ -1,4 +1,4 @@
-"""`commonwatt network install`, `up`, `down`, `stop`, `start`, `upgrade`: what changes a network."""
+"""`commonwatt network install`, `up`, `down`, `stop`, `start`, `upgrade`: changes of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network of a folder: the options that name it, and how it is opened."""
+"""Opens the network of a folder, with the options that name the network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FAULTS = (
     PortTaken,
     OSError,
 )
-"""Why a network is not what was asked for; each fault has a sentence."""
+"""Exceptions that say why a network cannot be used; each has a sentence."""
 
 Data = Annotated[Path, typer.Option("--data", help="The network's folder.")]
 File = Annotated[
@@ -55,7 +55,7 @@ File = Annotated[
 
 
 def network_of(data: Path, file: Path | None, installed: Installation) -> Network:
-    """The network in a folder; an existing network keeps its consortium."""
+    """Return the network in a folder; an existing network keeps its consortium."""
     return Network(
         consortium_of(data, file),
         data,
@@ -66,7 +66,7 @@ def network_of(data: Path, file: Path | None, installed: Installation) -> Networ
 
 
 def consortium_of(data: Path, file: Path | None) -> Consortium:
-    """The consortium in `file`, else that of the folder. Raises `ConsortiumInvalid`."""
+    """Return the consortium in `file`, else that of the folder. Raises `ConsortiumInvalid`."""
     made = data / "consortium.yaml"
     if file is not None:
         return read_consortium(file)
@@ -74,14 +74,14 @@ def consortium_of(data: Path, file: Path | None) -> Consortium:
 
 
 def there(data: Path, file: Path | None) -> Network:
-    """The existing network in a folder. Raises `NetworkFault` for a folder without one."""
+    """Return the existing network in a folder. Raises `NetworkFault` for a folder without one."""
     if not (data / "contracts.json").exists():
         raise NetworkFault(f"{data} holds no network; `commonwatt network up` makes one.")
     return network_of(data, file, installation())
 
 
 def install_with_progress(console: Console) -> Installation:
-    """Fabric's programs; builds them if they are missing."""
+    """Return Fabric's programs; build them if they are missing."""
     found = installation()
     if found.is_complete:
         return found
@@ -95,7 +95,7 @@ def install_with_progress(console: Console) -> Installation:
 
 
 def carried_out(work: Callable[[], T]) -> T:
-    """The result of work; a fault ends the command with its sentence."""
+    """Return the result of `work`; a fault ends the command with the sentence of the fault."""
     try:
         return work()
     except FAULTS as fault:
