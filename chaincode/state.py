@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -17,6 +18,7 @@ from chaincode.errors import Broken
 from identity.canonical import encode
 
 SLOT_DIGITS = 12
+SLOT_PART_MAX = 10**SLOT_DIGITS - 1
 SECOND_MAX = 253_402_300_799  # end of the year 9999
 INTEGER_MAX = 2**53 - 1  # the largest integer that every JSON reader holds exactly
 
@@ -59,6 +61,11 @@ D = TypeVar("D")
 def slot_part(slot: int) -> str:
     """A slot's start as part of a key."""
     return f"{slot:0{SLOT_DIGITS}d}"
+
+
+def inverted_part(slot: int) -> str:
+    """A slot's start as part of a key, counted backwards, so that text order is newest first."""
+    return f"{SLOT_PART_MAX - slot:0{SLOT_DIGITS}d}"
 
 
 def page_part(page: int) -> str:
@@ -130,6 +137,41 @@ class Table(Generic[R]):
             return self._decode(value)
         except msgspec.ValidationError as error:
             raise Broken(f"{self.name}: {error}") from None
+
+
+class DatedTable(Table[R]):
+    """Rows that hold from a slot on: one row per version, under its slot counted backwards.
+
+    The last part of a key is the inverted slot, so the newest version at a slot is the first row
+    of a range, and any number of older versions costs a reader nothing.
+    """
+
+    def at(self, context: Context, *name: str, slot: int) -> R | None:
+        """The version of `name` that holds for `slot`; None before the first version."""
+        found = self.version_at(context, *name, slot=slot)
+        return None if found is None else found[1]
+
+    def version_at(self, context: Context, *name: str, slot: int) -> tuple[int, R] | None:
+        """The version that holds for `slot`, after the slot that the version begins with."""
+        for found in self._from(context, name, slot):
+            return found
+        return None
+
+    def put_from(self, context: Context, row: R, *name: str, from_slot: int) -> None:
+        """Write a version; a version that begins at the same slot is replaced."""
+        self.put(context, row, *name, inverted_part(from_slot))
+
+    def prune(self, context: Context, *name: str, needed_slot: int, rows_max: int = 100) -> None:
+        """Delete up to `rows_max` versions that `needed_slot` and later slots do not need."""
+        older = islice(self._from(context, name, needed_slot), 1, rows_max + 1)
+        for from_slot, _ in list(older):
+            self.delete(context, *name, inverted_part(from_slot))
+
+    def _from(self, context: Context, name: Sequence[str], slot: int) -> Iterator[tuple[int, R]]:
+        """The versions from the one that holds for `slot` backwards."""
+        prefix = self.key(*name) + "/"
+        for key, value in context.range(prefix + inverted_part(slot), prefix[:-1] + "0"):
+            yield SLOT_PART_MAX - int(key[len(prefix) :]), self.decode(value)
 
 
 class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
