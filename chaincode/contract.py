@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chaincode.accounts import balances
-from chaincode.area import clock, rules, tariffs, zones
+from chaincode.area import capacities, clock, rule_changes, tariffs, zones
 from chaincode.clearing.run import clear_slot
 from chaincode.consortium import acts, organisations, participants
 from chaincode.consortium.organisations import CHANNEL, ORGANISATIONS, OrganisationRole
@@ -26,7 +26,7 @@ from chaincode.errors import (
     TRANSACTION_UNKNOWN,
 )
 from chaincode.metering import meters, reports
-from chaincode.orders import handlers
+from chaincode.orders import clock_changes, handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
     MetersArguments,
@@ -94,12 +94,12 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(participants.register_participant, participants.ParticipantArguments, RETAILER),
     _write(zones.register_area, zones.AreaArguments, DSO, admin=True),
     _write(zones.register_zone, zones.ZoneArguments, DSO, admin=True),
-    _write(zones.set_zone_capacity, zones.CapacityArguments, DSO),
+    _write(capacities.set_zone_capacity, capacities.CapacityArguments, DSO),
     _write(zones.pause_zone, zones.PauseArguments, DSO),
     _write(zones.resume_zone, zones.PauseArguments, DSO),
     _write(gate.post_seed_anchor, gate.SeedArguments, DSO),
-    _write(rules.set_market_rules, rules.RulesArguments, DSO, admin=True),
-    _write(clock.set_clock, clock.ClockArguments, DSO, admin=True),
+    _write(rule_changes.set_market_rules, rule_changes.RulesArguments, DSO, admin=True),
+    _write(clock_changes.set_clock, clock.ClockArguments, DSO, admin=True),
     _write(tariffs.set_fees, tariffs.FeesArguments, DSO, admin=True),
     _write(tariffs.set_residual_prices, tariffs.ResidualArguments, RETAILER, admin=True),
     _write(tariffs.set_vat, tariffs.VatArguments, MARKET),

@@ -42,6 +42,8 @@ GridLevel = Annotated[int, msgspec.Meta(ge=3, le=7)]
 """Grid level as grid operators count it: from 3 (high voltage) to 7 (low voltage)."""
 Hex32 = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 """32 bytes in lower-case hex."""
+Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+"""Why somebody did what binds others at once; it stands on the ledger."""
 Side = Literal["buy", "sell"]
 
 
@@ -153,25 +155,29 @@ class DatedTable(Table[R]):
 
     def version_at(self, context: Context, *name: str, slot: int) -> tuple[int, R] | None:
         """The version that holds for `slot`, after the slot that the version begins with."""
-        for found in self._from(context, name, slot):
+        for found in self.from_slot(context, *name, slot=slot):
             return found
         return None
+
+    def from_newest(self, context: Context, *name: str) -> Iterator[tuple[int, R]]:
+        """All versions with the slots that they begin with, the newest first, read lazily."""
+        return self.from_slot(context, *name, slot=SLOT_PART_MAX)
+
+    def from_slot(self, context: Context, *name: str, slot: int) -> Iterator[tuple[int, R]]:
+        """The version that holds for `slot` and those before it, newest first, read lazily."""
+        prefix = self.key(*name) + "/"
+        for key, value in context.range(prefix + inverted_part(slot), prefix[:-1] + "0"):
+            yield SLOT_PART_MAX - int(key[len(prefix) :]), self.decode(value)
 
     def put_from(self, context: Context, row: R, *name: str, from_slot: int) -> None:
         """Write a version; a version that begins at the same slot is replaced."""
         self.put(context, row, *name, inverted_part(from_slot))
 
-    def prune(self, context: Context, *name: str, needed_slot: int, rows_max: int = 100) -> None:
+    def prune(self, context: Context, *name: str, needed_slot: int, rows_max: int = 10) -> None:
         """Delete up to `rows_max` versions that `needed_slot` and later slots do not need."""
-        older = islice(self._from(context, name, needed_slot), 1, rows_max + 1)
+        older = islice(self.from_slot(context, *name, slot=needed_slot), 1, rows_max + 1)
         for from_slot, _ in list(older):
             self.delete(context, *name, inverted_part(from_slot))
-
-    def _from(self, context: Context, name: Sequence[str], slot: int) -> Iterator[tuple[int, R]]:
-        """The versions from the one that holds for `slot` backwards."""
-        prefix = self.key(*name) + "/"
-        for key, value in context.range(prefix + inverted_part(slot), prefix[:-1] + "0"):
-            yield SLOT_PART_MAX - int(key[len(prefix) :]), self.decode(value)
 
 
 class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True):
@@ -179,6 +185,84 @@ class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True)
 
     from_slot: Second
     value: D
+
+
+class Recent(Row, Generic[D], frozen=True):
+    """The newest versions of a name, oldest first; `has_older` says that there were others."""
+
+    versions: list[Dated[D]]
+    has_older: bool = False
+
+
+class OlderVersion(Row, Generic[D], frozen=True):
+    """A version that has left the row of its name."""
+
+    value: D
+
+
+RECENT_MAX = 4  # versions in the row of a name: the one that holds now and a few beside it
+
+
+class RecentTable(Table[Recent[D]], Generic[D]):
+    """Dated values of many names: the newest few versions of a name in one row, read with others.
+
+    A range read for each name would be a message to the peer for each name. Where many names are
+    read at once, one row per name holds the newest versions. Older versions lie in `older`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        name: str,
+        struct: type[Recent[D]],
+        parts: Sequence[str],
+        *,
+        older: DatedTable[OlderVersion[D]],
+        remembered: int = 0,
+    ) -> None:
+        """Keep the newest versions in this table, and the others in `older`."""
+        super().__init__(number, name, struct, parts, remembered=remembered)
+        self.older = older
+
+    def at_many(
+        self, context: Context, names: Sequence[Sequence[str]], *, slot: int
+    ) -> list[D | None]:
+        """The values that hold for `slot`, in the order asked; None before a first version."""
+        rows = self.get_many(context, names)
+        return [
+            self.value_at(context, row, *name, slot=slot)
+            for name, row in zip(names, rows, strict=True)
+        ]
+
+    def value_at(self, context: Context, row: Recent[D] | None, *name: str, slot: int) -> D | None:
+        """The value that holds for `slot`, from the row of `name` that was read already."""
+        if row is None:
+            return None
+        value = at_slot(row.versions, slot)
+        if value is not None or not row.has_older:
+            return value
+        older = self.older.at(context, *name, slot=slot)
+        return None if older is None else older.value
+
+    def put_from(self, context: Context, value: D, *name: str, from_slot: int) -> None:
+        """Write a version; a version that begins at the same slot is replaced."""
+        row = self.get(context, *name) or self.struct(versions=[])
+        versions = with_version(row.versions, from_slot, value)
+        for dated in versions[:-RECENT_MAX]:
+            self._put_older(context, dated, name)
+        has_older = row.has_older or len(versions) > RECENT_MAX
+        stored = self.struct(versions=versions[-RECENT_MAX:], has_older=has_older)
+        self.put(context, stored, *name)
+
+    def prune(self, context: Context, *name: str, needed_slot: int, rows_max: int = 10) -> None:
+        """Delete up to `rows_max` versions that `needed_slot` and later slots do not need."""
+        row = self.get(context, *name)
+        if row is not None and row.has_older:
+            self.older.prune(context, *name, needed_slot=needed_slot, rows_max=rows_max)
+
+    def _put_older(self, context: Context, dated: Dated[D], name: Sequence[str]) -> None:
+        version = self.older.struct(value=dated.value)
+        self.older.put_from(context, version, *name, from_slot=dated.from_slot)
 
 
 def at_slot(versions: Sequence[Dated[D]], slot: int) -> D | None:

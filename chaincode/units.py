@@ -181,6 +181,11 @@ def slot_of(second: int, slot_s: int) -> int:
     return second - second % slot_s
 
 
+def slots_between(first_slot: int, slot: int, slot_s: int) -> int:
+    """How many slots of `slot_s` seconds lie from the start of `first_slot` to that of `slot`."""
+    return (slot - first_slot) // slot_s
+
+
 def is_slot_start(second: int, slot_s: int) -> bool:
     """Whether `second` (UTC) is the start of a slot of `slot_s` seconds."""
     return second % slot_s == 0

@@ -7,7 +7,7 @@ here whether the slot has opened. The gate and what is frozen with it stand in `
 from __future__ import annotations
 
 from chaincode.area.clock import market_time_s
-from chaincode.area.rules import RULES
+from chaincode.area.rules import RULES, MarketRules
 from chaincode.area.zones import Area, require_slot_start
 from chaincode.context import Context
 from chaincode.errors import TERMS_FROZEN
@@ -17,17 +17,19 @@ def require_unopened(context: Context, area: Area, from_slot: int) -> None:
     """Refuse to date a term to `from_slot` if that slot or a later one has opened.
 
     A term holds for later slots too, and later rules may open a later slot earlier. Before an area
-    has rules, no slot has opened.
+    has rules, no slot has opened. `rule_changes.py` bounds how many versions begin later.
     """
-    row = RULES.get(context, area.area)
     require_slot_start(area, from_slot)
-    if row is None:
-        return
-    now_s = market_time_s(context, area.area)
-    for version in reversed(row.versions):
-        slot = max(version.from_slot, from_slot)
-        opening_s = version.value.opening_s(slot)
-        if now_s >= opening_s:
-            raise TERMS_FROZEN(slot=slot, opening_s=opening_s)
-        if version.from_slot <= from_slot:
+    now_s: int | None = None
+    for begins, row in RULES.from_newest(context, area.area):
+        now_s = market_time_s(context, area.area) if now_s is None else now_s
+        require_opening(row.rules, max(begins, from_slot), now_s)
+        if begins <= from_slot:
             return
+
+
+def require_opening(rules: MarketRules, slot: int, now_s: int) -> None:
+    """Refuse `slot` if by `rules` it has opened at `now_s`."""
+    opening_s = rules.opening_s(slot)
+    if now_s >= opening_s:
+        raise TERMS_FROZEN(slot=slot, opening_s=opening_s)

@@ -1,49 +1,44 @@
 """Dated market rules of an area, and its local time.
 
-Rules are data that the area's DSO posts; each version applies from a slot on. Local hours come
-from posted offsets and never from a time-zone database, because every member must compute the
-same hour.
+Rules are data that the area's DSO posts (`rule_changes.py`); each version applies from a slot on.
+Every rule has its bounds in its type. Local hours come from posted offsets and never from a
+time-zone database, because every member must compute the same hour.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Collection
+from itertools import islice
+from typing import Annotated, Literal
 
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
-from chaincode.area.zones import (
-    VERSIONS_MAX,
-    own_area,
-    require_open,
-)
-from chaincode.auctions.mechanisms import area_mechanisms
-from chaincode.context import (
-    Accepted,
-    Context,
-)
-from chaincode.errors import (
-    NO_MARKET_RULES,
-    NO_SEED_CHAIN,
-    RULE_OUT_OF_BOUNDS,
-    VERSIONS_TOO_MANY,
-)
-from chaincode.state import (
-    Count,
-    Dated,
-    Id,
-    Name,
-    Row,
-    Second,
-    Signed,
-    Table,
-    at_slot,
-    encode,
-    with_version,
-)
+from chaincode.context import Context
+from chaincode.errors import NO_MARKET_RULES
+from chaincode.state import Dated, DatedTable, Name, Rate, Row, Second, Table
 
-PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh from lowest to highest
+DAY_S = 86_400
+OPENS_S_MAX = 30 * DAY_S
+SEED_DEADLINE_S_MAX = 3_600  # the longest slot; `rule_changes.py` compares with the area's slot
+REPORT_DEADLINE_S_MAX = 7 * DAY_S
+FINAL_S_MAX = 400 * DAY_S  # a reading that is found after a year can still correct its slot
+PRICE_LIMIT_MAX = 1_000_000_000  # 1,000 currency units per kWh, positive or negative
 OFFSETS_MAX = 400  # two changes of summer time a year for two centuries
+OFFSET_S_MAX = 64_800  # 18 hours either way
+AHEAD_MAX = 100  # versions that begin after the newest closed gate: each dated act reads them all
+VERSIONS_REMEMBERED = 64  # decoded rules; the same few versions are read with every batch
+
+Opens = Annotated[int, msgspec.Meta(ge=1, le=OPENS_S_MAX)]
+Lead = Annotated[int, msgspec.Meta(ge=0, le=OPENS_S_MAX)]
+SeedDeadline = Annotated[int, msgspec.Meta(ge=0, le=SEED_DEADLINE_S_MAX)]
+ReportDeadline = Annotated[int, msgspec.Meta(ge=0, le=REPORT_DEADLINE_S_MAX)]
+Final = Annotated[int, msgspec.Meta(ge=0, le=FINAL_S_MAX)]
+Limit = Annotated[int, msgspec.Meta(ge=-PRICE_LIMIT_MAX, le=PRICE_LIMIT_MAX)]
+Offset = Annotated[int, msgspec.Meta(ge=-OFFSET_S_MAX, le=OFFSET_S_MAX)]
+Offsets = Annotated[list[tuple[Second, Offset]], msgspec.Meta(min_length=1, max_length=OFFSETS_MAX)]
+CancelFee = Annotated[int, msgspec.Meta(ge=0, le=RATE_MAX)]
+LossPrice = Annotated[int, msgspec.Meta(ge=0, le=PRICE_LIMIT_MAX)]
 
 
 class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,28 +47,29 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
     before its start until its gate, `gate_lead_s` before its start. From `seed_deadline_s` after
     the gate time, any member may close the gate without the seed. `cancel_fee` is micro/kWh on the
-    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated. A
-    reading may exceed the certified energy by `plausible_ppm`. `offsets` are [from second, seconds
-    east of UTC], oldest first.
+    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated;
+    `final_s` after its end nothing of the slot changes any more. A reading may exceed the certified
+    energy by `plausible_ppm`. `offsets` are [from second, seconds east of UTC], oldest first.
     """
 
-    time_zone: str
-    offsets: list[tuple[Second, int]]
-    price_band: tuple[Signed, Signed] = (-500_000, 4_000_000)
+    time_zone: Name
+    offsets: Offsets
+    price_band: tuple[Limit, Limit] = (-500_000, 4_000_000)
     mechanism: Name = "uniform"
     price_rule: Literal["seller", "buyer", "midpoint"] = "midpoint"
     tie: Literal["draw"] = "draw"
-    opens_s: Count = 86_400
-    gate_lead_s: Count = 300
-    seed_deadline_s: Count = 60
-    report_deadline_s: Count = 3_600
-    cancel_fee: Count = 0
-    loss_price: Count | None = None
+    opens_s: Opens = 86_400
+    gate_lead_s: Lead = 300
+    seed_deadline_s: SeedDeadline = 60
+    report_deadline_s: ReportDeadline = 3_600
+    final_s: Final = 90 * DAY_S
+    cancel_fee: CancelFee = 0
+    loss_price: LossPrice | None = None
     firmness: Literal["as_delivered"] = "as_delivered"
     distribution: Literal["trade_order"] = "trade_order"
     contract_model: Literal["through_retailer"] = "through_retailer"
     reverse_charge: bool = False
-    plausible_ppm: Count = 50_000
+    plausible_ppm: Rate = 50_000
 
     def gate_s(self, slot: int) -> int:
         """The second at which the gate of `slot` closes."""
@@ -82,6 +78,10 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def opening_s(self, slot: int) -> int:
         """The second from which `slot` takes orders."""
         return slot - self.opens_s
+
+    def final_at_s(self, end_s: int) -> int:
+        """The second from which a slot that ended at `end_s` is final."""
+        return end_s + self.final_s
 
     def offset_s(self, second: int) -> int:
         """Seconds east of UTC at `second`."""
@@ -94,9 +94,9 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AreaRules(Row, frozen=True):
-    """An area's dated rules, oldest first."""
+    """An area's rules from a slot on."""
 
-    versions: list[Dated[MarketRules]]
+    rules: MarketRules
 
 
 class SeedChain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -112,57 +112,30 @@ class SeedChains(Row, frozen=True):
     versions: list[Dated[SeedChain]]
 
 
-RULES = Table(20, "market rules", AreaRules, ("area",))
+RULES = DatedTable(20, "market rules", AreaRules, ("area", "slot"), remembered=VERSIONS_REMEMBERED)
 SEEDS = Table(21, "seed chains", SeedChains, ("area",))
 
 
-class RulesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Rules of an area from a slot on."""
+def rules_of_slots(context: Context, area: str, slots: Collection[int]) -> dict[int, MarketRules]:
+    """The rules that hold for each of `slots`, read at once.
 
-    area: Id
-    from_slot: Second
-    rules: MarketRules
-
-
-def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
-    """Post an area's rules from a slot on; the slot's seed chain must be posted first."""
-    area = own_area(context, arguments.area)
-    require_open(context, area.area, arguments.from_slot)
-    rules = arguments.rules
-    mechanisms = area_mechanisms()
-    _check(rules.mechanism in mechanisms, rule="mechanism", bound=" or ".join(mechanisms))
-    low, high = rules.price_band
-    _check(low < high, rule="price_band", bound="the lower end is below the upper")
-    _check(high - low <= PRICE_BAND_WIDTH_MAX, rule="price_band", bound=PRICE_BAND_WIDTH_MAX)
-    _check(rules.cancel_fee <= RATE_MAX, rule="cancel_fee", bound=RATE_MAX)
-    _check(rules.gate_lead_s < rules.opens_s, rule="gate_lead_s", bound="opens_s")
-    _check(rules.opens_s <= 30 * 86_400, rule="opens_s", bound=30 * 86_400)
-    _check(0 < len(rules.offsets) <= OFFSETS_MAX, rule="offsets", bound=OFFSETS_MAX)
-    starts = [from_s for from_s, _ in rules.offsets]
-    _check(starts == sorted(set(starts)), rule="offsets", bound="rising seconds")
-    in_reach = all(-64_800 <= offset <= 64_800 for _, offset in rules.offsets)
-    _check(in_reach, rule="offsets", bound="18 hours either way")
-    chains = SEEDS.get(context, area.area)
-    if chains is None or at_slot(chains.versions, arguments.from_slot) is None:
-        raise NO_SEED_CHAIN(area=area.area, slot=arguments.from_slot)
-    row = RULES.get(context, area.area)
-    versions = row.versions if row is not None else []
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    dated = with_version(versions, arguments.from_slot, rules)
-    RULES.put(context, AreaRules(versions=dated), area.area)
-    context.emit("market_rules_set", encode(arguments))
-    return Accepted(area.area)
+    A slot without rules is left out, and so is one that lies further back than the versions that
+    are read, which slots with open gates never do.
+    """
+    found: dict[int, MarketRules] = {}
+    left = sorted(slots)
+    versions = RULES.from_slot(context, area, slot=left[-1]) if left else iter(())
+    for begins, row in islice(versions, AHEAD_MAX + 2):
+        while left and left[-1] >= begins:
+            found[left.pop()] = row.rules
+        if not left:
+            break
+    return found
 
 
-def rules_at(row: AreaRules | None, area: str, slot: int) -> MarketRules:
+def rules_at(context: Context, area: str, slot: int) -> MarketRules:
     """The rules that hold for `slot`; a slot without rules is refused."""
-    rules = None if row is None else at_slot(row.versions, slot)
-    if rules is None:
+    row = RULES.at(context, area, slot=slot)
+    if row is None:
         raise NO_MARKET_RULES(area=area, slot=slot)
-    return rules
-
-
-def _check(holds: bool, *, rule: str, bound: object) -> None:  # noqa: FBT001 a condition, read at the call
-    if not holds:
-        raise RULE_OUT_OF_BOUNDS(rule=rule, bound=bound)
+    return row.rules

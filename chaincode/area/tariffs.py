@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from chaincode.area.fees import FeeRow, check_rows
-from chaincode.area.vat import (
-    Vat,
-)
-from chaincode.area.zones import (
-    VERSIONS_MAX,
-    own_area,
-    require_open,
-)
+from chaincode.area.history import needed_slot
+from chaincode.area.opening import require_unopened
+from chaincode.area.vat import Vat
+from chaincode.area.zones import get_area, own_area
 from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import (
     Accepted,
@@ -28,24 +24,24 @@ from chaincode.errors import (
     PARTICIPANT_UNKNOWN,
     PRICE_OUT_OF_REACH,
     VAT_RATE,
-    VERSIONS_TOO_MANY,
 )
 from chaincode.state import (
     AccountName,
-    D,
-    Dated,
+    DatedTable,
     Id,
+    OlderVersion,
     Rate,
+    Recent,
+    RecentTable,
     Row,
     Second,
     Signed,
-    Table,
-    at_slot,
     encode,
-    with_version,
 )
+from chaincode.units import slots_between
 
 PRICE_MAX = 1_000_000_000  # 1,000 currency units per kWh, positive or negative
+SCHEDULE_MAX = 100  # slots of one price schedule: a day of quarter hours, the longest one too
 
 
 class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,35 +51,49 @@ class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     export_price: Signed
 
 
+Prices = Annotated[list[ResidualPrices], msgspec.Meta(min_length=1, max_length=SCHEDULE_MAX)]
+
+
 class ResidualRow(Row, frozen=True):
-    """A retailer's dated residual prices in an area, oldest first."""
+    """A retailer's prices of the slots from the version's slot on; the last price holds on."""
 
-    versions: list[Dated[ResidualPrices]]
+    slot_s: int
+    prices: list[ResidualPrices]
+
+    def price(self, from_slot: int, slot: int) -> ResidualPrices:
+        """The prices of `slot` in the version that begins with `from_slot`."""
+        return self.prices[min(slots_between(from_slot, slot, self.slot_s), len(self.prices) - 1)]
 
 
-class VatRow(Row, frozen=True):
-    """A party's dated VAT status, oldest first."""
+class VatRow(Recent[Vat], frozen=True):
+    """A party's newest VAT statuses with the slots that they begin with, oldest first."""
 
-    versions: list[Dated[Vat]]
+
+class OlderVat(OlderVersion[Vat], frozen=True):
+    """A party's VAT status from a slot on, one that is older than those in the party's row."""
 
 
 class FeeSchedule(Row, frozen=True):
-    """An area's dated fee rows, oldest first."""
+    """An area's fee rows from a slot on."""
 
-    versions: list[Dated[list[FeeRow]]]
+    rows: list[FeeRow]
 
 
-RESIDUALS = Table(23, "residual prices", ResidualRow, ("area", "retailer"))
-VATS = Table(24, "VAT", VatRow, ("area", "party"))
-FEES = Table(25, "fees", FeeSchedule, ("area",))
+RESIDUALS = DatedTable(23, "residual prices", ResidualRow, ("area", "retailer", "slot"))
+OLDER_VATS = DatedTable(26, "older VAT", OlderVat, ("area", "party", "slot"))
+VATS = RecentTable(24, "VAT", VatRow, ("area", "party"), older=OLDER_VATS)
+FEES = DatedTable(25, "fees", FeeSchedule, ("area", "slot"))
 
 
 class ResidualArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The calling retailer's prices in an area from a slot on."""
+    """The calling retailer's prices in an area: of the slot `from_slot`, the slot after it, …
+
+    The last of the prices holds until the next version begins.
+    """
 
     area: Id
     from_slot: Second
-    prices: ResidualPrices
+    prices: Prices
 
 
 class VatArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,22 +116,23 @@ class FeesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def set_residual_prices(context: Context, arguments: ResidualArguments) -> Accepted:
     """Post the calling retailer's residual prices from a slot on."""
-    require_open(context, arguments.area, arguments.from_slot)
-    prices = arguments.prices
-    if max(abs(prices.import_price), abs(prices.export_price)) > PRICE_MAX:
-        raise PRICE_OUT_OF_REACH(limit=PRICE_MAX)
-    names = (arguments.area, context.caller.member)
-    row = RESIDUALS.get(context, *names)
-    versions = _room([] if row is None else row.versions)
-    dated = with_version(versions, arguments.from_slot, prices)
-    RESIDUALS.put(context, ResidualRow(versions=dated), *names)
+    area = get_area(context, arguments.area)
+    require_unopened(context, area, arguments.from_slot)
+    for price in arguments.prices:
+        if max(abs(price.import_price), abs(price.export_price)) > PRICE_MAX:
+            raise PRICE_OUT_OF_REACH(limit=PRICE_MAX)
+    names = (area.area, context.caller.member)
+    row = ResidualRow(slot_s=area.slot_s, prices=arguments.prices)
+    RESIDUALS.put_from(context, row, *names, from_slot=arguments.from_slot)
+    RESIDUALS.prune(context, *names, needed_slot=needed_slot(context, area.area))
     context.emit("residual_prices_set", encode(arguments))
     return Accepted(context.caller.member)
 
 
 def set_vat(context: Context, arguments: VatArguments) -> Accepted:
     """Record the VAT status of the caller itself or of one of its clients."""
-    require_open(context, arguments.area, arguments.from_slot)
+    area = get_area(context, arguments.area)
+    require_unopened(context, area, arguments.from_slot)
     member = context.caller.member
     if arguments.party != member:
         client = PARTICIPANTS.get(context, arguments.party)
@@ -131,11 +142,10 @@ def set_vat(context: Context, arguments: VatArguments) -> Accepted:
             raise NOT_OWN_CLIENT(did=arguments.party, retailer=client.retailer)
     if arguments.status != "taxable" and arguments.rate_ppm:
         raise VAT_RATE(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    row = VATS.get(context, arguments.area, arguments.party)
-    versions = _room([] if row is None else row.versions)
+    names = (area.area, arguments.party)
     vat = Vat(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    dated = with_version(versions, arguments.from_slot, vat)
-    VATS.put(context, VatRow(versions=dated), arguments.area, arguments.party)
+    VATS.put_from(context, vat, *names, from_slot=arguments.from_slot)
+    VATS.prune(context, *names, needed_slot=needed_slot(context, area.area))
     context.emit("vat_set", encode(arguments))
     return Accepted(arguments.party)
 
@@ -143,14 +153,13 @@ def set_vat(context: Context, arguments: VatArguments) -> Accepted:
 def set_fees(context: Context, arguments: FeesArguments) -> Accepted:
     """Post all fee rows of the caller's area from a slot on."""
     area = own_area(context, arguments.area)
-    require_open(context, area.area, arguments.from_slot)
+    require_unopened(context, area, arguments.from_slot)
     fault = check_rows(arguments.rows)
     if fault is not None:
         raise FEE_ROW(row=fault.row, field=fault.field, value=fault.value, bound=fault.bound)
-    row = FEES.get(context, area.area)
-    versions = _room([] if row is None else row.versions)
-    dated = with_version(versions, arguments.from_slot, arguments.rows)
-    FEES.put(context, FeeSchedule(versions=dated), area.area)
+    row = FeeSchedule(rows=arguments.rows)
+    FEES.put_from(context, row, area.area, from_slot=arguments.from_slot)
+    FEES.prune(context, area.area, needed_slot=needed_slot(context, area.area))
     context.emit("fees_set", encode(arguments))
     return Accepted(area.area)
 
@@ -167,9 +176,8 @@ class Tariffs:
         self._slot = slot
         self._prices: dict[str, ResidualPrices] = {}
         self._vats: dict[str, Vat] = {}
-        schedule = FEES.get(context, area)
-        rows = None if schedule is None else at_slot(schedule.versions, slot)
-        self.fee_rows: list[FeeRow] = rows or []
+        schedule = FEES.at(context, area, slot=slot)
+        self.fee_rows: list[FeeRow] = [] if schedule is None else schedule.rows
 
     def load_vats(self, parties: Iterable[str]) -> None:
         """Read the VAT status of `parties`; a party without a recorded status is private."""
@@ -177,8 +185,8 @@ class Tariffs:
         if not wanted:
             return
         names = [(self._area, party) for party in wanted]
-        for party, row in zip(wanted, VATS.get_many(self._context, names), strict=True):
-            vat = None if row is None else at_slot(row.versions, self._slot)
+        found = VATS.at_many(self._context, names, slot=self._slot)
+        for party, vat in zip(wanted, found, strict=True):
             self._vats[party] = vat or Vat()
 
     @property
@@ -197,15 +205,9 @@ class Tariffs:
         known = self._prices.get(retailer)
         if known is not None:
             return known
-        row = RESIDUALS.get(self._context, self._area, retailer)
-        prices = None if row is None else at_slot(row.versions, self._slot)
-        if prices is None:
+        found = RESIDUALS.version_at(self._context, self._area, retailer, slot=self._slot)
+        if found is None:
             raise NO_RESIDUAL_PRICES(retailer=retailer, area=self._area, slot=self._slot)
-        self._prices[retailer] = prices
+        from_slot, row = found
+        prices = self._prices[retailer] = row.price(from_slot, self._slot)
         return prices
-
-
-def _room(versions: list[Dated[D]]) -> list[Dated[D]]:
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    return versions

@@ -1,7 +1,7 @@
-"""Areas and their trees of zones: levels, capacities, pauses, and the newest closed gate.
+"""Areas and their trees of zones: levels, pauses, and the newest closed gate.
 
 A tree is one row, so that a pause is one write that conflicts with every order in flight.
-Capacities are separate dated rows, because placing an order does not read them.
+Capacities are rows of their own (`capacities.py`), because placing an order does not read them.
 """
 
 from __future__ import annotations
@@ -17,25 +17,20 @@ from chaincode.context import (
 from chaincode.errors import (
     ALREADY_REGISTERED,
     AREA_UNKNOWN,
-    CAPACITY_ON_ROOT,
     DATED_BEFORE_GATE,
     NOT_AREA_DSO,
     SLOT_INVALID,
-    VERSIONS_TOO_MANY,
     ZONE_STATE,
     ZONE_UNKNOWN,
     ZONES_TOO_MANY,
 )
 from chaincode.state import (
-    Count,
-    Dated,
     GridLevel,
     Id,
+    Reason,
     Row,
-    Second,
     Table,
     encode,
-    with_version,
 )
 from chaincode.units import is_slot_start
 
@@ -73,19 +68,6 @@ class ZoneArea(Row, frozen=True):
     area: str
 
 
-class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The capacity in W that the DSO leaves to the market on a zone's edge; None is unlimited."""
-
-    import_w: int | None
-    export_w: int | None
-
-
-class ZoneCapacity(Row, frozen=True):
-    """A zone's dated capacities, oldest first."""
-
-    versions: list[Dated[EdgeCapacity]]
-
-
 class Lane(Row, frozen=True):
     """An area's lane: the newest slot whose gate is closed, and the run in progress.
 
@@ -100,7 +82,6 @@ class Lane(Row, frozen=True):
 
 AREAS = Table(10, "areas", Area, ("area",))
 ZONES = Table(11, "zones", ZoneArea, ("zone",))
-CAPACITIES = Table(12, "capacities", ZoneCapacity, ("zone",))
 LANES = Table(13, "lanes", Lane, ("area",))
 
 
@@ -132,19 +113,11 @@ class ZoneArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grid_level: GridLevel
 
 
-class CapacityArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The capacity of a zone's edge in W from a slot on; null is unlimited."""
-
-    zone: Id
-    import_w: Count | None
-    export_w: Count | None
-    from_slot: Second
-
-
 class PauseArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The zone to pause or resume."""
+    """The zone to pause or resume, and why."""
 
     zone: Id
+    reason: Reason
 
 
 def register_area(context: Context, arguments: AreaArguments) -> Accepted:
@@ -184,34 +157,18 @@ def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
     return Accepted(arguments.zone)
 
 
-def set_zone_capacity(context: Context, arguments: CapacityArguments) -> Accepted:
-    """Set the capacity that a zone's edge leaves to the market from a slot on."""
-    area = own_area(context, zone_area(context, arguments.zone))
-    if area.zones[0].id == arguments.zone:
-        raise CAPACITY_ON_ROOT(zone=arguments.zone)
-    require_open(context, area.area, arguments.from_slot)
-    row = CAPACITIES.get(context, arguments.zone)
-    versions = row.versions if row is not None else []
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    capacity = EdgeCapacity(arguments.import_w, arguments.export_w)
-    dated = with_version(versions, arguments.from_slot, capacity)
-    CAPACITIES.put(context, ZoneCapacity(versions=dated), arguments.zone)
-    context.emit("zone_capacity_set", encode(arguments))
-    return Accepted(arguments.zone)
-
-
 def pause_zone(context: Context, arguments: PauseArguments) -> Accepted:
     """Stop all trade in a zone and in the zones below it, from now on."""
-    return _set_paused(context, arguments.zone, paused=True)
+    return _set_paused(context, arguments, paused=True)
 
 
 def resume_zone(context: Context, arguments: PauseArguments) -> Accepted:
     """Let a paused zone trade again."""
-    return _set_paused(context, arguments.zone, paused=False)
+    return _set_paused(context, arguments, paused=False)
 
 
-def _set_paused(context: Context, name: str, *, paused: bool) -> Accepted:
+def _set_paused(context: Context, arguments: PauseArguments, *, paused: bool) -> Accepted:
+    name = arguments.zone
     area = own_area(context, zone_area(context, name))
     current = next(zone for zone in area.zones if zone.id == name)
     if current.paused == paused:
@@ -221,7 +178,7 @@ def _set_paused(context: Context, name: str, *, paused: bool) -> Accepted:
         for zone in area.zones
     ]
     AREAS.put(context, msgspec.structs.replace(area, zones=zones), area.area)
-    context.emit("zone_paused" if paused else "zone_resumed", encode(PauseArguments(name)))
+    context.emit("zone_paused" if paused else "zone_resumed", encode(arguments))
     return Accepted(name)
 
 

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
+from chaincode.area.capacities import capacity_at
 from chaincode.area.rules import MarketRules
-from chaincode.area.zones import CAPACITIES, Area, EdgeCapacity, paused_zones
+from chaincode.area.zones import Area, paused_zones
 from chaincode.auctions.book import AuctionRules, Book, Order, Zone, book_json
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.clearing.order_book import BookEntry
 from chaincode.context import Context
-from chaincode.state import at_slot, encode
+from chaincode.state import encode
 from chaincode.units import Power
 
 
@@ -82,11 +83,9 @@ def path_tariff(path: Sequence[str], zones: Sequence[Zone]) -> int:
 
 def _tree(context: Context, area: Area, slot: int) -> list[Zone]:
     paused = paused_zones(area)
-    rows = CAPACITIES.get_many(context, [(zone.id,) for zone in area.zones])
     zones: list[Zone] = []
-    for zone, row in zip(area.zones, rows, strict=True):
-        found = None if row is None else at_slot(row.versions, slot)
-        edge = found or EdgeCapacity(None, None)
+    for zone in area.zones:
+        edge = capacity_at(context, zone.id, slot)
         zones.append(
             Zone(
                 id=zone.id,

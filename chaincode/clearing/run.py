@@ -14,7 +14,7 @@ import msgspec
 
 from chaincode.accounts.balances import RunAccounts, fold
 from chaincode.area.fees import Relation, relation_of
-from chaincode.area.rules import RULES, rules_at
+from chaincode.area.rules import rules_at
 from chaincode.area.zones import get_area, paused_zones
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
@@ -123,7 +123,7 @@ class _Clearing:
         self._area = get_area(context, arguments.area)
         self._name = arguments.area
         self._start = arguments.slot
-        self._rules = rules_at(RULES.get(context, self._name), self._name, self._start)
+        self._rules = rules_at(context, self._name, self._start)
         self._books = RunAccounts(context, self._name)
         self._run = run
         self.slot = slot

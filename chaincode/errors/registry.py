@@ -135,10 +135,20 @@ CLOCK_REAL = Refusal(
     "Area {area} is a real area: its market time is real time.",
     "Only an area that was registered as a demonstration has a clock of its own.",
 )
+RULES_AHEAD = Refusal(
+    "RULES_AHEAD",
+    "{limit} versions of market rules begin after the newest closed gate already.",
+    "Wait until gates have closed, or replace a version by posting it from the same slot on.",
+)
 NO_CLOCK = Refusal(
     "NO_CLOCK",
     "Area {area} is a demonstration and has no clock yet.",
     "The area's DSO has to set the clock with set_clock.",
+)
+CLOCK_AHEAD = Refusal(
+    "CLOCK_AHEAD",
+    "Market time may not jump to {market_s}, beyond {limit_s}: every gate in between would be due.",
+    "Anchor the clock earlier. When the gates up to there have closed it may be set further ahead.",
 )
 CLOCK_BACKWARDS = Refusal(
     "CLOCK_BACKWARDS",
@@ -149,11 +159,6 @@ NO_SEED_CHAIN = Refusal(
     "NO_SEED_CHAIN",
     "Area {area} has no seed chain for slot {slot}.",
     "The area's DSO has to post the anchor of a chain with post_seed_anchor.",
-)
-SEED_CHAIN_LATE = Refusal(
-    "SEED_CHAIN_LATE",
-    "A seed chain for slot {slot} had to be posted before {opening_s}, when it opened.",
-    "Post the chain for a later slot, one that does not accept orders yet.",
 )
 ORACLE_NODES_COUNT = Refusal(
     "ORACLE_NODES_COUNT",

@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chaincode.area.clock import market_time_s
-from chaincode.area.rules import RULES, MarketRules, rules_at
+from chaincode.area.rules import MarketRules, rules_at
 from chaincode.area.zones import (
     VERSIONS_MAX,
     Area,
@@ -282,7 +282,7 @@ def _check_plausible(
     A leaf that replaces a settled reading may end at another value than the next slot begins with;
     the next slot is then corrected to begin with the new value.
     """
-    rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
+    rules = rules_at(context, area.area, report.slot)
     names = [leaf.meter for leaf in leaves]
     meters = METERS.get_many(context, [(name,) for name in names])
     following = report.slot + area.slot_s

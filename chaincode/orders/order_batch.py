@@ -12,7 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from chaincode.area.clock import CLOCKS, Clock, clock_time_s
-from chaincode.area.rules import RULES, AreaRules, rules_at
+from chaincode.area.rules import MarketRules, rules_at, rules_of_slots
 from chaincode.area.zones import AREAS, Area, paused_zones, require_slot_start
 from chaincode.consortium.participants import PARTICIPANTS, locked_traders
 from chaincode.context import Context
@@ -89,7 +89,7 @@ class OrderBatch:
         self._meters: dict[str, Meter | None] = {}
         self._areas: dict[str, Area | None] = {}
         self._paused: dict[str, frozenset[str]] = {}
-        self._rules: dict[str, AreaRules | None] = {}
+        self._rules: dict[tuple[str, int], MarketRules] = {}
         self._clocks: dict[str, Clock | None] = {}
         self._terms: dict[tuple[str, int], SlotTerms] = {}
         self._closed: dict[tuple[str, int], bool] = {}
@@ -122,7 +122,7 @@ class OrderBatch:
             self._meters[name] = row
 
     def load_rows(self, keys: Iterable[RowKey]) -> None:
-        """Read order rows with the areas, rules, clocks and slots that they fall under.
+        """Read order rows with the areas, clocks and slots that they fall under.
 
         All rows are read with one request, because each request is a message to the engine and
         back.
@@ -131,7 +131,7 @@ class OrderBatch:
         areas = list(dict.fromkeys(key.area for key in wanted))
         slots = list(dict.fromkeys((key.area, key.slot) for key in wanted))
         asked = [
-            *(table.key(area) for area in areas for table in (AREAS, RULES, CLOCKS)),
+            *(table.key(area) for area in areas for table in (AREAS, CLOCKS)),
             *(SLOTS.key(area, slot_part(slot)) for area, slot in slots),
             *(ORDERS.key(key.area, slot_part(key.slot), key.did) for key in wanted),
         ]
@@ -139,8 +139,10 @@ class OrderBatch:
         for name in areas:
             area = self._areas[name] = AREAS.found(next(found))
             self._paused[name] = frozenset() if area is None else paused_zones(area)
-            self._rules[name] = RULES.found(next(found))
             self._clocks[name] = CLOCKS.found(next(found))
+            wanted_slots = [slot for area_name, slot in slots if area_name == name]
+            rules = rules_of_slots(self._context, name, wanted_slots)
+            self._rules.update({(name, slot): value for slot, value in rules.items()})
         for place in slots:
             self._closed[place] = next(found) is not None
         for key, value in zip(wanted, found, strict=True):
@@ -180,8 +182,8 @@ class OrderBatch:
         if row is None:
             raise AREA_UNKNOWN(area=area)
         require_slot_start(row, slot)
-        rules = rules_at(self._rules[area], area, slot)
         now_s = clock_time_s(self._context, area=row, clock=self._clocks[area], name=area)
+        rules = self._rules.get((area, slot)) or rules_at(self._context, area, slot)
         return SlotTerms(
             slot_s=row.slot_s,
             limit_min=rules.price_band[0],

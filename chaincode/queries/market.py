@@ -9,7 +9,7 @@ import msgspec
 
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import CLOCKS, Clock, market_time_s
-from chaincode.area.rules import RULES, SEEDS, MarketRules, SeedChain, rules_at
+from chaincode.area.rules import SEEDS, MarketRules, SeedChain, rules_at
 from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane
 from chaincode.auctions.book import book_json
 from chaincode.clearing.auction_books import book_of_zone
@@ -160,7 +160,7 @@ def describe_area(context: Context, arguments: AreaName) -> AreaAnswer:
 
 def get_market_rules(context: Context, arguments: SlotArguments) -> MarketRules:
     """The rules that hold for a slot."""
-    return rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+    return rules_at(context, arguments.area, arguments.slot)
 
 
 def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
@@ -176,7 +176,7 @@ def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
     """A slot's phase, and the results of its clearing and settlement."""
     part = slot_part(arguments.slot)
     row = SLOTS.get(context, arguments.area, part)
-    rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+    rules = rules_at(context, arguments.area, arguments.slot)
     zones = [record for _, record in CLEARINGS.range(context, arguments.area, part)]
     settlement = SETTLEMENTS.get(context, arguments.area, part)
     tree = TREES.get(context, arguments.area, part)
@@ -201,7 +201,7 @@ def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
     row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
     if row is None or row.phase in ("CLOSED", "CLEARING"):
         raise BOOK_OPEN(slot=arguments.slot, zone=arguments.zone)
-    rules = rules_at(RULES.get(context, arguments.area), arguments.area, arguments.slot)
+    rules = rules_at(context, arguments.area, arguments.slot)
     pages = list(book_pages(context, arguments.area, arguments.slot, row.book_pages))
     entries = list(page_entries(pages))
     book = book_of_zone(context, area, arguments.slot, rules, entries, zone=arguments.zone)

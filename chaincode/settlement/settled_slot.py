@@ -12,7 +12,7 @@ import msgspec
 from chaincode.accounts.balances import RunAccounts
 from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
-from chaincode.area.rules import RULES, rules_at
+from chaincode.area.rules import rules_at
 from chaincode.area.tariffs import Tariffs
 from chaincode.area.zones import get_area
 from chaincode.context import Context
@@ -111,7 +111,7 @@ class SettledSlot:
         self.context = context
         self.area = get_area(context, area)
         self.name, self.start, self.part = area, start, slot_part(start)
-        self.rules = rules_at(RULES.get(context, area), area, start)
+        self.rules = rules_at(context, area, start)
         self.end_s = start + self.area.slot_s
         self.slot, self.run = slot, run
         self.sums = SETTLEMENTS.get(context, area, self.part) or SlotSettlement()

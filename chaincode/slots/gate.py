@@ -14,14 +14,16 @@ import msgspec
 
 from chaincode.accounts.balances import close_epoch
 from chaincode.area.clock import market_time_s
-from chaincode.area.rules import RULES, SEEDS, SeedChain, SeedChains, rules_at
+from chaincode.area.history import HISTORIES, first_slot
+from chaincode.area.opening import require_unopened
+from chaincode.area.rules import SEEDS, SeedChain, SeedChains, rules_at
 from chaincode.area.zones import (
     LANES,
     VERSIONS_MAX,
+    Area,
     get_area,
     get_lane,
     own_area,
-    require_open,
     require_slot_start,
 )
 from chaincode.context import (
@@ -32,7 +34,6 @@ from chaincode.errors import (
     GATE_NOT_DUE,
     GATE_OUT_OF_ORDER,
     NO_SEED_CHAIN,
-    SEED_CHAIN_LATE,
     SEED_NOT_DUE,
     SEED_WRONG,
     SLOT_PHASE,
@@ -53,6 +54,9 @@ from chaincode.state import (
 
 Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
 """Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
+
+
+FINAL_MAX = 8  # slots that one gate finds final: more than one, so that a late area catches up
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,13 +134,7 @@ class SlotAnswer(msgspec.Struct, frozen=True):
 def post_seed_anchor(context: Context, arguments: SeedArguments) -> Accepted:
     """Post the anchor of a seed chain before the chain's first slot opens."""
     area = own_area(context, arguments.area)
-    require_open(context, area.area, arguments.from_slot)
-    rules_row = RULES.get(context, area.area)
-    if rules_row is not None:
-        rules = rules_at(rules_row, area.area, arguments.from_slot)
-        opening_s = rules.opening_s(arguments.from_slot)
-        if market_time_s(context, area.area) >= opening_s:
-            raise SEED_CHAIN_LATE(slot=arguments.from_slot, opening_s=opening_s)
+    require_unopened(context, area, arguments.from_slot)
     row = SEEDS.get(context, area.area)
     versions = row.versions if row is not None else []
     if len(versions) >= VERSIONS_MAX:
@@ -162,11 +160,8 @@ def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     if row is not None:
         raise SLOT_PHASE(slot=arguments.slot, area=area.area, phase=row.phase, wanted="OPEN")
     lane = get_lane(context, area.area)
-    rules_row = RULES.get(context, area.area)
-    rules = rules_at(rules_row, area.area, arguments.slot)
-    due = lane.closed_slot + area.slot_s
-    if rules_row is not None and not lane.closed_slot:
-        due = rules_row.versions[0].from_slot
+    rules = rules_at(context, area.area, arguments.slot)
+    due = lane.closed_slot + area.slot_s if lane.closed_slot else first_slot(context, area.area)
     if arguments.slot != due:
         raise GATE_OUT_OF_ORDER(slot=arguments.slot, due=due)
     now_s = market_time_s(context, area.area)
@@ -178,6 +173,7 @@ def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     SLOTS.put(context, Slot(phase="CLOSED", seed=seed, revealed=revealed), area.area, part)
     LANES.put(context, msgspec.structs.replace(lane, closed_slot=arguments.slot), area.area)
     close_epoch(context, area.area)
+    move_history(context, area, closed_slot=arguments.slot, now_s=now_s)
     context.emit("gate_closed", encode(arguments))
     return SlotAnswer(area.area, arguments.slot, "CLOSED")
 
@@ -201,3 +197,26 @@ def _reveal(context: Context, arguments: GateArguments, *, deadline_s: int, now_
     ]
     SEEDS.put(context, SeedChains(versions=moved), arguments.area)
     return arguments.seed
+
+
+def move_history(context: Context, area: Area, *, closed_slot: int, now_s: int) -> None:
+    """Move the area's earliest slot that is not final past slots that are final and settled.
+
+    A slot without a row was closed with others that were empty, so nothing of it is settled.
+    """
+    history = HISTORIES.get(context, area.area)
+    if history is None:
+        return
+    slot = history.needed_slot
+    for _ in range(FINAL_MAX):
+        if slot >= closed_slot:
+            break
+        if now_s < rules_at(context, area.area, slot).final_at_s(slot + area.slot_s):
+            break
+        row = SLOTS.get(context, area.area, slot_part(slot))
+        if row is not None and row.phase != "SETTLED":
+            break
+        slot += area.slot_s
+    if slot != history.needed_slot:
+        moved = msgspec.structs.replace(history, needed_slot=slot)
+        HISTORIES.put(context, moved, area.area)

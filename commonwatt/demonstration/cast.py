@@ -13,11 +13,13 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.capacities import CapacityArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
-from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.rule_changes import RulesArguments
+from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from chaincode.area.zones import AreaArguments, CapacityArguments, ZoneArguments
+from chaincode.area.zones import AreaArguments, ZoneArguments
 from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments

@@ -8,7 +8,8 @@ import msgspec
 
 from chaincode.accounts.balances import Payment
 from chaincode.area.fees import FeeRow
-from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.rule_changes import RulesArguments
+from chaincode.area.rules import MarketRules
 from chaincode.area.zones import PauseArguments
 from chaincode.metering.readings import READING_VERSIONS_MAX, Leaf
 from chaincode.metering.reports import Recorded
@@ -259,8 +260,8 @@ class ShadowedTown:
     def pause(self, zone: str) -> None:
         """Pause a zone or resume it."""
         name = "resume_zone" if zone in self.paused else "pause_zone"
-        self.town.submit(name, PauseArguments(zone))
-        assert self.town.refused(name, PauseArguments(zone)) == "ZONE_STATE"
+        self.town.submit(name, PauseArguments(zone, "works"))
+        assert self.town.refused(name, PauseArguments(zone, "works")) == "ZONE_STATE"
         if self.paused.pop(zone, 0) == 0:
             self.paused[zone] = None
         self.events += 2
@@ -322,7 +323,7 @@ class ShadowedTown:
         calls = (
             ("NOT_OWN_CLIENT", "credit_client", town.payment(trader, 1, "stolen"), stranger),
             ("ROLE_WRONG", "debit_client", town.payment(trader, 1, "stolen"), DSO),
-            ("NOT_AREA_DSO", "pause_zone", PauseArguments(ROOT), OTHER_DSO),
+            ("NOT_AREA_DSO", "pause_zone", PauseArguments(ROOT, "works"), OTHER_DSO),
             ("ADMIN_NEEDED", "set_market_rules", RulesArguments(AREA, slot, RULES), DSO),
             ("SLOT_PHASE", "clear_slot", SlotArguments(AREA, slot), DSO),
             ("SLOT_PHASE", "settle_slot", SlotArguments(AREA, slot), RETAILERS[0]),

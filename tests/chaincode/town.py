@@ -15,7 +15,8 @@ import msgspec
 from chaincode.accounts.balances import Account, OwnerArguments, PaymentArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
-from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.rule_changes import RulesArguments
+from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
@@ -50,7 +51,7 @@ DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
 START_S = SLOT - 7_200
-RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], cancel_fee=7_000)
+RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=6_600, cancel_fee=7_000)
 PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
 FEES = (
     FeeRow("grid", DSO, 34_400, 190_000, relation="local"),
@@ -366,7 +367,7 @@ class Town:
         for name, arguments, member in setup:
             self.submit(name, arguments, member, admin=True)
         for retailer in RETAILERS:
-            prices = ResidualArguments(AREA, SLOT, PRICES)
+            prices = ResidualArguments(AREA, SLOT, [PRICES])
             self.submit("set_residual_prices", prices, retailer, admin=True)
             vat = VatArguments(AREA, retailer, SLOT, "taxable", self.vat_ppm)
             self.submit("set_vat", vat, retailer)

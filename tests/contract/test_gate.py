@@ -7,7 +7,8 @@ import pytest
 
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.clock import ClockArguments
-from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.rule_changes import RulesArguments
+from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import ResidualArguments, ResidualPrices
 from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
@@ -20,6 +21,7 @@ from tests.contract.stage.cast import (
     AREA,
     DSO,
     MILLION,
+    OPENS_S,
     ORACLE,
     R1,
     R2,
@@ -28,7 +30,6 @@ from tests.contract.stage.cast import (
     START_S,
     WEST,
     Call,
-    Rules,
     did_of,
     market_rules,
     seeds,
@@ -66,8 +67,8 @@ def test_orders_of_two_traders_in_flight_do_not_disturb_each_other(open_market: 
     market.run(
         market.ledger.overtake(
             market.clock,
-            Call("place_orders", TokensArguments([first]), R1, START_S),
-            Call("place_orders", TokensArguments([second]), R2, START_S),
+            Call("place_orders", TokensArguments([first]), R1, SLOT - OPENS_S),
+            Call("place_orders", TokensArguments([second]), R2, SLOT - OPENS_S),
         )
     )
 
@@ -170,11 +171,11 @@ def test_gates_close_slot_after_slot_and_none_is_passed_over(market: Market) -> 
 def test_slot_takes_no_orders_before_it_opens(open_market: Opener) -> None:
     market = open_market(market_rules(opens_s=3600))
     market.trader("S")
-    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
+    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=NEXT)])
 
-    market.clock.now_s = SLOT - 3601
+    market.clock.now_s = NEXT - 3601
     assert market.codes([sheet]) == ["SLOT_NOT_OPEN"]
-    market.clock.now_s = SLOT - 3600
+    market.clock.now_s = NEXT - 3600
     assert market.codes([sheet]) == ["PLACED"]
 
 
@@ -220,7 +221,7 @@ def test_rules_hold_from_their_slot_on(open_market: Opener) -> None:
 
 def test_retailers_prices_hold_from_their_slot_on(market: Market) -> None:
     market.trader("B")
-    prices = ResidualArguments(AREA, NEXT, ResidualPrices(import_price=400_000, export_price=1))
+    prices = ResidualArguments(AREA, NEXT, [ResidualPrices(import_price=400_000, export_price=1)])
     market.submit("set_residual_prices", prices, R1, admin=True)
     for slot in (SLOT, NEXT):
         market.clear(slot)
@@ -242,6 +243,7 @@ def test_meter_moves_to_another_zone_from_a_slot_on(market: Market) -> None:
         for z in ("east", WEST)
     )
 
+    market.open(NEXT)
     assert market.codes([here[1], there[0]]) == ["ZONE_WRONG", "ZONE_WRONG"]
     assert market.codes([here[0], there[1]]) == ["PLACED", "PLACED"]
     market.place(
@@ -280,24 +282,6 @@ def test_slot_settles_although_a_meter_is_certified_from_a_later_slot(market: Ma
     settlement = market.slot().settlement
     assert settlement is not None
     assert (settlement.settled_wh, settlement.estimated) == (500, 0)
-
-
-def test_narrower_price_band_leaves_resting_orders_beyond_it_out(open_market: Opener) -> None:
-    market = open_market(Rules())
-    market.traders("S", "B1", "B2")
-    market.place("""
-        who  id  side  price    wh
-        S    s   sell   100000  500
-        B1   b   buy   3000000  500
-        B2   b   buy    300000  500
-        """)
-    narrow = msgspec.structs.replace(market.rules.market, price_band=(0, 1_000_000))
-    market.submit("set_market_rules", RulesArguments(AREA, SLOT, narrow), admin=True)
-
-    market.clear()
-
-    assert market.traded() == ["B2/b S/s 500 200000"]
-    assert market.states("B1") == {"b": "EXPIRED"}
 
 
 def test_meter_that_has_changed_hands_leaves_its_orders_out(market: Market) -> None:

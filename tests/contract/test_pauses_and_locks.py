@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chaincode.area.zones import AreaName, CapacityArguments, PauseArguments
+from chaincode.area.capacities import CapacityArguments
+from chaincode.area.zones import AreaName, PauseArguments
 from chaincode.errors import Refused
 from chaincode.queries.market import AreaAnswer
 from tests.contract.stage.cast import AREA, DSO, EAST, R2, ROOT, SLOT, SLOT_S, WEST
@@ -27,11 +28,11 @@ def four_traders(market: Market) -> None:
 
 
 def pause(market: Market, zone: str) -> None:
-    market.submit("pause_zone", PauseArguments(zone), DSO)
+    market.submit("pause_zone", PauseArguments(zone, "works"), DSO)
 
 
 def resume(market: Market, zone: str) -> None:
-    market.submit("resume_zone", PauseArguments(zone), DSO)
+    market.submit("resume_zone", PauseArguments(zone, "works"), DSO)
 
 
 def test_paused_zone_takes_no_orders_and_leaves_resting_ones_out(market: Market) -> None:
@@ -124,7 +125,9 @@ def test_capacity_of_an_edge_is_kept_by_date_and_touches_no_zones_own_trade(
 ) -> None:
     four_traders(market)
     for slot, export_w in ((SLOT, 0), (NEXT, 4000)):
-        edge = CapacityArguments(EAST, import_w=None, export_w=export_w, from_slot=slot)
+        edge = CapacityArguments(
+            EAST, import_w=None, export_w=export_w, from_slot=slot, reason="works"
+        )
         market.submit("set_zone_capacity", edge, DSO)
     market.place(TWO_IN_EAST_TWO_IN_WEST)
 

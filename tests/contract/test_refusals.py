@@ -12,9 +12,10 @@ from typing import TypeAlias
 
 import pytest
 
-from chaincode.area.rules import RulesArguments
+from chaincode.area.capacities import CapacityArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import ResidualArguments, ResidualPrices
-from chaincode.area.zones import AreaArguments, CapacityArguments, PauseArguments, ZoneArguments
+from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
@@ -22,11 +23,13 @@ from chaincode.metering.meters import MeterArguments
 from chaincode.slots.gate import SeedArguments
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
+    AREA,
     DSO,
     EAST,
     MILLION,
     OTHER_DSO,
     R1,
+    SLOT,
     SLOT_S,
     WEST,
     Engine,
@@ -34,7 +37,17 @@ from tests.contract.stage.cast import (
     did_of,
     seeds,
 )
-from tests.contract.stage.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
+from tests.contract.stage.faults import (
+    BARE,
+    CLOCKLESS,
+    ELSEWHERE,
+    FAR,
+    LADDERS,
+    NEXT,
+    NOBODY,
+    THIRD,
+    leaf,
+)
 from tests.contract.stage.ladders import Ladder, submitting
 from tests.contract.stage.market import Market, Opener, Submission
 from tests.contract.stage.tokens import order_of
@@ -59,35 +72,45 @@ def people(market: Market) -> None:
     orders in the next slot: one open, one amended, one cancelled; a meter in a paused zone, one
     in another area, and one that is certified from the third slot on.
     """
-    for area, dso in ((ELSEWHERE, OTHER_DSO), (BARE, DSO)):
-        market.submit("register_area", AreaArguments(area, f"{area}-root", 5), dso, admin=True)
-    prices = ResidualPrices(import_price=1, export_price=1)
-    residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE)]
-    anchor = SeedArguments(ELSEWHERE, SLOT_S, seeds(b"else")[0])
-    rules = RulesArguments(ELSEWHERE, SLOT_S, market.rules.market)
+    areas = [
+        (AreaArguments(ELSEWHERE, f"{ELSEWHERE}-root", 5), OTHER_DSO),
+        (AreaArguments(BARE, f"{BARE}-root", 5), DSO),
+        (AreaArguments(CLOCKLESS, f"{CLOCKLESS}-root", 5, demonstration=True), DSO),
+    ]
+    for area, dso in areas:
+        market.submit("register_area", area, dso, admin=True)
+    prices = [ResidualPrices(import_price=1, export_price=1)]
+    residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE, CLOCKLESS)]
+    anchors = [
+        (SeedArguments(area, SLOT_S, seeds(b"else")[0]), dso)
+        for area, dso in ((ELSEWHERE, OTHER_DSO), (CLOCKLESS, DSO))
+    ]
     market.submit_together(
         [
             *(Submission("set_residual_prices", one, R1, admin=True) for one in residuals),
-            Submission("post_seed_anchor", anchor, OTHER_DSO),
+            *(Submission("post_seed_anchor", anchor, dso) for anchor, dso in anchors),
         ]
     )
+    rules = RulesArguments(ELSEWHERE, SLOT, market.rules.market)
     market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.traders("S", "B", "C", "P")
-    elsewhere = MeterArguments(
-        meter="S-elsewhere",
-        holder=did_of("S"),
-        retailer=R1,
-        zone="elsewhere-root",
-        grid_level=7,
-        import_w=1000,
-        export_w=1000,
-        from_slot=SLOT_S,
-    )
-    market.submit("register_certified_meter", elsewhere, OTHER_DSO)
+    for area, dso in ((ELSEWHERE, OTHER_DSO), (CLOCKLESS, DSO)):
+        meter = MeterArguments(
+            meter=f"S-{area}",
+            holder=did_of("S"),
+            retailer=R1,
+            zone=f"{area}-root",
+            grid_level=7,
+            import_w=1000,
+            export_w=1000,
+            from_slot=SLOT_S,
+        )
+        market.submit("register_certified_meter", meter, dso)
+    market.submit("set_zone_capacity", CapacityArguments(WEST, 1, 5, SLOT, "works"))
     market.act("lock", "P", 1)
     market.meter("S-west", holder="S", zone=WEST)
     market.meter("S-later", holder="S", from_slot=THIRD)
-    market.submit("pause_zone", PauseArguments(WEST))
+    market.submit("pause_zone", PauseArguments(WEST, "works"))
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500
@@ -157,18 +180,18 @@ def dispute_exists(market: Market) -> Fault:
     return lambda: market.dispute("raise", "S", 0)
 
 
-def set_capacity(market: Market, number: int) -> None:
-    edge = CapacityArguments(EAST, 1, 1, NEXT + number * SLOT_S)
-    market.submit("set_zone_capacity", edge)
+def set_rules(market: Market, number: int) -> None:
+    rules = RulesArguments(AREA, FAR + number * SLOT_S, market.rules.market)
+    market.submit("set_market_rules", rules, admin=True)
 
 
-def versions_too_many(market: Market) -> Fault:
+def rules_ahead(market: Market) -> Fault:
     def set_all(market: Market) -> None:
-        for number in range(200):
-            set_capacity(market, number)
+        for number in range(100):
+            set_rules(market, number)
 
     market.leap(set_all)
-    return lambda: set_capacity(market, 200)
+    return lambda: set_rules(market, 100)
 
 
 def add_zone(market: Market, number: int) -> None:
@@ -186,12 +209,12 @@ def zones_too_many(market: Market) -> Fault:
 
 
 def transaction_unknown(market: Market) -> Fault:
-    return lambda: market.submit("nothing", PauseArguments(EAST))
+    return lambda: market.submit("nothing", PauseArguments(EAST, "works"))
 
 
 def bytes_too_many(market: Market) -> Fault:
     four_mib = {"x": b"x" * 4 * 1024 * 1024}
-    return lambda: market.submit("pause_zone", PauseArguments(EAST), transient=four_mib)
+    return lambda: market.submit("pause_zone", PauseArguments(EAST, "works"), transient=four_mib)
 
 
 def batch_tokens(market: Market) -> Fault:
@@ -220,7 +243,7 @@ SINGLES = {
     "READING_REPEATED": reading_repeated,
     "READING_GAP": reading_gap,
     "DISPUTE_EXISTS": dispute_exists,
-    "VERSIONS_TOO_MANY": versions_too_many,
+    "RULES_AHEAD": rules_ahead,
     "ZONES_TOO_MANY": zones_too_many,
 }
 """Refusals that need a request of a certain size, or something to have happened before."""

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from chaincode import contract
-from chaincode.area.rules import RulesArguments
+from chaincode.area.capacities import CapacityArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
-from chaincode.area.zones import CapacityArguments, PauseArguments
+from chaincode.area.zones import PauseArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import OracleArguments
@@ -94,10 +95,10 @@ def live(market: Market) -> str:
     guest = OrganisationArguments(GUEST, "retailer")
     market.submit("register_organisation", guest, DSO, admin=True)
     market.traders("S", "B")
-    market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT), DSO)
+    market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT, "works"), DSO)
     market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
-    market.submit("pause_zone", PauseArguments(WEST), DSO)
-    market.submit("resume_zone", PauseArguments(WEST), DSO)
+    market.submit("pause_zone", PauseArguments(WEST, "works"), DSO)
+    market.submit("resume_zone", PauseArguments(WEST, "works"), DSO)
     market.debit("B", MILLION)
     market.place("""
         who  id  side  price   wh
@@ -151,20 +152,33 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
     assert market.codes([*tokens, tokens[0]]) == ["EXISTS"] * 3
     assert market.codes([amend], name="amend_orders") == ["EXISTS"]
     market.send_report(signed)
-    for name, arguments, member, admin in (
-        ("set_market_rules", RulesArguments(AREA, SLOT, market.rules.market), DSO, True),
-        ("set_fees", FeesArguments(AREA, SLOT, []), DSO, True),
-        ("set_residual_prices", ResidualArguments(AREA, SLOT, market.rules.prices), R1, True),
-        ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE, True),
-        ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False),
-        ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT), DSO, False),
+    frozen, late = "TERMS_FROZEN", "DATED_BEFORE_GATE"
+    for name, arguments, member, admin, expected in (
+        ("set_market_rules", RulesArguments(AREA, SLOT, market.rules.market), DSO, True, frozen),
+        ("set_fees", FeesArguments(AREA, SLOT, []), DSO, True, frozen),
+        (
+            "set_residual_prices",
+            ResidualArguments(AREA, SLOT, [market.rules.prices]),
+            R1,
+            True,
+            frozen,
+        ),
+        (
+            "set_oracle_nodes",
+            OracleArguments(AREA, SLOT, market.oracle.nodes, 1),
+            ORACLE,
+            True,
+            late,
+        ),
+        ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False, frozen),
+        ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT, "works"), DSO, False, late),
     ):
         try:
             market.submit(name, arguments, member, admin=admin)
             code = ""
         except Refused as refused:
             code = refused.code
-        assert code == "DATED_BEFORE_GATE", name
+        assert code == expected, name
 
     assert market.state_hash() == before
 

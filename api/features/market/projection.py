@@ -15,7 +15,7 @@ from api.features.orders import projection as orders
 from api.features.trades import projection as trades
 from api.read_model.statements import insert, upsert
 from chaincode.area.clock import Clock, ClockArguments
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
 from chaincode.clearing.run import SlotCleared
 from chaincode.settlement.correction import SlotCorrected

@@ -37,8 +37,8 @@ def trade_and_settle(market: Market) -> None:
     """One slot from its first order to its settlement on an estimate of B."""
     market.traders("S", "B", "C", "L")
     market.trader("P", zone=EAST, deposit_nano=1)
-    market.submit("pause_zone", PauseArguments(WEST))
-    market.submit("resume_zone", PauseArguments(WEST))
+    market.submit("pause_zone", PauseArguments(WEST, "works"))
+    market.submit("resume_zone", PauseArguments(WEST, "works"))
     market.place(ORDERS)
     assert market.cancel("C", "gone") == "CANCELLED"
     assert market.amend("C", "less", 1, [(160_000, 200)]) == "AMENDED"

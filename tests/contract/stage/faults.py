@@ -9,6 +9,7 @@ import msgspec
 
 from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules
+from chaincode.area.tariffs import ResidualPrices
 from chaincode.metering.reports import Leaf
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
@@ -36,7 +37,8 @@ THIRD = NEXT + SLOT_S
 FAR = SLOT + 30 * 86_400
 HEX = "ab" * 32
 NOBODY = "did:key:z" + "1" * 44
-ELSEWHERE = "elsewhere"  # an area of another DSO with everything but a clock
+ELSEWHERE = "elsewhere"  # a real area of another DSO
+CLOCKLESS = "clockless"  # a demonstration of the DSO with a meter and no clock
 BARE = "bare"  # an area of the DSO with a zone and nothing else
 
 RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)])
@@ -44,6 +46,10 @@ RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)])
 
 def rules(**changed: object) -> MarketRules:
     return msgspec.structs.replace(RULES, **changed)
+
+
+def price(micro_per_kwh: int) -> ResidualPrices:
+    return ResidualPrices(import_price=micro_per_kwh, export_price=1)
 
 
 def fee(**changed: object) -> FeeRow:
@@ -105,9 +111,15 @@ REGISTRY = (
     Ladder(
         "a capacity is set",
         submitting("set_zone_capacity"),
-        {"zone": "none", "import_w": -1, "export_w": None, "from_slot": SLOT + 1},
+        {
+            "zone": "none",
+            "import_w": 2,
+            "export_w": None,
+            "from_slot": SLOT + 1,
+            "reason": "",
+        },
         [
-            ("ARGUMENTS_INVALID", {"import_w": 1}),
+            ("ARGUMENTS_INVALID", {"reason": "works"}),
             ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
             ("NOT_AREA_DSO", {"zone": ROOT}),
             ("CAPACITY_ON_ROOT", {"zone": EAST}),
@@ -116,10 +128,20 @@ REGISTRY = (
         ],
     ),
     Ladder(
+        "a capacity is raised",
+        submitting("set_zone_capacity"),
+        {"zone": WEST, "import_w": 2, "export_w": None, "from_slot": NEXT, "reason": "done"},
+        [
+            ("TERMS_FROZEN", {"import_w": 1, "export_w": 6}),
+            ("TERMS_FROZEN", {"export_w": 5}),
+        ],
+    ),
+    Ladder(
         "a zone is paused",
         submitting("pause_zone"),
-        {"zone": "none"},
+        {"zone": "none", "reason": ""},
         [
+            ("ARGUMENTS_INVALID", {"reason": "works"}),
             ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
             ("NOT_AREA_DSO", {"zone": WEST}),
             ("ZONE_STATE", {"zone": EAST}),
@@ -128,7 +150,7 @@ REGISTRY = (
     Ladder(
         "a zone is resumed",
         submitting("resume_zone"),
-        {"zone": EAST},
+        {"zone": EAST, "reason": "done"},
         [("ZONE_STATE", {"zone": WEST})],
     ),
     Ladder(
@@ -172,8 +194,8 @@ DATED = (
             ("AREA_UNKNOWN", {"area": ELSEWHERE}),
             ("NOT_AREA_DSO", {"area": AREA}),
             ("SLOT_INVALID", {"from_slot": SLOT}),
-            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
-            ("SEED_CHAIN_LATE", {"from_slot": FAR}),
+            ("TERMS_FROZEN", {"from_slot": NEXT}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
         ],
     ),
     Ladder(
@@ -181,25 +203,43 @@ DATED = (
         submitting("set_market_rules"),
         {"area": "none", "from_slot": NEXT + 1, "rules": {"tie": "time"}, "ADMIN": True},
         [
-            ("ARGUMENTS_INVALID", {"rules": rules(price_band=(5, 5))}),
+            *(
+                ("ARGUMENTS_INVALID", {"rules": bad})
+                for bad in (
+                    rules(cancel_fee=10**8),
+                    rules(opens_s=31 * 86_400),
+                    rules(seed_deadline_s=3_601),
+                    rules(report_deadline_s=7 * 86_400 + 1),
+                    rules(final_s=400 * 86_400 + 1),
+                    rules(offsets=[]),
+                    rules(offsets=[(0, 70_000)]),
+                    rules(price_band=(5, 5)),
+                )
+            ),
             ("AREA_UNKNOWN", {"area": ELSEWHERE}),
-            ("NOT_AREA_DSO", {"area": BARE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
             ("SLOT_INVALID", {"from_slot": NEXT}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules(price_band=(0, 10**9 + 1))}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules(cancel_fee=10**8)}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(price_band=(-1, 10**9))}),
             ("RULE_OUT_OF_BOUNDS", {"rules": rules(gate_lead_s=86_400)}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules(opens_s=31 * 86_400)}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[])}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(seed_deadline_s=901)}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(report_deadline_s=60, final_s=60)}),
             ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[(5, 0), (5, 3600)])}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules(offsets=[(0, 70_000)])}),
-            ("RULE_OUT_OF_BOUNDS", {"rules": rules()}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(gate_lead_s=1_201)}),
+            ("RULE_OUT_OF_BOUNDS", {"rules": rules(gate_lead_s=1_200), "area": BARE}),
             ("NO_SEED_CHAIN", {"area": AREA}),
         ],
     ),
     Ladder(
         "a clock is set",
         submitting("set_clock"),
-        {"area": "none", "real_anchor": 0, "market_anchor": START_S - 1, "rate": 0, "ADMIN": True},
+        {
+            "area": "none",
+            "real_anchor": SLOT - 300,
+            "market_anchor": START_S - 1,
+            "rate": 0,
+            "ADMIN": True,
+        },
         [
             ("ARGUMENTS_INVALID", {"rate": 1}),
             ("AREA_UNKNOWN", {"area": ELSEWHERE}),
@@ -209,13 +249,31 @@ DATED = (
         ],
     ),
     Ladder(
+        "a clock is set ahead",
+        submitting("set_clock"),
+        {
+            "area": ELSEWHERE,
+            "real_anchor": SLOT - 300,
+            "market_anchor": 4_102_444_800,  # the year 2100
+            "rate": 1,
+            "MEMBER": "OtherDso",
+            "ADMIN": True,
+        },
+        [
+            ("CLOCK_REAL", {"area": AREA, "MEMBER": DSO}),
+            ("CLOCK_AHEAD", {"market_anchor": SLOT - 300 + 31 * 86_400 + 1}),
+            ("CLOCK_AHEAD", {"market_anchor": SLOT - 300 + 31 * 86_400}),
+        ],
+    ),
+    Ladder(
         "fees are posted",
         submitting("set_fees"),
         {"area": "none", "from_slot": SLOT, "rows": [fee(rate=-1)], "ADMIN": True},
         [
             ("AREA_UNKNOWN", {"area": ELSEWHERE}),
             ("NOT_AREA_DSO", {"area": AREA}),
-            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("TERMS_FROZEN", {"from_slot": NEXT}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
             ("FEE_ROW", {"rows": [fee(), fee(relation="local")]}),
             ("FEE_ROW", {"rows": [fee(), fee(kind="cancel")]}),
             ("FEE_ROW", {"rows": [fee()]}),
@@ -226,15 +284,18 @@ DATED = (
         submitting("set_residual_prices"),
         {
             "area": "none",
-            "from_slot": SLOT,
-            "prices": {"import_price": 1, "export_price": -(10**9) - 1},
+            "from_slot": SLOT + 1,
+            "prices": [],
             "ADMIN": True,
         },
         [
+            ("ARGUMENTS_INVALID", {"prices": [price(1)] * 101}),
+            ("ARGUMENTS_INVALID", {"prices": [price(1)] * 99 + [price(-(10**9) - 1)]}),
             ("ROLE_WRONG", {"MEMBER": R1}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
-            ("PRICE_OUT_OF_REACH", {"prices": {"import_price": 1, "export_price": -(10**9)}}),
+            ("SLOT_INVALID", {"from_slot": NEXT}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
+            ("PRICE_OUT_OF_REACH", {"prices": [price(1)] * 99 + [price(-(10**9))]}),
         ],
     ),
     Ladder(
@@ -249,6 +310,7 @@ DATED = (
             "MEMBER": R2,
         },
         [
+            ("TERMS_FROZEN", {"from_slot": FAR}),
             ("PARTICIPANT_UNKNOWN", {"party": did_of("S")}),
             ("NOT_OWN_CLIENT", {"MEMBER": R1}),
             ("VAT_RATE", {"status": "taxable"}),
@@ -352,7 +414,7 @@ ORDERS = (
     Ladder(
         "an area without a clock takes orders",
         ladders.sheet,
-        TAKEN | {"meter": "S-elsewhere", "zone": "elsewhere-root"},
+        TAKEN | {"meter": "S-clockless", "zone": "clockless-root"},
         [("NO_CLOCK", TAKEN)],
     ),
     Ladder(
@@ -402,9 +464,9 @@ GATES = (
             ("AREA_UNKNOWN", {"area": AREA}),
             ("SLOT_INVALID", {"slot": SLOT}),
             ("SLOT_PHASE", {"area": BARE}),
-            ("NO_MARKET_RULES", {"area": ELSEWHERE}),
-            ("GATE_OUT_OF_ORDER", {"slot": SLOT_S}),
-            ("NO_CLOCK", {}),
+            ("NO_MARKET_RULES", {"area": ELSEWHERE, "slot": NEXT}),
+            ("GATE_OUT_OF_ORDER", {"slot": SLOT}),
+            ("SEED_WRONG", {}),
         ],
     ),
     Ladder(

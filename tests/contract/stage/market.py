@@ -23,7 +23,7 @@ from chaincode.accounts.balances import (
 )
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import ClockArguments
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ActAnswer, ActArguments
@@ -303,15 +303,15 @@ class Market:
         clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
         self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
+        rules = RulesArguments(AREA, SLOT, self.rules.market)
+        self.submit("set_market_rules", rules, admin=True)  # dating the others reads them
         self.submit_together(list(self._founding()))
 
     def _founding(self) -> Iterator[Submission]:
-        """What an area needs besides its zones, clock and seeds."""
-        rules = RulesArguments(AREA, SLOT, self.rules.market)
-        yield Submission("set_market_rules", rules, admin=True)
+        """What an area needs besides its zones, clock, seeds and rules."""
         yield Submission("set_fees", FeesArguments(AREA, SLOT, list(self.rules.fees)), admin=True)
         for retailer in (R1, R2):
-            prices = ResidualArguments(AREA, SLOT, self.rules.prices)
+            prices = ResidualArguments(AREA, SLOT, [self.rules.prices])
             yield Submission("set_residual_prices", prices, retailer, admin=True)
             if self.rules.retailer_vat_ppm:
                 vat = VatArguments(AREA, retailer, SLOT, "taxable", self.rules.retailer_vat_ppm)
@@ -441,6 +441,8 @@ class Market:
     def place(self, table: str, *, slot: int = SLOT, member: str = R1) -> list[str]:
         """Place the orders of a table with the columns who, id, side, price, wh; the tokens.
 
+        The slot opens first: people, meters and terms have to be there before.
+
         Several rows of one id are the steps of one order. A column `expires` is seconds before
         the gate, `meter` another meter than the trader's first. Every sheet must be taken.
         """
@@ -461,6 +463,7 @@ class Market:
             )
             zone = self._zones[meter]
             tokens.append(self.tokens.sheet(who, [order], meter=meter, zone=zone))
+        self.open(slot)
         answers = self.send(tokens, member=member)
         assert [answer.code for answer in answers] == ["PLACED"] * len(tokens), answers
         return tokens
@@ -468,7 +471,8 @@ class Market:
     def send(
         self, tokens: Sequence[str], *, name: str = "place_orders", member: str = R1
     ) -> list[TokenAnswer]:
-        """Send a batch of tokens; the answers."""
+        """Send a batch of tokens once the first slot is open; the answers."""
+        self.open()
         receipt = self.submit(name, TokensArguments(list(tokens)), member)
         return receipt.read(TokensAnswer).answers
 
@@ -517,6 +521,10 @@ class Market:
     def gate_s(self, slot: int = SLOT) -> int:
         """When the gate of a slot closes."""
         return self.rules.market.gate_s(slot)
+
+    def open(self, slot: int = SLOT) -> None:
+        """Let time pass until a slot opens; from then on its terms are frozen."""
+        self.pass_until(self.rules.market.opening_s(slot))
 
     def pass_until(self, second: int) -> None:
         """Let time pass until `second`, unless it is past."""
