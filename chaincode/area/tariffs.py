@@ -69,10 +69,6 @@ class VatRow(Recent[Vat], frozen=True):
     """A party's newest VAT statuses with the slots that they begin with, oldest first."""
 
 
-class OlderVat(OlderVersion[Vat], frozen=True):
-    """A party's VAT status from a slot on, one that is older than those in the party's row."""
-
-
 class FeeSchedule(Row, frozen=True):
     """An area's fee rows from a slot on."""
 
@@ -80,7 +76,7 @@ class FeeSchedule(Row, frozen=True):
 
 
 RESIDUALS = DatedTable(23, "residual prices", ResidualRow, ("area", "retailer", "slot"))
-OLDER_VATS = DatedTable(26, "older VAT", OlderVat, ("area", "party", "slot"))
+OLDER_VATS = DatedTable(26, "older VAT", OlderVersion[Vat], ("area", "party", "slot"))
 VATS = RecentTable(24, "VAT", VatRow, ("area", "party"), older=OLDER_VATS)
 FEES = DatedTable(25, "fees", FeeSchedule, ("area", "slot"))
 

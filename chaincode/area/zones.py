@@ -59,7 +59,7 @@ class Area(Row, frozen=True):
     dso: str
     slot_s: int
     zones: list[TreeZone]
-    demonstration: bool = False
+    demonstration: bool
 
 
 class ZoneArea(Row, frozen=True):

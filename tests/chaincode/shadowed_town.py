@@ -32,7 +32,7 @@ from tests.chaincode.town import (
     Trader,
 )
 
-QUICK_RULES = msgspec.structs.replace(RULES, report_deadline_s=600)
+QUICK_RULES = msgspec.structs.replace(RULES, opens_s=3_600, report_deadline_s=600)
 
 
 class ShadowedTown:
@@ -61,7 +61,11 @@ class ShadowedTown:
     # Orders
 
     def place(self, sheets: Sequence[tuple[Trader, str, Sequence[SheetOrder]]]) -> list[str]:
-        """Send a batch of sheets; the codes. All orders of a sheet are for one slot."""
+        """Send a batch of sheets; the codes. All orders of a sheet are for one slot.
+
+        The open slot and the two after it take orders.
+        """
+        self.town.at(QUICK_RULES.opening_s(SLOT + 2 * SLOT_S))
         tokens = [self.town.sheet(trader, orders, meter=m) for trader, m, orders in sheets]
         wanted = [
             self._row(orders[0].slot, trader).place(
@@ -282,24 +286,24 @@ class ShadowedTown:
         self.events += 2
 
     def change_fees(self, rows: Sequence[FeeRow], slots_ahead: int) -> None:
-        """Post fee rows from a later slot on."""
-        self.town.set_fees(self.open_slot + slots_ahead * SLOT_S, rows)
+        """Post fee rows from a slot on that has not opened."""
+        self.town.set_fees(self._unopened() + slots_ahead * SLOT_S, rows)
         self.events += 1
 
     def change_rules(self, *, cancel_fee: int, band: tuple[int, int], slots_ahead: int) -> None:
-        """Post market rules from a slot on, which may have orders already."""
-        from_slot = self.open_slot + slots_ahead * SLOT_S
+        """Post market rules from a slot on that has not opened, and so has no orders."""
+        from_slot = self._unopened() + slots_ahead * SLOT_S
         rules = msgspec.structs.replace(QUICK_RULES, cancel_fee=cancel_fee, price_band=band)
         self.town.submit("set_market_rules", RulesArguments(AREA, from_slot, rules), admin=True)
         self.rules = sorted(
             [*(dated for dated in self.rules if dated[0] != from_slot), (from_slot, rules)],
             key=lambda dated: dated[0],
         )
-        for (slot, _), row in self.orders.items():
-            if slot < self.open_slot:
-                continue
-            row.band, row.fee = self._rules(slot).price_band, self._rules(slot).cancel_fee
         self.events += 1
+
+    def _unopened(self) -> int:
+        reach_s = self.town.engine.now_s + QUICK_RULES.opens_s
+        return reach_s - reach_s % SLOT_S + SLOT_S
 
     # What must be refused
 

@@ -83,7 +83,7 @@ def test_pruning_leaves_every_version_that_a_needed_slot_reads(
         PRICES.put_from(context, Price(micro=from_slot), "area", "name", from_slot=from_slot)
         committed(view, context)
     context = context_on(view)
-    PRICES.prune(context, "area", "name", needed_slot=needed_slot)
+    PRICES.prune(context, "area", "name", needed_slot=needed_slot, rows_max=100)
     before = [
         PRICES.at(context_on(view), "area", "name", slot=slot)
         for slot in range(needed_slot, 42 * SLOT_S, SLOT_S)

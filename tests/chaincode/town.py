@@ -240,7 +240,8 @@ class Town:
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
     def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
-        """A batch of tokens carried by a retailer; an answer for each."""
+        """A batch of tokens carried by a retailer once the slot is open; an answer for each."""
+        self.at(self.rules.opening_s(SLOT))
         answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
         return msgspec.json.decode(answer, type=TokensAnswer).answers
 
