@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar, get_origin
 
 import msgspec
 
@@ -93,6 +93,7 @@ class Table(Generic[R]):
         self.struct = struct
         self.parts = tuple(parts)
         self._prefix = f"{number:02d}/"
+        self._kind = get_origin(struct) or struct
         decode = msgspec.json.Decoder(struct).decode
         self._decode = lru_cache(remembered)(decode) if remembered else decode
 
@@ -111,7 +112,7 @@ class Table(Generic[R]):
 
     def put(self, context: Context, row: R, *parts: str) -> None:
         """Write the row when the transaction commits."""
-        if type(row) is not self.struct or len(parts) != len(self.parts):
+        if type(row) is not self._kind or len(parts) != len(self.parts):
             raise Broken(f"{self.name} takes {self.struct.__name__} by {self.parts}")
         context.put(self.key(*parts), encode(row))
 

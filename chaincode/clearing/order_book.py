@@ -42,7 +42,11 @@ from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 LeftOutReason = Literal[
     "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
 ]
-"""METER_CHANGED and PRICE_BAND mean that the slot's meter or rules changed after placing."""
+"""METER_CHANGED: the slot's meter changed after placing.
+
+PRICE_BAND guards what a clearing can count; rules are frozen when a slot opens, so no order that was
+placed meets it.
+"""
 
 
 class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):

@@ -105,6 +105,10 @@ class DictEngine:
         self.events.extend(effects.events)
         return answer
 
+    def reading(self) -> Context:
+        """A context to read rows with."""
+        return self._context("describe_area", b"", "", "client", {})
+
     def state(self) -> dict[str, bytes]:
         """All public rows, to compare before and after."""
         return dict(self.view.rows)

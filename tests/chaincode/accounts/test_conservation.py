@@ -30,7 +30,7 @@ OTHER_FEES = (
 SEEN = {
     *("PLACED", "EXISTS", "AMENDED", "CANCELLED", "ID_USED", "CAPACITY_EXCEEDED", "SELF_CROSSING"),
     *("PRICE_BAND", "GATE_CLOSED", "TRADER_LOCKED", "AMENDED_ALREADY", "REVISION_WRONG"),
-    *("out: EXPIRED", "out: LOCKED", "out: ZONE_PAUSED", "out: NO_COVER", "out: PRICE_BAND"),
+    *("out: EXPIRED", "out: LOCKED", "out: ZONE_PAUSED", "out: NO_COVER"),
     *("energy", "residual", "surplus", "vat", "fee:grid", "fee:loss", "fee:levy", "fee:cancel"),
     "default",
     *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "vat", "fee:grid")),
