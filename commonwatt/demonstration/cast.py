@@ -60,7 +60,16 @@ ORACLE_FAULTY_MAX = 1
 HOMES_EMPTY = 12  # homes that `commonwatt up` keeps for newcomers
 HOMES_DRAWN = 4  # homes drawn per empty home, so that enough of them have a roof
 
-FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
+OPENS_S = 3_600  # a newcomer trades from the next slot that has not opened, so this is its wait
+FOUNDING_S = 86_400  # market time before the first slot opens, in which its terms are posted
+
+ENROLLED_ALREADY = ("ALREADY_REGISTERED",)
+FOUNDED_ALREADY = (
+    "ALREADY_INITIALISED",
+    "ALREADY_REGISTERED",
+    "CLOCK_BACKWARDS",
+    "TERMS_FROZEN",
+)
 
 RESIDUALS = {
     RETAILERS[0]: ResidualPrices(import_price=268_000, export_price=68_000),
@@ -138,7 +147,7 @@ def market_rules(from_s: int) -> MarketRules:
     return MarketRules(
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
-        opens_s=4 * 3600,
+        opens_s=OPENS_S,
         cancel_fee=5_000,
     )
 
@@ -175,7 +184,9 @@ def seed_chain(cast: Cast, number: int) -> SeedChain:
 async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
     """Register the cast on an empty ledger; `first_slot` is the first slot that can be traded.
 
-    If founding was interrupted, call this again: it skips what is registered already.
+    Terms are dated to slots that have not opened. So market time stands before the opening of the
+    first slot until all terms are posted; then it begins to run by `clock`. If founding was
+    interrupted, call this again: it skips what is registered already.
     """
     dso = Member(DSO, "admin")
 
@@ -188,11 +199,11 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
 
     regulator = did_key(cast.regulator.public)
     await submit("initialise", InitialiseArguments(regulator, list(ORGANISATIONS)))
-    await submit("register_area", AreaArguments(AREA, ROOT, 5))
+    await submit("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True))
     for zone in ZONES:
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
-        await submit("set_zone_capacity", CapacityArguments(zone, 250_000, 160_000, first_slot))
-    await submit("set_clock", clock)
+    before_s = first_slot - OPENS_S - FOUNDING_S
+    await submit("set_clock", ClockArguments(AREA, clock.real_anchor, before_s, 1))
     anchor = seed_chain(cast, 0).anchor
     await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
     rules = msgspec.structs.replace(
@@ -200,9 +211,12 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
     )
     await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
     await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
+    for zone in ZONES:
+        capacity = CapacityArguments(zone, 250_000, 160_000, first_slot, "the feeder's cable")
+        await submit("set_zone_capacity", capacity)
     for retailer in RETAILERS:
         admin = Member(retailer, "admin")
-        prices = ResidualArguments(AREA, first_slot, RESIDUALS[retailer])
+        prices = ResidualArguments(AREA, first_slot, [RESIDUALS[retailer]])
         await submit("set_residual_prices", prices, admin)
         vat = VatArguments(AREA, retailer, first_slot, "taxable", 190_000)
         await submit("set_vat", vat, admin)
@@ -214,6 +228,7 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
         await submit("register_certified_meter", certified_meter(home, first_slot))
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
+    await submit("set_clock", clock)
 
 
 def certified_meter(home: Home, first_slot: int) -> MeterArguments:

@@ -17,7 +17,7 @@ from api.services import EnrolmentResult
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.zones import AreaName
 from chaincode.consortium.participants import ParticipantArguments
-from chaincode.errors import DATED_BEFORE_GATE, Refused
+from chaincode.errors import TERMS_FROZEN, Refused
 from chaincode.metering.meters import Meter
 from chaincode.queries.market import AreaAnswer
 from chaincode.queries.meters import MetersAnswer, MetersArguments
@@ -25,15 +25,17 @@ from commonwatt.demonstration.cast import (
     AREA,
     DEPOSIT_NANO,
     DSO,
-    FOUNDED_ALREADY,
+    ENROLLED_ALREADY,
+    OPENS_S,
     SLOT_S,
     Home,
     certified_meter,
 )
 from ledger_network.port import Ledger, Member
 
-GATES_MAX = 8
-"""The number of gates that may close between the query for the next slot and its certificate."""
+OPENINGS_MAX = 8
+"""How often slots may open between the query for the next slot and its certificate."""
+CERTIFIED_S = 3  # seconds from that query until the certificate is on the ledger
 
 HOMES_TAKEN = Fault(
     "HOMES_TAKEN", "All homes of this demonstration are taken; start another with --data FOLDER."
@@ -72,30 +74,32 @@ class Enrolment:
 
     async def _certify(self, home: Home) -> int:
         """Have a home's meter certified; return the first slot of the certificate."""
-        for _ in range(GATES_MAX):
+        for _ in range(OPENINGS_MAX):
             from_slot = await self._next_slot()
             meter = certified_meter(home, from_slot)
             try:
                 await self._submit("register_certified_meter", meter, Member(DSO, "admin"))
             except Refused as refused:
-                if refused.code != DATED_BEFORE_GATE.code:
+                if refused.code != TERMS_FROZEN.code:
                     raise
             else:
                 return from_slot
-        raise LEDGER_BUSY(count=GATES_MAX)
+        raise LEDGER_BUSY(count=OPENINGS_MAX)
 
     async def _submit(self, name: str, arguments: msgspec.Struct, member: Member) -> None:
         try:
             await submit(self._ledger, name, arguments, member)
         except Refused as refused:
-            if refused.code not in FOUNDED_ALREADY:
+            if refused.code not in ENROLLED_ALREADY:
                 raise
 
     async def _next_slot(self) -> int:
-        """Return the first slot whose gate has not closed."""
+        """Return the first slot that will not have opened when its meter is certified."""
         answer = await self._ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))
-        lane = msgspec.json.decode(answer, type=AreaAnswer).lane
-        return max(self._first_slot, lane.closed_slot + SLOT_S)
+        area = msgspec.json.decode(answer, type=AreaAnswer)
+        rate = 1 if area.clock is None else area.clock.rate
+        reach_s = (area.market_s or 0) + CERTIFIED_S * rate + OPENS_S
+        return max(self._first_slot, reach_s - reach_s % SLOT_S + SLOT_S)
 
     async def _meters(self) -> AsyncIterator[Meter]:
         after: str | None = ""
