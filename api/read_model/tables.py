@@ -72,7 +72,7 @@ class Organisation(Model):
 
 
 class Area(Model):
-    """An area with its clock, whose rate is 0 as long as it has none."""
+    """An area with its clock, whose rate is 0 if it has none: market time is then real time."""
 
     area = fields.CharField(max_length=NAME_MAX, primary_key=True)
     dso = fields.CharField(max_length=NAME_MAX)
@@ -80,6 +80,7 @@ class Area(Model):
     real_anchor_s = fields.BigIntField()
     market_anchor_s = fields.BigIntField()
     rate = fields.IntField()
+    demonstration = fields.BooleanField(default=False)
 
     class Meta(Model.Meta):
         """The name and the keys of the table."""

@@ -79,9 +79,11 @@ class SeedChainView(msgspec.Struct, frozen=True):
 class SlotView(msgspec.Struct, frozen=True):
     """A slot: its gate, its row once closed, the results of its zones, and its settlement.
 
-    `tree` is what the edges carried if the whole tree was cleared as one book.
+    `tree` is what the edges carried if the whole tree was cleared as one book. `demonstration` is
+    what the area has been since it was registered.
     """
 
+    demonstration: bool
     slot: int
     gate_s: int
     phase: str
@@ -182,7 +184,8 @@ def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
     tree = TREES.get(context, arguments.area, part)
     phase = "OPEN" if row is None else row.phase
     gate_s = rules.gate_s(arguments.slot)
-    return SlotView(arguments.slot, gate_s, phase, row, zones, settlement, tree)
+    demonstration = get_area(context, arguments.area).demonstration
+    return SlotView(demonstration, arguments.slot, gate_s, phase, row, zones, settlement, tree)
 
 
 def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAnswer:

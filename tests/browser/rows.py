@@ -119,6 +119,7 @@ class Rows:
             "sentence": "The embedded ledger takes orders." if writable
             else "The ledger takes no orders at present; what is shown is the last that it said.",
             "block": self.block, "blockTime": self.now_s, "demonstration": is_demonstration,
+            "enrols": is_demonstration,
             "publicBook": is_demonstration,
             "openSlots": [
                 {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000}

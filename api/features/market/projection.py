@@ -23,7 +23,11 @@ from chaincode.settlement.run import SlotSettled
 from chaincode.slots.gate import GateArguments
 from chaincode.state import encode
 
-PUT_AREA = upsert("area", ["area"], ["dso", "slot_s", "real_anchor_s", "market_anchor_s", "rate"])
+PUT_AREA = upsert(
+    "area",
+    ["area"],
+    ["dso", "slot_s", "real_anchor_s", "market_anchor_s", "rate", "demonstration"],
+)
 SET_CLOCK = "UPDATE area SET real_anchor_s = ?, market_anchor_s = ?, rate = ? WHERE area = ?"
 PUT_RULES = upsert("market_rules", ["area", "from_slot"], ["rules"])
 PUT_ZONE = upsert("zone", ["zone"], ["area", "parent", "grid_level", "paused"])
@@ -44,7 +48,9 @@ def area_registered(data: msgspec.Raw, at: EventContext) -> None:
     """Add an area with its root zone."""
     arguments = msgspec.json.decode(data, type=AreaArguments)
     at.registry.zone_areas[arguments.root] = arguments.area
-    at.batch.put(PUT_AREA, (arguments.area, at.happened.member, arguments.slot_s, 0, 0, 0))
+    no_clock = (0, 0, 0)
+    shown = (at.happened.member, arguments.slot_s, *no_clock, arguments.demonstration)
+    at.batch.put(PUT_AREA, (arguments.area, *shown))
     at.batch.put(PUT_ZONE, (arguments.root, arguments.area, None, arguments.grid_level, False))
 
 

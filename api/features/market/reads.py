@@ -12,7 +12,7 @@ from api.read_model.records import Page
 from chaincode.area.rules import MarketRules
 from chaincode.state import Dated
 
-_AREA = "SELECT area, dso, slot_s, real_anchor_s, market_anchor_s, rate FROM area"
+_AREA = "SELECT area, dso, slot_s, real_anchor_s, market_anchor_s, rate, demonstration FROM area"
 _SLOT = (
     "SELECT area, slot, phase, gate_s, settled_wh, residual_wh, surplus_wh, minted_wh, retired_wh, "
     "estimated, block FROM slot"
@@ -30,7 +30,8 @@ _ZONES = (
 class AreaRecord(NamedTuple):
     """An area; market time = `market_anchor_s` + (real time - `real_anchor_s`) x `rate`.
 
-    `rate` is 0 as long as the area has no clock.
+    `rate` is 0 if the area has no clock: a real area, whose market time is real time, or a
+    demonstration that has not begun.
     """
 
     area: str
@@ -39,6 +40,7 @@ class AreaRecord(NamedTuple):
     real_anchor_s: int
     market_anchor_s: int
     rate: int
+    demonstration: bool
 
     def market_s(self, time_s: int) -> int:
         """Return market time at real time `time_s`; before the anchor, market time stands still."""
@@ -99,7 +101,10 @@ class MarketReads:
     async def area(self, area: str) -> AreaRecord | None:
         """Return an area with its clock."""
         rows = await self.database.rows(f"{_AREA} WHERE area = ?", area)
-        return AreaRecord(*rows[0]) if rows else None
+        if not rows:
+            return None
+        *shown, demonstration = rows[0]
+        return AreaRecord(*shown, demonstration=bool(demonstration))
 
     async def market_rules(self, area: str, slot: int) -> list[Dated[MarketRules]]:
         """Return the rules that hold for a slot, if there are any, and those for later slots."""

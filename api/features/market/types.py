@@ -59,7 +59,11 @@ class SlotTerms:
 
 @object_type("The market that this API serves, and how it is now.")
 class Market:
-    """The market that this API serves, and how it is now."""
+    """The market that this API serves, and how it is now.
+
+    `demonstration` is what the ledger says of the area; `enrols` says whether this API admits
+    newcomers at once.
+    """
 
     area: strawberry.ID = shown(ANYBODY)
     channel: str = shown(ANYBODY)
@@ -76,6 +80,7 @@ class Market:
     block_time: Time = shown(ANYBODY)
     open_slots: list[SlotTerms] = shown(ANYBODY)
     demonstration: bool = shown(ANYBODY)
+    enrols: bool = shown(ANYBODY)
     public_book: bool = shown(ANYBODY)
 
 
@@ -278,14 +283,15 @@ async def market_of(services: Services) -> Market:
         time_zone=rules[0].value.time_zone if rules else "UTC",
         slot_s=slot_s,
         market_time=Time(now_s),
-        rate=1 if area is None else area.rate,
+        rate=1 if area is None or not area.rate else area.rate,
         engine=health.engine,
         writable=health.writable,
         sentence=health.sentence,
         block=checkpoint.block,
         block_time=Time(checkpoint.time_s),
         open_slots=open_slots(rules, now_s=now_s, slot_s=slot_s),
-        demonstration=services.is_demonstration,
+        demonstration=area is not None and area.demonstration,
+        enrols=services.is_demonstration,
         public_book=services.shows_book,
     )
 

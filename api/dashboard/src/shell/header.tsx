@@ -72,8 +72,8 @@ const NOBODY = "";
 /** The wallets of this browser and, in a demonstration, the personas. */
 function WhoMenu({ take }: { take: keys.Take }) {
   const live = useLive();
-  const { demonstration } = live.market;
-  const personas = usePersonas(demonstration);
+  const { enrols } = live.market;
+  const personas = usePersonas(enrols);
   const [own, setOwn] = useState<keys.Kept[]>([]);
   const [trouble, setTrouble] = useState<string | null>(null);
   useEffect(() => {
@@ -90,11 +90,11 @@ function WhoMenu({ take }: { take: keys.Take }) {
       setTrouble(error instanceof Error ? error.message : String(error));
     }
   };
-  if (!demonstration && !live.signer && !own.length) return <div class="switch" />;
+  if (!enrols && !live.signer && !own.length) return <div class="switch" />;
   return (
     <>
       <div class="switch">
-        {(demonstration || own.length > 1 || !live.signer) && (
+        {(enrols || own.length > 1 || !live.signer) && (
           <label>
             <span class="unseen">Who you are</span>
             <select value={live.signer?.did ?? NOBODY} onChange={(event) => void choose(event.currentTarget.value)}>

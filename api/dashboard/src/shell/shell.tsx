@@ -21,7 +21,7 @@ const METER = `id zone retailer holder importPower exportPower source fromSlot
   health { state sentence at }`;
 const START = `query Start {
   market { area channel contract currency timeZone slotS marketTime rate engine writable sentence block blockTime
-    demonstration publicBook openSlots { start gate priceMin priceMax } }
+    demonstration enrols publicBook openSlots { start gate priceMin priceMax } }
   viewer { did role member name retailer zone locked meters { ${METER} } }
 }`;
 

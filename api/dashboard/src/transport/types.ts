@@ -22,6 +22,7 @@ export interface Market {
   blockTime: number;
   openSlots: SlotTerms[];
   demonstration: boolean;
+  enrols: boolean;
   publicBook: boolean;
 }
 export interface SlotTerms {

@@ -40,7 +40,7 @@ export function Join() {
   return (
     <>
       <Head title="Join the market">Your wallet is ready. You still need a meter and a retailer.</Head>
-      <Card title={live.market.demonstration ? "Join" : "Ask your retailer"} span={6}>
+      <Card title={live.market.enrols ? "Join" : "Ask your retailer"} span={6}>
         {joined ? (
           <>
             <p>
@@ -54,7 +54,7 @@ export function Join() {
               <Figure name="You can trade from" value={`${day(joined.fromSlot, live.zone)}, ${clock(joined.fromSlot, live.zone)}`} />
             </Figures>
           </>
-        ) : live.market.demonstration ? (
+        ) : live.market.enrols ? (
           <>
             <p>
               In this demonstration a retailer accepts you at once. You get a certified meter and a deposit, so you can

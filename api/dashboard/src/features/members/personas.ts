@@ -37,18 +37,18 @@ async function fetched(): Promise<Persona[]> {
 }
 
 /** The personas, fetched once for all parts of the page that list them. */
-export function usePersonas(demonstration: boolean): Persona[] {
+export function usePersonas(enrols: boolean): Persona[] {
   const [personas, setPersonas] = useState<Persona[]>([]);
   useEffect(() => {
     let left = false;
-    if (demonstration) {
+    if (enrols) {
       asked ??= fetched();
       void asked.then((list) => left || setPersonas(list));
     }
     return () => {
       left = true;
     };
-  }, [demonstration]);
+  }, [enrols]);
   return personas;
 }
 

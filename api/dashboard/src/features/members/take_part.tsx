@@ -11,7 +11,7 @@ import { ImportWallet } from "./wallet_import.tsx";
 
 export function TakePart({ take }: { take: Take }) {
   const live = useLive();
-  const personas = usePersonas(live.market.demonstration);
+  const personas = usePersonas(live.market.enrols);
   const [own, setOwn] = useState<Kept[]>([]);
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState("");
