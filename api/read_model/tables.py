@@ -72,7 +72,7 @@ class Organisation(Model):
 
 
 class Area(Model):
-    """An area with its clock, whose rate is 0 if it has none: market time is then real time."""
+    """An area with its clock, whose rate is 0 as long as it has none."""
 
     area = fields.CharField(max_length=NAME_MAX, primary_key=True)
     dso = fields.CharField(max_length=NAME_MAX)

@@ -27,7 +27,7 @@ from chaincode.metering.reports import Report
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.command_line import FAILED, command_group, ended
-from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found
+from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found, start_clock
 from commonwatt.demonstration.market_plan import MarketPlan, PlanUnreadable, read_plan
 from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.deploy.market_compose import METERS_PORT
@@ -132,15 +132,16 @@ async def _members(plan: Path) -> None:
 
 
 async def _founded(ledger: Ledger, market: MarketPlan) -> int:
-    """Found the market if it is not founded yet; return its first slot."""
+    """Found the market if it is not founded yet, and let its time run; return its first slot."""
     cast = market.cast()
+    clock = market.clock_arguments()
+    first_slot = market.first_slot(int(time.time()))
     for left in reversed(range(FOUND_ATTEMPTS)):
         try:
             registered = await _registered_from(ledger)
             if len(registered) >= len(cast.homes):
+                await start_clock(ledger, clock)
                 return min(registered)
-            first_slot = market.first_slot(int(time.time()))
-            clock = market.clock_arguments()
             await found(ledger, cast, first_slot=first_slot, clock=clock)
         except (Conflict, Invalid, Unknown) as fault:
             if not left:

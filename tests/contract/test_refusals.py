@@ -20,6 +20,7 @@ from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.meters import MeterArguments
+from chaincode.metering.reports import OracleArguments
 from chaincode.slots.gate import SeedArguments
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
@@ -27,6 +28,7 @@ from tests.contract.stage.cast import (
     DSO,
     EAST,
     MILLION,
+    ORACLE,
     OTHER_DSO,
     R1,
     SLOT,
@@ -185,6 +187,16 @@ def set_rules(market: Market, number: int) -> None:
     market.submit("set_market_rules", rules, admin=True)
 
 
+def versions_too_many(market: Market) -> Fault:
+    def name(number: int) -> None:
+        nodes = OracleArguments(AREA, FAR + number * SLOT_S, market.oracle.nodes, 1)
+        market.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
+
+    for number in range(199):
+        name(number)
+    return lambda: name(199)
+
+
 def rules_ahead(market: Market) -> Fault:
     def set_all(market: Market) -> None:
         for number in range(100):
@@ -243,6 +255,7 @@ SINGLES = {
     "READING_REPEATED": reading_repeated,
     "READING_GAP": reading_gap,
     "DISPUTE_EXISTS": dispute_exists,
+    "VERSIONS_TOO_MANY": versions_too_many,
     "RULES_AHEAD": rules_ahead,
     "ZONES_TOO_MANY": zones_too_many,
 }

@@ -27,6 +27,8 @@ from commonwatt.demonstration.cast import (
     AREA,
     DEPOSIT_NANO,
     DSO,
+    FOUNDING_S,
+    OPENS_S,
     RETAILERS,
     SLOT_S,
     Cast,
@@ -92,11 +94,14 @@ async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
     async with bench_network() as network, await open_ledger(network) as ledger:
         cast = make_cast(1, households)
         first_slot = START_S + SLOT_S
-        rule = ClockArguments(AREA, int(time.time()), START_S, 1)
+        unopened_s = first_slot - OPENS_S - FOUNDING_S
+        rule = ClockArguments(AREA, int(time.time()), unopened_s, 1)
         nobody = msgspec.structs.replace(cast, homes=[])
         await found(ledger, nobody, first_slot=first_slot, clock=rule)
         await _register(ledger, cast.homes, first_slot)
-        yield FabricMarket(network, ledger, cast, first_slot)
+        market = FabricMarket(network, ledger, cast, first_slot)
+        await market.set_time(START_S)
+        yield market
 
 
 async def at_once(

@@ -135,8 +135,10 @@ def test_founding_done_twice_or_cut_short_ends_in_the_same_market(tmp_path: Path
     async def founded(folder: Path, *, before: int, times: int) -> tuple[str, AreaAnswer]:
         half = msgspec.structs.replace(cast, homes=cast.homes[:before])
         async with open_ledger(folder, [START_S]) as ledger:
-            if before:
-                await found(ledger, half, first_slot=FIRST_SLOT, clock=clock)
+            if before:  # market time waits for the rest
+                waits_s = FIRST_SLOT - demonstration.OPENS_S - demonstration.FOUNDING_S
+                waiting = ClockArguments(AREA, START_S, waits_s, 1)
+                await found(ledger, half, first_slot=FIRST_SLOT, clock=waiting)
             for _ in range(times):
                 await found(ledger, cast, first_slot=FIRST_SLOT, clock=clock)
             answer = await ledger.evaluate("describe_area", AreaName(AREA), member=Member(DSO))

@@ -14,23 +14,21 @@ from api.faults import ApiFault
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
+from chaincode.errors import TERMS_FROZEN
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from chaincode.slots.gate import GateArguments
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
     DEPOSIT_NANO,
-    DSO,
     HOMES_EMPTY,
+    OPENS_S,
     ORGANISATIONS,
     SLOT_S,
     draw_empty_homes,
     found,
     make_cast,
-    market_rules,
-    seed_chain,
 )
 from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.simulation import START_S, VirtualClock
@@ -94,7 +92,7 @@ def test_empty_homes_have_roofs_and_are_nobodys() -> None:
 def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: Path) -> None:
     async def scene() -> None:
         homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
-        async with founded(tmp_path) as (ledger, _):
+        async with founded(tmp_path) as (ledger, clock):
             enrolment = Enrolment(ledger, homes, FIRST_SLOT)
             dids = [did_key(newcomer(number).public) for number in range(HOMES_EMPTY + 1)]
 
@@ -115,30 +113,30 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             home = msgspec.structs.replace(homes[0], key=newcomer(0), did=dids[0])
             order = SheetOrder("mine", "sell", given[0].from_slot, [(90_000, 100)])
             token = sign_sheet(home, [order], channel=CHANNEL, contract=Contract.name)
+            clock.now_s = given[0].from_slot - OPENS_S
             placed = await ledger.submit("place_orders", TokensArguments([token]), member=member)
             assert [each.code for each in placed.read(TokensAnswer).answers] == ["PLACED"]
 
     asyncio.run(scene())
 
 
-def test_newcomer_moves_in_though_others_and_a_gate_are_first(tmp_path: Path) -> None:
+def test_newcomer_moves_in_though_others_and_an_opening_are_first(tmp_path: Path) -> None:
     async def scene() -> None:
         async with founded(tmp_path) as (ledger, clock):
+            frozen = FIRST_SLOT + OPENS_S
 
             async def conflict() -> None:
                 raise Conflict("others were first")
 
-            async def close_gate() -> None:
-                clock.now_s = market_rules(FIRST_SLOT).gate_s(FIRST_SLOT)
-                chain = seed_chain(make_cast(SEED, HOUSEHOLDS), 0)
-                arguments = GateArguments(AREA, FIRST_SLOT, chain.before(chain.anchor))
-                await ledger.submit("close_gate", arguments, member=Member(DSO))
+            async def slot_opens() -> None:
+                clock.now_s = FIRST_SLOT
+                raise TERMS_FROZEN(slot=frozen, opening_s=FIRST_SLOT)
 
-            ledger.due = [conflict, close_gate]
+            ledger.due = [conflict, slot_opens]
             homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
             given = await Enrolment(ledger, homes, FIRST_SLOT).enrol(did_key(newcomer(0).public))
 
             assert not ledger.due
-            assert given.from_slot == FIRST_SLOT + SLOT_S
+            assert given.from_slot == frozen + SLOT_S
 
     asyncio.run(scene())
