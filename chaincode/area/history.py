@@ -1,8 +1,8 @@
 """How far back an area's terms are needed: from its earliest slot that is not final.
 
 A slot is final `final_s` after its end, once it has settled. A version of a term that only final
-slots could read is needed no more; whoever posts a version deletes a few of those. Closing a gate
-moves the earliest slot on (`slots/gate.py`), so no slot that stands still ever loses its terms.
+slots could read is needed no more; a member that posts a version deletes a few of those. Closing
+a gate moves the earliest slot on (`slots/gate.py`), so no slot that stands still ever loses its terms.
 """
 
 from __future__ import annotations

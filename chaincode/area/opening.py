@@ -1,7 +1,7 @@
 """When a slot opens: from then on its terms are frozen (contract.md, part 4).
 
-A slot opens `opens_s` before its start, by the rules that hold for it. Whoever dates a term asks
-here whether the slot has opened. The gate and what is frozen with it stand in `slots/gate.py`.
+A slot opens `opens_s` before its start, by the rules that hold for it. A handler that dates a
+term asks here whether the slot has opened. The gate and what is frozen with it stand in `slots/gate.py`.
 """
 
 from __future__ import annotations

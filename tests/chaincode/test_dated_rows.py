@@ -41,7 +41,7 @@ def committed(view: SortedView, context: Context) -> None:
             view.rows.pop(key, None)
         else:
             view.rows[key] = value
-    view._sorted = None  # noqa: SLF001  the view keeps its keys sorted between two writes
+    view.changed()
 
 
 @given(versions=st.lists(st.tuples(slots, st.integers(0, 9))), slot=slots)

@@ -62,7 +62,7 @@ class ListedReads(ReadModel):
         return CheckpointRecord(7, 0, SLOT, "channel", "commonwatt")
 
     async def area(self, area: str) -> AreaRecord | None:
-        return AreaRecord(area, "NordGrid", 900, 0, SLOT, 1)
+        return AreaRecord(area, "NordGrid", 900, 0, SLOT, 1, demonstration=True)
 
     async def trades_of(self, area: str, did: str, **given: Any) -> Page[TradeRecord]:
         own = [each for each in self._trades if did in (each.buyer, each.seller)]
