@@ -7,13 +7,16 @@ same hour.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
+from chaincode.area.seed_chains import chain_at
 from chaincode.area.zones import (
     VERSIONS_MAX,
+    Area,
     own_area,
     require_open,
 )
@@ -43,6 +46,7 @@ from chaincode.state import (
 )
 
 PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh from lowest to highest
+SEED_DEADLINE_MIN_S = 10  # without time to reveal, every seed would be known before the gate
 OFFSETS_MAX = 400  # two changes of summer time a year for two centuries
 
 
@@ -50,9 +54,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How an area trades and settles.
 
     `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
-    before its start until its gate, `gate_lead_s` before its start. From `seed_deadline_s` after
-    the gate time, any member may close the gate without the seed. `cancel_fee` is micro/kWh on the
-    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated. A
+    before its start until its gate, `gate_lead_s` before its start. Seed members reveal their seeds
+    until `seed_deadline_s` after the gate. `cancel_fee` is micro/kWh on the Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated. A
     reading may exceed the certified energy by `plausible_ppm`. `offsets` are [from second, seconds
     east of UTC], oldest first.
     """
@@ -99,21 +102,7 @@ class AreaRules(Row, frozen=True):
     versions: list[Dated[MarketRules]]
 
 
-class SeedChain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A chain of SHA-256 pre-images: `anchor` as posted, `tip` as last revealed."""
-
-    anchor: str
-    tip: str
-
-
-class SeedChains(Row, frozen=True):
-    """An area's dated seed chains, oldest first."""
-
-    versions: list[Dated[SeedChain]]
-
-
 RULES = Table(20, "market rules", AreaRules, ("area",))
-SEEDS = Table(21, "seed chains", SeedChains, ("area",))
 
 
 class RulesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,15 +125,19 @@ def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
     _check(high - low <= PRICE_BAND_WIDTH_MAX, rule="price_band", bound=PRICE_BAND_WIDTH_MAX)
     _check(rules.cancel_fee <= RATE_MAX, rule="cancel_fee", bound=RATE_MAX)
     _check(rules.gate_lead_s < rules.opens_s, rule="gate_lead_s", bound="opens_s")
+    _check(
+        rules.seed_deadline_s >= SEED_DEADLINE_MIN_S,
+        rule="seed_deadline_s",
+        bound=SEED_DEADLINE_MIN_S,
+    )
     _check(rules.opens_s <= 30 * 86_400, rule="opens_s", bound=30 * 86_400)
     _check(0 < len(rules.offsets) <= OFFSETS_MAX, rule="offsets", bound=OFFSETS_MAX)
     starts = [from_s for from_s, _ in rules.offsets]
     _check(starts == sorted(set(starts)), rule="offsets", bound="rising seconds")
     in_reach = all(-64_800 <= offset <= 64_800 for _, offset in rules.offsets)
     _check(in_reach, rule="offsets", bound="18 hours either way")
-    chains = SEEDS.get(context, area.area)
-    if chains is None or at_slot(chains.versions, arguments.from_slot) is None:
-        raise NO_SEED_CHAIN(area=area.area, slot=arguments.from_slot)
+    if chain_at(context, area.area, area.dso, arguments.from_slot) is None:
+        raise NO_SEED_CHAIN(member=area.dso, area=area.area, slot=arguments.from_slot)
     row = RULES.get(context, area.area)
     versions = row.versions if row is not None else []
     if len(versions) >= VERSIONS_MAX:
@@ -161,6 +154,31 @@ def rules_at(row: AreaRules | None, area: str, slot: int) -> MarketRules:
     if rules is None:
         raise NO_MARKET_RULES(area=area, slot=slot)
     return rules
+
+
+def first_rules_slot(context: Context, area: str) -> int:
+    """The first slot that has rules; an area without rules is refused."""
+    row = RULES.get(context, area)
+    if row is None:
+        raise NO_MARKET_RULES(area=area, slot=0)
+    return row.versions[0].from_slot
+
+
+def rules_spans(
+    context: Context, area: Area, *, from_slot: int, until_slot: int
+) -> Iterator[tuple[int, MarketRules]]:
+    """Each version of the rules for the slots of a range, newest first.
+
+    Yields the last slot of the range that the version holds for, which has its latest gate.
+    """
+    row = RULES.get(context, area.area)
+    last = until_slot
+    for version in reversed([] if row is None else row.versions):
+        if version.from_slot <= last:
+            yield last, version.value
+            last = version.from_slot - area.slot_s
+        if version.from_slot <= from_slot:
+            return
 
 
 def _check(holds: bool, *, rule: str, bound: object) -> None:  # noqa: FBT001 a condition, read at the call

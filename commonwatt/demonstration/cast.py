@@ -24,7 +24,7 @@ from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments, OracleSet
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from identity.did import did_key
@@ -38,6 +38,7 @@ ZONES = ("lindenhof-north", "lindenhof-south")
 DSO = "NordGrid"
 RETAILERS = ("GreenPower", "CityEnergy")
 ORACLE = "MeterHouse"
+SEED_HOLDERS = (DSO, *RETAILERS)  # the members that take part in the draw
 ORGANISATIONS = (
     OrganisationArguments(DSO, "dso"),
     OrganisationArguments("SouthGrid", "dso"),
@@ -58,7 +59,7 @@ ORACLE_FAULTY_MAX = 1
 HOMES_EMPTY = 12  # homes that `commonwatt up` keeps for newcomers
 HOMES_DRAWN = 4  # homes drawn per empty home, so that enough of them have a roof
 
-FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
+FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "TERMS_FROZEN")
 
 RESIDUALS = {
     RETAILERS[0]: ResidualPrices(import_price=268_000, export_price=68_000),
@@ -137,6 +138,7 @@ def market_rules(from_s: int) -> MarketRules:
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=4 * 3600,
+        seed_deadline_s=SLOT_S,  # a demonstration that runs fast needs the whole of it
         cancel_fee=5_000,
     )
 
@@ -165,9 +167,9 @@ def export_w(home: Home) -> int:
     return -(-home.profile.pv_peak_w // 1000) * 1000
 
 
-def seed_chain(cast: Cast, number: int) -> SeedChain:
-    """Return the DSO's chain of tie seeds by its number."""
-    return SeedChain(cast.draw, number, CHAIN_LENGTH)
+def seed_chain(cast: Cast, member: str, number: int) -> SeedChain:
+    """Return a member's chain of tie seeds by its number."""
+    return SeedChain(cast.draw, f"{member} {number}", CHAIN_LENGTH)
 
 
 async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
@@ -186,13 +188,15 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
 
     regulator = did_key(cast.regulator.public)
     await submit("initialise", InitialiseArguments(regulator, list(ORGANISATIONS)))
-    await submit("register_area", AreaArguments(AREA, ROOT, 5))
+    await submit("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True))
     for zone in ZONES:
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
         await submit("set_zone_capacity", CapacityArguments(zone, 250_000, 160_000, first_slot))
     await submit("set_clock", clock)
-    anchor = seed_chain(cast, 0).anchor
-    await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
+    for holder in SEED_HOLDERS:
+        anchor = seed_chain(cast, holder, 0).anchor
+        chain = SeedChainArguments(AREA, first_slot, anchor)
+        await submit("post_seed_chain", chain, Member(holder))
     rules = msgspec.structs.replace(
         market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
     )

@@ -43,10 +43,9 @@ from chaincode.queries.market import (
     TradeView,
 )
 from chaincode.settlement.disputes import DisputeAnswer, DisputeArguments
+from chaincode.slots.draw import SeedArguments, SeedChainArguments
 from chaincode.slots.gate import (
-    GateArguments,
     PageArguments,
-    SeedArguments,
     SlotAnswer,
     SlotArguments,
 )
@@ -302,7 +301,7 @@ class Market:
             self.zone(zone, ROOT)
         clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
-        self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
+        self.submit("post_seed_chain", SeedChainArguments(AREA, SLOT, self.seeds[0]))
         self.submit_together(list(self._founding()))
 
     def _founding(self) -> Iterator[Submission]:
@@ -525,14 +524,20 @@ class Market:
     def close_gate(
         self, slot: int = SLOT, *, revealed: bool = True, member: str = DSO
     ) -> SlotAnswer:
-        """Let the gate's time come, or the seed's deadline pass, and close the gate."""
-        late_s = 0 if revealed else self.rules.market.seed_deadline_s
-        self.pass_until(self.gate_s(slot) + late_s)
-        seed = self.seeds[self.revealed + 1] if revealed else None
-        answer = self.submit("close_gate", GateArguments(AREA, slot, seed), member)
-        self.revealed += 1 if revealed else 0
+        """Let the gate's time come, close it and reveal the DSO's seed, or let its deadline pass."""
+        self.pass_until(self.gate_s(slot))
+        answer = self.submit("close_gate", SlotArguments(AREA, slot), member)
         self._gates.append(slot)
+        if revealed:
+            self.reveal(slot)
+        else:
+            self.pass_until(self.gate_s(slot) + self.rules.market.seed_deadline_s)
         return answer.read(SlotAnswer)
+
+    def reveal(self, slot: int = SLOT) -> None:
+        """Reveal the DSO's next seed for a slot."""
+        self.submit("reveal_seed", SeedArguments(AREA, slot, self.seeds[self.revealed + 1]))
+        self.revealed += 1
 
     def clear(self, slot: int = SLOT) -> None:
         """Close the gate, unless that is done, and clear the slot to its end."""
