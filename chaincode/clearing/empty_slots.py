@@ -26,7 +26,7 @@ from chaincode.slots.gate import (
 )
 from chaincode.state import SLOT_DIGITS, Id, Second, encode, slot_part
 
-RULE_CHANGES_MAX = 1_000  # versions of the rules that one transaction looks at
+RULE_CHANGES_MAX = 100  # versions of the rules that one transaction looks at
 
 
 class EmptyGatesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

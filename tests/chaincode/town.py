@@ -264,12 +264,13 @@ class Town:
         self.engine.now_s = max(self.engine.now_s, second)
 
     def close_gate(self, slot: int) -> None:
-        """Let the gate's time come, close it and reveal the seed that is due."""
+        """Let the gate's time come, close it and reveal the seed that is due, if it is not late."""
         self.at(self.rules.gate_s(slot))
-        seed = self._chain.before(self._tip)
         self.submit("close_gate", SlotArguments(AREA, slot))
-        self.submit("reveal_seed", SeedArguments(AREA, slot, seed))
-        self._tip = seed
+        if self.engine.now_s < self.rules.gate_s(slot) + self.rules.seed_deadline_s:
+            seed = self._chain.before(self._tip)
+            self.submit("reveal_seed", SeedArguments(AREA, slot, seed))
+            self._tip = seed
 
     def clear(self, slot: int) -> int:
         """Clear a slot to its end; how many transactions that took."""

@@ -14,10 +14,11 @@ from chaincode import contract
 from chaincode.area.rules import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import CapacityArguments, PauseArguments
+from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import OracleArguments
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from ledger_network.port import Receipt
 from tests.contract.stage.cast import (
     AREA,
@@ -48,6 +49,8 @@ REPEATED_WITH_A_CODE = {
     "pause_zone": "ZONE_STATE",
     "resume_zone": "ZONE_STATE",
     "close_gate": "SLOT_PHASE",
+    "close_empty_gates": "SLOT_PHASE",
+    "reveal_seed": "SEED_REVEALED",
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
 }
@@ -118,6 +121,8 @@ def live(market: Market) -> str:
     edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
     market.send_report(market.signed_report([edited]))
     market.correct()
+    market.clock.now_s = NEXT + 2 * SLOT_S
+    market.submit("close_empty_gates", EmptyGatesArguments(AREA, NEXT + SLOT_S), R1)
     return market.state_hash()
 
 
@@ -156,15 +161,16 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
         ("set_fees", FeesArguments(AREA, SLOT, []), DSO, True),
         ("set_residual_prices", ResidualArguments(AREA, SLOT, market.rules.prices), R1, True),
         ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE, True),
-        ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False),
         ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT), DSO, False),
+        ("post_seed_chain", SeedChainArguments(AREA, SLOT, market.seeds[0]), DSO, False),
     ):
         try:
             market.submit(name, arguments, member, admin=admin)
             code = ""
         except Refused as refused:
             code = refused.code
-        assert code == "DATED_BEFORE_GATE", name
+        late = "TERMS_FROZEN" if name == "post_seed_chain" else "DATED_BEFORE_GATE"
+        assert code == late, name
 
     assert market.state_hash() == before
 

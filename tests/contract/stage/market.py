@@ -220,8 +220,10 @@ class Market:
             self._note(one.name, one.arguments, one.member, receipt)
 
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
-        """Keep in mind what was paid, and that there are readings."""
+        """Keep in mind what was paid, which gates closed, and that there are readings."""
         self._has_readings |= name == "record_readings"
+        if name == "close_gate" and receipt.read(SlotAnswer).area == AREA:
+            self._gates.append(receipt.read(SlotAnswer).slot)
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = msgspec.structs.asdict(arguments)["reference"]
@@ -524,14 +526,16 @@ class Market:
     def close_gate(
         self, slot: int = SLOT, *, revealed: bool = True, member: str = DSO
     ) -> SlotAnswer:
-        """Let the gate's time come, close it and reveal the DSO's seed, or let its deadline pass."""
+        """Let the gate's time come, close it and reveal the DSO's seed, or let its deadline pass.
+
+        A gate that closes after the deadline for seeds is left without one.
+        """
+        deadline_s = self.gate_s(slot) + self.rules.market.seed_deadline_s
         self.pass_until(self.gate_s(slot))
         answer = self.submit("close_gate", SlotArguments(AREA, slot), member)
-        self._gates.append(slot)
-        if revealed:
+        if revealed and self.clock.now_s < deadline_s:
             self.reveal(slot)
-        else:
-            self.pass_until(self.gate_s(slot) + self.rules.market.seed_deadline_s)
+        self.pass_until(deadline_s if not revealed else 0)
         return answer.read(SlotAnswer)
 
     def reveal(self, slot: int = SLOT) -> None:
