@@ -29,6 +29,7 @@ TABLES = (
     "posting",
     "reading",
     "slot",
+    "slot_seed",
     "trade",
     "zone",
     "zone_price",
@@ -190,6 +191,22 @@ class Slot(Model):
 
         table = "slot"
         unique_together = (("area", "slot"),)
+
+
+class SlotSeed(Model):
+    """A member that takes part in the draw of a slot, and its seed once revealed."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    slot = fields.BigIntField()
+    member = fields.CharField(max_length=NAME_MAX)
+    seed = fields.CharField(max_length=64, null=True)
+
+    class Meta(Model.Meta):
+        """The name and the keys of the table."""
+
+        table = "slot_seed"
+        unique_together = (("area", "slot", "member"),)
 
 
 class ZonePrice(Model):

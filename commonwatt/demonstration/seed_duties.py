@@ -33,6 +33,15 @@ CHAINS_MAX = 1_000  # chains of one member, which are a hundred years
 Submit = Callable[[str, msgspec.Struct, Member], Awaitable[Receipt]]
 
 
+def submit_to(ledger: Ledger) -> Submit:
+    """A plain submit to a ledger on which nobody else works."""
+
+    async def submit(name: str, arguments: msgspec.Struct, member: Member) -> Receipt:
+        return await ledger.submit(name, arguments, member=member)
+
+    return submit
+
+
 class SeedDuties:
     """The members' part in the draws of one ledger."""
 

@@ -16,7 +16,7 @@ from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from chaincode.slots.gate import GateArguments
+from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import (
     AREA,
@@ -30,7 +30,6 @@ from commonwatt.demonstration.cast import (
     found,
     make_cast,
     market_rules,
-    seed_chain,
 )
 from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.simulation import START_S, VirtualClock
@@ -130,8 +129,7 @@ def test_newcomer_moves_in_though_others_and_a_gate_are_first(tmp_path: Path) ->
 
             async def close_gate() -> None:
                 clock.now_s = market_rules(FIRST_SLOT).gate_s(FIRST_SLOT)
-                chain = seed_chain(make_cast(SEED, HOUSEHOLDS), 0)
-                arguments = GateArguments(AREA, FIRST_SLOT, chain.before(chain.anchor))
+                arguments = SlotArguments(AREA, FIRST_SLOT)
                 await ledger.submit("close_gate", arguments, member=Member(DSO))
 
             ledger.due = [conflict, close_gate]
