@@ -22,7 +22,7 @@ ANCHOR = "ab" * 32
 
 
 def chain(from_slot: int, anchor: str | None = ANCHOR) -> SeedChainArguments:
-    """A chain of whoever posts it."""
+    """A chain of the member that posts it."""
     return SeedChainArguments(AREA, from_slot, anchor)
 
 
