@@ -11,7 +11,7 @@ from api.features.market.types import SlotPhase
 from api.graphql.document import regulator_schema, sdl
 from chaincode.accounts.posting import KINDS, Rule
 from chaincode.slots.gate import Phase
-from commonwatt.demonstration.cast import RETAILERS, ZONES
+from commonwatt.demonstration.cast import RETAILERS, SEED_HOLDERS, ZONES
 from tests.api.served_market import CLERK, GRID, OPERATOR, REGULATOR, SLOT, served
 from tests.api.traded_slot import BUY, Market, trade
 
