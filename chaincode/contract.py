@@ -13,6 +13,7 @@ import msgspec
 
 from chaincode.accounts import balances
 from chaincode.area import capacities, clock, rule_changes, tariffs, zones
+from chaincode.clearing import empty_slots
 from chaincode.clearing.run import clear_slot
 from chaincode.consortium import acts, organisations, participants
 from chaincode.consortium.organisations import CHANNEL, ORGANISATIONS, OrganisationRole
@@ -37,7 +38,7 @@ from chaincode.queries.meters import (
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
-from chaincode.slots import gate
+from chaincode.slots import draw, gate
 from chaincode.state import encode
 
 NAME = "commonwatt"
@@ -97,7 +98,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(capacities.set_zone_capacity, capacities.CapacityArguments, DSO),
     _write(zones.pause_zone, zones.PauseArguments, DSO),
     _write(zones.resume_zone, zones.PauseArguments, DSO),
-    _write(gate.post_seed_anchor, gate.SeedArguments, DSO),
+    _write(draw.post_seed_chain, draw.SeedChainArguments, MARKET),
     _write(rule_changes.set_market_rules, rule_changes.RulesArguments, DSO, admin=True),
     _write(clock_changes.set_clock, clock.ClockArguments, DSO, admin=True),
     _write(tariffs.set_fees, tariffs.FeesArguments, DSO, admin=True),
@@ -111,7 +112,9 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(handlers.place_orders, handlers.TokensArguments, MARKET),
     _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
     _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
-    _write(gate.close_gate, gate.GateArguments, MEMBERS),
+    _write(gate.close_gate, gate.SlotArguments, MEMBERS),
+    _write(empty_slots.close_empty_gates, empty_slots.EmptyGatesArguments, MEMBERS),
+    _write(draw.reveal_seed, draw.SeedArguments, MARKET),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
     _write(reports.record_readings, reports.ReportArguments, ORACLE),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
@@ -119,7 +122,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
     _read(market.describe_area, zones.AreaName),
     _read(market.get_market_rules, gate.SlotArguments),
-    _read(market.get_seed_chain, gate.SlotArguments),
+    _read(market.list_seed_chains, gate.SlotArguments),
     _read(market.describe_slot, gate.SlotArguments),
     _read(market.list_open_orders, gate.SlotArguments),
     _read(market.get_book, market.BookArguments),

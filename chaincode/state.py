@@ -120,14 +120,19 @@ class Table(Generic[R]):
         """Remove the row when the transaction commits."""
         context.delete(self.key(*parts))
 
-    def range(self, context: Context, *parts: str, after: str = "") -> Iterator[tuple[str, R]]:
+    def range(
+        self, context: Context, *parts: str, after: str = "", until: str = ""
+    ) -> Iterator[tuple[str, R]]:
         """Rows whose first parts are `parts`, in key order, with a next part beyond `after`.
+
+        With `until`, the rows end with the next part `until`.
 
         Yields the rest of the key (the last parts joined by `/`) with the row.
         """
         prefix = self.key(*parts) + "/" if parts else self._prefix
         start = prefix + after + "\x00" if after else prefix
-        for key, value in context.range(start, prefix[:-1] + "0"):
+        end = prefix + until + "0" if until else prefix[:-1] + "0"
+        for key, value in context.range(start, end):
             yield key[len(prefix) :], self.decode(value)
 
     def found(self, value: bytes | None) -> R | None:

@@ -37,6 +37,7 @@ TELLING_EVENTS: Mapping[str, TellingEvent] = {
 
 SLOT_EVENTS: Mapping[str, SlotEvent] = {
     "gate_closed": market.gate_closed,
+    "seed_revealed": market.seed_revealed,
     "slot_cleared": market.slot_cleared,
     "readings_recorded": metering.readings_recorded,
     "slot_settled": market.slot_settled,

@@ -29,7 +29,8 @@ from api.read_model.row_cache import RowCache
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"
-MODELS, MIGRATIONS = "api.read_model.tables", "api.read_model.migrations"
+MODELS = ["api.read_model.tables", "api.read_model.slot_tables"]
+MIGRATIONS = "api.read_model.migrations"
 MIGRATIONS_TABLE = "tortoise_migrations"
 BUSY_MS = 10_000  # how long a writer of a SQLite file waits for another one
 MIGRATE_ATTEMPTS, MIGRATE_AGAIN_S = 10, 0.2
@@ -250,7 +251,7 @@ _INSERT_HEALTH = (
 
 
 def _apps() -> dict[str, dict[str, Any]]:
-    app = {"models": [MODELS], "migrations": MIGRATIONS, "default_connection": CONNECTION}
+    app = {"models": MODELS, "migrations": MIGRATIONS, "default_connection": CONNECTION}
     return {APP: app}
 
 

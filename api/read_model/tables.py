@@ -12,7 +12,8 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
+from api.read_model.slot_tables import NAME_MAX
+
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
 TABLES = (
     "account",
@@ -29,6 +30,7 @@ TABLES = (
     "posting",
     "reading",
     "slot",
+    "slot_seed",
     "trade",
     "zone",
     "zone_price",
@@ -168,50 +170,6 @@ class Meter(Model):
         table = "meter"
         unique_together = (("meter", "from_slot"),)
         indexes = (("holder",), ("area", "meter"))
-
-
-class Slot(Model):
-    """A slot that somebody has ordered for, or whose gate is closed."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    slot = fields.BigIntField()
-    phase = fields.CharField(max_length=8)
-    gate_s = fields.BigIntField(null=True)
-    settled_wh = fields.BigIntField(default=0)
-    residual_wh = fields.BigIntField(default=0)
-    surplus_wh = fields.BigIntField(default=0)
-    minted_wh = fields.BigIntField(default=0)
-    retired_wh = fields.BigIntField(default=0)
-    estimated = fields.IntField(default=0)
-    block = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "slot"
-        unique_together = (("area", "slot"),)
-
-
-class ZonePrice(Model):
-    """What a zone cleared at in a slot."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    zone = fields.CharField(max_length=NAME_MAX)
-    slot = fields.BigIntField()
-    price = fields.BigIntField(null=True)
-    volume_wh = fields.BigIntField()
-    orders = fields.IntField()
-    trades = fields.IntField()
-    block = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "zone_price"
-        unique_together = (("area", "zone", "slot"),)
-        indexes = (("area", "slot"),)
 
 
 class OrderRow(Model):

@@ -12,12 +12,13 @@ import msgspec
 from chaincode.area.clock import market_time_s
 from chaincode.area.history import begin_history, needed_slot
 from chaincode.area.opening import require_opening, require_unopened
-from chaincode.area.rules import AHEAD_MAX, RULES, SEEDS, AreaRules, MarketRules
+from chaincode.area.rules import AHEAD_MAX, RULES, AreaRules, MarketRules
+from chaincode.area.seed_chains import chain_at
 from chaincode.area.zones import Area, get_lane, own_area
 from chaincode.auctions.mechanisms import area_mechanisms
 from chaincode.context import Accepted, Context
 from chaincode.errors import NO_SEED_CHAIN, RULE_OUT_OF_BOUNDS, RULES_AHEAD
-from chaincode.state import Id, Second, at_slot, encode
+from chaincode.state import Id, Second, encode
 
 PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh from lowest to highest
 
@@ -38,9 +39,8 @@ def set_market_rules(context: Context, arguments: RulesArguments) -> Accepted:
     require_opening(rules, from_slot, market_time_s(context, area.area))
     _check_rules(rules, area)
     _check_beside(context, area, from_slot, rules)
-    chains = SEEDS.get(context, area.area)
-    if chains is None or at_slot(chains.versions, from_slot) is None:
-        raise NO_SEED_CHAIN(area=area.area, slot=from_slot)
+    if chain_at(context, area.area, area.dso, from_slot) is None:
+        raise NO_SEED_CHAIN(member=area.dso, area=area.area, slot=from_slot)
     RULES.put_from(context, AreaRules(rules=rules), area.area, from_slot=from_slot)
     RULES.prune(context, area.area, needed_slot=needed_slot(context, area.area))
     begin_history(context, area.area, from_slot)

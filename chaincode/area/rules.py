@@ -7,19 +7,21 @@ time-zone database, because every member must compute the same hour.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Annotated, Literal
 
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
+from chaincode.area.zones import Area
 from chaincode.context import Context
 from chaincode.errors import NO_MARKET_RULES
-from chaincode.state import Dated, DatedTable, Name, Rate, Row, Second, Table
+from chaincode.state import DatedTable, Name, Rate, Row, Second
 
 DAY_S = 86_400
 OPENS_S_MAX = 30 * DAY_S
+SEED_DEADLINE_S_MIN = 10  # without time to reveal, every seed would be known before the gate
 SEED_DEADLINE_S_MAX = 3_600  # the longest slot; `rule_changes.py` compares with the area's slot
 REPORT_DEADLINE_S_MAX = 7 * DAY_S
 FINAL_S_MAX = 400 * DAY_S  # a reading that is found after a year can still correct its slot
@@ -31,7 +33,7 @@ VERSIONS_REMEMBERED = 64  # decoded rules; the same few versions are read with e
 
 Opens = Annotated[int, msgspec.Meta(ge=1, le=OPENS_S_MAX)]
 Lead = Annotated[int, msgspec.Meta(ge=0, le=OPENS_S_MAX)]
-SeedDeadline = Annotated[int, msgspec.Meta(ge=0, le=SEED_DEADLINE_S_MAX)]
+SeedDeadline = Annotated[int, msgspec.Meta(ge=SEED_DEADLINE_S_MIN, le=SEED_DEADLINE_S_MAX)]
 ReportDeadline = Annotated[int, msgspec.Meta(ge=0, le=REPORT_DEADLINE_S_MAX)]
 Final = Annotated[int, msgspec.Meta(ge=0, le=FINAL_S_MAX)]
 Limit = Annotated[int, msgspec.Meta(ge=-PRICE_LIMIT_MAX, le=PRICE_LIMIT_MAX)]
@@ -45,8 +47,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How an area trades and settles.
 
     `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
-    before its start until its gate, `gate_lead_s` before its start. From `seed_deadline_s` after
-    the gate time, any member may close the gate without the seed. `cancel_fee` is micro/kWh on the
+    before its start until its gate, `gate_lead_s` before its start. Seed
+    members reveal their seeds until `seed_deadline_s` after the gate. `cancel_fee` is micro/kWh on the
     Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated;
     `final_s` after its end nothing of the slot changes any more. A reading may exceed the certified
     energy by `plausible_ppm`. `offsets` are [from second, seconds east of UTC], oldest first.
@@ -99,21 +101,7 @@ class AreaRules(Row, frozen=True):
     rules: MarketRules
 
 
-class SeedChain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A chain of SHA-256 pre-images: `anchor` as posted, `tip` as last revealed."""
-
-    anchor: str
-    tip: str
-
-
-class SeedChains(Row, frozen=True):
-    """An area's dated seed chains, oldest first."""
-
-    versions: list[Dated[SeedChain]]
-
-
 RULES = DatedTable(20, "market rules", AreaRules, ("area", "slot"), remembered=VERSIONS_REMEMBERED)
-SEEDS = Table(21, "seed chains", SeedChains, ("area",))
 
 
 def rules_of_slots(context: Context, area: str, slots: Collection[int]) -> dict[int, MarketRules]:
@@ -139,3 +127,18 @@ def rules_at(context: Context, area: str, slot: int) -> MarketRules:
     if row is None:
         raise NO_MARKET_RULES(area=area, slot=slot)
     return row.rules
+
+
+def rules_spans(
+    context: Context, area: Area, *, from_slot: int, until_slot: int
+) -> Iterator[tuple[int, MarketRules]]:
+    """Each version of the rules for the slots of a range, newest first.
+
+    Yields the last slot of the range that the version holds for, which has its latest gate.
+    """
+    last = until_slot
+    for begins, row in RULES.from_slot(context, area.area, slot=until_slot):
+        yield last, row.rules
+        if begins <= from_slot:
+            return
+        last = begins - area.slot_s

@@ -2,7 +2,8 @@
 
 This is the COVER step of clearing. The run scans order rows in key order. A participant's orders
 take cover from what its account has free, in the order (time, id). An order that no longer fits is
-left out as NO_COVER, and a smaller order after it may still fit. Meters and rules are dated and may
+left out as NO_COVER, and a smaller order after it may still fit. Pauses and locks are those that
+held when the gate closed, however many transactions this takes. Meters and rules are dated and may
 have changed for this slot since an order was placed; an order that could not be placed now is left
 out. The book is stored in pages, so that clearing, release and anyone who clears the slot again
 read the same orders.
@@ -24,7 +25,7 @@ from chaincode.auctions.mechanisms import Scope
 from chaincode.clearing.cover import (
     cover_nano,
 )
-from chaincode.consortium.participants import locked_traders
+from chaincode.consortium.participants import locked_at
 from chaincode.context import Context
 from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
@@ -154,6 +155,7 @@ class Covering:
         seed: str,
         rules: MarketRules,
         paused: frozenset[str],
+        locks: int,
         books: RunAccounts,
         quantity_wh: dict[str, int],
         scope: Scope,
@@ -165,6 +167,7 @@ class Covering:
         self._seed = bytes.fromhex(seed)
         self._gate_s = rules.gate_s(slot)
         self._paused = paused
+        self._locks = locks
         self._books = books
         self._quantity_wh = quantity_wh
         self._scope = scope
@@ -192,7 +195,7 @@ class Covering:
                 break
         page = BookPage(entries=[], left_out=[], withdrawals=[])
         dids = [did for did, _ in chunk]
-        locks = locked_traders(self._context)
+        locks = locked_at(self._context, self._locks, dids)
         self._books.load(dids)
         names = list(dict.fromkeys(o.meter for _, row in chunk for o in row.orders if o.open))
         rows = METERS.get_many(self._context, [(name,) for name in names])

@@ -1,6 +1,7 @@
 """Clearing of a slot: take cover, run the mechanism, write trades, keep cover of what matched.
 
-A run has four steps: FOLD folds credits into balances. COVER builds the book (see `order_book`).
+A run begins with the draw of the gate seed (`slots/draw.py`), and uses the pauses, locks and zones
+that were frozen with the gate. It has four steps: FOLD folds credits into balances. COVER builds the book (see `order_book`).
 MATCH runs the mechanism zone by zone or on the whole tree, as its scope says; records hold the
 digests of the book and of the outcome, so that anyone can clear again and compare. RESERVE releases
 the cover of what is not matched. Clearing moves no money and rewrites no order row.
@@ -32,7 +33,8 @@ from chaincode.clearing.records import CLEARINGS, TREES, ZoneClearing, tree_reco
 from chaincode.context import Context
 from chaincode.errors import TRADE_UNKNOWN
 from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
-from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
+from chaincode.slots.draw import draw, drawn_seed
+from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments, area_at_gate, get_gate
 from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.state import (
     Row,
@@ -102,6 +104,8 @@ def clear_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
         phases=("CLOSED", "CLEARING"),
         first_step="FOLD",
     )
+    if slot.phase == "CLOSED":
+        slot = draw(context, arguments.area, arguments.slot, slot)
     clearing = _Clearing(context, arguments, slot, run)
     left = clearing.work()
     return leave(
@@ -120,9 +124,10 @@ class _Clearing:
 
     def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
         self._context = context
-        self._area = get_area(context, arguments.area)
         self._name = arguments.area
         self._start = arguments.slot
+        self._gate = get_gate(context, arguments.area, arguments.slot)
+        self._area = area_at_gate(get_area(context, arguments.area), self._gate)
         self._rules = rules_at(context, self._name, self._start)
         self._books = RunAccounts(context, self._name)
         self._run = run
@@ -158,9 +163,10 @@ class _Clearing:
             area=self._name,
             slot=self._start,
             slot_s=self._area.slot_s,
-            seed=self.slot.seed,
+            seed=drawn_seed(self.slot),
             rules=self._rules,
             paused=paused_zones(self._area),
+            locks=self._gate.locks,
             books=self._books,
             quantity_wh=(quantity_wh := dict(self.slot.quantity_wh)),
             scope=MECHANISMS[self._rules.mechanism].scope,

@@ -78,6 +78,6 @@ def record_act(context: Context, arguments: ActArguments) -> ActAnswer:
     if PARTICIPANTS.get(context, act.participant) is None:
         raise PARTICIPANT_UNKNOWN(did=act.participant)
     ACTS.put(context, ActSequence(applied=act.sequence), signed.did)
-    set_lock(context, act.participant, locked=act.act == "lock")
+    set_lock(context, act.participant, act=act.sequence, locked=act.act == "lock")
     context.emit("act_recorded", encode(act))
     return ActAnswer(act.sequence, applied=True)

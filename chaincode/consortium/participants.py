@@ -5,12 +5,16 @@ Only the retailer knows which person a DID belongs to; that link never enters th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from chaincode.consortium.organisations import require_key
 from chaincode.context import Accepted, Context
-from chaincode.errors import ALREADY_REGISTERED
-from chaincode.state import Did, Row, Table, encode
+from chaincode.errors import ALREADY_REGISTERED, LOCKED_TOO_MANY
+from chaincode.state import DatedTable, Did, Row, Table, encode
+
+LOCKED_MAX = 2_000  # participants locked at once: every batch of orders reads them all
 
 
 class Participant(Row, frozen=True, gc=False):
@@ -21,17 +25,26 @@ class Participant(Row, frozen=True, gc=False):
 
 
 class Locks(Row, frozen=True, gc=False):
-    """The participants that the regulator's acts have locked, in order of their DIDs.
+    """The participants that are locked after the regulator's act `act`, in order of their DIDs.
 
     Locks are one row, because every batch of orders reads them. Locks are few and rare. A batch
     conflicts with a lock that commits before it, and must then be checked again.
     """
 
+    act: int
     locked: list[str]
+
+
+class Lock(Row, frozen=True):
+    """Whether a participant is locked from an act of the regulator on."""
+
+    locked: bool
 
 
 PARTICIPANTS = Table(3, "participants", Participant, ("did",))
 LOCKS = Table(7, "locks", Locks, (), remembered=1)
+LOCK_VERSIONS = DatedTable(75, "lock versions", Lock, ("did", "act"))
+"""Dated by the number of the act, so that clearing finds the locks that held at the gate."""
 
 
 class ParticipantArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,7 +70,24 @@ def locked_traders(context: Context) -> frozenset[str]:
     return frozenset() if row is None else frozenset(row.locked)
 
 
-def set_lock(context: Context, did: str, *, locked: bool) -> None:
-    """Lock or unlock a participant."""
+def last_act(context: Context) -> int:
+    """The number of the last act that locked or unlocked a participant; 0 before the first."""
+    row = LOCKS.get(context)
+    return 0 if row is None else row.act
+
+
+def locked_at(context: Context, act: int, dids: Iterable[str]) -> frozenset[str]:
+    """The members of `dids` that were locked after the regulator's act `act`."""
+    if act == last_act(context):
+        return locked_traders(context).intersection(dids)
+    versions = ((did, LOCK_VERSIONS.at(context, did, slot=act)) for did in dids)
+    return frozenset(did for did, version in versions if version is not None and version.locked)
+
+
+def set_lock(context: Context, did: str, *, act: int, locked: bool) -> None:
+    """Lock or unlock a participant by the act of this number."""
     others = locked_traders(context) - {did}
-    LOCKS.put(context, Locks(locked=sorted(others | {did} if locked else others)))
+    if locked and len(others) >= LOCKED_MAX:
+        raise LOCKED_TOO_MANY(limit=LOCKED_MAX)
+    LOCKS.put(context, Locks(act=act, locked=sorted(others | {did} if locked else others)))
+    LOCK_VERSIONS.put_from(context, Lock(locked=locked), did, from_slot=act)

@@ -157,8 +157,23 @@ CLOCK_BACKWARDS = Refusal(
 )
 NO_SEED_CHAIN = Refusal(
     "NO_SEED_CHAIN",
-    "Area {area} has no seed chain for slot {slot}.",
-    "The area's DSO has to post the anchor of a chain with post_seed_anchor.",
+    "{member} has no seed chain for slot {slot} in area {area}.",
+    "Post the anchor of a chain with post_seed_chain. Market rules need a chain of the area's DSO.",
+)
+SEED_CHAIN_NEEDED = Refusal(
+    "SEED_CHAIN_NEEDED",
+    "{dso} is the DSO of area {area} and always takes part in its draw.",
+    "Post the anchor of a new chain instead.",
+)
+SEED_MEMBERS_TOO_MANY = Refusal(
+    "SEED_MEMBERS_TOO_MANY",
+    "At most {limit} members take part in the draw of area {area}.",
+    "Wait until another member has ended its part. A place is free when the slot from which that part ends has closed.",
+)
+LOCKED_TOO_MANY = Refusal(
+    "LOCKED_TOO_MANY",
+    "At most {limit} participants are locked at once.",
+    "The regulator has to unlock another participant first.",
 )
 ORACLE_NODES_COUNT = Refusal(
     "ORACLE_NODES_COUNT",

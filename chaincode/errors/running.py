@@ -16,16 +16,42 @@ GATE_NOT_DUE = Refusal(
     "Send it again when market time has reached the gate.",
     repeatable=True,
 )
-SEED_NOT_DUE = Refusal(
-    "SEED_NOT_DUE",
-    "Slot {slot} can be closed without its seed from {deadline_s} on; it is {now_s}.",
-    "Wait for the DSO to reveal the seed, or until the deadline.",
+GATE_NOT_EMPTY = Refusal(
+    "GATE_NOT_EMPTY",
+    "Slot {slot} has orders, so it is not one of the empty slots.",
+    "Close the empty slots before it, then its gate with close_gate.",
+)
+GATES_TOO_MANY = Refusal(
+    "GATES_TOO_MANY",
+    "The market rules changed more than {limit} times before slot {until_slot}.",
+    "Close the empty slots in several parts: name an earlier slot first.",
+)
+SEED_REVEALED = Refusal(
+    "SEED_REVEALED",
+    "{member} has revealed its seed for slot {slot} already.",
+    "You need not do anything: describe_slot shows the seed.",
+)
+SEED_LATE = Refusal(
+    "SEED_LATE",
+    "Seeds for slot {slot} were revealed until {deadline_s}; it is {now_s}.",
+    "Reveal the same seed for the next slot. This slot shows that its seed was withheld.",
+)
+SEED_OUT_OF_ORDER = Refusal(
+    "SEED_OUT_OF_ORDER",
+    "Slot {due} comes before slot {slot} and awaits a seed until {deadline_s}.",
+    "Reveal the seed for the earlier slot first.",
     repeatable=True,
 )
 SEED_WRONG = Refusal(
     "SEED_WRONG",
     "The seed for slot {slot} is not a pre-image of {tip}.",
-    "Reveal the pre-image of the tip; get_seed_chain shows the tip.",
+    "Reveal the pre-image of the tip; list_seed_chains shows the tip.",
+)
+SEEDS_AWAITED = Refusal(
+    "SEEDS_AWAITED",
+    "Slot {slot} awaits {count} seeds, of {first} first, until {deadline_s}.",
+    "Send it again when all seeds are revealed, or after the deadline.",
+    repeatable=True,
 )
 SLOT_PHASE = Refusal(
     "SLOT_PHASE",

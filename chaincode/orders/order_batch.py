@@ -19,7 +19,7 @@ from chaincode.context import Context
 from chaincode.errors import AREA_UNKNOWN
 from chaincode.metering.meters import METERS, Meter
 from chaincode.orders.sheets import Step
-from chaincode.slots.gate import SLOTS
+from chaincode.slots.gate import EMPTY_GATES, SLOTS
 from chaincode.state import Did, Row, Second, Side, Table, slot_part
 
 
@@ -93,6 +93,7 @@ class OrderBatch:
         self._clocks: dict[str, Clock | None] = {}
         self._terms: dict[tuple[str, int], SlotTerms] = {}
         self._closed: dict[tuple[str, int], bool] = {}
+        self._empty_until: dict[str, int] = {}
         self._rows: dict[RowKey, list[StoredOrder]] = {}
         self._changed: dict[RowKey, None] = {}
 
@@ -131,7 +132,7 @@ class OrderBatch:
         areas = list(dict.fromkeys(key.area for key in wanted))
         slots = list(dict.fromkeys((key.area, key.slot) for key in wanted))
         asked = [
-            *(table.key(area) for area in areas for table in (AREAS, CLOCKS)),
+            *(table.key(area) for area in areas for table in (AREAS, CLOCKS, EMPTY_GATES)),
             *(SLOTS.key(area, slot_part(slot)) for area, slot in slots),
             *(ORDERS.key(key.area, slot_part(key.slot), key.did) for key in wanted),
         ]
@@ -140,11 +141,14 @@ class OrderBatch:
             area = self._areas[name] = AREAS.found(next(found))
             self._paused[name] = frozenset() if area is None else paused_zones(area)
             self._clocks[name] = CLOCKS.found(next(found))
+            empty = EMPTY_GATES.found(next(found))
+            self._empty_until[name] = -1 if empty is None else empty.until_slot
             wanted_slots = [slot for area_name, slot in slots if area_name == name]
             rules = rules_of_slots(self._context, name, wanted_slots)
             self._rules.update({(name, slot): value for slot, value in rules.items()})
         for place in slots:
-            self._closed[place] = next(found) is not None
+            closed_empty = place[1] <= self._empty_until[place[0]]
+            self._closed[place] = next(found) is not None or closed_empty
         for key, value in zip(wanted, found, strict=True):
             row = ORDERS.found(value)
             self._rows[key] = [] if row is None else row.orders

@@ -9,7 +9,8 @@ import msgspec
 
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import CLOCKS, Clock, market_time_s
-from chaincode.area.rules import SEEDS, MarketRules, SeedChain, rules_at
+from chaincode.area.rules import MarketRules, rules_at
+from chaincode.area.seed_chains import chain_at, seed_members
 from chaincode.area.zones import Area, AreaName, Lane, get_area, get_lane
 from chaincode.auctions.book import book_json
 from chaincode.clearing.auction_books import book_of_zone
@@ -20,22 +21,26 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.records import CLEARINGS, TREES, TreeClearing, ZoneClearing
 from chaincode.clearing.run import MatchedTrade, slot_trades
 from chaincode.context import Context
-from chaincode.errors import BOOK_OPEN, NO_SEED_CHAIN, PAGE_UNKNOWN, ZONE_UNKNOWN
+from chaincode.errors import BOOK_OPEN, PAGE_UNKNOWN, ZONE_UNKNOWN
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.queries.states import OrderState, order_state, trade_state
 from chaincode.settlement.disputes import disputed_trades
 from chaincode.settlement.settled_slot import POSTINGS, SETTLEMENTS, SlotSettlement
+from chaincode.slots.draw import SeedState, seed_states
 from chaincode.slots.gate import (
+    GATES,
     SLOTS,
+    Gate,
     PageArguments,
     Slot,
     SlotArguments,
+    area_at_gate,
+    get_slot,
 )
 from chaincode.state import (
     Did,
     Id,
     Second,
-    at_slot,
     encode,
     page_part,
     slot_part,
@@ -71,16 +76,27 @@ class AreaAnswer(msgspec.Struct, frozen=True):
 
 
 class SeedChainView(msgspec.Struct, frozen=True):
-    """The seed chain that holds for a slot."""
+    """A member's seed chain for a slot: its anchor, and the link revealed last, for which slot."""
 
-    chain: SeedChain
+    member: str
+    anchor: str
+    tip: str
+    revealed_slot: int
+
+
+class SeedChainsAnswer(msgspec.Struct, frozen=True):
+    """The seed chains for a slot, in order of their members."""
+
+    chains: list[SeedChainView]
 
 
 class SlotView(msgspec.Struct, frozen=True):
     """A slot: its gate, its row once closed, the results of its zones, and its settlement.
 
-    `tree` is what the edges carried if the whole tree was cleared as one book. `demonstration` is
-    what the area has been since it was registered.
+    `tree` is what the edges carried if the whole tree was cleared as one book. `gate` is what was
+    frozen when the gate closed; it is None for a slot that closed empty and without a row. `seeds`
+    says who takes part in the draw and what was revealed. `demonstration` is what the area has been
+    since it was registered.
     """
 
     demonstration: bool
@@ -91,6 +107,8 @@ class SlotView(msgspec.Struct, frozen=True):
     zones: list[ZoneClearing]
     settlement: SlotSettlement | None
     tree: TreeClearing | None = None
+    gate: Gate | None = None
+    seeds: list[SeedState] = msgspec.field(default_factory=list[SeedState])
 
 
 class OrderView(msgspec.Struct, frozen=True):
@@ -165,27 +183,34 @@ def get_market_rules(context: Context, arguments: SlotArguments) -> MarketRules:
     return rules_at(context, arguments.area, arguments.slot)
 
 
-def get_seed_chain(context: Context, arguments: SlotArguments) -> SeedChainView:
-    """The anchor of the tie seeds for a slot, and the seed that was revealed last."""
-    row = SEEDS.get(context, arguments.area)
-    chain = None if row is None else at_slot(row.versions, arguments.slot)
-    if chain is None:
-        raise NO_SEED_CHAIN(area=arguments.area, slot=arguments.slot)
-    return SeedChainView(chain)
+def list_seed_chains(context: Context, arguments: SlotArguments) -> SeedChainsAnswer:
+    """The seed chains for a slot, and what their members revealed last."""
+    get_area(context, arguments.area)
+    chains: list[SeedChainView] = []
+    for member in seed_members(context, arguments.area, arguments.slot):
+        chain = chain_at(context, arguments.area, member, arguments.slot)
+        if chain is not None:
+            anchor, tip = chain.anchor or "", chain.tip or ""
+            chains.append(SeedChainView(member, anchor, tip, chain.revealed_slot))
+    return SeedChainsAnswer(chains)
 
 
 def describe_slot(context: Context, arguments: SlotArguments) -> SlotView:
     """A slot's phase, and the results of its clearing and settlement."""
     part = slot_part(arguments.slot)
-    row = SLOTS.get(context, arguments.area, part)
+    row = get_slot(context, arguments.area, arguments.slot)
+    gate = GATES.get(context, arguments.area, part)
     rules = rules_at(context, arguments.area, arguments.slot)
     zones = [record for _, record in CLEARINGS.range(context, arguments.area, part)]
     settlement = SETTLEMENTS.get(context, arguments.area, part)
     tree = TREES.get(context, arguments.area, part)
     phase = "OPEN" if row is None else row.phase
     gate_s = rules.gate_s(arguments.slot)
+    seeds = [] if gate is None else seed_states(context, arguments.area, arguments.slot, gate)
     demonstration = get_area(context, arguments.area).demonstration
-    return SlotView(demonstration, arguments.slot, gate_s, phase, row, zones, settlement, tree)
+    return SlotView(
+        demonstration, arguments.slot, gate_s, phase, row, zones, settlement, tree, gate, seeds
+    )
 
 
 def list_open_orders(context: Context, arguments: SlotArguments) -> OpenOrdersAnswer:
@@ -201,9 +226,12 @@ def get_book(context: Context, arguments: BookArguments) -> BookAnswer:
     area = get_area(context, arguments.area)
     if all(zone.id != arguments.zone for zone in area.zones):
         raise ZONE_UNKNOWN(zone=arguments.zone)
-    row = SLOTS.get(context, arguments.area, slot_part(arguments.slot))
+    row = get_slot(context, area.area, arguments.slot)
     if row is None or row.phase in ("CLOSED", "CLEARING"):
         raise BOOK_OPEN(slot=arguments.slot, zone=arguments.zone)
+    gate = GATES.get(context, area.area, slot_part(arguments.slot))
+    if gate is not None:
+        area = area_at_gate(area, gate)
     rules = rules_at(context, arguments.area, arguments.slot)
     pages = list(book_pages(context, arguments.area, arguments.slot, row.book_pages))
     entries = list(page_entries(pages))

@@ -1,43 +1,41 @@
-"""A slot's phase and its gate.
+"""A slot's phase, its gate, and what is frozen when the gate closes.
 
 Placing an order reads the slot's row; while the row is absent the slot takes orders. Closing the
 gate writes the row, so that orders in flight conflict, as they should, and clearing then scans
-without phantoms.
+without phantoms. The gate record holds what clearing must use and what may change afterwards:
+pauses, locks, zones, and the members that reveal seeds (contract.md, parts 4.2 and 5).
+
+Empty slots of an area that stood still close together, without rows
+(`clearing/empty_slots.py`).
 """
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.balances import close_epoch
+from chaincode.accounts.balances import close_epoch, open_epoch
 from chaincode.area.clock import market_time_s
 from chaincode.area.history import HISTORIES, first_slot
-from chaincode.area.opening import require_unopened
-from chaincode.area.rules import SEEDS, SeedChain, SeedChains, rules_at
+from chaincode.area.rules import rules_at
+from chaincode.area.seed_chains import seed_members
 from chaincode.area.zones import (
     LANES,
-    VERSIONS_MAX,
     Area,
     get_area,
     get_lane,
-    own_area,
     require_slot_start,
 )
+from chaincode.consortium.participants import last_act
 from chaincode.context import (
-    Accepted,
     Context,
 )
 from chaincode.errors import (
     GATE_NOT_DUE,
     GATE_OUT_OF_ORDER,
-    NO_SEED_CHAIN,
-    SEED_NOT_DUE,
-    SEED_WRONG,
     SLOT_PHASE,
-    VERSIONS_TOO_MANY,
+    Broken,
 )
 from chaincode.state import (
     Count,
@@ -46,11 +44,10 @@ from chaincode.state import (
     Row,
     Second,
     Table,
-    at_slot,
     encode,
     slot_part,
-    with_version,
 )
+from chaincode.units import is_slot_start
 
 Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
 """Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
@@ -71,14 +68,14 @@ class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Slot(Row, frozen=True):
     """A slot whose gate is closed.
 
-    `seed` orders ties; `revealed` is False where the DSO failed to reveal the seed and the chain's
-    anchor replaces it. `run` is set while a run is in progress. The page numbers count what
-    clearing and settlement have stored; `quantity_wh` is the quantity in the book per zone.
+    `seed` orders ties; it is None until clearing begins. `withheld` names the seed members that
+    revealed nothing. `run` is set while a run is in progress. The page numbers count what clearing
+    and settlement have stored; `quantity_wh` is the quantity in the book per zone.
     """
 
     phase: Phase
-    seed: Hex32
-    revealed: bool
+    seed: Hex32 | None = None
+    withheld: list[str] = msgspec.field(default_factory=list[str])
     run: Run | None = None
     book_pages: int = 0
     trade_pages: int = 0
@@ -87,23 +84,37 @@ class Slot(Row, frozen=True):
     quantity_wh: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
+class Gate(Row, frozen=True):
+    """What was frozen when the gate of a slot closed.
+
+    `epoch` is the epoch that this gate closed. `paused` are the zones that were paused, `zones` is
+    the number of zones that the area had, and `locks` is the number of the regulator's last act.
+    `seeds` are the members whose seeds the draw awaits until `deadline_s`.
+    """
+
+    epoch: int
+    paused: list[str]
+    zones: int
+    locks: int
+    seeds: list[str]
+    deadline_s: int
+
+
+class EmptyGates(Row, frozen=True):
+    """The slots that closed without a row, where they have no row of their own.
+
+    They lie from `from_slot` to `until_slot`. No gate of them leaves time to reveal after
+    `deadline_s`.
+    """
+
+    from_slot: int
+    until_slot: int
+    deadline_s: int
+
+
 SLOTS = Table(40, "slots", Slot, ("area", "slot"))
-
-
-class SeedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The anchor of a hash chain of tie seeds, for slots from `from_slot` on."""
-
-    area: Id
-    from_slot: Second
-    anchor: Hex32
-
-
-class GateArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The slot to close, and the seed, which may be absent once the seed's deadline has passed."""
-
-    area: Id
-    slot: Second
-    seed: Hex32 | None = None
+GATES = Table(70, "gates", Gate, ("area", "slot"))
+EMPTY_GATES = Table(74, "empty gates", EmptyGates, ("area",))
 
 
 class SlotArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -131,79 +142,108 @@ class SlotAnswer(msgspec.Struct, frozen=True):
     cursor: str = ""
 
 
-def post_seed_anchor(context: Context, arguments: SeedArguments) -> Accepted:
-    """Post the anchor of a seed chain before the chain's first slot opens."""
-    area = own_area(context, arguments.area)
-    require_unopened(context, area, arguments.from_slot)
-    row = SEEDS.get(context, area.area)
-    versions = row.versions if row is not None else []
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    chain = SeedChain(anchor=arguments.anchor, tip=arguments.anchor)
-    dated = with_version(versions, arguments.from_slot, chain)
-    SEEDS.put(context, SeedChains(versions=dated), area.area)
-    context.emit("seed_anchor_posted", encode(arguments))
-    return Accepted(area.area)
+class GateClosed(msgspec.Struct, frozen=True):
+    """The event of a closed gate, with the members whose seeds are awaited, and until when."""
+
+    area: str
+    slot: int
+    seeds: list[str]
+    deadline_s: int
 
 
-def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
-    """Close a slot's gate with the next pre-image of the seed chain.
+def close_gate(context: Context, arguments: SlotArguments) -> SlotAnswer:
+    """Close a slot's gate: it takes no more orders, and what clearing uses is frozen.
 
-    Any member may close a gate. Without the seed this is possible only after the seed's deadline;
-    then the anchor replaces the seed and the DSO's failure is recorded. Gates close in the order of
-    slots, so that no slot can be skipped and its orders left without a clearing.
+    Any member may close a gate. Gates close in the order of slots, so that no slot can be skipped
+    and its orders left without a clearing.
     """
     area = get_area(context, arguments.area)
     require_slot_start(area, arguments.slot)
     part = slot_part(arguments.slot)
-    row = SLOTS.get(context, area.area, part)
+    row = get_slot(context, area.area, arguments.slot)
     if row is not None:
         raise SLOT_PHASE(slot=arguments.slot, area=area.area, phase=row.phase, wanted="OPEN")
-    lane = get_lane(context, area.area)
     rules = rules_at(context, area.area, arguments.slot)
-    due = lane.closed_slot + area.slot_s if lane.closed_slot else first_slot(context, area.area)
+    due = due_slot(context, area)
     if arguments.slot != due:
         raise GATE_OUT_OF_ORDER(slot=arguments.slot, due=due)
     now_s = market_time_s(context, area.area)
     gate_s = rules.gate_s(arguments.slot)
     if now_s < gate_s:
         raise GATE_NOT_DUE(slot=arguments.slot, gate_s=gate_s, now_s=now_s)
-    seed = _reveal(context, arguments, deadline_s=gate_s + rules.seed_deadline_s, now_s=now_s)
-    revealed = arguments.seed is not None
-    SLOTS.put(context, Slot(phase="CLOSED", seed=seed, revealed=revealed), area.area, part)
+    deadline_s = gate_s + rules.seed_deadline_s
+    gate = Gate(
+        epoch=open_epoch(context, area.area),
+        paused=[zone.id for zone in area.zones if zone.paused],
+        zones=len(area.zones),
+        locks=last_act(context),
+        seeds=seed_members(context, area.area, arguments.slot),
+        deadline_s=max(deadline_s, last_deadline_s(context, area, due)),
+    )
+    lane = get_lane(context, area.area)
+    SLOTS.put(context, Slot(phase="CLOSED"), area.area, part)
+    GATES.put(context, gate, area.area, part)
     LANES.put(context, msgspec.structs.replace(lane, closed_slot=arguments.slot), area.area)
     close_epoch(context, area.area)
     move_history(context, area, closed_slot=arguments.slot, now_s=now_s)
-    context.emit("gate_closed", encode(arguments))
+    closed = GateClosed(area.area, arguments.slot, gate.seeds, gate.deadline_s)
+    context.emit("gate_closed", encode(closed))
     return SlotAnswer(area.area, arguments.slot, "CLOSED")
 
 
-def _reveal(context: Context, arguments: GateArguments, *, deadline_s: int, now_s: int) -> str:
-    row = SEEDS.get(context, arguments.area)
-    chain = None if row is None else at_slot(row.versions, arguments.slot)
-    if row is None or chain is None:
-        raise NO_SEED_CHAIN(area=arguments.area, slot=arguments.slot)
-    if arguments.seed is None:
-        if now_s < deadline_s:
-            raise SEED_NOT_DUE(slot=arguments.slot, deadline_s=deadline_s, now_s=now_s)
-        return chain.anchor
-    if sha256(bytes.fromhex(arguments.seed)).hexdigest() != chain.tip:
-        raise SEED_WRONG(slot=arguments.slot, tip=chain.tip)
-    moved = [
-        msgspec.structs.replace(version, value=SeedChain(anchor=chain.anchor, tip=arguments.seed))
-        if version.value is chain
-        else version
-        for version in row.versions
+def due_slot(context: Context, area: Area) -> int:
+    """The slot whose gate closes next; an area without rules is refused."""
+    closed_slot = get_lane(context, area.area).closed_slot
+    if closed_slot or get_slot(context, area.area, closed_slot) is not None:
+        return closed_slot + area.slot_s
+    return first_slot(context, area.area)
+
+
+def last_deadline_s(context: Context, area: Area, due: int) -> int:
+    """The latest deadline for seeds of the slots before `due`, 0 before the first slot.
+
+    Gates close in the order of slots. If later rules close a gate earlier than the one before it,
+    it can only close after that one, and its seed members need time to reveal from then on.
+    """
+    gate = GATES.get(context, area.area, slot_part(due - area.slot_s))
+    if gate is not None:
+        return gate.deadline_s
+    empty = EMPTY_GATES.get(context, area.area)
+    return 0 if empty is None else empty.deadline_s
+
+
+def get_slot(context: Context, area: str, slot: int) -> Slot | None:
+    """A slot whose gate has closed; one that closed empty and without a row is CLEARED."""
+    row = SLOTS.get(context, area, slot_part(slot))
+    if row is not None:
+        return row
+    empty = EMPTY_GATES.get(context, area)
+    if empty is None or not empty.from_slot <= slot <= empty.until_slot:
+        return None
+    if not is_slot_start(slot, get_area(context, area).slot_s):
+        return None
+    return Slot(phase="CLEARED")
+
+
+def get_gate(context: Context, area: str, slot: int) -> Gate:
+    """The gate record of a slot that closed with a row of its own."""
+    gate = GATES.get(context, area, slot_part(slot))
+    if gate is None:
+        raise Broken(f"the gate record of {area}, {slot} is gone")
+    return gate
+
+
+def area_at_gate(area: Area, gate: Gate) -> Area:
+    """The area with the zones and the pauses that it had when a gate closed."""
+    paused = frozenset(gate.paused)
+    zones = [
+        msgspec.structs.replace(zone, paused=zone.id in paused) for zone in area.zones[: gate.zones]
     ]
-    SEEDS.put(context, SeedChains(versions=moved), arguments.area)
-    return arguments.seed
+    return msgspec.structs.replace(area, zones=zones)
 
 
 def move_history(context: Context, area: Area, *, closed_slot: int, now_s: int) -> None:
-    """Move the area's earliest slot that is not final past slots that are final and settled.
-
-    A slot without a row was closed with others that were empty, so nothing of it is settled.
-    """
+    """Move the area's earliest slot that is not final past slots that are final and settled."""
     history = HISTORIES.get(context, area.area)
     if history is None:
         return
@@ -213,8 +253,8 @@ def move_history(context: Context, area: Area, *, closed_slot: int, now_s: int) 
             break
         if now_s < rules_at(context, area.area, slot).final_at_s(slot + area.slot_s):
             break
-        row = SLOTS.get(context, area.area, slot_part(slot))
-        if row is not None and row.phase != "SETTLED":
+        row = get_slot(context, area.area, slot)
+        if row is None or row.phase != "SETTLED":
             break
         slot += area.slot_s
     if slot != history.needed_slot:

@@ -15,7 +15,7 @@ from chaincode.accounts.balances import RunAccounts
 from chaincode.area.zones import LANES, get_lane
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, Context
 from chaincode.errors import LANE_BUSY, SLOT_PHASE
-from chaincode.slots.gate import SLOTS, Phase, Run, Slot, SlotAnswer
+from chaincode.slots.gate import SLOTS, Phase, Run, Slot, SlotAnswer, get_slot
 from chaincode.state import slot_part
 
 PAGE_ROWS = 500  # trades, book entries or postings of one page
@@ -55,7 +55,7 @@ def enter(
 
     `phases` are the phase that a run starts from and the phase during the run.
     """
-    row = SLOTS.get(context, area, slot_part(slot))
+    row = get_slot(context, area, slot)
     if row is None or row.phase not in phases:
         phase = "OPEN" if row is None else row.phase
         raise SLOT_PHASE(slot=slot, area=area, phase=phase, wanted=phases[0])

@@ -13,10 +13,11 @@ import msgspec
 
 from chaincode.metering.reports import LEAVES_MAX, Leaf
 from chaincode.orders.sheets import SheetOrder
-from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
+from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.demonstration.cast import AREA, DSO, ORACLE, SLOT_S, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, DSO, ORACLE, SLOT_S, market_rules
+from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
 from identity.keys import PrivateKey, SignatureCheck, verify_many
 from ledger_network.port import Member
 from meter_oracle.agreement.report import make_report, sign_report
@@ -106,16 +107,15 @@ async def _gate() -> list[Figure]:
     seconds: list[float] = []
     async with bench_market(GATE_ORDERS) as market:
         rules = market_rules(market.first_slot)
-        chain = seed_chain(market.cast, 0)
-        seed = chain.anchor
+        seeds = SeedDuties(market.ledger, market.cast, submit_to(market.ledger))
         for number in range(3):
             slot = market.first_slot + number * SLOT_S
             await market.place([_gate_sheet(market, home, slot) for home in range(GATE_ORDERS)])
             market.clock.now_s = rules.gate_s(slot)
-            seed = chain.before(seed)
             began = time.perf_counter()
-            arguments = GateArguments(AREA, slot, seed)
+            arguments = SlotArguments(AREA, slot)
             await market.ledger.submit("close_gate", arguments, member=Member(DSO))
+            await seeds.reveal(slot)
             await _clear(market, slot)
             seconds.append(time.perf_counter() - began)
     value = statistics.median(seconds)
@@ -125,7 +125,7 @@ async def _gate() -> list[Figure]:
             value=value,
             unit="s",
             spread=(min(seconds), max(seconds)),
-            against=f"{GATE_ORDERS:,} orders closed and cleared",
+            against=f"{GATE_ORDERS:,} orders closed, drawn and cleared",
             reach="under 1 s",
             met=value < 1,
         )

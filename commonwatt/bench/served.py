@@ -34,9 +34,10 @@ from api.settings import ApiSettings
 from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.contract import Contract
 from chaincode.orders.sheets import SheetOrder
-from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
+from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
-from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, market_rules
+from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
 from commonwatt.wiring.garbage_collection import collect_seldom
 from identity.canonical import encode
 from identity.did import did_key
@@ -68,9 +69,8 @@ async def match_hundred(market: BenchMarket) -> None:
     ]
     await market.place([*sells, *buys])
     market.clock.now_s = market_rules(slot).gate_s(slot)
-    chain = seed_chain(market.cast, 0)
-    gate = GateArguments(AREA, slot, chain.before(chain.anchor))
-    await market.ledger.submit("close_gate", gate, member=Member(DSO))
+    await market.ledger.submit("close_gate", SlotArguments(AREA, slot), member=Member(DSO))
+    await SeedDuties(market.ledger, market.cast, submit_to(market.ledger)).reveal(slot)
     phase = ""
     while phase != "CLEARED":
         receipt = await market.ledger.submit(

@@ -26,7 +26,7 @@ from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import CLOCK_BACKWARDS, Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments, OracleSet
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from identity.did import did_key
@@ -40,6 +40,7 @@ ZONES = ("lindenhof-north", "lindenhof-south")
 DSO = "NordGrid"
 RETAILERS = ("GreenPower", "CityEnergy")
 ORACLE = "MeterHouse"
+SEED_HOLDERS = (DSO, *RETAILERS)  # the members that take part in the draw
 ORGANISATIONS = (
     OrganisationArguments(DSO, "dso"),
     OrganisationArguments("SouthGrid", "dso"),
@@ -148,6 +149,7 @@ def market_rules(from_s: int) -> MarketRules:
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=OPENS_S,
+        seed_deadline_s=SLOT_S,  # a demonstration that runs fast needs the whole of it
         cancel_fee=5_000,
     )
 
@@ -176,9 +178,9 @@ def export_w(home: Home) -> int:
     return -(-home.profile.pv_peak_w // 1000) * 1000
 
 
-def seed_chain(cast: Cast, number: int) -> SeedChain:
-    """Return the DSO's chain of tie seeds by its number."""
-    return SeedChain(cast.draw, number, CHAIN_LENGTH)
+def seed_chain(cast: Cast, member: str, number: int) -> SeedChain:
+    """Return a member's chain of tie seeds by its number."""
+    return SeedChain(cast.draw, f"{member} {number}", CHAIN_LENGTH)
 
 
 async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
@@ -204,8 +206,10 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
     before_s = first_slot - OPENS_S - FOUNDING_S
     await submit("set_clock", ClockArguments(AREA, clock.real_anchor, before_s, 1))
-    anchor = seed_chain(cast, 0).anchor
-    await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
+    for holder in SEED_HOLDERS:
+        anchor = seed_chain(cast, holder, 0).anchor
+        chain = SeedChainArguments(AREA, first_slot, anchor)
+        await submit("post_seed_chain", chain, Member(holder))
     rules = msgspec.structs.replace(
         market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
     )

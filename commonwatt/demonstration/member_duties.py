@@ -1,7 +1,7 @@
 """The work of a market's members, slot by slot, in a demonstration and in a simulation.
 
 `MemberDuties.tick` takes market time and does what is due: retailers submit their clients' sheets,
-the DSO closes gates and clears, a retailer settles and corrects. All state is on the ledger, so
+the DSO closes gates and clears, seed members reveal, a retailer settles and corrects. All state is on the ledger, so
 `resume` finds out what is due after a crash.
 """
 
@@ -15,18 +15,23 @@ import msgspec
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments, PaymentArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import AreaName
+from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.documents.intake import BATCH_TOKENS_MAX
-from chaincode.errors import Refused
+from chaincode.errors import (
+    GATE_NOT_EMPTY,
+    READINGS_MISSING,
+    SEEDS_AWAITED,
+    SLOT_PHASE,
+    Refused,
+)
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
-from chaincode.queries.market import AreaAnswer, SeedChainView, SlotView
+from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.settlement.run import SlotSettlement
-from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.demonstration.bidding import make_orders, sign_sheet
 from commonwatt.demonstration.cast import (
     AREA,
-    CHAIN_AHEAD_SLOTS,
-    CHAIN_LEFT_MIN,
     DEPOSIT_LOW_NANO,
     DEPOSIT_NANO,
     DSO,
@@ -35,13 +40,14 @@ from commonwatt.demonstration.cast import (
     Cast,
     Home,
     market_rules,
-    seed_chain,
 )
 from commonwatt.demonstration.profiles import simbench_week
+from commonwatt.demonstration.seed_duties import SeedDuties
 from ledger_network.port import Conflict, Ledger, Member, Receipt
 
 ATTEMPTS_MAX = 20  # for a transaction that conflicts; at each conflict another one has committed
 SLOTS_PER_DAY = 96
+EMPTY_SLOTS_MIN = 4  # slots that are due together before their gates are closed as empty ones
 
 
 class Tally(msgspec.Struct):
@@ -85,11 +91,12 @@ class MemberDuties:
         self._cast = cast
         self._rules: MarketRules = market_rules(first_slot)
         self._week = simbench_week()
-        self._chains = [seed_chain(cast, 0)]
+        self._seeds = SeedDuties(ledger, cast, self.submit)
         self._settled = settled
         self._first_slot = first_slot
         self._place_next = first_slot
         self._close_next = first_slot
+        self._clear_next = first_slot
         self._settle_next = first_slot
         self._to_correct: set[int] = set()
         self.tally = Tally()
@@ -116,9 +123,8 @@ class MemberDuties:
         while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
             slot -= SLOT_S
         self._settle_next = slot + SLOT_S
-        for closed in range(self._settle_next, self._close_next, SLOT_S):
-            if (await self.slot(closed)).phase in ("CLOSED", "CLEARING"):
-                await self._run("clear_slot", closed, "CLEARED", Member(DSO))
+        self._clear_next = self._settle_next
+        await self._clear_closed()
 
     async def tick(
         self, now_s: int, *, lookahead_s: int = SLOT_S, last_slot: int | None = None
@@ -132,10 +138,11 @@ class MemberDuties:
             if self._rules.gate_s(self._place_next) > now_s:
                 await self._place(self._place_next)
             self._place_next += SLOT_S
+        await self._clear_closed()
         while self._is_due(self._close_next, last_slot, now_s):
-            await self._close(self._close_next)
-            self._close_next += SLOT_S
-        while self._settle_next < self._close_next and self._settle_next + SLOT_S <= now_s:
+            await self._close(last_slot, now_s)
+            await self._clear_closed()
+        while self._settle_next < self._clear_next and self._settle_next + SLOT_S <= now_s:
             if not await self._settle(self._settle_next):
                 break
             self._settle_next += SLOT_S
@@ -207,10 +214,37 @@ class MemberDuties:
         channel, contract = self._ledger.channel, self._ledger.contract
         return sign_sheet(home, orders, channel=channel, contract=contract)
 
-    async def _close(self, slot: int) -> None:
-        seed = await self._next_seed(slot)
-        await self.submit("close_gate", GateArguments(AREA, slot, seed), Member(DSO))
-        await self._run("clear_slot", slot, "CLEARED", Member(DSO))
+    async def _close(self, last_slot: int | None, now_s: int) -> None:
+        """Close the gate that is due, or many at once if nobody has ordered in their slots."""
+        last = self._close_next
+        while self._is_due(last + SLOT_S, last_slot, now_s):
+            last += SLOT_S
+        if last - self._close_next >= (EMPTY_SLOTS_MIN - 1) * SLOT_S:
+            try:
+                empty = EmptyGatesArguments(AREA, last)
+                await self.submit("close_empty_gates", empty, Member(DSO))
+            except Refused as refused:
+                if refused.code not in (GATE_NOT_EMPTY.code, SLOT_PHASE.code):
+                    raise
+            else:
+                self._close_next = last + SLOT_S
+                return
+        await self.submit("close_gate", SlotArguments(AREA, self._close_next), Member(DSO))
+        self._close_next += SLOT_S
+
+    async def _clear_closed(self) -> None:
+        """Let the seeds of closed slots be revealed and clear these slots, as far as possible."""
+        while self._clear_next < self._close_next:
+            slot = self._clear_next
+            if (await self.slot(slot)).phase in ("CLOSED", "CLEARING"):
+                await self._seeds.reveal(slot)
+                try:
+                    await self._run("clear_slot", slot, "CLEARED", Member(DSO))
+                except Refused as refused:
+                    if refused.code != SEEDS_AWAITED.code:
+                        raise
+                    return
+            self._clear_next += SLOT_S
 
     async def _run(self, name: str, slot: int, done: str, member: Member) -> None:
         """Continue a run until the slot's phase is `done`."""
@@ -218,23 +252,6 @@ class MemberDuties:
             receipt = await self.submit(name, SlotArguments(AREA, slot), member)
             if receipt.read(SlotAnswer).phase == done:
                 return
-
-    async def _next_seed(self, slot: int) -> str:
-        """Return the pre-image that is due; post the next chain before this one is used up."""
-        answer = await self._ledger.evaluate(
-            "get_seed_chain", SlotArguments(AREA, slot), member=Member(DSO)
-        )
-        tip = msgspec.json.decode(answer, type=SeedChainView).chain.tip
-        while not any(chain.left(tip) for chain in self._chains):
-            self._chains.append(seed_chain(self._cast, len(self._chains)))
-        chain = next(chain for chain in self._chains if chain.left(tip))
-        if chain.left(tip) == CHAIN_LEFT_MIN:
-            following = seed_chain(self._cast, len(self._chains))
-            from_slot = slot + CHAIN_AHEAD_SLOTS * SLOT_S
-            anchor = SeedArguments(AREA, from_slot, following.anchor)
-            await self.submit("post_seed_anchor", anchor, Member(DSO))
-            self._chains.append(following)
-        return chain.before(tip)
 
     async def _settle(self, slot: int) -> bool:
         """Settle a slot; return False while its readings are missing."""
@@ -246,7 +263,7 @@ class MemberDuties:
         try:
             await self._run("settle_slot", slot, "SETTLED", Member(RETAILERS[0]))
         except Refused as refused:
-            if refused.code != "READINGS_MISSING":
+            if refused.code != READINGS_MISSING.code:
                 raise
             return False
         view = await self.slot(slot)

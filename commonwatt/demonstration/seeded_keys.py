@@ -40,10 +40,10 @@ class Draw:
 
 
 class SeedChain:
-    """A hash chain of tie seeds: the DSO posts `anchor` and reveals one pre-image per slot."""
+    """A hash chain of tie seeds: a member posts `anchor` and reveals one pre-image per slot."""
 
-    def __init__(self, draw: Draw, number: int, length: int) -> None:
-        links = [draw.bytes32("seed chain", number)]
+    def __init__(self, draw: Draw, name: object, length: int) -> None:
+        links = [draw.bytes32("seed chain", name)]
         for _ in range(length):
             links.append(sha256(links[-1]).digest())
         self._links = links

@@ -145,4 +145,6 @@ def _bounds(meta: msgspec.Meta) -> str:
 def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.default is not msgspec.NODEFAULT:
         return f"`{msgspec.json.encode(field.default).decode()}`"
-    return "" if field.default_factory is msgspec.NODEFAULT else "`{}`"
+    if field.default_factory is msgspec.NODEFAULT:
+        return ""
+    return f"`{field.default_factory()}`"

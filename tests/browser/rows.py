@@ -196,6 +196,11 @@ class Rows:
             rows.append({
                 "start": start, "phase": phase, "gate": start - 900, "block": 812 - back,
                 "zones": [] if phase == "OPEN" else [self._point(start, z) for z, _, _ in ZONES],
+                "seeds": [] if phase == "OPEN" else [
+                    {"member": member, "state": "WITHHELD" if back == 4 and member == "CityEnergy"
+                     else "REVEALED"}
+                    for member in ("CityEnergy", "GreenPower", "NordGrid")
+                ],
                 "settled": 21_430 if done else 0, "residual": 3_120 if done else 0,
                 "surplus": 5_010 if done else 0, "minted": 26_440 if done else 0,
                 "retired": 21_430 if done else 0, "estimatedMeters": 1 if back == 6 else 0,

@@ -15,7 +15,7 @@ from chaincode.metering.readings import READING_VERSIONS_MAX, Leaf
 from chaincode.metering.reports import Recorded
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.orders.sheets import SheetOrder, Step
-from chaincode.slots.gate import GateArguments, SlotArguments
+from chaincode.slots.gate import SlotArguments
 from tests.chaincode.books_model import Books
 from tests.chaincode.orders.order_model import Orders
 from tests.chaincode.town import (
@@ -331,8 +331,8 @@ class ShadowedTown:
             ("ADMIN_NEEDED", "set_market_rules", RulesArguments(AREA, slot, RULES), DSO),
             ("SLOT_PHASE", "clear_slot", SlotArguments(AREA, slot), DSO),
             ("SLOT_PHASE", "settle_slot", SlotArguments(AREA, slot), RETAILERS[0]),
-            ("GATE_OUT_OF_ORDER", "close_gate", GateArguments(AREA, slot + 200 * SLOT_S), ORACLE),
-            ("SLOT_PHASE", "close_gate", GateArguments(AREA, past[0], None), ORACLE),
+            ("GATE_OUT_OF_ORDER", "close_gate", SlotArguments(AREA, slot + 200 * SLOT_S), ORACLE),
+            ("SLOT_PHASE", "close_gate", SlotArguments(AREA, past[0]), ORACLE),
             ("ACT_SEQUENCE", "record_act", town.lock_token(trader, self.acts + 2, lock=True), DSO),
         )
         self.events += 1

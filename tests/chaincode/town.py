@@ -37,7 +37,8 @@ from chaincode.orders.sheets import (
     Step,
     TokensArguments,
 )
-from chaincode.slots.gate import GateArguments, SeedArguments, SlotAnswer, SlotArguments
+from chaincode.slots.draw import SeedArguments, SeedChainArguments
+from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from identity.canonical import encode
 from identity.did import did_key
@@ -265,11 +266,13 @@ class Town:
         self.engine.now_s = max(self.engine.now_s, second)
 
     def close_gate(self, slot: int) -> None:
-        """Let the gate's time come and close it with the seed that is due."""
+        """Let the gate's time come, close it and reveal the seed that is due, if it is not late."""
         self.at(self.rules.gate_s(slot))
-        seed = self._chain.before(self._tip)
-        self.submit("close_gate", GateArguments(AREA, slot, seed))
-        self._tip = seed
+        self.submit("close_gate", SlotArguments(AREA, slot))
+        if self.engine.now_s < self.rules.gate_s(slot) + self.rules.seed_deadline_s:
+            seed = self._chain.before(self._tip)
+            self.submit("reveal_seed", SeedArguments(AREA, slot, seed))
+            self._tip = seed
 
     def clear(self, slot: int) -> int:
         """Clear a slot to its end; how many transactions that took."""
@@ -357,7 +360,7 @@ class Town:
             ("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True), DSO),
             *(("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO) for zone in ZONES),
             ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
-            ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),
+            ("post_seed_chain", SeedChainArguments(AREA, SLOT, self._tip), DSO),
             ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
             (
                 "set_oracle_nodes",

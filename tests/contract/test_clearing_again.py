@@ -11,7 +11,6 @@ import pytest
 from chaincode.auctions.book import AuctionRules, Book, Order, Zone
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.errors import Refused
-from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import BookAnswer, BookArguments, OpenOrdersAnswer
 from chaincode.slots.gate import SlotArguments
 from tests.contract.stage.cast import (
@@ -28,8 +27,8 @@ from tests.contract.stage.cast import (
     WEST,
     did_of,
 )
-from tests.contract.stage.market import Market, Opener, Submission
-from tests.contract.stage.tokens import order_of
+from tests.contract.stage.large_book import place_large_book
+from tests.contract.stage.market import Market, Opener
 
 NEXT = SLOT + SLOT_S
 ORDERS = """
@@ -154,25 +153,9 @@ def test_each_part_of_a_slots_life_may_be_another_members_work(open_market: Open
 
 @pytest.fixture
 def large_market(open_market: Opener) -> Market:
-    """A market whose book has the most orders of the most steps with the longest names.
-
-    110 participants with 50 orders of 20 steps are some 5 MB of book, more than one transaction
-    may write; one seller trades with some of them.
-    """
+    """A market whose book takes more than one transaction."""
     market = open_market()
-    names = [f"B{number:03d}" for number in range(110)]
-    tokens: list[str] = []
-    market.traders(*names, deposit_nano=MILLION)
-    for name in names:
-        orders = [
-            order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
-        ]
-        tokens.append(market.tokens.sheet(name, orders))
-    market.traders("S")
-    market.open()
-    batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
-    market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
-    market.place("who id side price wh\nS s sell 1000 2500")
+    place_large_book(market)
     return market
 
 

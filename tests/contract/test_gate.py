@@ -1,4 +1,4 @@
-"""The gate: orders in flight, seeds revealed and withheld, chains, clocks, dated changes."""
+"""The gate: orders in flight, gates in their order, clocks, dated changes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import TokensArguments
-from chaincode.queries.market import AreaAnswer, SeedChainView
-from chaincode.slots.gate import GateArguments, SeedArguments, SlotArguments
+from chaincode.queries.market import AreaAnswer
+from chaincode.slots.gate import SlotArguments
 from ledger_network.port import Conflict
 from tests.contract.stage.cast import (
     AREA,
     DSO,
     MILLION,
     OPENS_S,
-    ORACLE,
     R1,
     R2,
     SLOT,
@@ -32,7 +31,6 @@ from tests.contract.stage.cast import (
     Call,
     did_of,
     market_rules,
-    seeds,
 )
 from tests.contract.stage.market import Market, Opener
 from tests.contract.stage.tokens import order_of
@@ -47,7 +45,7 @@ def test_order_in_flight_meets_closing_gate(open_market: Opener) -> None:
     batch = TokensArguments([sheet])
     gate_s = market.gate_s()
     order = Call("place_orders", batch, R1, gate_s - 1)
-    gate = Call("close_gate", GateArguments(AREA, SLOT, market.seeds[1]), DSO, gate_s)
+    gate = Call("close_gate", SlotArguments(AREA, SLOT), DSO, gate_s)
 
     with pytest.raises(Conflict):
         market.run(market.ledger.overtake(market.clock, order, gate))
@@ -81,8 +79,7 @@ def test_credit_in_flight_meets_the_closing_epoch(open_market: Opener) -> None:
     market.trader("B", deposit_nano=0)
     payment = PaymentArguments(AREA, did_of("B"), MILLION, "once")
     credit = Call("credit_client", payment, R1, START_S)
-    seed = market.seeds[1]
-    gate = Call("close_gate", GateArguments(AREA, SLOT, seed), DSO, market.gate_s())
+    gate = Call("close_gate", SlotArguments(AREA, SLOT), DSO, market.gate_s())
 
     with pytest.raises(Conflict):
         market.run(market.ledger.overtake(market.clock, credit, gate))
@@ -107,63 +104,13 @@ def test_order_at_the_gate_is_refused_before_anybody_has_closed_it(market: Marke
     assert market.slot().phase == "OPEN"
 
 
-def test_gate_closes_without_its_seed_after_the_deadline_and_says_so(market: Market) -> None:
-    market.traders("S1", "S2", "B")
-    market.place("""
-        who  id  side  price   wh
-        S1   s   sell  100000  500
-        S2   s   sell  100000  500
-        B    b   buy   100000  500
-        """)
-    market.clock.now_s = market.gate_s() + market.rules.market.seed_deadline_s - 1
-    with pytest.raises(Refused, match="SEED_NOT_DUE"):
-        market.submit("close_gate", GateArguments(AREA, SLOT), R2)
-
-    market.close_gate(revealed=False, member=ORACLE)
-    market.clear()
-
-    row = market.slot().row
-    assert row is not None
-    assert (row.seed, row.revealed) == (market.seeds[0], False)
-    assert len(market.traded()) == 1
-
-
-def test_chain_goes_on_after_a_gate_without_its_seed(market: Market) -> None:
-    market.close_gate(SLOT, revealed=False)
-    market.close_gate(NEXT)
-
-    row = market.slot(NEXT).row
-    assert row is not None
-    assert (row.seed, row.revealed) == (market.seeds[1], True)
-    chain = market.ask("get_seed_chain", SlotArguments(AREA, NEXT), SeedChainView).chain
-    assert (chain.anchor, chain.tip) == (market.seeds[0], market.seeds[1])
-
-
-def test_renewed_seed_chain_holds_from_its_slot_on(open_market: Opener) -> None:
-    market = open_market(market_rules(opens_s=1800))
-    following = seeds(b"another seed")
-    anchor = SeedArguments(AREA, NEXT + SLOT_S, following[0])
-    market.submit("post_seed_anchor", anchor)
-
-    market.close_gate(SLOT)
-    market.close_gate(NEXT)
-    with pytest.raises(Refused, match="SEED_WRONG"):
-        market.close_gate(NEXT + SLOT_S)
-    market.seeds, market.revealed = following, 0
-    market.close_gate(NEXT + SLOT_S)
-
-    row = market.slot(NEXT + SLOT_S).row
-    assert row is not None
-    assert row.seed == following[1]
-
-
 def test_gates_close_slot_after_slot_and_none_is_passed_over(market: Market) -> None:
     market.clock.now_s = market.gate_s(NEXT)
 
     with pytest.raises(Refused, match=f"GATE_OUT_OF_ORDER.*{SLOT}"):
         market.close_gate(NEXT)
-    market.close_gate(SLOT)
-    market.close_gate(NEXT)
+    market.submit("close_gate", SlotArguments(AREA, SLOT))
+    market.submit("close_gate", SlotArguments(AREA, NEXT))
 
     assert market.slot(NEXT).phase == "CLOSED"
 

@@ -21,7 +21,8 @@ from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedArguments, SeedChainArguments
+from chaincode.slots.gate import SlotArguments
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
     AREA,
@@ -58,6 +59,10 @@ ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
     "LANE_BUSY",  # test_clearing_again.py: it takes a slot too large for one transaction
     "REPORT_LATE",  # in the middle of a run: tests/chaincode/settlement/test_late_readings.py
+    "SEED_OUT_OF_ORDER",  # test_draw.py: it takes rules that let two gates close at once
+    "SEED_MEMBERS_TOO_MANY",  # these take hundreds of members or acts: tests/chaincode/slots
+    "GATES_TOO_MANY",
+    "LOCKED_TOO_MANY",
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",
     "READ_ONLY",
@@ -84,13 +89,13 @@ def people(market: Market) -> None:
     prices = [ResidualPrices(import_price=1, export_price=1)]
     residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE, CLOCKLESS)]
     anchors = [
-        (SeedArguments(area, SLOT_S, seeds(b"else")[0]), dso)
+        (SeedChainArguments(area, SLOT_S, seeds(b"else")[0]), dso)
         for area, dso in ((ELSEWHERE, OTHER_DSO), (CLOCKLESS, DSO))
     ]
     market.submit_together(
         [
             *(Submission("set_residual_prices", one, R1, admin=True) for one in residuals),
-            *(Submission("post_seed_anchor", anchor, dso) for anchor, dso in anchors),
+            *(Submission("post_seed_chain", anchor, dso) for anchor, dso in anchors),
         ]
     )
     rules = RulesArguments(ELSEWHERE, SLOT, market.rules.market)
@@ -246,7 +251,29 @@ def batch_steps(market: Market) -> Fault:
     return lambda: market.send(tokens)
 
 
+def seeds_awaited(market: Market) -> Fault:
+    market.pass_until(market.gate_s(NEXT))
+    market.submit("close_gate", SlotArguments(AREA, NEXT))
+    return lambda: market.clear_part(NEXT)
+
+
+def seed_wrong(market: Market) -> Fault:
+    seeds_awaited(market)
+    seed = SeedArguments(AREA, NEXT, market.seeds[market.revealed + 2])
+    return lambda: market.submit("reveal_seed", seed)
+
+
+def seed_late(market: Market) -> Fault:
+    seeds_awaited(market)
+    market.pass_until(market.gate_s(NEXT) + market.rules.market.seed_deadline_s)
+    seed = SeedArguments(AREA, NEXT, market.seeds[market.revealed + 1])
+    return lambda: market.submit("reveal_seed", seed)
+
+
 SINGLES = {
+    "SEEDS_AWAITED": seeds_awaited,
+    "SEED_WRONG": seed_wrong,
+    "SEED_LATE": seed_late,
     "TRANSACTION_UNKNOWN": transaction_unknown,
     "BYTES_TOO_MANY": bytes_too_many,
     "BATCH_TOKENS": batch_tokens,

@@ -15,10 +15,11 @@ from chaincode.area.capacities import CapacityArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import PauseArguments
+from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import OracleArguments
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from ledger_network.port import Receipt
 from tests.contract.stage.cast import (
     AREA,
@@ -49,6 +50,8 @@ REPEATED_WITH_A_CODE = {
     "pause_zone": "ZONE_STATE",
     "resume_zone": "ZONE_STATE",
     "close_gate": "SLOT_PHASE",
+    "close_empty_gates": "SLOT_PHASE",
+    "reveal_seed": "SEED_REVEALED",
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
 }
@@ -119,6 +122,8 @@ def live(market: Market) -> str:
     edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
     market.send_report(market.signed_report([edited]))
     market.correct()
+    market.clock.now_s = NEXT + 2 * SLOT_S
+    market.submit("close_empty_gates", EmptyGatesArguments(AREA, NEXT + SLOT_S), R1)
     return market.state_hash()
 
 
@@ -170,7 +175,7 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
             True,
             late,
         ),
-        ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False, frozen),
+        ("post_seed_chain", SeedChainArguments(AREA, SLOT, market.seeds[0]), DSO, False, frozen),
         ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT, "works"), DSO, False, late),
     ):
         try:

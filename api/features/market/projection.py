@@ -20,7 +20,8 @@ from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
 from chaincode.clearing.run import SlotCleared
 from chaincode.settlement.correction import SlotCorrected
 from chaincode.settlement.run import SlotSettled
-from chaincode.slots.gate import GateArguments
+from chaincode.slots.draw import SeedShown
+from chaincode.slots.gate import GateClosed
 from chaincode.state import encode
 
 PUT_AREA = upsert(
@@ -37,6 +38,7 @@ PUT_PHASE = (
     "phase = excluded.phase, block = excluded.block"
 )
 PUT_SLOT = upsert("slot", ["area", "slot"], ["phase", "gate_s", *orders.SLOT_SUMS, "block"])
+PUT_SEED = upsert("slot_seed", ["area", "slot", "member"], ["seed"])
 PUT_PRICE = upsert(
     "zone_price",
     ["area", "zone", "slot"],
@@ -90,12 +92,21 @@ def clock_set(data: msgspec.Raw, at: EventContext) -> None:
 
 
 async def gate_closed(data: msgspec.Raw, at: EventContext) -> None:
-    """Note that the gate of a slot has closed."""
-    gate = msgspec.json.decode(data, type=GateArguments)
+    """Note that the gate of a slot has closed, and whose seeds its draw awaits."""
+    gate = msgspec.json.decode(data, type=GateClosed)
     gate_s = at.registry.gate_s(gate.area, gate.slot)
     sums = (0, 0, 0, 0, 0, 0)
     at.batch.put(PUT_PHASE, (gate.area, gate.slot, "CLOSED", gate_s, *sums, at.block))
+    for member in gate.seeds:
+        at.batch.put(PUT_SEED, (gate.area, gate.slot, member, None))
     at.batch.slots.add((gate.area, gate.slot))
+
+
+async def seed_revealed(data: msgspec.Raw, at: EventContext) -> None:
+    """Write the seed that a member has revealed for a slot."""
+    shown = msgspec.json.decode(data, type=SeedShown)
+    at.batch.put(PUT_SEED, (shown.area, shown.slot, shown.member, shown.seed))
+    at.batch.slots.add((shown.area, shown.slot))
 
 
 async def slot_cleared(data: msgspec.Raw, at: EventContext) -> None:

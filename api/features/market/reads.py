@@ -93,6 +93,14 @@ class PriceRecord(NamedTuple):
     block: int
 
 
+class SeedRecord(NamedTuple):
+    """A seed member of a slot; `seed` is None until the member reveals it."""
+
+    slot: int
+    member: str
+    seed: str | None
+
+
 class MarketReads:
     """The part of the read model that is public."""
 
@@ -155,6 +163,15 @@ class MarketReads:
     ) -> int:
         """Return how many `slots` there are."""
         return await count_of(self.database, "slot", _slots_where(area, from_s, to_s))
+
+    async def seeds(self, area: str, from_s: int, to_s: int) -> list[SeedRecord]:
+        """Return the seed members of slots that start in [from_s, to_s), by their names."""
+        rows = await self.database.rows(
+            "SELECT slot, member, seed FROM slot_seed "
+            f"WHERE area = ? AND slot >= ? AND slot < ? ORDER BY slot, member LIMIT {POINTS_MAX}",
+            *(area, from_s, to_s),
+        )
+        return [SeedRecord(*row) for row in rows]
 
     async def prices(
         self, area: str, from_s: int, to_s: int, *, zone: str | None = None

@@ -9,7 +9,7 @@ import strawberry
 from strawberry import ID
 
 from api.access.table import ANYBODY, Viewer
-from api.features.market.reads import PriceRecord, SlotRecord
+from api.features.market.reads import PriceRecord, SeedRecord, SlotRecord
 from api.graphql.context import Info
 from api.graphql.fields import asked, column, node_of, object_type, shown, watched
 from api.graphql.loaders import grouped, load_together
@@ -109,6 +109,24 @@ class PricePoint:
     trades: int = column(ANYBODY, "trades")
 
 
+@strawberry.enum(description="What a member has done for the draw of a slot.")
+class SeedState(Enum):
+    """What a member has done for the draw of a slot; a withheld seed counts as zeros."""
+
+    AWAITED = "AWAITED"
+    REVEALED = "REVEALED"
+    WITHHELD = "WITHHELD"
+
+
+@object_type("A member that takes part in the draw of a slot, and the seed that it revealed.")
+class Seed:
+    """A member that takes part in the draw of a slot, and the seed that it revealed."""
+
+    member: str = shown(ANYBODY)
+    state: SeedState = shown(ANYBODY)
+    seed: str | None = shown(ANYBODY)
+
+
 def gate_of(gate_s: int | None, slot: int) -> int:
     """Return when the gate of a slot closes; the start of the slot if there are no rules."""
     return slot if gate_s is None else gate_s
@@ -133,6 +151,19 @@ class Slot:
     async def zones(self, info: Info) -> list[PricePoint]:
         """Return the clearing prices of the zones."""
         return [node_of(PricePoint, record) for record in await prices_of_slot(info, self.start)]
+
+    @asked(ANYBODY, description="Who takes part in the draw of ties, and who has revealed a seed.")
+    async def seeds(self, info: Info) -> list[Seed]:
+        """Return who takes part in the draw, and who has revealed a seed."""
+        awaited = SeedState.AWAITED if self.phase == SlotPhase.CLOSED else SeedState.WITHHELD
+        return [
+            Seed(
+                member=record.member,
+                state=awaited if record.seed is None else SeedState.REVEALED,
+                seed=record.seed,
+            )
+            for record in await seeds_of_slot(info, self.start)
+        ]
 
 
 async def zone_prices(
@@ -265,6 +296,18 @@ async def prices_of_slot(info: Info, slot: int) -> list[PriceRecord]:
         return [by_slot[slot] for slot in slots]
 
     return await load_together(info, "prices_of_slot", load, slot)
+
+
+async def seeds_of_slot(info: Info, slot: int) -> list[SeedRecord]:
+    """Return the seed members of a slot."""
+    services = info.context.services
+
+    async def load(slots: list[int]) -> list[list[SeedRecord]]:
+        found = await services.read_model.seeds(services.area, min(slots), max(slots) + 1)
+        by_slot = grouped(found, lambda record: record.slot)
+        return [by_slot[slot] for slot in slots]
+
+    return await load_together(info, "seeds_of_slot", load, slot)
 
 
 async def market_of(services: Services) -> Market:

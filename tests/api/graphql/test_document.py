@@ -11,7 +11,7 @@ from api.features.market.types import SlotPhase
 from api.graphql.document import regulator_schema, sdl
 from chaincode.accounts.posting import KINDS, Rule
 from chaincode.slots.gate import Phase
-from commonwatt.demonstration.cast import RETAILERS, ZONES
+from commonwatt.demonstration.cast import RETAILERS, SEED_HOLDERS, ZONES
 from tests.api.served_market import CLERK, GRID, OPERATOR, REGULATOR, SLOT, served
 from tests.api.traded_slot import BUY, Market, trade
 
@@ -55,6 +55,9 @@ def test_a_market_that_traded_is_told_to_each_who_may_see_it(tmp_path: Path) -> 
             }
             _check_own(own, seller.did, buyer.did)
             assert everybody["slot"]["phase"] == "SETTLED"
+            seeds = everybody["slot"]["seeds"]
+            assert [seed["member"] for seed in seeds] == sorted(SEED_HOLDERS)
+            assert {(seed["state"], len(seed["seed"])) for seed in seeds} == {("REVEALED", 64)}
             (point,) = everybody["prices"]
             assert (point["volume"], point["trades"]) == (400, 1)
             (seen,) = dso["trades"]["nodes"]
@@ -107,7 +110,7 @@ OWN = """{
 }"""
 PUBLIC = f"""{{
   market {{ area slotS openSlots {{ start gate }} }}
-  slot(start: {SLOT}) {{ phase settled residual zones {{ zone price }} }}
+  slot(start: {SLOT}) {{ phase settled residual zones {{ zone price }} seeds {{ member state seed }} }}
   prices(zone: "{NORTH}", from: {SLOT}, to: {SLOT + 900}) {{ slot price volume trades }}
   slots {{ totalCount edges {{ cursor node {{ start }} }} }}
   zones {{ id parent lastSlot }}

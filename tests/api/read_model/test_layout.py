@@ -13,7 +13,7 @@ from api.read_model.tables import TABLES
 
 def test_migrations_lead_to_the_models(sqlite: str) -> None:
     async def work() -> list[object]:
-        app = {"models": [MODELS], "migrations": MIGRATIONS, "default_connection": CONNECTION}
+        app = {"models": MODELS, "migrations": MIGRATIONS, "default_connection": CONNECTION}
         async with TortoiseContext() as context:
             config = {"connections": {CONNECTION: sqlite}, "apps": {APP: app}}
             await context.init(config=config, init_connections=False)

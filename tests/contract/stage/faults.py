@@ -28,7 +28,6 @@ from tests.contract.stage.cast import (
     START_S,
     WEST,
     did_of,
-    seeds,
 )
 from tests.contract.stage.ladders import Fields, Ladder, asking, changing, submitting
 
@@ -187,15 +186,16 @@ REGISTRY = (
 DATED = (
     Ladder(
         "a seed chain is posted",
-        submitting("post_seed_anchor"),
-        {"area": "none", "from_slot": SLOT + 1, "anchor": "x"},
+        submitting("post_seed_chain"),
+        {"area": "none", "from_slot": SLOT + 1, "anchor": "x", "MEMBER": ORACLE},
         [
-            ("ARGUMENTS_INVALID", {"anchor": HEX}),
-            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
-            ("NOT_AREA_DSO", {"area": AREA}),
-            ("SLOT_INVALID", {"from_slot": SLOT}),
-            ("TERMS_FROZEN", {"from_slot": NEXT}),
+            ("ARGUMENTS_INVALID", {"anchor": None}),
+            ("ROLE_WRONG", {"MEMBER": DSO}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"from_slot": NEXT}),
             ("TERMS_FROZEN", {"from_slot": FAR}),
+            ("SEED_CHAIN_NEEDED", {"MEMBER": R1}),
+            ("NO_SEED_CHAIN", {"anchor": HEX}),
         ],
     ),
     Ladder(
@@ -459,7 +459,7 @@ GATES = (
     Ladder(
         "a gate is closed that cannot be",
         submitting("close_gate"),
-        {"area": "none", "slot": SLOT + 1, "seed": HEX},
+        {"area": "none", "slot": SLOT + 1},
         [
             ("AREA_UNKNOWN", {"area": AREA}),
             ("SLOT_INVALID", {"slot": SLOT}),
@@ -472,11 +472,35 @@ GATES = (
     Ladder(
         "a gate is closed",
         submitting("close_gate"),
-        {"area": AREA, "slot": NEXT, "seed": None, "AT": SLOT + 599},
+        {"area": AREA, "slot": NEXT, "AT": SLOT + 599},
+        [("GATE_NOT_DUE", {"AT": SLOT + 600})],
+    ),
+    Ladder(
+        "gates of empty slots are closed",
+        submitting("close_empty_gates"),
+        {"area": "none", "until_slot": SLOT + 1, "AT": SLOT + 599, "MEMBER": REGULATOR},
         [
-            ("GATE_NOT_DUE", {"AT": SLOT + 600}),
-            ("SEED_NOT_DUE", {"seed": HEX}),
-            ("SEED_WRONG", {"seed": seeds()[2]}),
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("AREA_UNKNOWN", {"area": BARE}),
+            ("SLOT_INVALID", {"until_slot": SLOT}),
+            ("NO_MARKET_RULES", {"area": AREA}),
+            ("SLOT_PHASE", {"until_slot": THIRD}),
+            ("GATE_NOT_DUE", {"AT": SLOT + 1_500}),
+            ("GATE_NOT_EMPTY", {}),
+        ],
+    ),
+    Ladder(
+        "a seed is revealed that is not due",
+        submitting("reveal_seed"),
+        {"area": "none", "slot": SLOT + 1, "seed": "x", "MEMBER": ORACLE},
+        [
+            ("ARGUMENTS_INVALID", {"seed": HEX}),
+            ("ROLE_WRONG", {"MEMBER": R1}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"slot": NEXT}),
+            ("SLOT_PHASE", {"slot": SLOT}),
+            ("NO_SEED_CHAIN", {"MEMBER": DSO}),
+            ("SEED_REVEALED", {}),
         ],
     ),
     Ladder(
@@ -547,10 +571,10 @@ GATES = (
         [("PAGE_UNKNOWN", {"page": 0})],
     ),
     Ladder(
-        "a seed chain is asked for",
-        asking("get_seed_chain"),
-        {"area": AREA, "slot": SLOT - 1},
-        [("NO_SEED_CHAIN", {"slot": SLOT})],
+        "seed chains are asked for",
+        asking("list_seed_chains"),
+        {"area": "none", "slot": SLOT},
+        [("AREA_UNKNOWN", {"area": AREA})],
     ),
     Ladder(
         "rules are asked for",

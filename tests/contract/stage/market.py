@@ -43,10 +43,9 @@ from chaincode.queries.market import (
     TradeView,
 )
 from chaincode.settlement.disputes import DisputeAnswer, DisputeArguments
+from chaincode.slots.draw import SeedArguments, SeedChainArguments
 from chaincode.slots.gate import (
-    GateArguments,
     PageArguments,
-    SeedArguments,
     SlotAnswer,
     SlotArguments,
 )
@@ -221,8 +220,10 @@ class Market:
             self._note(one.name, one.arguments, one.member, receipt)
 
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
-        """Keep in mind what was paid, and that there are readings."""
+        """Keep in mind what was paid, which gates closed, and that there are readings."""
         self._has_readings |= name == "record_readings"
+        if name == "close_gate" and receipt.read(SlotAnswer).area == AREA:
+            self._gates.append(receipt.read(SlotAnswer).slot)
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = msgspec.structs.asdict(arguments)["reference"]
@@ -302,7 +303,7 @@ class Market:
             self.zone(zone, ROOT)
         clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
-        self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
+        self.submit("post_seed_chain", SeedChainArguments(AREA, SLOT, self.seeds[0]))
         rules = RulesArguments(AREA, SLOT, self.rules.market)
         self.submit("set_market_rules", rules, admin=True)  # dating the others reads them
         self.submit_together(list(self._founding()))
@@ -533,14 +534,22 @@ class Market:
     def close_gate(
         self, slot: int = SLOT, *, revealed: bool = True, member: str = DSO
     ) -> SlotAnswer:
-        """Let the gate's time come, or the seed's deadline pass, and close the gate."""
-        late_s = 0 if revealed else self.rules.market.seed_deadline_s
-        self.pass_until(self.gate_s(slot) + late_s)
-        seed = self.seeds[self.revealed + 1] if revealed else None
-        answer = self.submit("close_gate", GateArguments(AREA, slot, seed), member)
-        self.revealed += 1 if revealed else 0
-        self._gates.append(slot)
+        """Let the gate's time come, close it and reveal the DSO's seed, or let its deadline pass.
+
+        A gate that closes after the deadline for seeds is left without one.
+        """
+        deadline_s = self.gate_s(slot) + self.rules.market.seed_deadline_s
+        self.pass_until(self.gate_s(slot))
+        answer = self.submit("close_gate", SlotArguments(AREA, slot), member)
+        if revealed and self.clock.now_s < deadline_s:
+            self.reveal(slot)
+        self.pass_until(deadline_s if not revealed else 0)
         return answer.read(SlotAnswer)
+
+    def reveal(self, slot: int = SLOT) -> None:
+        """Reveal the DSO's next seed for a slot."""
+        self.submit("reveal_seed", SeedArguments(AREA, slot, self.seeds[self.revealed + 1]))
+        self.revealed += 1
 
     def clear(self, slot: int = SLOT) -> None:
         """Close the gate, unless that is done, and clear the slot to its end."""

@@ -12,10 +12,11 @@ import pytest
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from chaincode.queries.market import OpenOrdersAnswer, SlotView
-from chaincode.slots.gate import GateArguments, SlotAnswer, SlotArguments
+from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.fabric.network import unheard
-from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules, seed_chain
+from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules
+from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
 from ledger_network.fabric.ledger.contract_service import About
 from ledger_network.fabric.operations.material import NetworkFault
 from ledger_network.fabric.operations.network import Network
@@ -96,9 +97,8 @@ async def upgraded(market: FabricMarket) -> None:
     assert sorted(f"{homes[one.trader]}/{one.order.id}" for one in listed) == sorted(placed)
 
     await market.set_time(market_rules(slot).gate_s(slot))
-    seed = seed_chain(market.cast, 0)
-    gate = GateArguments(AREA, slot, seed.before(seed.anchor))
-    await market.ledger.submit("close_gate", gate, member=Member(DSO))
+    await market.ledger.submit("close_gate", SlotArguments(AREA, slot), member=Member(DSO))
+    await SeedDuties(market.ledger, market.cast, submit_to(market.ledger)).reveal(slot)
     phase = ""
     while phase != "CLEARED":
         receipt = await market.ledger.submit(

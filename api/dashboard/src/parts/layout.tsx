@@ -61,6 +61,7 @@ const TERMS = {
   surplus: "Energy that was fed in but not sold on the market.",
   certificate: "Proof of where a measured amount of energy comes from. It is used up when the energy is consumed.",
   gate: "The moment after which orders for a slot can no longer be placed or changed.",
+  draw: "Ties between equal orders are drawn. After the gate each of these members reveals its part of the seed. A member that withholds it has two outcomes to choose from.",
   limit: "The worst price that an order accepts. A trade may be at a better price, never at a worse one.",
   reserved: "Money that is set aside for open orders and for trades that are not settled yet.",
   slot: "A quarter of an hour in which energy is delivered.",

@@ -70,11 +70,16 @@ export interface PricePoint {
   orders: number;
   trades: number;
 }
+export interface Seed {
+  member: string;
+  state: "AWAITED" | "REVEALED" | "WITHHELD";
+}
 export interface Slot {
   start: number;
   phase: SlotPhase;
   gate: number;
   zones: PricePoint[];
+  seeds: Seed[];
   settled: number;
   residual: number;
   surplus: number;

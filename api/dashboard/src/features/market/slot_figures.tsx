@@ -1,8 +1,9 @@
-// Phases of a slot as words, and its figures, with a dash for those that it does not have yet.
+// Phases of a slot and its draw as words, and its figures, with a dash for those that it does not have yet.
 
 import { priceColumn } from "../../format/figures.ts";
 import { State } from "../../parts/layout.tsx";
-import type { PricePoint, Slot, SlotPhase } from "../../transport/types.ts";
+import type { PricePoint, Seed, Slot, SlotPhase } from "../../transport/types.ts";
+import { seedsWord } from "./seeds.ts";
 
 const WORDS: Readonly<Record<SlotPhase, readonly [string, "good" | "wait" | "calm"]>> = {
   OPEN: ["takes orders", "calm"],
@@ -17,6 +18,11 @@ const WORDS: Readonly<Record<SlotPhase, readonly [string, "good" | "wait" | "cal
 export function PhaseWord({ phase }: { phase: SlotPhase }) {
   const [word, tone] = WORDS[phase];
   return <State word={word} tone={tone} />;
+}
+
+export function SeedsWord({ seeds }: { seeds: readonly Seed[] }) {
+  const [word, tone] = seedsWord(seeds);
+  return tone ? <State word={word} tone={tone} /> : <>{word}</>;
 }
 
 const UNCLEARED: readonly SlotPhase[] = ["OPEN", "CLOSED", "CLEARING"];

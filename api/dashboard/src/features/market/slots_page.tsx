@@ -8,13 +8,14 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
 import type { Page, Slot } from "../../transport/types.ts";
-import { cleared, PhaseWord, priceRange, settled } from "./slot_figures.tsx";
+import { cleared, PhaseWord, priceRange, SeedsWord, settled } from "./slot_figures.tsx";
 
 export const SLOTS_QUERY = `query Slots($first: Int!) {
   slots(first: $first) {
     nodes {
       start phase gate settled residual surplus minted retired estimatedMeters block
       zones { slot zone price volume orders trades }
+      seeds { member state }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -39,6 +40,7 @@ export function GridSlots() {
                   columns={[
                     { head: <Term of="slot">Slot</Term>, label: "Slot", cell: (s) => dayRange(s.start, live.market.slotS, live.zone) },
                     { head: "Phase", label: "Phase", wide: true, cell: (s) => <PhaseWord phase={s.phase} /> },
+                    { head: <Term of="draw">Draw</Term>, label: "Draw", wide: true, cell: (s) => <SeedsWord seeds={s.seeds} /> },
                     { head: priceUnit(live.currency), label: `Price, ${priceUnit(live.currency)}`, number: true, cell: priceRange },
                     { head: "Orders", label: "Orders", number: true, cell: (s) => cleared(s, s.zones.reduce((n, z) => n + z.orders, 0)) },
                     { head: "Settled, kWh", label: "Settled, kWh", number: true, cell: (s) => settled(s, energyColumn(s.settled)) },
