@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from chaincode.area.fees import FeeRow, check_rows
-from chaincode.area.vat import (
-    Vat,
-)
+from chaincode.area.vat import Vat, VatStatus
 from chaincode.area.zones import (
     VERSIONS_MAX,
     own_area,
     require_open,
 )
-from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import (
     Accepted,
     Context,
@@ -24,14 +20,11 @@ from chaincode.context import (
 from chaincode.errors import (
     FEE_ROW,
     NO_RESIDUAL_PRICES,
-    NOT_OWN_CLIENT,
-    PARTICIPANT_UNKNOWN,
     PRICE_OUT_OF_REACH,
     VAT_RATE,
     VERSIONS_TOO_MANY,
 )
 from chaincode.state import (
-    AccountName,
     D,
     Dated,
     Id,
@@ -62,7 +55,7 @@ class ResidualRow(Row, frozen=True):
 
 
 class VatRow(Row, frozen=True):
-    """A party's dated VAT status, oldest first."""
+    """A party's dated VAT status as a customer records it, oldest first."""
 
     versions: list[Dated[Vat]]
 
@@ -74,7 +67,7 @@ class FeeSchedule(Row, frozen=True):
 
 
 RESIDUALS = Table(23, "residual prices", ResidualRow, ("area", "retailer"))
-VATS = Table(24, "VAT", VatRow, ("area", "party"))
+VATS = Table(24, "VAT", VatRow, ("area", "customer", "party"))
 FEES = Table(25, "fees", FeeSchedule, ("area",))
 
 
@@ -87,12 +80,11 @@ class ResidualArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class VatArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A party's VAT in an area from a slot on; the party is the caller or the caller's client."""
+    """The VAT that the caller itself adds in an area, from a slot on."""
 
     area: Id
-    party: AccountName
     from_slot: Second
-    status: Literal["private", "small_business", "taxable"]
+    status: VatStatus
     rate_ppm: Rate
 
 
@@ -120,24 +112,42 @@ def set_residual_prices(context: Context, arguments: ResidualArguments) -> Accep
 
 
 def set_vat(context: Context, arguments: VatArguments) -> Accepted:
-    """Record the VAT status of the caller itself or of one of its clients."""
+    """Record the VAT status of the caller itself."""
     require_open(context, arguments.area, arguments.from_slot)
     member = context.caller.member
-    if arguments.party != member:
-        client = PARTICIPANTS.get(context, arguments.party)
-        if client is None:
-            raise PARTICIPANT_UNKNOWN(did=arguments.party)
-        if client.retailer != member:
-            raise NOT_OWN_CLIENT(did=arguments.party, retailer=client.retailer)
-    if arguments.status != "taxable" and arguments.rate_ppm:
-        raise VAT_RATE(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    row = VATS.get(context, arguments.area, arguments.party)
-    versions = _room([] if row is None else row.versions)
-    vat = Vat(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    dated = with_version(versions, arguments.from_slot, vat)
-    VATS.put(context, VatRow(versions=dated), arguments.area, arguments.party)
+    put_vat(
+        context,
+        area=arguments.area,
+        customer=member,
+        party=member,
+        from_slot=arguments.from_slot,
+        status=arguments.status,
+        rate_ppm=arguments.rate_ppm,
+    )
     context.emit("vat_set", encode(arguments))
-    return Accepted(arguments.party)
+    return Accepted(member)
+
+
+def put_vat(
+    context: Context,
+    *,
+    area: str,
+    customer: str,
+    party: str,
+    from_slot: int,
+    status: VatStatus,
+    rate_ppm: int,
+) -> None:
+    """Write the VAT that `party` adds to what `customer` buys from it, from a slot on.
+
+    A member records its own VAT, for all customers, with `customer` being itself.
+    """
+    if status != "taxable" and rate_ppm:
+        raise VAT_RATE(status=status, rate_ppm=rate_ppm)
+    row = VATS.get(context, area, customer, party)
+    versions = _room([] if row is None else row.versions)
+    dated = with_version(versions, from_slot, Vat(status=status, rate_ppm=rate_ppm))
+    VATS.put(context, VatRow(versions=dated), area, customer, party)
 
 
 def set_fees(context: Context, arguments: FeesArguments) -> Accepted:
@@ -167,30 +177,42 @@ class Tariffs:
         self._slot = slot
         self._prices: dict[str, ResidualPrices] = {}
         self._vats: dict[str, Vat] = {}
+        self._client_vats: dict[tuple[str, str], Vat] = {}
         schedule = FEES.get(context, area)
         rows = None if schedule is None else at_slot(schedule.versions, slot)
         self.fee_rows: list[FeeRow] = rows or []
 
-    def load_vats(self, parties: Iterable[str]) -> None:
-        """Read the VAT status of `parties`; a party without a recorded status is private."""
-        wanted = [party for party in dict.fromkeys(parties) if party not in self._vats]
-        if not wanted:
-            return
-        names = [(self._area, party) for party in wanted]
-        for party, row in zip(wanted, VATS.get_many(self._context, names), strict=True):
-            vat = None if row is None else at_slot(row.versions, self._slot)
-            self._vats[party] = vat or Vat()
+    def load_vats(self, members: Iterable[str]) -> None:
+        """Read the VAT that `members` add; a member without a recorded status is private."""
+        wanted = [member for member in dict.fromkeys(members) if member not in self._vats]
+        found = self._read_vats([(member, member) for member in wanted])
+        self._vats.update(zip(wanted, found, strict=True))
+
+    def load_client_vats(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Read the VAT that clients add, by (retailer that buys, client); private if not recorded."""
+        wanted = [pair for pair in dict.fromkeys(pairs) if pair not in self._client_vats]
+        self._client_vats.update(zip(wanted, self._read_vats(wanted), strict=True))
+
+    def client_vat(self, retailer: str, client: str) -> Vat:
+        """The loaded VAT that a client adds to what a retailer buys from it."""
+        return self._client_vats[retailer, client]
+
+    def _read_vats(self, pairs: Sequence[tuple[str, str]]) -> list[Vat]:
+        if not pairs:
+            return []
+        rows = VATS.get_many(self._context, [(self._area, *pair) for pair in pairs])
+        dated = (None if row is None else at_slot(row.versions, self._slot) for row in rows)
+        return [vat or Vat() for vat in dated]
 
     @property
     def vats(self) -> Mapping[str, Vat]:
-        """The statuses loaded so far."""
+        """The statuses of members loaded so far."""
         return self._vats
 
     def taxed_ppm(self, party: str) -> int:
         """The VAT rate in ppm that a party adds as a supplier; 0 if the party adds no VAT."""
         self.load_vats([party])
-        vat = self._vats[party]
-        return vat.rate_ppm if vat.status == "taxable" else 0
+        return self._vats[party].taxed_ppm
 
     def residual(self, retailer: str) -> ResidualPrices:
         """A retailer's prices in this slot; a retailer that has posted no prices is refused."""

@@ -22,8 +22,8 @@ from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import OracleArguments, OracleSet
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.oracles import OracleArguments, OracleSet
 from chaincode.slots.gate import SeedArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain

@@ -22,8 +22,9 @@ from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import Leaf, OracleArguments, OracleSet, ReportArguments
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.oracles import OracleArguments, OracleSet
+from chaincode.metering.reports import Leaf, ReportArguments
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import (
     AMEND_TYP,

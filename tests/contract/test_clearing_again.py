@@ -25,6 +25,7 @@ from tests.contract.stage.cast import (
     R2,
     SLOT,
     SLOT_S,
+    START_S,
     WEST,
     did_of,
 )
@@ -163,6 +164,8 @@ def large_market(open_market: Opener) -> Market:
     names = [f"B{number:03d}" for number in range(110)]
     tokens: list[str] = []
     market.traders(*names, deposit_nano=MILLION)
+    market.traders("S")
+    market.pass_until(START_S)
     for name in names:
         orders = [
             order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
@@ -170,7 +173,6 @@ def large_market(open_market: Opener) -> Market:
         tokens.append(market.tokens.sheet(name, orders))
     batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
     market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
-    market.traders("S")
     market.place("who id side price wh\nS s sell 1000 2500")
     return market
 

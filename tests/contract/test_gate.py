@@ -11,6 +11,7 @@ from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import ResidualArguments, ResidualPrices
 from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
+from chaincode.metering.certification import RetirementArguments
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import AreaAnswer, SeedChainView
@@ -19,6 +20,7 @@ from ledger_network.port import Conflict
 from tests.contract.stage.cast import (
     AREA,
     DSO,
+    FOUNDED_S,
     MILLION,
     ORACLE,
     R1,
@@ -259,12 +261,12 @@ def test_meter_moves_to_another_zone_from_a_slot_on(market: Market) -> None:
 
 def test_slot_settles_although_a_meter_is_certified_from_a_later_slot(market: Market) -> None:
     market.traders("S", "B")
+    market.meter("new", holder="S", from_slot=NEXT)
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500
         B    b   buy   100000  500
         """)
-    market.meter("new", holder="S", from_slot=NEXT)
     market.clear()
     market.report(
         """
@@ -300,19 +302,51 @@ def test_narrower_price_band_leaves_resting_orders_beyond_it_out(open_market: Op
     assert market.states("B1") == {"b": "EXPIRED"}
 
 
+def set_back(market: Market) -> None:
+    """Set the demonstration's clock back to before the first slot opened."""
+    clock = ClockArguments(AREA, market.clock.now_s, FOUNDED_S, 1)
+    market.submit("set_clock", clock, admin=True)
+
+
+def set_on(market: Market) -> None:
+    """Set the demonstration's clock to where orders are placed."""
+    clock = ClockArguments(AREA, market.clock.now_s, market.clock.now_s, 1)
+    market.submit("set_clock", clock, admin=True)
+
+
 def test_meter_that_has_changed_hands_leaves_its_orders_out(market: Market) -> None:
+    # Terms of an open slot are frozen; only a demonstration whose clock is set back gets here.
     market.traders("S", "B", "heir")
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500
         B    b   buy   200000  500
         """)
+    set_back(market)
     market.meter("S", holder="heir")
+    set_on(market)
 
     market.clear()
 
     assert market.traded() == []
     assert market.states("S") == {"s": "EXPIRED"}
+
+
+def test_meter_retired_after_its_orders_leaves_them_out(market: Market) -> None:
+    market.traders("S", "B")
+    market.place("""
+        who  id  side  price   wh
+        S    s   sell  100000  500
+        B    b   buy   200000  500
+        """)
+    set_back(market)
+    market.submit("retire_meter", RetirementArguments("S", SLOT))
+    set_on(market)
+
+    market.clear()
+
+    assert market.traded() == []
+    assert [view.left_out for view in market.orders("S")] == ["METER_CHANGED"]
 
 
 def test_meter_certified_smaller_trades_no_more_than_it_may(market: Market) -> None:
@@ -323,7 +357,9 @@ def test_meter_certified_smaller_trades_no_more_than_it_may(market: Market) -> N
         S    s2  sell  100000  600
         B    b   buy   200000  2000
         """)
-    market.meter("S", power_w=4000)  # 1,000 Wh a slot
+    set_back(market)
+    market.meter("S", power_w=4000, retailer="")  # 1,000 Wh a slot
+    set_on(market)
 
     market.clear()
 

@@ -18,7 +18,7 @@ from chaincode.area.zones import AreaArguments, CapacityArguments, PauseArgument
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
-from chaincode.metering.meters import MeterArguments
+from chaincode.metering.certification import MeterArguments
 from chaincode.slots.gate import SeedArguments
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
@@ -57,10 +57,11 @@ def people(market: Market) -> None:
 
     The first slot is cleared with one trade of S and B; C took no part and P is locked. S has
     orders in the next slot: one open, one amended, one cancelled; a meter in a paused zone, one
-    in another area, and one that is certified from the third slot on.
+    in another area, one that is certified from the third slot on, and one that nobody supplies.
     """
     for area, dso in ((ELSEWHERE, OTHER_DSO), (BARE, DSO)):
-        market.submit("register_area", AreaArguments(area, f"{area}-root", 5), dso, admin=True)
+        bare = AreaArguments(area, f"{area}-root", 5, demonstration=True)
+        market.submit("register_area", bare, dso, admin=True)
     prices = ResidualPrices(import_price=1, export_price=1)
     residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE)]
     anchor = SeedArguments(ELSEWHERE, SLOT_S, seeds(b"else")[0])
@@ -71,12 +72,10 @@ def people(market: Market) -> None:
             Submission("post_seed_anchor", anchor, OTHER_DSO),
         ]
     )
-    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.traders("S", "B", "C", "P")
     elsewhere = MeterArguments(
         meter="S-elsewhere",
         holder=did_of("S"),
-        retailer=R1,
         zone="elsewhere-root",
         grid_level=7,
         import_w=1000,
@@ -84,9 +83,11 @@ def people(market: Market) -> None:
         from_slot=SLOT_S,
     )
     market.submit("register_certified_meter", elsewhere, OTHER_DSO)
+    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.act("lock", "P", 1)
     market.meter("S-west", holder="S", zone=WEST)
     market.meter("S-later", holder="S", from_slot=THIRD)
+    market.meter("S-dark", holder="S", retailer="")
     market.submit("pause_zone", PauseArguments(WEST))
     market.place("""
         who  id  side  price   wh

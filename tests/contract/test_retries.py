@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import pytest
 
 from chaincode import contract
 from chaincode.area.rules import RulesArguments
@@ -16,7 +17,18 @@ from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArgument
 from chaincode.area.zones import CapacityArguments, PauseArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
-from chaincode.metering.reports import OracleArguments
+from chaincode.metering.certification import RetirementArguments
+from chaincode.metering.last_resort import (
+    AgreementArguments,
+    AssignmentArguments,
+    LastResortArguments,
+)
+from chaincode.metering.oracles import (
+    AppointmentArguments,
+    OracleArguments,
+    RevocationArguments,
+)
+from chaincode.metering.supply import ClientVatArguments, OfftakeArguments
 from chaincode.slots.gate import SeedArguments
 from ledger_network.port import Receipt
 from tests.contract.stage.cast import (
@@ -27,12 +39,12 @@ from tests.contract.stage.cast import (
     MILLION,
     ORACLE,
     R1,
+    R2,
     SLOT,
     SLOT_S,
     WEST,
     Engine,
     Rules,
-    did_of,
     market_rules,
 )
 from tests.contract.stage.market import Market, Opener, Submission
@@ -50,6 +62,7 @@ REPEATED_WITH_A_CODE = {
     "close_gate": "SLOT_PHASE",
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
+    "retire_meter": "METER_UNKNOWN",
 }
 """Transactions that refuse their repetition; every other answers it and changes nothing."""
 
@@ -95,7 +108,7 @@ def live(market: Market) -> str:
     market.submit("register_organisation", guest, DSO, admin=True)
     market.traders("S", "B")
     market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT), DSO)
-    market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
+    supplies(market)
     market.submit("pause_zone", PauseArguments(WEST), DSO)
     market.submit("resume_zone", PauseArguments(WEST), DSO)
     market.debit("B", MILLION)
@@ -118,7 +131,24 @@ def live(market: Market) -> str:
     edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
     market.send_report(market.signed_report([edited]))
     market.correct()
+    nodes = RevocationArguments(AREA, market.oracle.nodes[3], SLOT)
+    market.submit("revoke_oracle_node", nodes, DSO, admin=True)
     return market.state_hash()
+
+
+def supplies(market: Market) -> None:
+    """What supply there is beside the first: another offtaker, a last resort, a meter's end."""
+    market.submit("set_vat", VatArguments(AREA, SLOT, "taxable", 100_000), R1)
+    market.submit("set_client_vat", ClientVatArguments("S", SLOT, "taxable", 100_000), R1)
+    market.submit("agree_to_offtake", OfftakeArguments("S", NEXT), R2)
+    market.supply("S", from_slot=NEXT, offtaker=R2)
+    market.submit(
+        "name_supplier_of_last_resort", LastResortArguments(AREA, R2, NEXT), DSO, admin=True
+    )
+    agreement = AgreementArguments(AREA, NEXT, NEXT + 10 * SLOT_S)
+    market.submit("agree_to_last_resort", agreement, R2, admin=True)
+    market.submit("assign_supplier_of_last_resort", AssignmentArguments("B", NEXT), DSO)
+    market.submit("retire_meter", RetirementArguments("B", NEXT + SLOT_S), DSO)
 
 
 def test_every_write_sent_twice_happens_once(engine: Engine, open_market: Opener) -> None:
@@ -155,7 +185,6 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
         ("set_market_rules", RulesArguments(AREA, SLOT, market.rules.market), DSO, True),
         ("set_fees", FeesArguments(AREA, SLOT, []), DSO, True),
         ("set_residual_prices", ResidualArguments(AREA, SLOT, market.rules.prices), R1, True),
-        ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE, True),
         ("post_seed_anchor", SeedArguments(AREA, SLOT, market.seeds[0]), DSO, False),
         ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT), DSO, False),
     ):
@@ -165,6 +194,17 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
         except Refused as refused:
             code = refused.code
         assert code == "DATED_BEFORE_GATE", name
+
+    for name, arguments, member in (
+        ("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), DSO),
+        ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE),
+        ("retire_meter", RetirementArguments("S", SLOT), DSO),
+        ("agree_to_offtake", OfftakeArguments("S", SLOT), R2),
+        ("set_client_vat", ClientVatArguments("S", SLOT, "taxable", 1), R1),
+    ):
+        with pytest.raises(Refused, match="TERMS_FROZEN"):
+            market.submit(name, arguments, member, admin=True)
+    market.supply("S")  # the very same supply is no new one
 
     assert market.state_hash() == before
 

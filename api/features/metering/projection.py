@@ -7,7 +7,7 @@ import msgspec
 from api.features.event_context import EventContext
 from api.features.registry import Holding
 from api.read_model.statements import upsert
-from chaincode.metering.meters import MeterArguments
+from chaincode.metering.certification import MeterArguments
 from chaincode.metering.reports import Report
 
 PUT_METER = upsert(

@@ -6,7 +6,7 @@ import msgspec
 
 from api.features.event_context import EventContext
 from api.read_model.statements import upsert
-from chaincode.metering.reports import OracleArguments, OracleSet
+from chaincode.metering.oracles import OracleArguments, OracleSet
 from chaincode.state import encode
 
 PUT_ORACLE = upsert("oracle_set", ["area", "from_slot"], ["oracle"])

@@ -10,7 +10,7 @@ import msgspec
 from api.read_model.database import Database
 from api.read_model.paging import Where
 from api.read_model.statements import upsert
-from chaincode.metering.reports import OracleSet
+from chaincode.metering.oracles import OracleSet
 
 PUT_HEALTH = (
     f"{upsert('meter_health', ['meter', 'node'], ['state', 'sentence', 'at_s', 'said_ms'])} "

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chaincode.area.zones import AreaArguments
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, PrivateKey
+from chaincode.metering.oracles import OracleArguments, configuration_digest
 from chaincode.metering.readings import READING_VERSIONS_MAX
 from chaincode.metering.reports import (
     COLLECTION,
@@ -20,12 +21,10 @@ from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     Leaf,
-    OracleArguments,
     Reading,
     Recorded,
     Report,
     ReportArguments,
-    configuration_digest,
     leaf_bytes,
     merkle_root,
     reading_key,

@@ -13,11 +13,11 @@ import msgspec
 
 from chaincode.consortium.acts import ACT_TYP, ActArguments
 from chaincode.errors import Refused
+from chaincode.metering.oracles import configuration_digest
 from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     ReportArguments,
-    configuration_digest,
     leaf_bytes,
     merkle_root,
 )

@@ -18,7 +18,7 @@ from api.features.oracle_health.writes import OFF_MS_MAX, WORDS_AT_ONCE
 from api.features.reads import open_read_model
 from api.server.app import make_app
 from chaincode.documents.health import HEALTH_BYTES_MAX, HEALTH_TYP, Finding, HealthWord
-from chaincode.metering.reports import OracleArguments
+from chaincode.metering.oracles import OracleArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
 from identity.canonical import encode
 from identity.did import did_key
