@@ -23,8 +23,9 @@ from chaincode.consortium.organisations import InitialiseArguments, Organisation
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
-from chaincode.metering.oracles import OracleArguments, OracleSet
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
 from chaincode.metering.reports import Leaf, ReportArguments
+from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import (
     AMEND_TYP,
@@ -50,7 +51,8 @@ AREA, ROOT, ZONES = "town", "root", ("east", "west")
 DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
-START_S = SLOT - 7_200
+START_S = SLOT - 7_200  # orders are placed from then on
+FOUNDED_S = SLOT - 86_400 - 7_200  # before the first slot opens
 RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], cancel_fee=7_000)
 PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
 FEES = (
@@ -139,7 +141,7 @@ class Town:
         deposit_nano: int = 2_000_000_000,
         slots: int = 64,
     ) -> None:
-        self.engine = DictEngine(START_S)
+        self.engine = DictEngine(FOUNDED_S)
         self.view = KeptSortedView()
         self.engine.view = self.view
         self.rules = rules
@@ -240,7 +242,8 @@ class Town:
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
     def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
-        """A batch of tokens carried by a retailer; an answer for each."""
+        """A batch of tokens carried by a retailer, from START_S on; an answer for each."""
+        self.at(START_S)
         answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
         return msgspec.json.decode(answer, type=TokensAnswer).answers
 
@@ -355,9 +358,10 @@ class Town:
             ("initialise", InitialiseArguments(did_of("regulator"), organisations), DSO),
             ("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True), DSO),
             *(("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO) for zone in ZONES),
-            ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
+            ("set_clock", ClockArguments(AREA, FOUNDED_S, FOUNDED_S, 1), DSO),
             ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),
             ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
+            ("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), DSO),
             (
                 "set_oracle_nodes",
                 OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max),
@@ -369,7 +373,7 @@ class Town:
         for retailer in RETAILERS:
             prices = ResidualArguments(AREA, SLOT, PRICES)
             self.submit("set_residual_prices", prices, retailer, admin=True)
-            vat = VatArguments(AREA, retailer, SLOT, "taxable", self.vat_ppm)
+            vat = VatArguments(AREA, SLOT, "taxable", self.vat_ppm)
             self.submit("set_vat", vat, retailer)
 
     def _admit(self, number: int, deposit_nano: int) -> Trader:
@@ -404,7 +408,6 @@ class Town:
         arguments = MeterArguments(
             meter=meter or trader.meter,
             holder=trader.did,
-            retailer=trader.retailer,
             zone=trader.zone,
             grid_level=7,
             import_w=self.import_w,
@@ -413,9 +416,48 @@ class Town:
             source=trader.source,
         )
         self.submit("register_certified_meter", arguments)
+        self.supply(trader, arguments.meter, from_slot=from_slot)
         self.meters[arguments.meter] = trader
         self.certified_from.setdefault(arguments.meter, from_slot)
         self.registers.setdefault(arguments.meter, (0, 0))
+
+    def supply(
+        self,
+        trader: Trader,
+        meter: str,
+        *,
+        from_slot: int,
+        retailer: str = "",
+        offtaker: str | None = None,
+    ) -> None:
+        """Let a retailer, the trader's own where none is named, supply a meter of the trader."""
+        token = self.supply_token(
+            trader, meter, from_slot=from_slot, retailer=retailer, offtaker=offtaker
+        )
+        self.submit("accept_supply", token, retailer or trader.retailer)
+
+    def supply_token(
+        self,
+        trader: Trader,
+        meter: str,
+        *,
+        from_slot: int,
+        retailer: str = "",
+        offtaker: str | None = None,
+    ) -> SupplyArguments:
+        """The trader's agreement to a supplier."""
+        consent = SupplyConsent(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            from_slot=from_slot,
+            meter=meter,
+            offtaker=offtaker,
+            retailer=retailer or trader.retailer,
+            v=1,
+            valid_until_s=from_slot,
+        )
+        return SupplyArguments(sign_compact(trader.key, SUPPLY_TYP, encode(consent)))
 
 
 class _Answer(msgspec.Struct):

@@ -19,14 +19,20 @@ from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.certification import MeterArguments
+from chaincode.metering.last_resort import AgreementArguments, LastResortArguments
+from chaincode.metering.oracles import AppointmentArguments, RevocationArguments
 from chaincode.slots.gate import SeedArguments
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
+    AREA,
     DSO,
     EAST,
     MILLION,
+    ORACLE,
     OTHER_DSO,
     R1,
+    R2,
+    SLOT,
     SLOT_S,
     WEST,
     Engine,
@@ -37,6 +43,7 @@ from tests.contract.stage.cast import (
 from tests.contract.stage.faults import BARE, ELSEWHERE, LADDERS, NEXT, NOBODY, THIRD, leaf
 from tests.contract.stage.ladders import Ladder, submitting
 from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.supply_faults import BEYOND
 from tests.contract.stage.tokens import order_of
 
 ELSEWHERE_CODES = {
@@ -88,6 +95,11 @@ def people(market: Market) -> None:
     market.meter("S-west", holder="S", zone=WEST)
     market.meter("S-later", holder="S", from_slot=THIRD)
     market.meter("S-dark", holder="S", retailer="")
+    market.meter("S-supplied", holder="S")
+    market.supply("S-supplied", holder="S", from_slot=BEYOND + SLOT_S)
+    oracles(market)
+    market.meter("S-real", holder="S", zone="real-root", retailer="")
+    last_resort(market)
     market.submit("pause_zone", PauseArguments(WEST))
     market.place("""
         who  id  side  price   wh
@@ -107,6 +119,25 @@ def people(market: Market) -> None:
     assert market.cancel("S", "gone", slot=NEXT) == "CANCELLED"
     market.clear()
     market.credit("B", MILLION, reference="taken")
+
+
+def oracles(market: Market) -> None:
+    """A real area whose oracle the DSO has appointed from some slot on; one node is revoked."""
+    market.submit("register_area", AreaArguments("real", "real-root", 5), admin=True)
+    market.submit("post_seed_anchor", SeedArguments("real", SLOT, seeds(b"real")[0]))
+    market.submit("appoint_oracle", AppointmentArguments("real", ORACLE, BEYOND), admin=True)
+    rules = RulesArguments("real", SLOT, market.rules.market)
+    market.submit("set_market_rules", rules, admin=True)
+    revoked = RevocationArguments("real", did_of("gone"), BEYOND)
+    market.submit("revoke_oracle_node", revoked, admin=True)
+
+
+def last_resort(market: Market) -> None:
+    """A supplier of last resort that has agreed, and is named from a later slot on."""
+    named = LastResortArguments(AREA, R2, BEYOND)
+    market.submit("name_supplier_of_last_resort", named, admin=True)
+    agreed = AgreementArguments(AREA, BEYOND, BEYOND + 10 * SLOT_S)
+    market.submit("agree_to_last_resort", agreed, R2, admin=True)
 
 
 @pytest.fixture
