@@ -85,7 +85,7 @@ class AreaMeter(Row, frozen=True):
     from_slot: Second
 
 
-class OlderVersion(Row, frozen=True):
+class OlderCertificate(Row, frozen=True):
     """A certificate that a meter's row no longer holds; None where the meter was retired."""
 
     version: MeterVersion | None
@@ -99,7 +99,9 @@ class OlderSupply(Row, frozen=True):
 
 METERS = Table(5, "meters", Meter, ("meter",), remembered=METERS_REMEMBERED)
 AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
-OLDER_VERSIONS = DatedTable(53, "older certificates", OlderVersion, ("meter", "inverted slot"))
+OLDER_CERTIFICATES = DatedTable(
+    53, "older certificates", OlderCertificate, ("meter", "inverted slot")
+)
 OLDER_SUPPLIES = DatedTable(54, "older supplies", OlderSupply, ("meter", "inverted slot"))
 
 
@@ -114,7 +116,7 @@ def get_meter(context: Context, name: str, slot: int) -> Meter:
 def version_at(context: Context, meter: Meter, slot: int) -> MeterVersion | None:
     """The certificate of a meter that holds for `slot`; None before the first, and once retired."""
     if meter.older_versions and slot < meter.versions[0].from_slot:
-        older = OLDER_VERSIONS.at(context, meter.meter, slot=slot)
+        older = OLDER_CERTIFICATES.at(context, meter.meter, slot=slot)
         return None if older is None else older.version
     return at_slot(meter.versions, slot)
 
@@ -169,17 +171,13 @@ def put_version(
     context: Context, meter: Meter, from_slot: int, version: MeterVersion | None
 ) -> Meter:
     """The meter's row with a certificate from a slot on; the caller writes the row."""
-    older = OlderVersion(version=version)
-    if meter.older_versions and from_slot < meter.versions[0].from_slot:
-        OLDER_VERSIONS.put_from(context, older, meter.meter, from_slot=from_slot)
-        return meter
     dated = with_version(meter.versions, from_slot, version)
     for old in dated[:-VERSIONS_INLINE]:
-        row = OlderVersion(version=old.value)
-        OLDER_VERSIONS.put_from(context, row, meter.meter, from_slot=old.from_slot)
+        row = OlderCertificate(version=old.value)
+        OLDER_CERTIFICATES.put_from(context, row, meter.meter, from_slot=old.from_slot)
     if meter.older_versions:
         needed_slot = _needed_slot(context, meter)
-        OLDER_VERSIONS.prune(context, meter.meter, needed_slot=needed_slot)
+        OLDER_CERTIFICATES.prune(context, meter.meter, needed_slot=needed_slot)
     return msgspec.structs.replace(
         meter,
         versions=dated[-VERSIONS_INLINE:],
@@ -189,10 +187,6 @@ def put_version(
 
 def put_supply(context: Context, meter: Meter, from_slot: int, supply: Supply | None) -> Meter:
     """The meter's row with a supply from a slot on; the caller writes the row."""
-    older = OlderSupply(supply=supply)
-    if meter.older_supplies and from_slot < meter.supplies[0].from_slot:
-        OLDER_SUPPLIES.put_from(context, older, meter.meter, from_slot=from_slot)
-        return meter
     dated = with_version(meter.supplies, from_slot, supply)
     for old in dated[:-VERSIONS_INLINE]:
         row = OlderSupply(supply=old.value)

@@ -51,9 +51,9 @@ AREA, ROOT, ZONES = "town", "root", ("east", "west")
 DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
-START_S = SLOT - 7_200  # orders are placed from then on
-FOUNDED_S = SLOT - 86_400 - 7_200  # before the first slot opens
-RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], cancel_fee=7_000)
+START_S = SLOT - 7_200
+OPENS_S = 6_600  # the first slot opens ten minutes after the founding
+RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=OPENS_S, cancel_fee=7_000)
 PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
 FEES = (
     FeeRow("grid", DSO, 34_400, 190_000, relation="local"),
@@ -141,7 +141,7 @@ class Town:
         deposit_nano: int = 2_000_000_000,
         slots: int = 64,
     ) -> None:
-        self.engine = DictEngine(FOUNDED_S)
+        self.engine = DictEngine(START_S)
         self.view = KeptSortedView()
         self.engine.view = self.view
         self.rules = rules
@@ -242,8 +242,8 @@ class Town:
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
     def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
-        """A batch of tokens carried by a retailer, from START_S on; an answer for each."""
-        self.at(START_S)
+        """A batch of tokens carried by a retailer once the first slot is open; their answers."""
+        self.at(SLOT - OPENS_S)
         answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
         return msgspec.json.decode(answer, type=TokensAnswer).answers
 
@@ -265,6 +265,11 @@ class Town:
     def at(self, second: int) -> None:
         """Let time pass until `second`."""
         self.engine.now_s = max(self.engine.now_s, second)
+
+    def unopened(self) -> int:
+        """The first slot that has not opened: terms may be dated to it."""
+        first = self.engine.now_s + self.rules.opens_s
+        return max(SLOT, first - first % SLOT_S + SLOT_S)
 
     def close_gate(self, slot: int) -> None:
         """Let the gate's time come and close it with the seed that is due."""
@@ -358,7 +363,7 @@ class Town:
             ("initialise", InitialiseArguments(did_of("regulator"), organisations), DSO),
             ("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True), DSO),
             *(("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO) for zone in ZONES),
-            ("set_clock", ClockArguments(AREA, FOUNDED_S, FOUNDED_S, 1), DSO),
+            ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
             ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),
             ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
             ("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), DSO),

@@ -25,7 +25,6 @@ from tests.contract.stage.cast import (
     R2,
     SLOT,
     SLOT_S,
-    START_S,
     WEST,
     did_of,
 )
@@ -165,7 +164,7 @@ def large_market(open_market: Opener) -> Market:
     tokens: list[str] = []
     market.traders(*names, deposit_nano=MILLION)
     market.traders("S")
-    market.pass_until(START_S)
+    market.open()
     for name in names:
         orders = [
             order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)

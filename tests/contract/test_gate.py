@@ -20,8 +20,8 @@ from ledger_network.port import Conflict
 from tests.contract.stage.cast import (
     AREA,
     DSO,
-    FOUNDED_S,
     MILLION,
+    OPENS_S,
     ORACLE,
     R1,
     R2,
@@ -68,8 +68,8 @@ def test_orders_of_two_traders_in_flight_do_not_disturb_each_other(open_market: 
     market.run(
         market.ledger.overtake(
             market.clock,
-            Call("place_orders", TokensArguments([first]), R1, START_S),
-            Call("place_orders", TokensArguments([second]), R2, START_S),
+            Call("place_orders", TokensArguments([first]), R1, SLOT - OPENS_S),
+            Call("place_orders", TokensArguments([second]), R2, SLOT - OPENS_S),
         )
     )
 
@@ -172,11 +172,11 @@ def test_gates_close_slot_after_slot_and_none_is_passed_over(market: Market) -> 
 def test_slot_takes_no_orders_before_it_opens(open_market: Opener) -> None:
     market = open_market(market_rules(opens_s=3600))
     market.trader("S")
-    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)])])
+    sheet = market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=NEXT)])
 
-    market.clock.now_s = SLOT - 3601
+    market.clock.now_s = NEXT - 3601
     assert market.codes([sheet]) == ["SLOT_NOT_OPEN"]
-    market.clock.now_s = SLOT - 3600
+    market.clock.now_s = NEXT - 3600
     assert market.codes([sheet]) == ["PLACED"]
 
 
@@ -244,6 +244,7 @@ def test_meter_moves_to_another_zone_from_a_slot_on(market: Market) -> None:
         for z in ("east", WEST)
     )
 
+    market.open(NEXT)
     assert market.codes([here[1], there[0]]) == ["ZONE_WRONG", "ZONE_WRONG"]
     assert market.codes([here[0], there[1]]) == ["PLACED", "PLACED"]
     market.place(
@@ -304,7 +305,7 @@ def test_narrower_price_band_leaves_resting_orders_beyond_it_out(open_market: Op
 
 def set_back(market: Market) -> None:
     """Set the demonstration's clock back to before the first slot opened."""
-    clock = ClockArguments(AREA, market.clock.now_s, FOUNDED_S, 1)
+    clock = ClockArguments(AREA, market.clock.now_s, START_S, 1)
     market.submit("set_clock", clock, admin=True)
 
 

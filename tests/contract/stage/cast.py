@@ -27,8 +27,8 @@ GUEST = "Guest"  # a member of the ledger that the contract does not know as an 
 MEMBERS = (DSO, OTHER_DSO, R1, R2, ORACLE, REGULATOR, GUEST)
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
-START_S = SLOT - 7_200  # orders are placed from then on; by then the first slots have opened
-FOUNDED_S = SLOT - 86_400 - 7_200  # before the first slot opens: terms may still be dated to it
+START_S = SLOT - 7_200
+OPENS_S = 6_600  # the first slot opens ten minutes after the founding, which posts its terms
 CHAIN = 50
 MILLION = 1_000_000
 DEPOSIT_NANO = 10_000 * MILLION
@@ -89,7 +89,7 @@ class Engine(Protocol):
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What a scenario sets of the market; everything else is the default."""
 
-    market: MarketRules = MarketRules(time_zone="UTC", offsets=[(0, 0)])
+    market: MarketRules = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=OPENS_S)
     fees: Sequence[FeeRow] = ()
     prices: ResidualPrices = ResidualPrices(import_price=250_000, export_price=60_000)
     retailer_vat_ppm: int = 0

@@ -61,7 +61,6 @@ from tests.contract.stage.cast import (
     DEPOSIT_NANO,
     DSO,
     EAST,
-    FOUNDED_S,
     ORACLE,
     OTHER_DSO,
     R1,
@@ -161,7 +160,7 @@ class Market:
     def __init__(self, engine: Engine, rules: Rules, founded: Founded | None = None) -> None:
         """Found a market, or begin with a copy of one that was founded under the same rules."""
         self.rules = rules
-        self.clock = Clock(FOUNDED_S)
+        self.clock = Clock(START_S)
         self._engine = engine
         self.ledger = self.run(engine.open(self.clock))
         self.tokens = Tokens(self.ledger.channel, self.ledger.contract)
@@ -303,7 +302,7 @@ class Market:
         self.submit("register_area", area, admin=True)
         for zone in (EAST, WEST):
             self.zone(zone, ROOT)
-        clock = ClockArguments(AREA, FOUNDED_S, FOUNDED_S, 1)
+        clock = ClockArguments(AREA, START_S, START_S, 1)
         self.submit("set_clock", clock, admin=True)
         self.submit("post_seed_anchor", SeedArguments(AREA, SLOT, self.seeds[0]))
         self.submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), admin=True)
@@ -483,6 +482,8 @@ class Market:
     def place(self, table: str, *, slot: int = SLOT, member: str = R1) -> list[str]:
         """Place the orders of a table with the columns who, id, side, price, wh; the tokens.
 
+        The slot opens first: people, meters and terms have to be there before.
+
         Several rows of one id are the steps of one order. A column `expires` is seconds before
         the gate, `meter` another meter than the trader's first. Every sheet must be taken.
         """
@@ -503,6 +504,7 @@ class Market:
             )
             zone = self._zones[meter]
             tokens.append(self.tokens.sheet(who, [order], meter=meter, zone=zone))
+        self.open(slot)
         answers = self.send(tokens, member=member)
         assert [answer.code for answer in answers] == ["PLACED"] * len(tokens), answers
         return tokens
@@ -510,8 +512,8 @@ class Market:
     def send(
         self, tokens: Sequence[str], *, name: str = "place_orders", member: str = R1
     ) -> list[TokenAnswer]:
-        """Send a batch of tokens, once the first slots have opened; the answers."""
-        self.pass_until(START_S)
+        """Send a batch of tokens once the first slot is open; the answers."""
+        self.open()
         receipt = self.submit(name, TokensArguments(list(tokens)), member)
         return receipt.read(TokensAnswer).answers
 
@@ -560,6 +562,10 @@ class Market:
     def gate_s(self, slot: int = SLOT) -> int:
         """When the gate of a slot closes."""
         return self.rules.market.gate_s(slot)
+
+    def open(self, slot: int = SLOT) -> None:
+        """Let time pass until a slot opens; from then on its terms are frozen."""
+        self.pass_until(self.rules.market.opening_s(slot))
 
     def pass_until(self, second: int) -> None:
         """Let time pass until `second`, unless it is past."""
