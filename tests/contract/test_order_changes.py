@@ -176,6 +176,7 @@ def test_sheet_with_one_bad_order_is_refused_as_a_whole(market: Market) -> None:
     market.trader("S")
     good = order_of("s", "sell", [(100_000, 500)])
     bad = order_of("t", "sell", [(100_000, 0)], slot=NEXT)
+    market.open(NEXT)
 
     assert market.codes([market.tokens.sheet("S", [good, bad])]) == ["QUANTITY_BOUNDS"]
 
@@ -191,6 +192,7 @@ def test_sheet_for_several_slots_rests_in_each(market: Market) -> None:
             order_of("s", "sell", [(100_000, 700)], slot=NEXT),
         ],
     )
+    market.open(NEXT)
     assert market.codes([sheet]) == ["PLACED"]
     market.place(
         """

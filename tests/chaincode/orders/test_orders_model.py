@@ -12,12 +12,15 @@ from chaincode.orders.order_batch import ORDERS
 from chaincode.orders.sheets import SheetOrder, Step, TokensArguments
 from chaincode.state import slot_part
 from tests.chaincode.orders.order_model import Orders
-from tests.chaincode.town import AREA, RETAILERS, SLOT, SLOT_S, START_S, Town
+from tests.chaincode.town import AREA, RETAILERS, SLOT, SLOT_S, Town
 
 BAND = (-3, 5)
 FEE = 7
 CAPACITY_WH = 6
-RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], price_band=BAND, cancel_fee=FEE)
+OPENS_S = 3_600
+RULES = MarketRules(
+    time_zone="UTC", offsets=[(0, 0)], opens_s=OPENS_S, price_band=BAND, cancel_fee=FEE
+)
 
 Act = tuple[Literal["place", "amend", "cancel"], str, str, list[SheetOrder], int, list[Step]]
 
@@ -73,7 +76,7 @@ def test_a_row_of_orders_is_what_the_rules_make_of_it(acted: list[Act]) -> None:
     watts = CAPACITY_WH * 4  # over a quarter of an hour
     town = Town(1, rules=RULES, import_w=watts, export_w=watts, slots=1)
     town.certify(town.traders[0], meter="second")
-    town.at(START_S + 60)
+    town.at(SLOT - OPENS_S + 60)
     model = Orders(capacity_wh=CAPACITY_WH, band=BAND, fee=FEE)
 
     got, wanted = carry_out(town, model, acted)
