@@ -32,12 +32,14 @@ from chaincode.queries.meters import (
     MetersArguments,
     MeterSlot,
     ReadingsArguments,
+    SlotMetersArguments,
     describe_last_resort,
     describe_meter,
     describe_oracle,
     list_metered,
     list_meters,
     list_readings,
+    list_slot_meters,
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
@@ -143,6 +145,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _read(market.list_postings, gate.PageArguments),
     _read(market.list_orders, market.TraderArguments),
     _read(list_meters, MetersArguments),
+    _read(list_slot_meters, SlotMetersArguments),
     _read(describe_meter, MeterSlot),
     _read(describe_last_resort, gate.SlotArguments),
     _read(describe_oracle, gate.SlotArguments),

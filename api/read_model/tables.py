@@ -28,7 +28,9 @@ TABLES = (
     "participant",
     "posting",
     "reading",
+    "revoked_node",
     "slot",
+    "supply",
     "trade",
     "zone",
     "zone_price",
@@ -117,6 +119,21 @@ class OracleSet(Model):
         unique_together = (("area", "from_slot"),)
 
 
+class RevokedNode(Model):
+    """An oracle node whose signature counts for no slot, from a second of market time on."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    node = fields.CharField(max_length=NAME_MAX)
+    from_s = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """The name and the keys of the table."""
+
+        table = "revoked_node"
+        unique_together = (("area", "node"),)
+
+
 class Zone(Model):
     """A zone in its area's tree."""
 
@@ -147,19 +164,19 @@ class Participant(Model):
 
 
 class Meter(Model):
-    """A certified meter from a slot on."""
+    """A certified meter from a slot on, or a retired one."""
 
     id = fields.BigIntField(primary_key=True)
     meter = fields.CharField(max_length=NAME_MAX)
     from_slot = fields.BigIntField()
     area = fields.CharField(max_length=NAME_MAX)
     holder = fields.CharField(max_length=NAME_MAX)
-    retailer = fields.CharField(max_length=NAME_MAX)
     zone = fields.CharField(max_length=NAME_MAX)
     grid_level = fields.IntField()
     import_w = fields.BigIntField()
     export_w = fields.BigIntField()
     source = fields.TextField()
+    retired = fields.BooleanField(default=False)
 
     class Meta(Model.Meta):
         """The name and the keys of the table."""
@@ -167,6 +184,23 @@ class Meter(Model):
         table = "meter"
         unique_together = (("meter", "from_slot"),)
         indexes = (("holder",), ("area", "meter"))
+
+
+class Supply(Model):
+    """Who supplies a meter from a slot on, with empty names where nobody does."""
+
+    id = fields.BigIntField(primary_key=True)
+    meter = fields.CharField(max_length=NAME_MAX)
+    from_slot = fields.BigIntField()
+    holder = fields.CharField(max_length=NAME_MAX)
+    retailer = fields.CharField(max_length=NAME_MAX)
+    offtaker = fields.CharField(max_length=NAME_MAX)
+
+    class Meta(Model.Meta):
+        """The name and the keys of the table."""
+
+        table = "supply"
+        unique_together = (("meter", "from_slot"),)
 
 
 class Slot(Model):

@@ -62,6 +62,15 @@ class RetirementArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     from_slot: Second
 
 
+class MeterRetired(msgspec.Struct, frozen=True):
+    """The event of a retired meter, with the certificate that held until then."""
+
+    meter: str
+    from_slot: int
+    area: str
+    last: MeterVersion
+
+
 def register_certified_meter(context: Context, arguments: MeterArguments) -> Accepted:
     """Certify a meter in the caller's area, or a new version of it, from an unopened slot on."""
     if PARTICIPANTS.get(context, arguments.holder) is None:
@@ -103,13 +112,15 @@ def retire_meter(context: Context, arguments: RetirementArguments) -> Accepted:
     if meter.dso != context.caller.member:
         raise NOT_METER_DSO(meter=arguments.meter, dso=meter.dso)
     require_unopened(context, get_area(context, meter.area), arguments.from_slot)
-    if version_at(context, meter, arguments.from_slot) is None:
+    last = version_at(context, meter, arguments.from_slot)
+    if last is None:
         raise METER_UNKNOWN(meter=arguments.meter, slot=arguments.from_slot)
     if meter.supplies:
         meter = put_supply(context, meter, arguments.from_slot, None)
     meter = put_version(context, meter, arguments.from_slot, None)
     METERS.put(context, meter, arguments.meter)
-    context.emit("meter_retired", encode(arguments))
+    retired = MeterRetired(arguments.meter, arguments.from_slot, meter.area, last)
+    context.emit("meter_retired", encode(retired))
     return Accepted(arguments.meter)
 
 

@@ -22,7 +22,7 @@ from chaincode.area.vat import VatStatus
 from chaincode.area.zones import get_area
 from chaincode.consortium.organisations import require_role
 from chaincode.context import Accepted, Context
-from chaincode.documents.document import Document
+from chaincode.documents.document import Document, is_expired
 from chaincode.documents.intake import take
 from chaincode.errors import (
     INTENT_EXPIRED,
@@ -43,10 +43,13 @@ from chaincode.metering.meters import (
     put_supply,
     supplied_at,
 )
-from chaincode.state import Id, Name, Rate, Row, Second, Table, encode
+from chaincode.state import Id, Rate, Row, Second, Table, encode
 
 SUPPLY_TYP = "commonwatt-supply+jws"
 TOKEN_MAX = 8_192  # characters of a signed document, as its intake allows
+PLACE_MAX = 250  # characters of the name of a channel or contract; Fabric allows 249
+
+PlaceName = Annotated[str, msgspec.Meta(max_length=PLACE_MAX)]
 
 
 class SupplyConsent(
@@ -54,13 +57,13 @@ class SupplyConsent(
 ):
     """What the holder of a meter signs: who supplies the meter from a slot on.
 
-    If `offtaker` is absent, the retailer takes the surplus too. Nobody may carry the document after
-    `valid_until_s`, a second of market time.
+    If `offtaker` is absent, the retailer takes the surplus too. Nobody may carry the document from
+    `valid_until_s` on, a second of market time.
     """
 
     area: Id
-    channel: Name
-    contract: Name
+    channel: PlaceName
+    contract: PlaceName
     from_slot: Second
     meter: Id
     offtaker: Id | None = None
@@ -132,7 +135,7 @@ def accept_supply(context: Context, arguments: SupplyArguments) -> Accepted:
     if starting_at(context, meter, consent.from_slot) == supply:
         return Accepted(consent.meter)
     now_s = market_time_s(context, meter.area)
-    if now_s > consent.valid_until_s:
+    if is_expired(consent.valid_until_s, at_s=now_s):
         raise INTENT_EXPIRED(valid_until_s=consent.valid_until_s, now_s=now_s)
     if offtaker != consent.retailer:
         _use_offtake(context, consent.meter, offtaker, consent.from_slot)

@@ -78,6 +78,32 @@ class MeterSlot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slot: Second
 
 
+class SlotMetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The meters that take part in a slot, after `after`, a value from the previous page."""
+
+    area: Id
+    slot: Second
+    after: Name = ""
+
+
+class SlotMeter(msgspec.Struct, frozen=True, gc=False):
+    """A meter that takes part in a slot: its certificate and supply."""
+
+    meter: str
+    version: MeterVersion
+    supply: Supply
+
+
+class SlotMetersAnswer(msgspec.Struct, frozen=True):
+    """Up to 500 meters of a slot, and `after` for the next page (None at the end).
+
+    A meter that takes no part is left out, so a page may hold fewer than 500 meters.
+    """
+
+    meters: list[SlotMeter]
+    after: str | None
+
+
 class MeterView(msgspec.Struct, frozen=True):
     """A meter's certificate and supply in a slot; None where there is none.
 
@@ -163,6 +189,21 @@ def describe_oracle(context: Context, arguments: SlotArguments) -> OracleView:
         oracle=oracle,
         revoked=[] if oracle is None else revoked_nodes(context, area, oracle.nodes),
     )
+
+
+def list_slot_meters(context: Context, arguments: SlotMetersArguments) -> SlotMetersAnswer:
+    """A page of the meters that take part in a slot: those of which a reading is expected."""
+    require_slot_start(get_area(context, arguments.area), arguments.slot)
+    rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
+    page = list(islice(rows, PAGE_METERS))
+    names = [(name,) for name, row in page if row.from_slot <= arguments.slot]
+    meters: list[SlotMeter] = []
+    for meter in METERS.get_many(context, names):
+        version = None if meter is None else version_at(context, meter, arguments.slot)
+        supply = None if meter is None else supply_at(context, meter, arguments.slot)
+        if meter is not None and version is not None and supply is not None:
+            meters.append(SlotMeter(meter.meter, version, supply))
+    return SlotMetersAnswer(meters, page[-1][0] if len(page) == PAGE_METERS else None)
 
 
 def list_metered(context: Context, arguments: PageArguments) -> MeteredAnswer:

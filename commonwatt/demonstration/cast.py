@@ -6,7 +6,7 @@ Prices, rates and rules here are made up for the demonstration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,11 +23,14 @@ from chaincode.consortium.organisations import InitialiseArguments, Organisation
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
-from chaincode.metering.oracles import OracleArguments, OracleSet
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
+from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.slots.gate import SeedArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
+from identity.canonical import encode
 from identity.did import did_key
+from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.port import Ledger, Member
 
@@ -55,10 +58,16 @@ DEPOSIT_NANO = 50_000_000_000  # 50 currency units
 DEPOSIT_LOW_NANO = 5_000_000_000
 ORACLE_NODES = 4
 ORACLE_FAULTY_MAX = 1
+CONSENT_S = 86_400  # market time goes on while a fast market is founded
 HOMES_EMPTY = 12  # homes that `commonwatt up` keeps for newcomers
 HOMES_DRAWN = 4  # homes drawn per empty home, so that enough of them have a roof
 
-FOUNDED_ALREADY = ("ALREADY_INITIALISED", "ALREADY_REGISTERED", "SEED_CHAIN_LATE")
+FOUNDED_ALREADY = (
+    "ALREADY_INITIALISED",
+    "ALREADY_REGISTERED",
+    "SEED_CHAIN_LATE",
+    "TERMS_FROZEN",
+)
 
 RESIDUALS = {
     RETAILERS[0]: ResidualPrices(import_price=268_000, export_price=68_000),
@@ -136,7 +145,7 @@ def market_rules(from_s: int) -> MarketRules:
     return MarketRules(
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
-        opens_s=4 * 3600,
+        opens_s=3600,  # a newcomer waits about as long as that for its first slot
         cancel_fee=5_000,
     )
 
@@ -170,10 +179,19 @@ def seed_chain(cast: Cast, number: int) -> SeedChain:
     return SeedChain(cast.draw, number, CHAIN_LENGTH)
 
 
-async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
+async def found(
+    ledger: Ledger,
+    cast: Cast,
+    *,
+    first_slot: int,
+    clock: ClockArguments,
+    admit: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Register the cast on an empty ledger; `first_slot` is the first slot that can be traded.
 
-    If founding was interrupted, call this again: it skips what is registered already.
+    The market rules come last, because they open the first slots: from then on nothing may be dated
+    to those. `admit` registers the homes another way than one after the other. If founding was
+    interrupted, call this again: it skips what is registered already.
     """
     dso = Member(DSO, "admin")
 
@@ -186,32 +204,37 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
 
     regulator = did_key(cast.regulator.public)
     await submit("initialise", InitialiseArguments(regulator, list(ORGANISATIONS)))
-    await submit("register_area", AreaArguments(AREA, ROOT, 5))
+    await submit("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True))
     for zone in ZONES:
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
         await submit("set_zone_capacity", CapacityArguments(zone, 250_000, 160_000, first_slot))
     await submit("set_clock", clock)
     anchor = seed_chain(cast, 0).anchor
     await submit("post_seed_anchor", SeedArguments(AREA, first_slot, anchor))
-    rules = msgspec.structs.replace(
-        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
-    )
-    await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
     await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
     for retailer in RETAILERS:
         admin = Member(retailer, "admin")
         prices = ResidualArguments(AREA, first_slot, RESIDUALS[retailer])
         await submit("set_residual_prices", prices, admin)
-        vat = VatArguments(AREA, retailer, first_slot, "taxable", 190_000)
+        vat = VatArguments(AREA, first_slot, "taxable", 190_000)
         await submit("set_vat", vat, admin)
+    await submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, first_slot))
     nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
     await submit("set_oracle_nodes", nodes, Member(ORACLE, "admin"))
-    for home in cast.homes:
+    if admit is not None:
+        await admit()
+    for home in cast.homes if admit is None else ():
         retailer = Member(home.retailer)
         await submit("register_participant", ParticipantArguments(home.did), retailer)
         await submit("register_certified_meter", certified_meter(home, first_slot))
+        supply = supply_of(home, first_slot, channel=ledger.channel, contract=ledger.contract)
+        await submit("accept_supply", supply, retailer)
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
+    rules = msgspec.structs.replace(
+        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
+    )
+    await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
 
 
 def certified_meter(home: Home, first_slot: int) -> MeterArguments:
@@ -219,7 +242,6 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
     return MeterArguments(
         meter=home.meter,
         holder=home.did,
-        retailer=home.retailer,
         zone=home.zone,
         grid_level=7,
         import_w=import_w(home),
@@ -227,3 +249,18 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
         from_slot=first_slot,
         source="solar" if home.profile.pv_column else "",
     )
+
+
+def supply_of(home: Home, first_slot: int, *, channel: str, contract: str) -> SupplyArguments:
+    """Return what a home signs: its retailer supplies its meter from `first_slot` on."""
+    consent = SupplyConsent(
+        area=AREA,
+        channel=channel,
+        contract=contract,
+        from_slot=first_slot,
+        meter=home.meter,
+        retailer=home.retailer,
+        v=1,
+        valid_until_s=first_slot + CONSENT_S,
+    )
+    return SupplyArguments(sign_compact(home.key, SUPPLY_TYP, encode(consent)))

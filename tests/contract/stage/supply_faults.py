@@ -124,6 +124,16 @@ SUPPLY = (
         ],
     ),
     Ladder(
+        "meters of a slot are asked for",
+        asking("list_slot_meters"),
+        {"area": "none", "slot": SLOT + 1, "after": "x" * 65},
+        [
+            ("ARGUMENTS_INVALID", {"after": ""}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("SLOT_INVALID", {"slot": SLOT}),
+        ],
+    ),
+    Ladder(
         "a meter is described",
         asking("describe_meter"),
         {"meter": "none", "slot": SLOT},
