@@ -56,7 +56,7 @@ SUBMIT_S = 30.0
 ASK_S = 10.0
 LEDGER_NAME = "urn:commonwatt:ledger"
 
-Answer = TypeVar("Answer", MetersAnswer, ReadingsAnswer, TradesAnswer)
+Answer = TypeVar("Answer", SlotMetersAnswer, ReadingsAnswer, TradesAnswer)
 
 
 class SignedReport(msgspec.Struct, frozen=True):

@@ -45,8 +45,8 @@ def test_door_13_an_oracle_that_nobody_of_the_area_chose_names_no_nodes(market: 
 
     with pytest.raises(Refused, match=f"NOT_ORACLE_OPERATOR.*{ORACLE}"):
         market.submit("set_oracle_nodes", own, GUEST, admin=True)
+    chosen = AppointmentArguments(AREA, GUEST, NEXT)
     with pytest.raises(Refused, match="NOT_AREA_DSO"):
-        chosen = AppointmentArguments(AREA, GUEST, NEXT)
         market.submit("appoint_oracle", chosen, OTHER_DSO, admin=True)
 
 
@@ -100,8 +100,8 @@ def test_rule_7_1_each_slot_counts_the_nodes_of_the_operator_appointed_for_it(
     assert (view(NEXT).operator, view(THIRD).operator) == (ORACLE, GUEST)
     assert view(NEXT).oracle == market.oracle
     assert view(THIRD).oracle is None  # those of the operator before do not speak for this slot
+    own = OracleArguments(AREA, THIRD, market.oracle.nodes, 1)
     with pytest.raises(Refused, match="NOT_ORACLE_OPERATOR"):
-        own = OracleArguments(AREA, THIRD, market.oracle.nodes, 1)
         market.submit("set_oracle_nodes", own, ORACLE, admin=True)
     named = OracleArguments(AREA, THIRD, FOUR, 1)
     market.submit("set_oracle_nodes", named, GUEST, admin=True)
@@ -136,11 +136,11 @@ def test_rule_7_2_a_revocation_binds_from_its_second_on_and_for_good(market: Mar
 
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
         market.send_report(market.signed_report([market.leaf("S"), market.leaf("B")], NEXT))
+    later = RevocationArguments(AREA, node, THIRD + 100 * SLOT_S)
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
-        later = RevocationArguments(AREA, node, THIRD + 100 * SLOT_S)
         market.submit("revoke_oracle_node", later, admin=True)
+    again = OracleArguments(AREA, THIRD + 100 * SLOT_S, market.oracle.nodes, 1)
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
-        again = OracleArguments(AREA, THIRD + 100 * SLOT_S, market.oracle.nodes, 1)
         market.submit("set_oracle_nodes", again, ORACLE, admin=True)
     seen = market.ask("describe_oracle", SlotArguments(AREA, SLOT), OracleView)
     assert seen.revoked == [node]

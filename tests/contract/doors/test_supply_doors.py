@@ -191,8 +191,8 @@ def test_rule_3_3_the_dso_assigns_a_supplier_of_last_resort_that_has_agreed(
 
     assert supplier(market, "S", LATER - SLOT_S) == (R1, R1)
     assert supplier(market, "S", LATER) == (R2, R2)
+    beyond = AssignmentArguments("B", LATER + SLOT_S)
     with pytest.raises(Refused, match="LAST_RESORT_MISSING"):
-        beyond = AssignmentArguments("B", LATER + SLOT_S)
         market.submit("assign_supplier_of_last_resort", beyond)
 
 
