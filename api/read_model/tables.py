@@ -1,5 +1,8 @@
 """The tables of the read model as Tortoise models; `migrations` has their migrations.
 
+The tables of meters, their supply and who reads them are in `metering_tables.py`; Tortoise finds all
+models here.
+
 All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
 have 64 bits. Money is in nano-currency, so an account can hold some nine thousand million units of
 currency. Tortoise writes the first sentence of a model to the database as a comment; it must not
@@ -12,7 +15,18 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
+from api.read_model.metering_tables import (
+    NAME_MAX,
+    Meter,
+    MeterHealth,
+    OracleSet,
+    Reading,
+    RevokedNode,
+    Supply,
+)
+
+METERING = (Meter, MeterHealth, OracleSet, Reading, RevokedNode, Supply)
+"""The models of `metering_tables`, which Tortoise finds as names of this module."""
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
 TABLES = (
     "account",
@@ -104,36 +118,6 @@ class MarketRules(Model):
         unique_together = (("area", "from_slot"),)
 
 
-class OracleSet(Model):
-    """An area's oracle nodes from a slot on, as JSON."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    from_slot = fields.BigIntField()
-    oracle = fields.TextField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "oracle_set"
-        unique_together = (("area", "from_slot"),)
-
-
-class RevokedNode(Model):
-    """An oracle node whose signature counts for no slot, from a second of market time on."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    node = fields.CharField(max_length=NAME_MAX)
-    from_s = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "revoked_node"
-        unique_together = (("area", "node"),)
-
-
 class Zone(Model):
     """A zone in its area's tree."""
 
@@ -161,46 +145,6 @@ class Participant(Model):
 
         table = "participant"
         indexes = (("retailer", "did"),)
-
-
-class Meter(Model):
-    """A certified meter from a slot on, or a retired one."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    from_slot = fields.BigIntField()
-    area = fields.CharField(max_length=NAME_MAX)
-    holder = fields.CharField(max_length=NAME_MAX)
-    zone = fields.CharField(max_length=NAME_MAX)
-    grid_level = fields.IntField()
-    import_w = fields.BigIntField()
-    export_w = fields.BigIntField()
-    source = fields.TextField()
-    retired = fields.BooleanField(default=False)
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "meter"
-        unique_together = (("meter", "from_slot"),)
-        indexes = (("holder",), ("area", "meter"))
-
-
-class Supply(Model):
-    """Who supplies a meter from a slot on, with empty names where nobody does."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    from_slot = fields.BigIntField()
-    holder = fields.CharField(max_length=NAME_MAX)
-    retailer = fields.CharField(max_length=NAME_MAX)
-    offtaker = fields.CharField(max_length=NAME_MAX)
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "supply"
-        unique_together = (("meter", "from_slot"),)
 
 
 class Slot(Model):
@@ -382,43 +326,3 @@ class Certificate(Model):
         table = "certificate"
         unique_together = (("owner", "slot", "meter", "area"),)
         indexes = (("area", "slot"),)
-
-
-class Reading(Model):
-    """A version of a meter's reading: registers at both ends of the slot."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    slot = fields.BigIntField()
-    version = fields.IntField()
-    import_from_wh = fields.BigIntField()
-    import_to_wh = fields.BigIntField()
-    export_from_wh = fields.BigIntField()
-    export_to_wh = fields.BigIntField()
-    quality = fields.CharField(max_length=16)
-    resolution_wh = fields.IntField()
-    block = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "reading"
-        unique_together = (("meter", "slot", "version"),)
-
-
-class MeterHealth(Model):
-    """How a node of the oracle finds a meter, told by the node and not by the ledger."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    node = fields.CharField(max_length=NAME_MAX)
-    state = fields.CharField(max_length=32)
-    sentence = fields.TextField()
-    at_s = fields.BigIntField()
-    said_ms = fields.BigIntField(default=0)
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "meter_health"
-        unique_together = (("meter", "node"),)

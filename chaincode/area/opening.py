@@ -1,6 +1,6 @@
 """When a slot opens: from then on its terms are frozen (contract.md, part 4).
 
-A slot opens `opens_s` before its start, by the rules that hold for it. Whoever dates a term asks
+A slot opens `opens_s` before its start, by the rules that hold for it. Handlers that date a term ask
 here whether the slot has opened. The gate and what is frozen with it stand in `slots/gate.py`.
 """
 

@@ -128,7 +128,7 @@ class Enrolment:
             for home in empty:
                 if self._offered.get(home.meter) == wanted:
                     return home
-        return empty[0]  # whoever was offered it has not signed: the offer is over
+        return empty[0]  # the newcomer that was offered it has not signed
 
     async def _unopened(self) -> int:
         """The first slot that is still unopened when the newcomer has signed."""

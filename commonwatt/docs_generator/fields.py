@@ -266,6 +266,7 @@ FIELDS: Mapping[str, str] = {
     "LastResort.until_slot": "first slot from which no meter may be assigned any more; 0 until the retailer has agreed",
     "used": "meters, each with the Wh that trades have used",
     "v": "version of the layout",
+    "valid_until_s": "second of market time from which nobody may carry the document",
     "value": "the value",
     "vat_ppm": "VAT rate on the fee",
     "version": "version of the reading, from 1 up; 0 for an estimate",
