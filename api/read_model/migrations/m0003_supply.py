@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from tortoise import fields, migrations
+from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    """Adds two tables; a meter's retailer moves into one of them."""
+    """Adds two tables, and makes that of meters again: their rows are read from the ledger anew."""
 
     dependencies = [("read_model", "m0002_oracle")]
     operations = [
@@ -52,6 +53,30 @@ class Migration(migrations.Migration):
             },
             bases=["Model"],
         ),
-        ops.RemoveField(model_name="Meter", name="retailer"),
-        ops.AddField(model_name="Meter", name="retired", field=fields.BooleanField(default=False)),
+        ops.DeleteModel(name="Meter"),
+        ops.CreateModel(
+            name="Meter",
+            fields=[
+                ("id", fields.BigIntField(primary_key=True)),
+                ("meter", fields.CharField(max_length=128)),
+                ("from_slot", fields.BigIntField()),
+                ("area", fields.CharField(max_length=128)),
+                ("holder", fields.CharField(max_length=128)),
+                ("zone", fields.CharField(max_length=128)),
+                ("grid_level", fields.IntField()),
+                ("import_w", fields.BigIntField()),
+                ("export_w", fields.BigIntField()),
+                ("source", fields.TextField(unique=False)),
+                ("retired", fields.BooleanField(default=False)),
+            ],
+            options={
+                "table": "meter",
+                "app": "read_model",
+                "unique_together": (("meter", "from_slot"),),
+                "indexes": [Index(fields=["holder"]), Index(fields=["area", "meter"])],
+                "pk_attr": "id",
+                "table_description": "A certified meter from a slot on, or a retired one.",
+            },
+            bases=["Model"],
+        ),
     ]
