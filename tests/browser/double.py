@@ -128,8 +128,7 @@ class Double:
             }
 
         def offer(_: object) -> dict[str, Any]:
-            valid_until = rows.enrolment["fromSlot"] + 86_400
-            return {**rows.enrolment, "meter": "meter-new", "validUntil": valid_until}
+            return {**rows.enrolment, "meter": "meter-new", "validUntil": rows.here + 86_400}
 
         def enrol(_: object, supply: str) -> dict[str, Any]:
             assert did is not None

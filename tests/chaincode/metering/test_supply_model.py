@@ -145,7 +145,7 @@ class Acts:
             code = "METER_NOT_HELD"
         elif starting != wanted and wanted[2] != retailer and model.offers.get(wanted[2]) != slot:
             code = "OFFTAKE_MISSING"
-        elif starting not in (None, wanted) and starting is not None and starting[0] == signer.did:
+        elif starting is not None and starting != wanted and starting[0] == signer.did:
             code = "SUPPLY_TAKEN"
         if self.submit("accept_supply", token, retailer, code) and starting != wanted:
             model.supplies[slot] = wanted

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from chaincode.area.tariffs import VatArguments
 from chaincode.errors import Refused
-from chaincode.metering.certification import MeterArguments, RetirementArguments
+from chaincode.metering.certification import RetirementArguments
 from chaincode.metering.last_resort import (
     AgreementArguments,
     AssignmentArguments,
@@ -27,6 +28,7 @@ from tests.contract.stage.cast import (
     did_of,
     market_rules,
 )
+from tests.contract.stage.ladders import struct_of
 from tests.contract.stage.market import Market, Opener
 
 NEXT = SLOT + SLOT_S
@@ -113,10 +115,19 @@ def test_door_5_two_suppliers_of_one_client_each_pay_the_vat_that_they_recorded(
 def test_door_5_nobody_becomes_the_retailer_of_a_meter_unasked(market: Market) -> None:
     market.trader("S")
     market.meter("dark", holder="S", retailer="")
-    fields = {"retailer": R2} | {"meter": "dark", "holder": did_of("S"), "zone": EAST}
+    certificate = {
+        "meter": "dark",
+        "holder": did_of("S"),
+        "zone": EAST,
+        "grid_level": 7,
+        "import_w": 1,
+        "export_w": 1,
+        "from_slot": NEXT,
+    }
 
-    with pytest.raises(TypeError):
-        MeterArguments(**fields, grid_level=7, import_w=1, export_w=1, from_slot=NEXT)  # pyright: ignore[reportCallIssue, reportArgumentType] the DSO names no retailer
+    named = struct_of(certificate | {"retailer": R2})
+    with pytest.raises(Refused, match="ARGUMENTS_INVALID"):
+        market.submit("register_certified_meter", named)
     assert supplier(market, "dark") is None
     token = market.tokens.supply("S", "dark", R2)
     with pytest.raises(Refused, match="SUPPLY_NOT_NAMED"):
@@ -318,7 +329,9 @@ def test_rule_4_4_a_retired_meter_comes_back_with_a_new_certificate_and_supply(
 
 def test_members_record_their_own_vat_only(market: Market) -> None:
     market.trader("S")
-    market.submit("set_vat", VatArguments(AREA, NEXT, "taxable", 190_000), R1)
+    own = VatArguments(AREA, NEXT, "taxable", 190_000)
+    market.submit("set_vat", own, R1)
 
-    with pytest.raises(TypeError):
-        VatArguments(AREA, did_of("S"), NEXT, "taxable", 190_000)  # pyright: ignore[reportCallIssue, reportArgumentType] the party was an argument once
+    others = struct_of(msgspec.structs.asdict(own) | {"party": did_of("S")})
+    with pytest.raises(Refused, match="ARGUMENTS_INVALID"):
+        market.submit("set_vat", others, R1)
