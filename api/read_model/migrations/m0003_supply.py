@@ -8,7 +8,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    """Adds two tables, and makes that of meters again: their rows are read from the ledger anew."""
+    """Adds two tables, and makes that of meters again: their rows are read from the ledger again."""
 
     dependencies = [("read_model", "m0002_oracle")]
     operations = [
