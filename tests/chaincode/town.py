@@ -242,8 +242,8 @@ class Town:
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
     def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
-        """A batch of tokens carried by a retailer once the first slot is open; their answers."""
-        self.at(SLOT - OPENS_S)
+        """A batch of tokens carried by a retailer once the first three slots are open; answers."""
+        self.at(SLOT + 2 * SLOT_S - OPENS_S)
         answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
         return msgspec.json.decode(answer, type=TokensAnswer).answers
 
