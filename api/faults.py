@@ -59,6 +59,7 @@ LEDGER_BUSY = Fault(
     "Other transactions came first (attempts: {count}). Nothing was changed; send the same again.",
 )
 REFUSED = Fault("REFUSED", "The ledger refused this: {sentence} ({code})", "{remedy}")
+TOKEN_UNUSABLE = Fault("TOKEN_UNUSABLE", "The signed document cannot be read: {reason}")
 NO_ENROLMENT = Fault(
     "NOT_FOUND", "Enrolment is only for demonstrations; in this market a retailer admits you."
 )

@@ -51,13 +51,33 @@ class EnrolmentResult:
     from_slot: int
 
 
+@dataclass(frozen=True)
+class HomeOffer:
+    """The home that a newcomer of the demonstration may have, and what the newcomer has to sign.
+
+    The newcomer agrees that `retailer` supplies `meter` from `from_slot` on; the signed document is
+    valid until `valid_until_s`.
+    """
+
+    meter: str
+    zone: str
+    retailer: str
+    from_slot: int
+    valid_until_s: int
+
+
 class Enrolment(Protocol):
     """Admits newcomers of a demonstration."""
 
-    async def enrol(self, did: str) -> EnrolmentResult:
+    async def offer(self, did: str) -> HomeOffer:
+        """Offer `did` a home; an enrolled DID is offered its own home again."""
+        ...
+
+    async def enrol(self, did: str, supply: str) -> EnrolmentResult:
         """Give `did` a retailer, a meter and a deposit; an enrolled DID gets the same answer again.
 
-        Raises what `Ledger.submit` raises.
+        `supply` is the signed agreement to the supply of the meter that was offered. Raises what
+        `Ledger.submit` raises.
         """
         ...
 

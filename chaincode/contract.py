@@ -26,15 +26,21 @@ from chaincode.errors import (
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
 )
-from chaincode.metering import meters, reports
+from chaincode.metering import certification, last_resort, oracles, reports, supply
 from chaincode.orders import clock_changes, handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
     MetersArguments,
+    MeterSlot,
     ReadingsArguments,
+    SlotMetersArguments,
+    describe_last_resort,
+    describe_meter,
+    describe_oracle,
     list_metered,
     list_meters,
     list_readings,
+    list_slot_meters,
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
@@ -48,6 +54,7 @@ LAYOUT = 2  # the layout of rows; increase it when rows of the last layout canno
 DSO: tuple[OrganisationRole, ...] = ("dso",)
 RETAILER: tuple[OrganisationRole, ...] = ("retailer",)
 ORACLE: tuple[OrganisationRole, ...] = ("oracle",)
+DSO_OR_ORACLE: tuple[OrganisationRole, ...] = ("dso", "oracle")
 MARKET: tuple[OrganisationRole, ...] = ("dso", "retailer")
 MEMBERS: tuple[OrganisationRole, ...] = ("dso", "retailer", "oracle")
 EVERYBODY: tuple[OrganisationRole, ...] = ("dso", "retailer", "oracle", "regulator")
@@ -104,8 +111,19 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(tariffs.set_fees, tariffs.FeesArguments, DSO, admin=True),
     _write(tariffs.set_residual_prices, tariffs.ResidualArguments, RETAILER, admin=True),
     _write(tariffs.set_vat, tariffs.VatArguments, MARKET),
-    _write(meters.register_certified_meter, meters.MeterArguments, DSO),
-    _write(reports.set_oracle_nodes, reports.OracleArguments, ORACLE, admin=True),
+    _write(certification.register_certified_meter, certification.MeterArguments, DSO),
+    _write(certification.retire_meter, certification.RetirementArguments, DSO),
+    _write(supply.accept_supply, supply.SupplyArguments, RETAILER),
+    _write(supply.agree_to_offtake, supply.OfftakeArguments, RETAILER),
+    _write(supply.set_client_vat, supply.ClientVatArguments, RETAILER),
+    _write(
+        last_resort.name_supplier_of_last_resort, last_resort.LastResortArguments, DSO, admin=True
+    ),
+    _write(last_resort.agree_to_last_resort, last_resort.AgreementArguments, RETAILER, admin=True),
+    _write(last_resort.assign_supplier_of_last_resort, last_resort.AssignmentArguments, DSO),
+    _write(oracles.appoint_oracle, oracles.AppointmentArguments, DSO, admin=True),
+    _write(oracles.set_oracle_nodes, oracles.OracleArguments, ORACLE, admin=True),
+    _write(oracles.revoke_oracle_node, oracles.RevocationArguments, DSO_OR_ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
     _write(balances.credit_client, balances.PaymentArguments, RETAILER),
     _write(balances.debit_client, balances.PaymentArguments, RETAILER),
@@ -130,6 +148,10 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _read(market.list_postings, gate.PageArguments),
     _read(market.list_orders, market.TraderArguments),
     _read(list_meters, MetersArguments),
+    _read(list_slot_meters, SlotMetersArguments),
+    _read(describe_meter, MeterSlot),
+    _read(describe_last_resort, gate.SlotArguments),
+    _read(describe_oracle, gate.SlotArguments),
     _read(list_readings, ReadingsArguments),
     _read(list_metered, gate.PageArguments),
     _read(correction.list_causes, gate.PageArguments),

@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from chaincode.area.clock import RATE_MAX
-from chaincode.metering.reports import NODES_MAX, OracleSet
+from chaincode.metering.oracles import NODES_MAX, OracleSet
 from identity.did import resolve_did_key
 from identity.errors import IdentityError
 from meter_oracle.drivers.sources import MeterSource

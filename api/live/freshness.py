@@ -16,7 +16,7 @@ from api.features.reads import ReadModel
 from api.live.projection import Projection
 from api.read_model.database import UNREADABLE
 from api.read_model.records import CheckpointRecord
-from chaincode.metering.reports import OracleSet
+from chaincode.metering.oracles import OracleSet
 from ledger_network.port import Health, Ledger
 
 KEPT_S = 1.0

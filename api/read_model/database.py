@@ -29,7 +29,11 @@ from api.read_model.row_cache import RowCache
 from api.read_model.tables import TABLES
 
 CONNECTION = APP = "read_model"
-MODELS = ["api.read_model.tables", "api.read_model.slot_tables"]
+MODELS = [
+    "api.read_model.tables",
+    "api.read_model.slot_tables",
+    "api.read_model.metering_tables",
+]
 MIGRATIONS = "api.read_model.migrations"
 MIGRATIONS_TABLE = "tortoise_migrations"
 BUSY_MS = 10_000  # how long a writer of a SQLite file waits for another one

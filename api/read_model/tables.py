@@ -1,5 +1,8 @@
 """The tables of the read model as Tortoise models; `migrations` has their migrations.
 
+The tables of meters, their supply and who reads them are in `metering_tables.py`; Tortoise finds all
+models here.
+
 All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
 have 64 bits. Money is in nano-currency, so an account can hold some nine thousand million units of
 currency. Tortoise writes the first sentence of a model to the database as a comment; it must not
@@ -29,8 +32,10 @@ TABLES = (
     "participant",
     "posting",
     "reading",
+    "revoked_node",
     "slot",
     "slot_seed",
+    "supply",
     "trade",
     "zone",
     "zone_price",
@@ -105,21 +110,6 @@ class MarketRules(Model):
         unique_together = (("area", "from_slot"),)
 
 
-class OracleSet(Model):
-    """An area's oracle nodes from a slot on, as JSON."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    from_slot = fields.BigIntField()
-    oracle = fields.TextField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "oracle_set"
-        unique_together = (("area", "from_slot"),)
-
-
 class Zone(Model):
     """A zone in its area's tree."""
 
@@ -147,29 +137,6 @@ class Participant(Model):
 
         table = "participant"
         indexes = (("retailer", "did"),)
-
-
-class Meter(Model):
-    """A certified meter from a slot on."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    from_slot = fields.BigIntField()
-    area = fields.CharField(max_length=NAME_MAX)
-    holder = fields.CharField(max_length=NAME_MAX)
-    retailer = fields.CharField(max_length=NAME_MAX)
-    zone = fields.CharField(max_length=NAME_MAX)
-    grid_level = fields.IntField()
-    import_w = fields.BigIntField()
-    export_w = fields.BigIntField()
-    source = fields.TextField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "meter"
-        unique_together = (("meter", "from_slot"),)
-        indexes = (("holder",), ("area", "meter"))
 
 
 class OrderRow(Model):
@@ -307,43 +274,3 @@ class Certificate(Model):
         table = "certificate"
         unique_together = (("owner", "slot", "meter", "area"),)
         indexes = (("area", "slot"),)
-
-
-class Reading(Model):
-    """A version of a meter's reading: registers at both ends of the slot."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    slot = fields.BigIntField()
-    version = fields.IntField()
-    import_from_wh = fields.BigIntField()
-    import_to_wh = fields.BigIntField()
-    export_from_wh = fields.BigIntField()
-    export_to_wh = fields.BigIntField()
-    quality = fields.CharField(max_length=16)
-    resolution_wh = fields.IntField()
-    block = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "reading"
-        unique_together = (("meter", "slot", "version"),)
-
-
-class MeterHealth(Model):
-    """How a node of the oracle finds a meter, told by the node and not by the ledger."""
-
-    id = fields.BigIntField(primary_key=True)
-    meter = fields.CharField(max_length=NAME_MAX)
-    node = fields.CharField(max_length=NAME_MAX)
-    state = fields.CharField(max_length=32)
-    sentence = fields.TextField()
-    at_s = fields.BigIntField()
-    said_ms = fields.BigIntField(default=0)
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "meter_health"
-        unique_together = (("meter", "node"),)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 
 from chaincode.area.fees import FeeRow, check_rows
 from chaincode.area.history import needed_slot
 from chaincode.area.opening import require_unopened
-from chaincode.area.vat import Vat
+from chaincode.area.vat import Vat, VatStatus
 from chaincode.area.zones import get_area, own_area
-from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import (
     Accepted,
     Context,
@@ -20,13 +19,10 @@ from chaincode.context import (
 from chaincode.errors import (
     FEE_ROW,
     NO_RESIDUAL_PRICES,
-    NOT_OWN_CLIENT,
-    PARTICIPANT_UNKNOWN,
     PRICE_OUT_OF_REACH,
     VAT_RATE,
 )
 from chaincode.state import (
-    AccountName,
     DatedTable,
     Id,
     OlderVersion,
@@ -66,7 +62,7 @@ class ResidualRow(Row, frozen=True):
 
 
 class VatRow(Recent[Vat], frozen=True):
-    """A party's newest VAT statuses with the slots that they begin with, oldest first."""
+    """A party's newest VAT statuses as a customer records them, oldest first, with their slots."""
 
 
 class FeeSchedule(Row, frozen=True):
@@ -76,8 +72,8 @@ class FeeSchedule(Row, frozen=True):
 
 
 RESIDUALS = DatedTable(23, "residual prices", ResidualRow, ("area", "retailer", "slot"))
-OLDER_VATS = DatedTable(26, "older VAT", OlderVersion[Vat], ("area", "party", "slot"))
-VATS = RecentTable(24, "VAT", VatRow, ("area", "party"), older=OLDER_VATS)
+OLDER_VATS = DatedTable(26, "older VAT", OlderVersion[Vat], ("area", "customer", "party", "slot"))
+VATS = RecentTable(24, "VAT", VatRow, ("area", "customer", "party"), older=OLDER_VATS)
 FEES = DatedTable(25, "fees", FeeSchedule, ("area", "slot"))
 
 
@@ -93,12 +89,11 @@ class ResidualArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class VatArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A party's VAT in an area from a slot on; the party is the caller or the caller's client."""
+    """The VAT that the caller itself adds in an area, from a slot on."""
 
     area: Id
-    party: AccountName
     from_slot: Second
-    status: Literal["private", "small_business", "taxable"]
+    status: VatStatus
     rate_ppm: Rate
 
 
@@ -126,24 +121,43 @@ def set_residual_prices(context: Context, arguments: ResidualArguments) -> Accep
 
 
 def set_vat(context: Context, arguments: VatArguments) -> Accepted:
-    """Record the VAT status of the caller itself or of one of its clients."""
+    """Record the VAT status of the caller itself."""
     area = get_area(context, arguments.area)
     require_unopened(context, area, arguments.from_slot)
     member = context.caller.member
-    if arguments.party != member:
-        client = PARTICIPANTS.get(context, arguments.party)
-        if client is None:
-            raise PARTICIPANT_UNKNOWN(did=arguments.party)
-        if client.retailer != member:
-            raise NOT_OWN_CLIENT(did=arguments.party, retailer=client.retailer)
-    if arguments.status != "taxable" and arguments.rate_ppm:
-        raise VAT_RATE(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    names = (area.area, arguments.party)
-    vat = Vat(status=arguments.status, rate_ppm=arguments.rate_ppm)
-    VATS.put_from(context, vat, *names, from_slot=arguments.from_slot)
-    VATS.prune(context, *names, needed_slot=needed_slot(context, area.area))
+    put_vat(
+        context,
+        area=area.area,
+        customer=member,
+        party=member,
+        from_slot=arguments.from_slot,
+        status=arguments.status,
+        rate_ppm=arguments.rate_ppm,
+    )
     context.emit("vat_set", encode(arguments))
-    return Accepted(arguments.party)
+    return Accepted(member)
+
+
+def put_vat(
+    context: Context,
+    *,
+    area: str,
+    customer: str,
+    party: str,
+    from_slot: int,
+    status: VatStatus,
+    rate_ppm: int,
+) -> None:
+    """Write the VAT that `party` adds to what `customer` buys from it, from a slot on.
+
+    A member records its own VAT, for all customers, with `customer` being itself.
+    """
+    if status != "taxable" and rate_ppm:
+        raise VAT_RATE(status=status, rate_ppm=rate_ppm)
+    names = (area, customer, party)
+    vat = Vat(status=status, rate_ppm=rate_ppm)
+    VATS.put_from(context, vat, *names, from_slot=from_slot)
+    VATS.prune(context, *names, needed_slot=needed_slot(context, area))
 
 
 def set_fees(context: Context, arguments: FeesArguments) -> Accepted:
@@ -172,29 +186,40 @@ class Tariffs:
         self._slot = slot
         self._prices: dict[str, ResidualPrices] = {}
         self._vats: dict[str, Vat] = {}
+        self._client_vats: dict[tuple[str, str], Vat] = {}
         schedule = FEES.at(context, area, slot=slot)
         self.fee_rows: list[FeeRow] = [] if schedule is None else schedule.rows
 
-    def load_vats(self, parties: Iterable[str]) -> None:
-        """Read the VAT status of `parties`; a party without a recorded status is private."""
-        wanted = [party for party in dict.fromkeys(parties) if party not in self._vats]
-        if not wanted:
-            return
-        names = [(self._area, party) for party in wanted]
-        found = VATS.at_many(self._context, names, slot=self._slot)
-        for party, vat in zip(wanted, found, strict=True):
-            self._vats[party] = vat or Vat()
+    def load_vats(self, members: Iterable[str]) -> None:
+        """Read the VAT that `members` add; a member without a recorded status is private."""
+        wanted = [member for member in dict.fromkeys(members) if member not in self._vats]
+        found = self._read_vats([(member, member) for member in wanted])
+        self._vats.update(zip(wanted, found, strict=True))
+
+    def load_client_vats(self, pairs: Iterable[tuple[str, str]]) -> None:
+        """Read the VAT that clients add, by (retailer that buys, client); private if not recorded."""
+        wanted = [pair for pair in dict.fromkeys(pairs) if pair not in self._client_vats]
+        self._client_vats.update(zip(wanted, self._read_vats(wanted), strict=True))
+
+    def client_vat(self, retailer: str, client: str) -> Vat:
+        """The loaded VAT that a client adds to what a retailer buys from it."""
+        return self._client_vats[retailer, client]
+
+    def _read_vats(self, pairs: Sequence[tuple[str, str]]) -> list[Vat]:
+        if not pairs:
+            return []
+        names = [(self._area, *pair) for pair in pairs]
+        return [vat or Vat() for vat in VATS.at_many(self._context, names, slot=self._slot)]
 
     @property
     def vats(self) -> Mapping[str, Vat]:
-        """The statuses loaded so far."""
+        """The statuses of members loaded so far."""
         return self._vats
 
     def taxed_ppm(self, party: str) -> int:
         """The VAT rate in ppm that a party adds as a supplier; 0 if the party adds no VAT."""
         self.load_vats([party])
-        vat = self._vats[party]
-        return vat.rate_ppm if vat.status == "taxable" else 0
+        return self._vats[party].taxed_ppm
 
     def residual(self, retailer: str) -> ResidualPrices:
         """A retailer's prices in this slot; a retailer that has posted no prices is refused."""

@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+VatStatus = Literal["private", "small_business", "taxable"]
+
 
 class Vat(msgspec.Struct, frozen=True, gc=False):
     """A supplier's VAT: only a `taxable` supplier adds VAT, at the supplier's own rate.
@@ -14,5 +16,10 @@ class Vat(msgspec.Struct, frozen=True, gc=False):
     invoice differs.
     """
 
-    status: Literal["private", "small_business", "taxable"] = "private"
+    status: VatStatus = "private"
     rate_ppm: int = 0
+
+    @property
+    def taxed_ppm(self) -> int:
+        """The rate that the supplier adds."""
+        return self.rate_ppm if self.status == "taxable" else 0

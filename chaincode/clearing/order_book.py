@@ -3,9 +3,9 @@
 This is the COVER step of clearing. The run scans order rows in key order. A participant's orders
 take cover from what its account has free, in the order (time, id). An order that no longer fits is
 left out as NO_COVER, and a smaller order after it may still fit. Pauses and locks are those that
-held when the gate closed, however many transactions this takes. Meters and rules are dated and may
-have changed for this slot since an order was placed; an order that could not be placed now is left
-out. The book is stored in pages, so that clearing, release and anyone who clears the slot again
+held when the gate closed, however many transactions this takes. Terms are frozen once a slot is
+open; an order that could not be placed now is left out all the same. The book is stored in pages, so
+that clearing, release and anyone who clears the slot again
 read the same orders.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -29,7 +29,7 @@ from chaincode.consortium.participants import locked_at
 from chaincode.context import Context
 from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
-from chaincode.metering.meters import METERS, MeterVersion, meter_at
+from chaincode.metering.meters import METERS, Meter, MeterVersion, supply_at, version_at
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.state import (
     Row,
@@ -43,10 +43,8 @@ from chaincode.units import INT64_SAFE, Energy, Power, Price, local_hour
 LeftOutReason = Literal[
     "EXPIRED", "LOCKED", "METER_CHANGED", "ZONE_PAUSED", "PRICE_BAND", "BOUND", "NO_COVER"
 ]
-"""METER_CHANGED: the slot's meter changed after placing.
-
-PRICE_BAND guards what a clearing can count; rules are frozen when a slot opens, so no order that was
-placed meets it.
+"""METER_CHANGED and PRICE_BAND guard what a clearing relies on. Terms are frozen when a slot opens, so
+no order that was placed meets them.
 """
 
 
@@ -142,6 +140,13 @@ def draw_time(seed: bytes, did: str, client_id: str) -> int:
     return int.from_bytes(sha256(framed).digest()[:8], "big") >> 1
 
 
+class _Place(NamedTuple):
+    """A meter's certificate for the slot, and the VAT rate of the retailer that supplies it."""
+
+    meter: MeterVersion
+    vat_ppm: int
+
+
 class Covering:
     """Takes cover for the orders of one slot, one chunk of participants at a time."""
 
@@ -211,8 +216,8 @@ class Covering:
                     timed.append((draw_time(self._seed, did, order.id), order))
             timed.sort(key=lambda item: (item[0], item[1].id))
             for time, order in timed:
-                meter = meter_at(meters[order.meter], order.meter, self._slot)
-                self._judge(page, did, order, time, meter, locked=did in locks)
+                place = self._place(meters[order.meter])
+                self._judge(page, did, order, time, place, locked=did in locks)
         return page, dids[-1] if left else ""
 
     def _judge(
@@ -221,31 +226,32 @@ class Covering:
         did: str,
         order: StoredOrder,
         time: int,
-        meter: MeterVersion,
+        place: _Place | None,
         *,
         locked: bool,
     ) -> None:
         name = f"{did}/{order.id}"
-        steps = [
-            BookStep(price, quantity_wh, self._cover_price(order.side, price, meter))
-            for price, quantity_wh in order.steps
-        ]
-        cover_nano = sum(step.cover_nano for step in steps)
-        wanted_wh = order.quantity_wh
+        steps: list[BookStep] = []
+        cover_nano, wanted_wh = 0, order.quantity_wh
         reason: LeftOutReason | None
         if locked:
             reason = "LOCKED"
-        elif not self._fits_meter(order, did, meter):
+        elif place is None or not self._fits_meter(order, did, place.meter):
             reason = "METER_CHANGED"
         else:
+            steps = [
+                BookStep(price, quantity_wh, self._cover_price(order.side, price, place))
+                for price, quantity_wh in order.steps
+            ]
+            cover_nano = sum(step.cover_nano for step in steps)
             reason = self._left_out(did, order, wanted_wh, cover_nano)
         if reason is not None:
             page.left_out.append(LeftOut(name, reason))
             return
         if cover_nano:
             self._books.change(did, reserved_nano=cover_nano)
-        place = (order.meter, order.side)
-        self._taken_wh[place] = self._taken_wh.get(place, 0) + wanted_wh
+        side = (order.meter, order.side)
+        self._taken_wh[side] = self._taken_wh.get(side, 0) + wanted_wh
         self._quantity_wh[order.zone] = self._quantity_wh.get(order.zone, 0) + wanted_wh
         page.entries.append(
             BookEntry(
@@ -291,20 +297,29 @@ class Covering:
             and taken_wh + order.quantity_wh <= power.over(self._slot_s).wh
         )
 
-    def _cover_price(self, side: Side, limit: int, meter: MeterVersion) -> int:
+    def _place(self, meter: Meter | None) -> _Place | None:
+        """What holds for a meter in the slot; None where it does not take part."""
+        supply = None if meter is None else supply_at(self._context, meter, self._slot)
+        version = None if meter is None else version_at(self._context, meter, self._slot)
+        if supply is None or version is None:
+            return None
+        return _Place(version, self._tariffs.taxed_ppm(supply.retailer))
+
+    def _cover_price(self, side: Side, limit: int, place: _Place) -> int:
         """The cover per Wh: nano per Wh equals micro per kWh."""
         if side == "sell" and limit >= 0:
             return 0
-        if meter.grid_level not in self._fees:
-            self._fees[meter.grid_level] = highest_cover(
-                self._tariffs.fee_rows, grid_level=meter.grid_level, local_hour=self._hour
+        level = place.meter.grid_level
+        if level not in self._fees:
+            self._fees[level] = highest_cover(
+                self._tariffs.fee_rows, grid_level=level, local_hour=self._hour
             )
         return cover_nano(
             side=side,
             limit=limit,
             quantity_wh=1,
-            fees=self._fees[meter.grid_level],
-            vat_ppm=self._tariffs.taxed_ppm(meter.retailer),
+            fees=self._fees[level],
+            vat_ppm=place.vat_ppm,
         )
 
 

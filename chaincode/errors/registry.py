@@ -83,7 +83,7 @@ ZONE_STATE = Refusal(
 METER_UNKNOWN = Refusal(
     "METER_UNKNOWN",
     "Meter {meter} is not certified in slot {slot}.",
-    "Choose a later slot if the meter is certified from then on. Otherwise the DSO has to certify it (register_certified_meter).",
+    "Choose a slot for which the meter is certified and not retired. Otherwise the DSO has to certify it (register_certified_meter).",
 )
 METER_AREA_FIXED = Refusal(
     "METER_AREA_FIXED",
@@ -99,6 +99,46 @@ NOT_METER_DSO = Refusal(
     "NOT_METER_DSO",
     "Meter {meter} was certified by {dso}, not by the caller.",
     "Ask the named DSO to do this.",
+)
+SUPPLY_MISSING = Refusal(
+    "SUPPLY_MISSING",
+    "Nobody supplies meter {meter} in slot {slot}.",
+    "A retailer has to accept the supply of the meter with its holder's signature (accept_supply), for slots that have not opened.",
+)
+SUPPLY_NOT_NAMED = Refusal(
+    "SUPPLY_NOT_NAMED",
+    "The holder of meter {meter} has agreed to {retailer}, not to the caller.",
+    "Only the retailer that the document names may accept it.",
+)
+SUPPLY_TAKEN = Refusal(
+    "SUPPLY_TAKEN",
+    "{retailer} supplies meter {meter} from slot {slot} on.",
+    "Let the next supply begin at another slot: a supply that was accepted is not replaced.",
+)
+OFFTAKE_MISSING = Refusal(
+    "OFFTAKE_MISSING",
+    "{offtaker} has not agreed to take the surplus of meter {meter} from slot {slot} on.",
+    "The named offtaker has to agree first (agree_to_offtake), to exactly this slot.",
+)
+NOT_SUPPLIER = Refusal(
+    "NOT_SUPPLIER",
+    "Meter {meter} is supplied by {retailer}, not by the caller.",
+    "Only a retailer that supplies the meter, or takes its surplus, may do this for those slots.",
+)
+LAST_RESORT_MISSING = Refusal(
+    "LAST_RESORT_MISSING",
+    "No supplier of last resort of area {area} takes meters from slot {slot} on.",
+    "The area's DSO names one (name_supplier_of_last_resort), and the named retailer agrees (agree_to_last_resort).",
+)
+NOT_LAST_RESORT = Refusal(
+    "NOT_LAST_RESORT",
+    "The supplier of last resort that was named for area {area} is {retailer}, not the caller.",
+    "Only the named retailer can agree to this.",
+)
+HOLDER_NOT_AGREED = Refusal(
+    "HOLDER_NOT_AGREED",
+    "{did} has agreed to no supply of meter {meter} that the supplier of last resort could take over.",
+    "The holder has to agree to a supply by signature, and the retailer to accept it (accept_supply).",
 )
 NO_RESIDUAL_PRICES = Refusal(
     "NO_RESIDUAL_PRICES",
@@ -179,4 +219,14 @@ ORACLE_NODES_COUNT = Refusal(
     "ORACLE_NODES_COUNT",
     "{count} oracle nodes cannot tolerate {faulty} faulty ones; {needed} to {limit} nodes are needed.",
     "Name at least 3f + 1 nodes for f faulty ones.",
+)
+ORACLE_NODES_FEW = Refusal(
+    "ORACLE_NODES_FEW",
+    "The oracle of area {area} would not tolerate a single faulty node.",
+    "Name at least 4 nodes and let 1 of them be faulty. Only a demonstration may trust every node.",
+)
+NOT_ORACLE_OPERATOR = Refusal(
+    "NOT_ORACLE_OPERATOR",
+    "The oracle of area {area} in slot {slot} is operated by {operator}, not by the caller.",
+    "The area's DSO appoints the operator (appoint_oracle).",
 )

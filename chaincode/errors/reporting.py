@@ -20,6 +20,11 @@ SIGNER_UNKNOWN = Refusal(
     "{did} is not an authorised signer here.",
     "Leave this signature out, or have the node named in the oracle set. Only the regulator signs acts.",
 )
+SIGNER_REVOKED = Refusal(
+    "SIGNER_REVOKED",
+    "{did} is revoked from {from_s} on: its signature counts for no slot.",
+    "Leave this signature out. A revoked node gets a new key before it is named again.",
+)
 SIGNER_REPEATED = Refusal(
     "SIGNER_REPEATED",
     "{did} appears twice among the signers.",

@@ -40,6 +40,11 @@ SIGNATURE_INVALID = Refusal(
     "The signature was not made by {did}.",
     "The token was changed after it was signed, or signed with another key. Sign it again; in a browser, open the wallet page and import the key again.",
 )
+INTENT_EXPIRED = Refusal(
+    "INTENT_EXPIRED",
+    "The document was valid until {valid_until_s}; it is {now_s}.",
+    "Sign it again with a later end, and have it carried in time.",
+)
 
 # Orders
 ORDERS_COUNT = Refusal(

@@ -1,4 +1,5 @@
-"""Certified meters, oracle reports, stored readings, estimates.
+"""Certified meters, who supplies them, who reads them, oracle reports, stored readings, estimates.
 
-Begin with `meters.py`, then `reports.py`.
+Begin with `meters.py` (the rows), then `certification.py` and `supply.py`, which write them. Oracles are
+in `oracles.py`, their reports in `reports.py`.
 """

@@ -99,7 +99,10 @@ class Estimates:
             if reading is None:
                 estimate = Estimate(meter, 0, 0, None)
             else:
-                version, leaf = meter_at(row, meter, self._slot), reading.reading.leaf
+                version, leaf = (
+                    meter_at(self._context, row, meter, self._slot),
+                    reading.reading.leaf,
+                )
                 estimate = Estimate(
                     meter,
                     min(leaf.import_wh, Power(version.import_w).over(self._slot_s).wh),

@@ -1,4 +1,9 @@
-"""Certified meters: holder, retailer, offtaker, DSO, zone, grid level and powers, dated.
+"""Meters: who holds a meter, where it is, what it may draw and give, and who supplies it, dated.
+
+A meter's row holds the newest few certificates and supplies, so that a batch of orders reads one row
+for each meter. Older ones are rows of their own, which readers need only for slots long past. Versions
+that no slot within its final deadline needs are removed when a newer one is posted, so there is no
+limit to how many there have been.
 
 Meter names exist only on the ledger: only the retailer and the DSO know which meter point and
 person a name belongs to, and that link never enters the public state.
@@ -6,45 +11,26 @@ person a name belongs to, and that link never enters the public state.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
-from chaincode.area.tariffs import Tariffs
-from chaincode.area.zones import (
-    VERSIONS_MAX,
-    ZONES,
-    own_area,
-    require_open,
-)
-from chaincode.consortium.organisations import require_role
-from chaincode.consortium.participants import PARTICIPANTS
-from chaincode.context import (
-    Accepted,
-    Context,
-)
-from chaincode.errors import (
-    METER_AREA_FIXED,
-    METER_POWER_BOUNDS,
-    METER_UNKNOWN,
-    NOT_METER_DSO,
-    PARTICIPANT_UNKNOWN,
-    VERSIONS_TOO_MANY,
-    ZONE_UNKNOWN,
-)
+from chaincode.area.history import needed_slot
+from chaincode.context import Context
+from chaincode.errors import METER_UNKNOWN, SUPPLY_MISSING
 from chaincode.state import (
-    Count,
     Dated,
-    Did,
+    DatedTable,
     GridLevel,
-    Id,
     Row,
     Second,
     Table,
     at_slot,
-    encode,
     with_version,
 )
 
-POWER_W_MAX = 100_000_000  # 100 MW: beyond any meter of a distribution grid
+VERSIONS_INLINE = 4  # in a meter's row: what holds now, and a few changes to come
+METERS_REMEMBERED = 4_096  # some 5 MB; meters are read with each order and rarely change
 
 
 class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -55,10 +41,6 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     """
 
     holder: str
-    retailer: str
-    offtaker: str
-    dso: str
-    area: str
     zone: str
     grid_level: GridLevel
     import_w: int
@@ -66,89 +48,151 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     source: str
 
 
+class Supply(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """Who supplies a meter from a slot on, and which holder agreed to it.
+
+    The retailer supplies what trades leave of the import and answers for the holder; the offtaker
+    takes what trades leave of the export. A supply holds for this holder only.
+    """
+
+    holder: str
+    retailer: str
+    offtaker: str
+
+
 class Meter(Row, frozen=True, gc=False):
-    """A meter's dated versions, oldest first."""
+    """A meter's area and DSO, and its newest certificates and supplies, oldest first.
+
+    From the slot of a certificate None on the meter is retired, and from the slot of a supply None on
+    nobody supplies it. `older_versions` and `older_supplies` say that there are rows of older ones.
+    """
 
     meter: str
-    versions: list[Dated[MeterVersion]]
+    area: str
+    dso: str
+    versions: list[Dated[MeterVersion | None]]
+    supplies: list[Dated[Supply | None]]
+    older_versions: bool = False
+    older_supplies: bool = False
 
 
 class AreaMeter(Row, frozen=True):
-    """A meter of an area and the first slot in which it is certified."""
+    """A meter of an area and the first slot in which it was certified."""
 
     from_slot: Second
 
 
-METERS_REMEMBERED = 4_096  # some 5 MB; meters are read with each order and rarely change
+class OlderCertificate(Row, frozen=True):
+    """A certificate that a meter's row no longer holds; None where the meter was retired."""
+
+    version: MeterVersion | None
+
+
+class OlderSupply(Row, frozen=True):
+    """A supply that a meter's row no longer holds; None where nobody supplied the meter."""
+
+    supply: Supply | None
+
 
 METERS = Table(5, "meters", Meter, ("meter",), remembered=METERS_REMEMBERED)
 AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
+OLDER_CERTIFICATES = DatedTable(
+    53, "older certificates", OlderCertificate, ("meter", "inverted slot")
+)
+OLDER_SUPPLIES = DatedTable(54, "older supplies", OlderSupply, ("meter", "inverted slot"))
 
 
-class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A certified meter from `from_slot` on; if `offtaker` is absent, it is the retailer."""
-
-    meter: Id
-    holder: Did
-    retailer: Id
-    zone: Id
-    grid_level: GridLevel
-    import_w: Count
-    export_w: Count
-    from_slot: Second
-    offtaker: Id | None = None
-    source: str = ""
+def get_meter(context: Context, name: str, slot: int) -> Meter:
+    """The row of a meter that an act dated to `slot` is about; an unknown meter is refused."""
+    meter = METERS.get(context, name)
+    if meter is None:
+        raise METER_UNKNOWN(meter=name, slot=slot)
+    return meter
 
 
-def register_certified_meter(context: Context, arguments: MeterArguments) -> Accepted:
-    """Certify a meter in the caller's area, or a new version of it, from an open slot on."""
-    holder = PARTICIPANTS.get(context, arguments.holder)
-    if holder is None:
-        raise PARTICIPANT_UNKNOWN(did=arguments.holder)
-    offtaker = arguments.offtaker or arguments.retailer
-    for retailer in (arguments.retailer, offtaker):
-        require_role(context, retailer, "retailer")
-    zone = ZONES.get(context, arguments.zone)
-    if zone is None:
-        raise ZONE_UNKNOWN(zone=arguments.zone)
-    own_area(context, zone.area)
-    require_open(context, zone.area, arguments.from_slot)
-    tariffs = Tariffs(context, zone.area, arguments.from_slot)
-    for retailer in (arguments.retailer, offtaker):
-        tariffs.residual(retailer)  # without these prices no slot with this meter could settle
-    if max(arguments.import_w, arguments.export_w) > POWER_W_MAX:
-        raise METER_POWER_BOUNDS(limit_w=POWER_W_MAX)
-    row = METERS.get(context, arguments.meter)
-    versions = row.versions if row is not None else []
-    if versions and versions[-1].value.dso != context.caller.member:
-        raise NOT_METER_DSO(meter=arguments.meter, dso=versions[-1].value.dso)
-    if versions and versions[-1].value.area != zone.area:
-        raise METER_AREA_FIXED(meter=arguments.meter, area=versions[-1].value.area)
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    version = MeterVersion(
-        holder=arguments.holder,
-        retailer=arguments.retailer,
-        offtaker=offtaker,
-        dso=context.caller.member,
-        area=zone.area,
-        zone=arguments.zone,
-        grid_level=arguments.grid_level,
-        import_w=arguments.import_w,
-        export_w=arguments.export_w,
-        source=arguments.source,
-    )
-    dated = with_version(versions, arguments.from_slot, version)
-    METERS.put(context, Meter(meter=arguments.meter, versions=dated), arguments.meter)
-    area_meter = AreaMeter(from_slot=dated[0].from_slot)
-    AREA_METERS.put(context, area_meter, zone.area, arguments.meter)
-    context.emit("meter_registered", encode(arguments))
-    return Accepted(arguments.meter)
+def version_at(context: Context, meter: Meter, slot: int) -> MeterVersion | None:
+    """The certificate of a meter that holds for `slot`; None before the first, and once retired."""
+    if meter.older_versions and slot < meter.versions[0].from_slot:
+        older = OLDER_CERTIFICATES.at(context, meter.meter, slot=slot)
+        return None if older is None else older.version
+    return at_slot(meter.versions, slot)
 
 
-def meter_at(meter: Meter | None, name: str, slot: int) -> MeterVersion:
-    """The version of a meter that holds for `slot`; a meter unknown in that slot is refused."""
-    version = None if meter is None else at_slot(meter.versions, slot)
+def supply_at(context: Context, meter: Meter, slot: int) -> Supply | None:
+    """Who supplies a meter in `slot`; None where the meter is not certified or nobody supplies it.
+
+    A supply ends when the next one begins, when the meter gets another holder, and when the meter is
+    retired.
+    """
+    if meter.older_supplies and slot < meter.supplies[0].from_slot:
+        older = OLDER_SUPPLIES.at(context, meter.meter, slot=slot)
+        supply = None if older is None else older.supply
+    else:
+        supply = at_slot(meter.supplies, slot)
+    if supply is None:
+        return None
+    version = version_at(context, meter, slot)
+    return supply if version is not None and version.holder == supply.holder else None
+
+
+def meter_at(context: Context, meter: Meter | None, name: str, slot: int) -> MeterVersion:
+    """The certificate of a meter that holds for `slot`; a meter without one is refused."""
+    version = None if meter is None else version_at(context, meter, slot)
     if version is None:
         raise METER_UNKNOWN(meter=name, slot=slot)
     return version
+
+
+def supplied_at(context: Context, meter: Meter | None, name: str, slot: int) -> Supply:
+    """Who supplies a meter in `slot`; a meter that nobody supplies is refused."""
+    supply = None if meter is None else supply_at(context, meter, slot)
+    if supply is None:
+        raise SUPPLY_MISSING(meter=name, slot=slot)
+    return supply
+
+
+def expected_meters(context: Context, names: Sequence[str], slot: int) -> list[str]:
+    """Those of `names` that take part in `slot`, in order: certified, not retired, and supplied.
+
+    No reading of any other meter is expected, and no other meter trades or is settled.
+    """
+    rows = METERS.get_many(context, [(name,) for name in names])
+    return [
+        name
+        for name, row in zip(names, rows, strict=True)
+        if row is not None and supply_at(context, row, slot) is not None
+    ]
+
+
+def put_version(
+    context: Context, meter: Meter, from_slot: int, version: MeterVersion | None
+) -> Meter:
+    """The meter's row with a certificate from a slot on; the caller writes the row."""
+    dated = with_version(meter.versions, from_slot, version)
+    for old in dated[:-VERSIONS_INLINE]:
+        row = OlderCertificate(version=old.value)
+        OLDER_CERTIFICATES.put_from(context, row, meter.meter, from_slot=old.from_slot)
+    if meter.older_versions:
+        needed = needed_slot(context, meter.area)
+        OLDER_CERTIFICATES.prune(context, meter.meter, needed_slot=needed)
+    return msgspec.structs.replace(
+        meter,
+        versions=dated[-VERSIONS_INLINE:],
+        older_versions=meter.older_versions or len(dated) > VERSIONS_INLINE,
+    )
+
+
+def put_supply(context: Context, meter: Meter, from_slot: int, supply: Supply | None) -> Meter:
+    """The meter's row with a supply from a slot on; the caller writes the row."""
+    dated = with_version(meter.supplies, from_slot, supply)
+    for old in dated[:-VERSIONS_INLINE]:
+        row = OlderSupply(supply=old.value)
+        OLDER_SUPPLIES.put_from(context, row, meter.meter, from_slot=old.from_slot)
+    if meter.older_supplies:
+        needed = needed_slot(context, meter.area)
+        OLDER_SUPPLIES.prune(context, meter.meter, needed_slot=needed)
+    return msgspec.structs.replace(
+        meter,
+        supplies=dated[-VERSIONS_INLINE:],
+        older_supplies=meter.older_supplies or len(dated) > VERSIONS_INLINE,
+    )

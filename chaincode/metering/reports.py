@@ -26,18 +26,8 @@ import msgspec
 
 from chaincode.area.clock import market_time_s
 from chaincode.area.rules import MarketRules, rules_at
-from chaincode.area.zones import (
-    VERSIONS_MAX,
-    Area,
-    get_area,
-    require_open,
-    require_slot_start,
-)
-from chaincode.consortium.organisations import require_key
-from chaincode.context import (
-    Accepted,
-    Context,
-)
+from chaincode.area.zones import Area, get_area, require_slot_start
+from chaincode.context import Context
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
@@ -46,8 +36,6 @@ from chaincode.errors import (
     LEAVES_ORDER,
     LEAVES_UNREADABLE,
     METER_AREA_FIXED,
-    ORACLE_CONFIGURATION,
-    ORACLE_NODES_COUNT,
     READING_BACKWARDS,
     READING_GAP,
     READING_IMPLAUSIBLE,
@@ -60,7 +48,8 @@ from chaincode.errors import (
     SIGNER_UNKNOWN,
     VERSIONS_TOO_MANY,
 )
-from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at
+from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at, supplied_at
+from chaincode.metering.oracles import NODES_MAX, counting_nodes
 from chaincode.metering.readings import (
     COLLECTION,
     READING_VERSIONS_MAX,
@@ -74,51 +63,19 @@ from chaincode.metering.readings import (
 from chaincode.slots.gate import SLOTS
 from chaincode.state import (
     Count,
-    Dated,
-    Did,
     Hex32,
     Id,
-    Row,
     Second,
-    Table,
-    at_slot,
     encode,
     slot_part,
-    with_version,
 )
 from chaincode.units import Power, times_exceeded
 from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
 LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
-NODES_MAX = 31  # oracle nodes: f = 10
 TRANSIENT_LEAVES = "leaves"
 CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
-
-
-class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The nodes whose signatures count, and the number of them that may be faulty."""
-
-    nodes: list[Did]
-    faulty_max: int
-
-
-class OracleSets(Row, frozen=True):
-    """An area's dated oracle sets, oldest first."""
-
-    versions: list[Dated[OracleSet]]
-
-
-ORACLES = Table(50, "oracle sets", OracleSets, ("area",))
-
-
-class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An area's oracle nodes from a slot on; at least 3 x `faulty_max` + 1 of them."""
-
-    area: Id
-    from_slot: Second
-    nodes: list[Did]
-    faulty_max: Count
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,34 +109,6 @@ class Recorded(msgspec.Struct, frozen=True):
 REPORTS = Document(REPORT_TYP, Report)
 
 _leaves = msgspec.json.Decoder(list[Leaf])
-
-
-def set_oracle_nodes(context: Context, arguments: OracleArguments) -> Accepted:
-    """Name the oracle nodes of an area from a slot on."""
-    require_open(context, arguments.area, arguments.from_slot)
-    needed = 3 * arguments.faulty_max + 1
-    if not needed <= len(arguments.nodes) <= NODES_MAX:
-        raise ORACLE_NODES_COUNT(
-            count=len(arguments.nodes), needed=needed, faulty=arguments.faulty_max, limit=NODES_MAX
-        )
-    for place, node in enumerate(arguments.nodes):
-        require_key(node)
-        if node in arguments.nodes[:place]:
-            raise SIGNER_REPEATED(did=node)
-    row = ORACLES.get(context, arguments.area)
-    versions = row.versions if row is not None else []
-    if len(versions) >= VERSIONS_MAX:
-        raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
-    oracle = OracleSet(nodes=arguments.nodes, faulty_max=arguments.faulty_max)
-    dated = with_version(versions, arguments.from_slot, oracle)
-    ORACLES.put(context, OracleSets(versions=dated), arguments.area)
-    context.emit("oracle_nodes_set", encode(arguments))
-    return Accepted(arguments.area)
-
-
-def configuration_digest(oracle: OracleSet) -> str:
-    """The SHA-256 of an oracle set, which each report names."""
-    return sha256(encode(oracle)).hexdigest()
 
 
 def leaf_bytes(leaf: Leaf) -> bytes:
@@ -236,10 +165,13 @@ def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
 
 
 def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> None:
-    row = ORACLES.get(context, report.area)
-    oracle = None if row is None else at_slot(row.versions, report.slot)
-    if oracle is None or configuration_digest(oracle) != report.configuration:
-        raise ORACLE_CONFIGURATION(area=report.area, slot=report.slot)
+    oracle = counting_nodes(
+        context,
+        area=report.area,
+        slot=report.slot,
+        configuration=report.configuration,
+        signers=signers,
+    )
     for place, signer in enumerate(signers):
         if signer not in oracle.nodes:
             raise SIGNER_UNKNOWN(did=signer)
@@ -290,7 +222,7 @@ def _check_plausible(
     after = newest_readings(context, following, names)  # reports may arrive out of order
     around = zip(leaves, meters, before, after, replacing, strict=True)
     for leaf, meter, earlier, later, replaces in around:
-        version = _meter_in_area(meter, leaf.meter, report)
+        version = _meter_in_area(context, meter, leaf.meter, report)
         if leaf.import_wh < 0 or leaf.export_wh < 0:
             raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
         _check_power(area, rules, leaf, version)
@@ -308,10 +240,14 @@ def _follows(leaf: Leaf, earlier: Leaf) -> bool:
     )
 
 
-def _meter_in_area(meter: Meter | None, name: str, report: Report) -> MeterVersion:
-    version = meter_at(meter, name, report.slot)
-    if version.area != report.area:
-        raise METER_AREA_FIXED(meter=name, area=version.area)
+def _meter_in_area(
+    context: Context, meter: Meter | None, name: str, report: Report
+) -> MeterVersion:
+    """The certificate of a meter that takes part in the slot of the report."""
+    version = meter_at(context, meter, name, report.slot)
+    if meter is not None and meter.area != report.area:
+        raise METER_AREA_FIXED(meter=name, area=meter.area)
+    supplied_at(context, meter, name, report.slot)
     return version
 
 

@@ -44,7 +44,7 @@ from chaincode.errors import (
     ZONE_WRONG,
     Refused,
 )
-from chaincode.metering.meters import MeterVersion, meter_at
+from chaincode.metering.meters import MeterVersion
 from chaincode.orders.order_batch import OrderBatch, RowKey, SlotTerms, StoredOrder
 from chaincode.orders.sheets import (
     AMENDS,
@@ -223,11 +223,12 @@ def _check_place(
 ) -> MeterVersion:
     """Refuse a wrong meter or zone and a closed gate; return the meter's version for the slot."""
     sheet = token.payload
-    meter = meter_at(batch.meter(sheet.meter), sheet.meter, order.slot)
+    meter = batch.meter_at(sheet.meter, order.slot)
     if meter.holder != token.did:
         raise METER_NOT_HELD(meter=sheet.meter, did=token.did)
     if meter.zone != sheet.zone:
         raise ZONE_WRONG(zone=sheet.zone, meter=sheet.meter, right=meter.zone)
+    batch.require_supply(sheet.meter, order.slot)
     _check_gate(terms, area, order.slot)
     if terms.now_s < terms.opening_s:
         raise SLOT_NOT_OPEN(slot=order.slot, opening_s=terms.opening_s)
@@ -300,7 +301,7 @@ def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     row = list(batch.orders(key))
     others = row[:place] + row[place + 1 :]
     changed = msgspec.structs.replace(order, steps=amend.steps, revision=amend.revision)
-    meter = meter_at(batch.meter(order.meter), order.meter, amend.slot)
+    meter = batch.meter_at(order.meter, amend.slot)
     _check_steps(changed, others, terms, meter)
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
     row[place] = _with_fee(terms, changed, given_up_wh)

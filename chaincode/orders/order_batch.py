@@ -17,7 +17,7 @@ from chaincode.area.zones import AREAS, Area, paused_zones, require_slot_start
 from chaincode.consortium.participants import PARTICIPANTS, locked_traders
 from chaincode.context import Context
 from chaincode.errors import AREA_UNKNOWN
-from chaincode.metering.meters import METERS, Meter
+from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at, supplied_at
 from chaincode.orders.sheets import Step
 from chaincode.slots.gate import EMPTY_GATES, SLOTS
 from chaincode.state import Did, Row, Second, Side, Table, slot_part
@@ -114,7 +114,9 @@ class OrderBatch:
 
     def _holds(self, did: str, meter: str) -> bool:
         row = self._meters[meter]
-        return row is not None and any(dated.value.holder == did for dated in row.versions)
+        return row is not None and any(
+            dated.value is not None and dated.value.holder == did for dated in row.versions
+        )
 
     def load_meters(self, names: Iterable[str]) -> None:
         """Read meters and, once per area, the rows of their areas."""
@@ -161,14 +163,18 @@ class OrderBatch:
         """Whether the regulator has locked the participant."""
         return did in self._locked
 
-    def meter(self, name: str) -> Meter | None:
-        """A meter that was loaded."""
-        return self._meters[name]
+    def meter_at(self, name: str, slot: int) -> MeterVersion:
+        """The certificate of a loaded meter for a slot; a meter without one is refused."""
+        return meter_at(self._context, self._meters[name], name, slot)
+
+    def require_supply(self, name: str, slot: int) -> None:
+        """Refuse a loaded meter that nobody supplies in a slot."""
+        supplied_at(self._context, self._meters[name], name, slot)
 
     def area_of(self, meter: str) -> str | None:
         """The area of a loaded meter, which never changes; None for an unknown meter."""
         row = self._meters[meter]
-        return None if row is None else row.versions[0].value.area
+        return None if row is None else row.area
 
     def is_paused(self, area: str, zone: str) -> bool:
         """Whether a zone is paused now."""

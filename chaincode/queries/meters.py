@@ -1,4 +1,4 @@
-"""Queries about an area's meters: certified versions, readings, and what a slot settled.
+"""Queries about an area's meters: who supplies and who reads them, readings, what a slot settled.
 
 Answers come in pages, sorted by meter. Readings are private: only the peers of members that hold
 the collection of readings can answer a query about them.
@@ -13,12 +13,21 @@ import msgspec
 from chaincode.area.zones import get_area, require_slot_start
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN
-from chaincode.metering.meters import AREA_METERS, METERS, Meter
+from chaincode.metering.last_resort import LAST_RESORTS, LastResort
+from chaincode.metering.meters import (
+    AREA_METERS,
+    METERS,
+    Meter,
+    MeterVersion,
+    Supply,
+    get_meter,
+    supply_at,
+    version_at,
+)
+from chaincode.metering.oracles import APPOINTMENTS, OracleSet, oracle_at, revoked_nodes
 from chaincode.metering.readings import VersionedReading, newest_readings
 from chaincode.settlement.settled_slot import METER_PAGES, SETTLEMENTS, MeterSettled
-from chaincode.slots.gate import (
-    PageArguments,
-)
+from chaincode.slots.gate import PageArguments, SlotArguments
 from chaincode.state import (
     Id,
     Name,
@@ -28,7 +37,6 @@ from chaincode.state import (
 )
 
 PAGE_METERS = 500  # of a page of readings; up to six keys are read for each meter
-PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter is on one page only
 
 
 class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,10 +65,72 @@ class MetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetersAnswer(msgspec.Struct, frozen=True):
-    """Certified meters with all their versions, and `after` for the next page (None at the end)."""
+    """Meters as their rows hold them, and `after` for the next page (None at the end)."""
 
     meters: list[Meter]
     after: str | None
+
+
+class MeterSlot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A meter in a slot."""
+
+    meter: Id
+    slot: Second
+
+
+class SlotMetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The meters that take part in a slot, after `after`, a value from the previous page."""
+
+    area: Id
+    slot: Second
+    after: Name = ""
+
+
+class SlotMeter(msgspec.Struct, frozen=True, gc=False):
+    """A meter that takes part in a slot: its certificate and supply."""
+
+    meter: str
+    version: MeterVersion
+    supply: Supply
+
+
+class SlotMetersAnswer(msgspec.Struct, frozen=True):
+    """Up to 500 meters of a slot, and `after` for the next page (None at the end).
+
+    A meter that takes no part is left out, so a page may hold fewer than 500 meters.
+    """
+
+    meters: list[SlotMeter]
+    after: str | None
+
+
+class MeterView(msgspec.Struct, frozen=True):
+    """A meter's certificate and supply in a slot; None where there is none.
+
+    The meter takes part in the slot if it has both.
+    """
+
+    area: str
+    version: MeterVersion | None
+    supply: Supply | None
+
+
+class LastResortView(msgspec.Struct, frozen=True):
+    """The supplier of last resort named for a slot; None if none is named."""
+
+    named: LastResort | None
+
+
+class OracleView(msgspec.Struct, frozen=True):
+    """Who reads an area's meters in a slot.
+
+    `operator` is None if nobody is appointed, and `oracle` is None if the operator has named no
+    nodes. `revoked` lists those nodes of the set that are revoked, now or from some time on.
+    """
+
+    operator: str | None
+    oracle: OracleSet | None
+    revoked: list[str]
 
 
 class MeteredAnswer(msgspec.Struct, frozen=True):
@@ -84,20 +154,56 @@ def list_readings(context: Context, arguments: ReadingsArguments) -> ReadingsAns
 
 
 def list_meters(context: Context, arguments: MetersArguments) -> MetersAnswer:
-    """A page of an area's certified meters with all their dated versions."""
+    """A page of an area's meters with their newest certificates and supplies."""
     get_area(context, arguments.area)
     rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
     names = [name for name, _ in islice(rows, PAGE_METERS)]
-    meters: list[Meter] = []
-    room = PAGE_VERSIONS
-    for row in METERS.get_many(context, [(name,) for name in names]):
-        if row is None:
-            continue
-        if meters and len(row.versions) > room:
-            return MetersAnswer(meters, meters[-1].meter)
-        room -= len(row.versions)
-        meters.append(row)
+    rows = METERS.get_many(context, [(name,) for name in names])
+    meters = [row for row in rows if row is not None]
     return MetersAnswer(meters, names[-1] if len(names) == PAGE_METERS else None)
+
+
+def describe_meter(context: Context, arguments: MeterSlot) -> MeterView:
+    """A meter's certificate in a slot, and who supplies it."""
+    meter = get_meter(context, arguments.meter, arguments.slot)
+    return MeterView(
+        area=meter.area,
+        version=version_at(context, meter, arguments.slot),
+        supply=supply_at(context, meter, arguments.slot),
+    )
+
+
+def describe_last_resort(context: Context, arguments: SlotArguments) -> LastResortView:
+    """The supplier of last resort of an area in a slot, and until which slot it takes meters."""
+    area = get_area(context, arguments.area)
+    return LastResortView(LAST_RESORTS.at(context, area.area, slot=arguments.slot))
+
+
+def describe_oracle(context: Context, arguments: SlotArguments) -> OracleView:
+    """The oracle operator of an area in a slot, and the nodes whose signatures count."""
+    area = get_area(context, arguments.area).area
+    appointed = APPOINTMENTS.at(context, area, slot=arguments.slot)
+    oracle = oracle_at(context, area, arguments.slot)
+    return OracleView(
+        operator=None if appointed is None else appointed.operator,
+        oracle=oracle,
+        revoked=[] if oracle is None else revoked_nodes(context, area, oracle.nodes),
+    )
+
+
+def list_slot_meters(context: Context, arguments: SlotMetersArguments) -> SlotMetersAnswer:
+    """A page of the meters that take part in a slot: those of which a reading is expected."""
+    require_slot_start(get_area(context, arguments.area), arguments.slot)
+    rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
+    page = list(islice(rows, PAGE_METERS))
+    names = [(name,) for name, row in page if row.from_slot <= arguments.slot]
+    meters: list[SlotMeter] = []
+    for meter in METERS.get_many(context, names):
+        version = None if meter is None else version_at(context, meter, arguments.slot)
+        supply = None if meter is None else supply_at(context, meter, arguments.slot)
+        if meter is not None and version is not None and supply is not None:
+            meters.append(SlotMeter(meter.meter, version, supply))
+    return SlotMetersAnswer(meters, page[-1][0] if len(page) == PAGE_METERS else None)
 
 
 def list_metered(context: Context, arguments: PageArguments) -> MeteredAnswer:

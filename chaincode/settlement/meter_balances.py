@@ -13,7 +13,7 @@ import msgspec
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
 from chaincode.metering.estimates import Estimates
-from chaincode.metering.meters import METERS, MeterVersion, meter_at
+from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, supplied_at
 from chaincode.metering.readings import first_readings, newest_readings
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
@@ -88,10 +88,15 @@ class MeteredSlot:
         if not wanted:
             return
         rows = METERS.get_many(self._context, [(name,) for name in wanted])
+        supplies = {
+            name: supplied_at(self._context, row, name, self._slot)
+            for name, row in zip(wanted, rows, strict=True)
+        }
+        self._load_vats(supplies.values())
         readings = self._read(self._context, self._slot, wanted)
         for name, row, reading in zip(wanted, rows, readings, strict=True):
-            version = meter_at(row, name, self._slot)
-            self.parties[name] = self._party(version)
+            version = meter_at(self._context, row, name, self._slot)
+            self.parties[name] = self._party(version, supplies[name])
             if name not in self._used:
                 self.carry_bytes += len(name) + USED_BYTES
             self.zones[name] = version.zone
@@ -107,8 +112,6 @@ class MeteredSlot:
             self.import_wh[name] = taken[1] - used.import_wh
             self.minted_wh[name] = minted_wh
             self.live_wh[name] = minted_wh - used.certificates_wh
-        accounts = (self.parties[name].account for name in wanted)
-        self._tariffs.load_vats(accounts)
 
     def source(self, meter: str) -> str:
         """The kind of generation behind a loaded meter."""
@@ -147,15 +150,26 @@ class MeteredSlot:
     def _names(self, page: int) -> tuple[str, str, str]:
         return self._area, slot_part(self._slot), page_part(page)
 
-    def _party(self, version: MeterVersion) -> Party:
-        self._tariffs.load_vats([version.retailer])
+    def _load_vats(self, supplies: Iterable[Supply]) -> None:
+        supplied = list(supplies)
+        self._tariffs.load_vats(supply.retailer for supply in supplied)
+        self._tariffs.load_client_vats(
+            (buyer, supply.holder)
+            for supply in supplied
+            for buyer in (supply.retailer, supply.offtaker)
+        )
+
+    def _party(self, version: MeterVersion, supply: Supply) -> Party:
+        tariffs = self._tariffs
         return Party(
-            account=version.holder,
-            retailer=version.retailer,
-            offtaker=version.offtaker,
-            residual_import=self._tariffs.residual(version.retailer).import_price,
-            residual_export=self._tariffs.residual(version.offtaker).export_price,
+            account=supply.holder,
+            retailer=supply.retailer,
+            offtaker=supply.offtaker,
+            residual_import=tariffs.residual(supply.retailer).import_price,
+            residual_export=tariffs.residual(supply.offtaker).export_price,
             grid_level=version.grid_level,
+            vat=tariffs.client_vat(supply.retailer, supply.holder),
+            surplus_vat=tariffs.client_vat(supply.offtaker, supply.holder),
         )
 
 

@@ -43,8 +43,9 @@ class Party(msgspec.Struct, frozen=True, gc=False):
 
     The accounts are those of the meter's holder, of its retailer and of the offtaker, which takes
     the surplus (the retailer, unless another party is named). The prices in micro/kWh are for
-    energy that the retailer supplies beyond the trades and for energy given to the offtaker. The
-    grid level is None if it is not known.
+    energy that the retailer supplies beyond the trades and for energy given to the offtaker. `vat`
+    is what the holder adds when the retailer buys from it, and `surplus_vat` when the offtaker does.
+    The grid level is None if it is not known.
     """
 
     account: str
@@ -53,13 +54,12 @@ class Party(msgspec.Struct, frozen=True, gc=False):
     residual_import: int
     residual_export: int
     grid_level: int | None = None
+    vat: Vat = Vat()
+    surplus_vat: Vat = Vat()
 
 
 class Billing(msgspec.Struct, frozen=True):
-    """How an area bills: VAT by account, and whether retailers bill each other without VAT.
-
-    `vat` contains every account that supplies energy: holders of meters and retailers.
-    """
+    """How an area bills: VAT by retailer, and whether retailers bill each other without VAT."""
 
     vat: Mapping[str, Vat]
     reverse_charge: bool = False
@@ -95,7 +95,7 @@ def legs_through_retailer(
     holder, first, last, consumer = seller.account, seller.retailer, buyer.retailer, buyer.account
     legs: list[Leg] = []
     if holder != first:
-        legs.append(Leg(holder, first, trade.sell_price, _vat_ppm(billing, holder)))
+        legs.append(Leg(holder, first, trade.sell_price, seller.vat.taxed_ppm))
     if first != last:
         vat_ppm = 0 if billing.reverse_charge else _vat_ppm(billing, first)
         legs.append(Leg(first, last, trade.sell_price, vat_ppm))
@@ -156,11 +156,11 @@ def residual_postings(
     return postings
 
 
-def surplus_postings(party: Party, surplus_wh: int, *, billing: Billing) -> list[Posting]:
+def surplus_postings(party: Party, surplus_wh: int) -> list[Posting]:
     """The postings of export that no trade took; the offtaker buys this energy."""
     postings: list[Posting] = []
     if surplus_wh and party.offtaker != party.account:
-        vat_ppm = _vat_ppm(billing, party.account)
+        vat_ppm = party.surplus_vat.taxed_ppm
         leg = Leg(party.account, party.offtaker, party.residual_export, vat_ppm)
         _post_supply(postings, leg, _settled_wh(surplus_wh), SURPLUS, "")
     return postings
@@ -229,7 +229,7 @@ def _vat_ppm(billing: Billing, supplier: str) -> int:
     vat = billing.vat.get(supplier)
     if vat is None:
         raise Broken(f"supplier {supplier} has no VAT status")
-    return vat.rate_ppm if vat.status == "taxable" else 0
+    return vat.taxed_ppm
 
 
 def _post_supply(postings: list[Posting], leg: Leg, wh: int, kind: str, trade: str) -> None:

@@ -3,8 +3,8 @@
 A run has five steps, which use `delivery` and `postings`. READINGS checks that every meter has a
 reading; once the report deadline has passed, a meter without a reading is estimated. TRADES
 computes the settled Wh of each trade in match sequence, its legs and fees, and the certificates
-retired. METERS computes residual supply, surplus and minted certificates for every meter certified
-in the slot. FEES posts the cancellation fees of the book. Once all else is posted, DEFAULTS posts
+retired. METERS computes residual supply, surplus and minted certificates for every meter that takes
+part in the slot. FEES posts the cancellation fees of the book. Once all else is posted, DEFAULTS posts
 what a client cannot pay to the client's retailer. Covers are released with their trades. All market
 money moves here.
 
@@ -24,7 +24,7 @@ from chaincode.clearing.order_book import book_page, trader_of
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
-from chaincode.metering.meters import AREA_METERS
+from chaincode.metering.meters import AREA_METERS, expected_meters
 from chaincode.settlement.defaults import default_postings
 from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
 from chaincode.settlement.meter_balances import missing
@@ -102,7 +102,7 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
     fees = at.fees["residual", party.grid_level]
     return [
         *residual_postings(party, residual_wh, fees=fees, billing=at.billing),
-        *surplus_postings(party, surplus_wh, billing=at.billing),
+        *surplus_postings(party, surplus_wh),
     ]
 
 
@@ -291,11 +291,12 @@ class _Settling:
         return False
 
     def _next_meters(self, rows_max: int) -> list[str] | None:
-        """The next meters of the area that are certified in this slot; None after the last one."""
+        """The next meters of the area that take part in this slot; None after the last one."""
         at = self.at
         rows = AREA_METERS.range(self._context, at.name, after=at.run.cursor)
         chunk = list(islice(rows, rows_max))
         if not chunk:
             return None
         at.move(cursor=chunk[-1][0])
-        return [name for name, row in chunk if row.from_slot <= at.start]
+        certified = [name for name, row in chunk if row.from_slot <= at.start]
+        return expected_meters(self._context, certified, at.start)

@@ -6,7 +6,7 @@ Prices, rates and rules here are made up for the demonstration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -24,12 +24,15 @@ from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import CLOCK_BACKWARDS, Refused
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import OracleArguments, OracleSet
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
+from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.slots.draw import SeedChainArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
+from identity.canonical import encode
 from identity.did import did_key
+from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.port import Ledger, Member
 
@@ -58,13 +61,13 @@ DEPOSIT_NANO = 50_000_000_000  # 50 currency units
 DEPOSIT_LOW_NANO = 5_000_000_000
 ORACLE_NODES = 4
 ORACLE_FAULTY_MAX = 1
+CONSENT_S = 86_400  # market time goes on while a fast market is founded
 HOMES_EMPTY = 12  # homes that `commonwatt up` keeps for newcomers
 HOMES_DRAWN = 4  # homes drawn per empty home, so that enough of them have a roof
 
 OPENS_S = 3_600  # a newcomer trades from the next slot that has not opened, so this is its wait
 FOUNDING_S = 86_400  # market time before the first slot opens, in which its terms are posted
 
-ENROLLED_ALREADY = ("ALREADY_REGISTERED",)
 FOUNDED_ALREADY = (
     "ALREADY_INITIALISED",
     "ALREADY_REGISTERED",
@@ -183,11 +186,19 @@ def seed_chain(cast: Cast, member: str, number: int) -> SeedChain:
     return SeedChain(cast.draw, f"{member} {number}", CHAIN_LENGTH)
 
 
-async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArguments) -> None:
+async def found(
+    ledger: Ledger,
+    cast: Cast,
+    *,
+    first_slot: int,
+    clock: ClockArguments,
+    admit: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Register the cast on an empty ledger; `first_slot` is the first slot that can be traded.
 
     Terms are dated to slots that have not opened. So market time stands before the opening of the
-    first slot until all terms are posted; then it begins to run by `clock`. If founding was
+    first slot until all terms are posted; then it begins to run by `clock`. `admit` registers the
+    homes another way than one after the other. If founding was
     interrupted, call this again: it skips what is registered already.
     """
     dso = Member(DSO, "admin")
@@ -222,14 +233,19 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
         admin = Member(retailer, "admin")
         prices = ResidualArguments(AREA, first_slot, [RESIDUALS[retailer]])
         await submit("set_residual_prices", prices, admin)
-        vat = VatArguments(AREA, retailer, first_slot, "taxable", 190_000)
+        vat = VatArguments(AREA, first_slot, "taxable", 190_000)
         await submit("set_vat", vat, admin)
+    await submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, first_slot))
     nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
     await submit("set_oracle_nodes", nodes, Member(ORACLE, "admin"))
-    for home in cast.homes:
+    if admit is not None:
+        await admit()
+    for home in cast.homes if admit is None else ():
         retailer = Member(home.retailer)
         await submit("register_participant", ParticipantArguments(home.did), retailer)
         await submit("register_certified_meter", certified_meter(home, first_slot))
+        supply = supply_of(home, first_slot, channel=ledger.channel, contract=ledger.contract)
+        await submit("accept_supply", supply, retailer)
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
     await start_clock(ledger, clock)
@@ -249,7 +265,6 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
     return MeterArguments(
         meter=home.meter,
         holder=home.did,
-        retailer=home.retailer,
         zone=home.zone,
         grid_level=7,
         import_w=import_w(home),
@@ -257,3 +272,18 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
         from_slot=first_slot,
         source="solar" if home.profile.pv_column else "",
     )
+
+
+def supply_of(home: Home, first_slot: int, *, channel: str, contract: str) -> SupplyArguments:
+    """Return what a home signs: its retailer supplies its meter from `first_slot` on."""
+    consent = SupplyConsent(
+        area=AREA,
+        channel=channel,
+        contract=contract,
+        from_slot=first_slot,
+        meter=home.meter,
+        retailer=home.retailer,
+        v=1,
+        valid_until_s=first_slot + CONSENT_S,
+    )
+    return SupplyArguments(sign_compact(home.key, SUPPLY_TYP, encode(consent)))

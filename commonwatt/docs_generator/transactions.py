@@ -11,6 +11,7 @@ from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.consortium.acts import ACT_TYP, Act
 from chaincode.contract import EVERYBODY, TRANSACTIONS, TransactionRow
 from chaincode.metering.reports import REPORT_TYP, TRANSIENT_LEAVES, Leaf, Report
+from chaincode.metering.supply import SUPPLY_TYP, SupplyConsent
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP, Amend, Cancel, Sheet
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeAct
 from commonwatt.docs_generator.structs import (
@@ -27,6 +28,7 @@ SIGNED: tuple[tuple[str, type[msgspec.Struct], str], ...] = (
     (AMEND_TYP, Amend, "amend_orders"),
     (CANCEL_TYP, Cancel, "cancel_orders"),
     (ACT_TYP, Act, "record_act"),
+    (SUPPLY_TYP, SupplyConsent, "accept_supply"),
     (DISPUTE_TYP, DisputeAct, "dispute_trade"),
     (REPORT_TYP, Report, "record_readings"),
 )

@@ -19,7 +19,7 @@ import msgspec
 import typer
 
 from chaincode.contract import Contract
-from chaincode.metering.reports import NODES_MAX
+from chaincode.metering.oracles import NODES_MAX
 from commonwatt.command_line import FAILED, ended
 from commonwatt.wiring.network_readiness import (
     ProfileUnreadable,

@@ -6,15 +6,24 @@
 // it: WebCrypto, fetch and WebSocket are those of a browser, and the wallet is the dashboard's own,
 // three files without a dependency.
 
-import { generate, LOGIN_TYP, SHEET_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
+import { generate, LOGIN_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
 
 const PROTOCOL = "graphql-transport-ws";
 const SLOTS_AHEAD = 4; // gates of nearer slots may close while the order is signed
+const ASK_MS = 500;
 const WATCH_MS = 60_000; // a first telling comes at once; a market at real speed trades later
 
 interface Place {
+  readonly area: string;
   readonly channel: string;
   readonly contract: string;
+}
+
+interface Offer {
+  readonly meter: string;
+  readonly retailer: string;
+  readonly fromSlot: number;
+  readonly validUntil: number;
 }
 
 interface Home {
@@ -54,7 +63,7 @@ class Market {
 
   /** Prove the key: sign the nonce that the API gives out, once. */
   async signIn(): Promise<Place> {
-    const { market } = await this.ask<{ market: Place }>("{ market { channel contract } }");
+    const { market } = await this.ask<{ market: Place }>("{ market { area channel contract } }");
     const { challenge } = await this.ask<{ challenge: { nonce: string; audience: string } }>(
       "mutation($did: ID!) { challenge(did: $did) { nonce audience } }",
       { did: this.#signer.did },
@@ -117,17 +126,41 @@ class Market {
 }
 
 /** A home to trade from: a demonstration gives one to a new wallet, a real market's retailer does. */
-async function moveIn(market: Market): Promise<Home> {
-  const { enrol } = await market.ask<{ enrol: Home }>("mutation { enrol { meter zone fromSlot } }");
+async function moveIn(market: Market, signer: Signer, place: Place): Promise<Home> {
+  const { offerHome } = await market.ask<{ offerHome: Offer }>(
+    "mutation { offerHome { meter retailer fromSlot validUntil } }",
+  );
+  const supply = await sign(signer, SUPPLY_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    from_slot: offerHome.fromSlot,
+    meter: offerHome.meter,
+    retailer: offerHome.retailer,
+    v: 1,
+    valid_until_s: offerHome.validUntil,
+  });
+  const { enrol } = await market.ask<{ enrol: Home }>(
+    "mutation($supply: String!) { enrol(supply: $supply) { meter zone fromSlot } }",
+    { supply },
+  );
   return enrol;
+}
+
+/** The slots that take orders of this home; a newcomer waits until its first slot opens. */
+async function openSlots(market: Market, home: Home): Promise<number[]> {
+  for (;;) {
+    const open = await market.ask<{ market: { openSlots: { start: number }[] } }>("{ market { openSlots { start } } }");
+    const starts = open.market.openSlots.map((slot) => slot.start).filter((start) => start >= home.fromSlot);
+    if (starts.length) return starts;
+    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+  }
 }
 
 /** Offer 60 Wh at any price down to -20 ct/kWh, in a slot whose gate stays open for a while. */
 async function offer(market: Market, signer: Signer, place: Place, home: Home): Promise<Placed> {
-  const open = await market.ask<{ market: { openSlots: { start: number }[] } }>("{ market { openSlots { start } } }");
-  const starts = open.market.openSlots.map((slot) => slot.start).filter((start) => start >= home.fromSlot);
-  const slot = starts[Math.min(SLOTS_AHEAD, starts.length - 1)];
-  if (slot === undefined) throw new Error("no slot is open to this home yet");
+  const starts = await openSlots(market, home);
+  const slot = starts[Math.min(SLOTS_AHEAD, starts.length - 1)] ?? home.fromSlot;
   const token = await sign(signer, SHEET_TYP, {
     channel: place.channel,
     contract: place.contract,
@@ -154,7 +187,7 @@ const signer = await generate();
 const market = new Market(address.replace(/\/$/, ""), signer);
 const place = await market.signIn();
 tell("signedIn", signer.did);
-const home = await moveIn(market);
+const home = await moveIn(market, signer, place);
 tell("home", home);
 const placed = await offer(market, signer, place, home);
 tell("placed", placed);

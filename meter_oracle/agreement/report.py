@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from chaincode.metering.oracles import OracleSet, configuration_digest
 from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     Leaf,
-    OracleSet,
     Report,
     ReportArguments,
-    configuration_digest,
     leaf_bytes,
     merkle_root,
 )

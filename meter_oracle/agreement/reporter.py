@@ -60,6 +60,7 @@ OF_ONE_LEAF = frozenset({
     "READING_GAP",
     "READING_IMPLAUSIBLE",
     "READING_REPEATED",
+    "SUPPLY_MISSING",
     "VERSIONS_TOO_MANY",
 })  # fmt: skip
 OVERTAKEN = "READING_REPEATED"  # another node was faster; the reporter asks the ledger again

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
-from chaincode.metering.reports import configuration_digest
+from chaincode.metering.oracles import configuration_digest
 from identity.did import did_key
 from identity.keys import PrivateKey
 from meter_oracle.agreement.observations import CLOCK, EQUIVOCATES, Moment, Observations

@@ -17,13 +17,12 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Recorded, ReportArguments
 from chaincode.queries.market import TradesAnswer
 from chaincode.queries.meters import (
-    MetersAnswer,
-    MetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
+    SlotMetersAnswer,
+    SlotMetersArguments,
 )
 from chaincode.slots.gate import SlotArguments
-from chaincode.state import at_slot
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
 from meter_oracle.peers.messages import (
     OK,
@@ -57,7 +56,7 @@ SUBMIT_S = 30.0
 ASK_S = 10.0
 LEDGER_NAME = "urn:commonwatt:ledger"
 
-Answer = TypeVar("Answer", MetersAnswer, ReadingsAnswer, TradesAnswer)
+Answer = TypeVar("Answer", SlotMetersAnswer, ReadingsAnswer, TradesAnswer)
 
 
 class SignedReport(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ class LedgerView(Protocol):
     """Shows what the ledger holds, as the node's own member sees it."""
 
     async def meters(self, slot: int) -> list[Certified]:
-        """Return the meters certified for a slot; raises `PeerUnreachable`."""
+        """Return the meters that take part in a slot; raises `PeerUnreachable`."""
         ...
 
     async def readings(self, slot: int) -> list[Leaf]:
@@ -126,15 +125,16 @@ class LedgerGateway:
         return LEDGER_UNAVAILABLE
 
     async def meters(self, slot: int) -> list[Certified]:
-        """Return the certified meters, as `LedgerView` defines it."""
+        """Return the meters that take part in a slot, as `LedgerView` defines it."""
         found: list[Certified] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
-            page = await self._ask("list_meters", MetersArguments(self._area, after), MetersAnswer)
-            for meter in page.meters:
-                version = at_slot(meter.versions, slot)
-                if version is not None:
-                    found.append(Certified(meter.meter, version.import_w, version.export_w))
+            arguments = SlotMetersArguments(self._area, slot, after)
+            page = await self._ask("list_slot_meters", arguments, SlotMetersAnswer)
+            found.extend(
+                Certified(meter.meter, meter.version.import_w, meter.version.export_w)
+                for meter in page.meters
+            )
             after = page.after
             if after is None:
                 break

@@ -13,7 +13,8 @@ from typing import Literal
 import msgspec
 
 from chaincode.documents.document import Document
-from chaincode.metering.reports import LEAVES_MAX, NODES_MAX, Leaf, Report
+from chaincode.metering.oracles import NODES_MAX
+from chaincode.metering.reports import LEAVES_MAX, Leaf, Report
 from identity.canonical import encode
 from identity.errors import TOKEN_SIGNATURE
 from identity.jws import sign_compact

@@ -127,8 +127,12 @@ class Double:
                 "did": who,
             }
 
-        def enrol(_: object) -> dict[str, Any]:
+        def offer(_: object) -> dict[str, Any]:
+            return {**rows.enrolment, "meter": "meter-new", "validUntil": rows.here + 86_400}
+
+        def enrol(_: object, supply: str) -> dict[str, Any]:
             assert did is not None
+            assert _payload(supply)["retailer"] == rows.enrolment["retailer"]
             self.enrolled.add(did)
             return {**rows.enrolment, "meter": "meter-new"}
 
@@ -150,6 +154,7 @@ class Double:
             "viewer": viewer,
             "challenge": challenge,
             "signIn": session,
+            "offerHome": offer,
             "enrol": enrol,
             "placeOrders": place,
             **rows.fields(),

@@ -328,7 +328,7 @@ class Rows:
             "id": meter, "zone": ZONES[3 + number % 3][0], "holder": holder,
             "retailer": "northlight" if number % 2 else "southbank", "importPower": 17_000,
             "exportPower": 10_000 if number % 3 else 0, "source": "solar" if number % 3 else "",
-            "fromSlot": MARKET_START_S - 86_400,
+            "fromSlot": MARKET_START_S - 86_400, "offtaker": None, "retired": False,
             "lastReading": None if self.empty else self._reading(meter, 1),
             "health": None if self.empty else {
                 "state": "silent" if sick else "good", "at": self.here - (840 if sick else 20),

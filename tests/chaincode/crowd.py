@@ -24,7 +24,7 @@ from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.participants import PARTICIPANTS, Participant
 from chaincode.context import PrivateKey
 from chaincode.metering import estimates
-from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
+from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion, Supply
 from chaincode.metering.reports import COLLECTION, Leaf, Reading, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement import correction
@@ -120,20 +120,17 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
         _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer), did)
         version = MeterVersion(
             holder=did,
-            retailer=retailer,
-            offtaker=retailer,
-            dso=DSO,
-            area=AREA,
             zone=ZONES[number % 2],
             grid_level=7,
             import_w=40_000,
             export_w=40_000,
             source=household.source,
         )
-        _put_meter(town, meter, Dated(household.from_slot, version))
+        supply = Supply(holder=did, retailer=retailer, offtaker=retailer)
+        _put_meter(town, meter, Dated(household.from_slot, version), supply)
         if household.plant_wh is not None:
             plant = meter_number(number, name="plant")
-            _put_meter(town, plant, Dated(SLOT, version))
+            _put_meter(town, plant, Dated(SLOT, version), supply)
             put_reading(town, plant, 0, household.plant_wh)
         if household.balance_nano:
             _put(town, ACCOUNTS, Account(balance_nano=household.balance_nano), AREA, did)
@@ -220,8 +217,15 @@ def _put(town: Town, table: Table[R], row: Row, *parts: str) -> None:
     town.view.rows[table.key(*parts)] = encode(row)
 
 
-def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion]) -> None:
-    _put(town, METERS, Meter(meter=meter, versions=[dated]), meter)
+def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion | None], supply: Supply) -> None:
+    row = Meter(
+        meter=meter,
+        area=AREA,
+        dso=DSO,
+        versions=[dated],
+        supplies=[Dated(dated.from_slot, supply)],
+    )
+    _put(town, METERS, row, meter)
     _put(town, AREA_METERS, AreaMeter(from_slot=dated.from_slot), AREA, meter)
 
 

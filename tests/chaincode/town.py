@@ -23,8 +23,10 @@ from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import Leaf, OracleArguments, OracleSet, ReportArguments
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
+from chaincode.metering.reports import Leaf, ReportArguments
+from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import (
     AMEND_TYP,
@@ -52,7 +54,8 @@ DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
 START_S = SLOT - 7_200
-RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=6_600, cancel_fee=7_000)
+OPENS_S = 6_600  # the first slot opens ten minutes after the founding
+RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=OPENS_S, cancel_fee=7_000)
 PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
 FEES = (
     FeeRow("grid", DSO, 34_400, 190_000, relation="local"),
@@ -241,8 +244,8 @@ class Town:
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
     def send(self, name: str, tokens: Sequence[str]) -> list[TokenAnswer]:
-        """A batch of tokens carried by a retailer once the slot is open; an answer for each."""
-        self.at(self.rules.opening_s(SLOT))
+        """A batch of tokens carried by a retailer once the first three slots are open; answers."""
+        self.at(SLOT + 2 * SLOT_S - OPENS_S)
         answer = self.submit(name, TokensArguments(list(tokens)), RETAILERS[0])
         return msgspec.json.decode(answer, type=TokensAnswer).answers
 
@@ -264,6 +267,11 @@ class Town:
     def at(self, second: int) -> None:
         """Let time pass until `second`."""
         self.engine.now_s = max(self.engine.now_s, second)
+
+    def unopened(self) -> int:
+        """The first slot that has not opened: terms may be dated to it."""
+        first = self.engine.now_s + self.rules.opens_s
+        return max(SLOT, first - first % SLOT_S + SLOT_S)
 
     def close_gate(self, slot: int) -> None:
         """Let the gate's time come, close it and reveal the seed that is due, if it is not late."""
@@ -362,6 +370,7 @@ class Town:
             ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
             ("post_seed_chain", SeedChainArguments(AREA, SLOT, self._tip), DSO),
             ("set_market_rules", RulesArguments(AREA, SLOT, self.rules), DSO),
+            ("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), DSO),
             (
                 "set_oracle_nodes",
                 OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max),
@@ -373,7 +382,7 @@ class Town:
         for retailer in RETAILERS:
             prices = ResidualArguments(AREA, SLOT, [PRICES])
             self.submit("set_residual_prices", prices, retailer, admin=True)
-            vat = VatArguments(AREA, retailer, SLOT, "taxable", self.vat_ppm)
+            vat = VatArguments(AREA, SLOT, "taxable", self.vat_ppm)
             self.submit("set_vat", vat, retailer)
 
     def _admit(self, number: int, deposit_nano: int) -> Trader:
@@ -408,7 +417,6 @@ class Town:
         arguments = MeterArguments(
             meter=meter or trader.meter,
             holder=trader.did,
-            retailer=trader.retailer,
             zone=trader.zone,
             grid_level=7,
             import_w=self.import_w,
@@ -417,9 +425,48 @@ class Town:
             source=trader.source,
         )
         self.submit("register_certified_meter", arguments)
+        self.supply(trader, arguments.meter, from_slot=from_slot)
         self.meters[arguments.meter] = trader
         self.certified_from.setdefault(arguments.meter, from_slot)
         self.registers.setdefault(arguments.meter, (0, 0))
+
+    def supply(
+        self,
+        trader: Trader,
+        meter: str,
+        *,
+        from_slot: int,
+        retailer: str = "",
+        offtaker: str | None = None,
+    ) -> None:
+        """Let a retailer, the trader's own where none is named, supply a meter of the trader."""
+        token = self.supply_token(
+            trader, meter, from_slot=from_slot, retailer=retailer, offtaker=offtaker
+        )
+        self.submit("accept_supply", token, retailer or trader.retailer)
+
+    def supply_token(
+        self,
+        trader: Trader,
+        meter: str,
+        *,
+        from_slot: int,
+        retailer: str = "",
+        offtaker: str | None = None,
+    ) -> SupplyArguments:
+        """The trader's agreement to a supplier."""
+        consent = SupplyConsent(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            from_slot=from_slot,
+            meter=meter,
+            offtaker=offtaker,
+            retailer=retailer or trader.retailer,
+            v=1,
+            valid_until_s=from_slot,
+        )
+        return SupplyArguments(sign_compact(trader.key, SUPPLY_TYP, encode(consent)))
 
 
 class _Answer(msgspec.Struct):

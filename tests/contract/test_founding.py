@@ -13,8 +13,8 @@ def rows(market: Market) -> Rows:
 
 
 def admit(market: Market) -> None:
-    """Admit S and let it offer."""
-    market.trader("S")
+    """Admit S and B and let S offer."""
+    market.traders("S", "B")
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500
@@ -40,7 +40,10 @@ def test_what_a_scenario_does_is_not_in_the_next_copy(open_market: Opener) -> No
     first = open_market(prepare=admit)
     begun = rows(first)
     first.cancel("S", "s")
-    first.trader("B")
+    first.place("""
+        who  id  side  price   wh
+        B    b   buy   100000  500
+        """)
     first.clear()
 
     second = open_market(prepare=admit)

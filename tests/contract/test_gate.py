@@ -208,12 +208,12 @@ def test_meter_moves_to_another_zone_from_a_slot_on(market: Market) -> None:
 
 def test_slot_settles_although_a_meter_is_certified_from_a_later_slot(market: Market) -> None:
     market.traders("S", "B")
+    market.meter("new", holder="S", from_slot=NEXT)
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500
         B    b   buy   100000  500
         """)
-    market.meter("new", holder="S", from_slot=NEXT)
     market.clear()
     market.report(
         """
@@ -229,34 +229,3 @@ def test_slot_settles_although_a_meter_is_certified_from_a_later_slot(market: Ma
     settlement = market.slot().settlement
     assert settlement is not None
     assert (settlement.settled_wh, settlement.estimated) == (500, 0)
-
-
-def test_meter_that_has_changed_hands_leaves_its_orders_out(market: Market) -> None:
-    market.traders("S", "B", "heir")
-    market.place("""
-        who  id  side  price   wh
-        S    s   sell  100000  500
-        B    b   buy   200000  500
-        """)
-    market.meter("S", holder="heir")
-
-    market.clear()
-
-    assert market.traded() == []
-    assert market.states("S") == {"s": "EXPIRED"}
-
-
-def test_meter_certified_smaller_trades_no_more_than_it_may(market: Market) -> None:
-    market.traders("S", "B")
-    market.place("""
-        who  id  side  price   wh
-        S    s1  sell  100000  600
-        S    s2  sell  100000  600
-        B    b   buy   200000  2000
-        """)
-    market.meter("S", power_w=4000)  # 1,000 Wh a slot
-
-    market.clear()
-
-    assert [view.trade.quantity_wh for view in market.trades()] == [600]
-    assert sorted(market.states("S").values()) == ["EXPIRED", "MATCHED"]

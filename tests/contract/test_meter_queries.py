@@ -40,8 +40,10 @@ def test_meters_are_listed_with_all_their_versions(market: Market) -> None:
 
     assert [meter.meter for meter in answer.meters] == ["B", "S"]
     versions = answer.meters[0].versions
-    assert [(v.from_slot, v.value.import_w) for v in versions] == [(SLOT, 40_000), (NEXT, 7_000)]
-    assert versions[0].value.holder == did_of("B")
+    dated = [(v.from_slot, v.value and v.value.import_w) for v in versions]
+    assert dated == [(SLOT, 40_000), (NEXT, 7_000)]
+    assert [v.value and v.value.holder for v in versions] == [did_of("B")] * 2
+    assert [v.value and v.value.retailer for v in answer.meters[0].supplies] == [R1, R1]
     assert answer.after is None
 
 

@@ -19,8 +19,9 @@ from chaincode.area.zones import AreaArguments, PauseArguments, ZoneArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import REFUSALS, Refused
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import OracleArguments
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.last_resort import AgreementArguments, LastResortArguments
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, RevocationArguments
 from chaincode.slots.draw import SeedArguments, SeedChainArguments
 from chaincode.slots.gate import SlotArguments
 from tests.contract.stage import ladders
@@ -32,6 +33,7 @@ from tests.contract.stage.cast import (
     ORACLE,
     OTHER_DSO,
     R1,
+    R2,
     SLOT,
     SLOT_S,
     WEST,
@@ -53,6 +55,7 @@ from tests.contract.stage.faults import (
 )
 from tests.contract.stage.ladders import Ladder, submitting
 from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.supply_faults import BEYOND
 from tests.contract.stage.tokens import order_of
 
 ELSEWHERE_CODES = {
@@ -77,7 +80,7 @@ def people(market: Market) -> None:
 
     The first slot is cleared with one trade of S and B; C took no part and P is locked. S has
     orders in the next slot: one open, one amended, one cancelled; a meter in a paused zone, one
-    in another area, and one that is certified from the third slot on.
+    in another area, one that is certified from the third slot on, and one that nobody supplies.
     """
     areas = [
         (AreaArguments(ELSEWHERE, f"{ELSEWHERE}-root", 5), OTHER_DSO),
@@ -99,13 +102,11 @@ def people(market: Market) -> None:
         ]
     )
     rules = RulesArguments(ELSEWHERE, SLOT, market.rules.market)
-    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.traders("S", "B", "C", "P")
     for area, dso in ((ELSEWHERE, OTHER_DSO), (CLOCKLESS, DSO)):
         meter = MeterArguments(
             meter=f"S-{area}",
             holder=did_of("S"),
-            retailer=R1,
             zone=f"{area}-root",
             grid_level=7,
             import_w=1000,
@@ -113,10 +114,17 @@ def people(market: Market) -> None:
             from_slot=SLOT_S,
         )
         market.submit("register_certified_meter", meter, dso)
+    market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.submit("set_zone_capacity", CapacityArguments(WEST, 1, 5, SLOT, "works"))
     market.act("lock", "P", 1)
     market.meter("S-west", holder="S", zone=WEST)
     market.meter("S-later", holder="S", from_slot=THIRD)
+    market.meter("S-dark", holder="S", retailer="")
+    market.meter("S-supplied", holder="S")
+    market.supply("S-supplied", holder="S", from_slot=BEYOND + SLOT_S)
+    oracles(market)
+    market.meter("S-real", holder="S", zone="real-root", retailer="")
+    last_resort(market)
     market.submit("pause_zone", PauseArguments(WEST, "works"))
     market.place("""
         who  id  side  price   wh
@@ -136,6 +144,25 @@ def people(market: Market) -> None:
     assert market.cancel("S", "gone", slot=NEXT) == "CANCELLED"
     market.clear()
     market.credit("B", MILLION, reference="taken")
+
+
+def oracles(market: Market) -> None:
+    """A real area whose oracle the DSO has appointed from some slot on; one node is revoked."""
+    market.submit("register_area", AreaArguments("real", "real-root", 5), admin=True)
+    market.submit("post_seed_anchor", SeedArguments("real", SLOT, seeds(b"real")[0]))
+    market.submit("appoint_oracle", AppointmentArguments("real", ORACLE, BEYOND), admin=True)
+    rules = RulesArguments("real", SLOT, market.rules.market)
+    market.submit("set_market_rules", rules, admin=True)
+    revoked = RevocationArguments("real", did_of("gone"), BEYOND)
+    market.submit("revoke_oracle_node", revoked, admin=True)
+
+
+def last_resort(market: Market) -> None:
+    """A supplier of last resort that has agreed, and is named from a later slot on."""
+    named = LastResortArguments(AREA, R2, BEYOND)
+    market.submit("name_supplier_of_last_resort", named, admin=True)
+    agreed = AgreementArguments(AREA, BEYOND, BEYOND + 10 * SLOT_S)
+    market.submit("agree_to_last_resort", agreed, R2, admin=True)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import pytest
 
 from chaincode import contract
 from chaincode.area.capacities import CapacityArguments
@@ -18,7 +19,18 @@ from chaincode.area.zones import PauseArguments
 from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
-from chaincode.metering.reports import OracleArguments
+from chaincode.metering.certification import RetirementArguments
+from chaincode.metering.last_resort import (
+    AgreementArguments,
+    AssignmentArguments,
+    LastResortArguments,
+)
+from chaincode.metering.oracles import (
+    AppointmentArguments,
+    OracleArguments,
+    RevocationArguments,
+)
+from chaincode.metering.supply import ClientVatArguments, OfftakeArguments
 from chaincode.slots.draw import SeedChainArguments
 from ledger_network.port import Receipt
 from tests.contract.stage.cast import (
@@ -29,12 +41,12 @@ from tests.contract.stage.cast import (
     MILLION,
     ORACLE,
     R1,
+    R2,
     SLOT,
     SLOT_S,
     WEST,
     Engine,
     Rules,
-    did_of,
     market_rules,
 )
 from tests.contract.stage.market import Market, Opener, Submission
@@ -54,6 +66,7 @@ REPEATED_WITH_A_CODE = {
     "reveal_seed": "SEED_REVEALED",
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
+    "retire_meter": "METER_UNKNOWN",
 }
 """Transactions that refuse their repetition; every other answers it and changes nothing."""
 
@@ -99,7 +112,7 @@ def live(market: Market) -> str:
     market.submit("register_organisation", guest, DSO, admin=True)
     market.traders("S", "B")
     market.submit("set_zone_capacity", CapacityArguments(EAST, 1000, None, SLOT, "works"), DSO)
-    market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
+    supplies(market)
     market.submit("pause_zone", PauseArguments(WEST, "works"), DSO)
     market.submit("resume_zone", PauseArguments(WEST, "works"), DSO)
     market.debit("B", MILLION)
@@ -124,7 +137,24 @@ def live(market: Market) -> str:
     market.correct()
     market.clock.now_s = NEXT + 2 * SLOT_S
     market.submit("close_empty_gates", EmptyGatesArguments(AREA, NEXT + SLOT_S), R1)
+    nodes = RevocationArguments(AREA, market.oracle.nodes[3], SLOT)
+    market.submit("revoke_oracle_node", nodes, DSO, admin=True)
     return market.state_hash()
+
+
+def supplies(market: Market) -> None:
+    """What supply there is beside the first: another offtaker, a last resort, a meter's end."""
+    market.submit("set_vat", VatArguments(AREA, SLOT, "taxable", 100_000), R1)
+    market.submit("set_client_vat", ClientVatArguments("S", SLOT, "taxable", 100_000), R1)
+    market.submit("agree_to_offtake", OfftakeArguments("S", NEXT), R2)
+    market.supply("S", from_slot=NEXT, offtaker=R2)
+    market.submit(
+        "name_supplier_of_last_resort", LastResortArguments(AREA, R2, NEXT), DSO, admin=True
+    )
+    agreement = AgreementArguments(AREA, NEXT, NEXT + 10 * SLOT_S)
+    market.submit("agree_to_last_resort", agreement, R2, admin=True)
+    market.submit("assign_supplier_of_last_resort", AssignmentArguments("B", NEXT), DSO)
+    market.submit("retire_meter", RetirementArguments("B", NEXT + SLOT_S), DSO)
 
 
 def test_every_write_sent_twice_happens_once(engine: Engine, open_market: Opener) -> None:
@@ -168,13 +198,6 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
             True,
             frozen,
         ),
-        (
-            "set_oracle_nodes",
-            OracleArguments(AREA, SLOT, market.oracle.nodes, 1),
-            ORACLE,
-            True,
-            late,
-        ),
         ("post_seed_chain", SeedChainArguments(AREA, SLOT, market.seeds[0]), DSO, False, frozen),
         ("set_zone_capacity", CapacityArguments(EAST, 1, 1, SLOT, "works"), DSO, False, late),
     ):
@@ -184,6 +207,17 @@ def test_late_copies_of_old_writes_change_nothing(market: Market) -> None:
         except Refused as refused:
             code = refused.code
         assert code == expected, name
+
+    for name, arguments, member in (
+        ("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), DSO),
+        ("set_oracle_nodes", OracleArguments(AREA, SLOT, market.oracle.nodes, 1), ORACLE),
+        ("retire_meter", RetirementArguments("S", SLOT), DSO),
+        ("agree_to_offtake", OfftakeArguments("S", SLOT), R2),
+        ("set_client_vat", ClientVatArguments("S", SLOT, "taxable", 1), R1),
+    ):
+        with pytest.raises(Refused, match="TERMS_FROZEN"):
+            market.submit(name, arguments, member, admin=True)
+    market.supply("S")  # the very same supply is no new one
 
     assert market.state_hash() == before
 

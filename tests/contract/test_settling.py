@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chaincode.area.fees import FeeRow
-from chaincode.area.tariffs import VatArguments
 from chaincode.errors import Refused
 from chaincode.metering.reports import Recorded
+from chaincode.metering.supply import ClientVatArguments
 from chaincode.slots.gate import SlotArguments
 from tests.contract.stage.cast import (
     AREA,
@@ -202,8 +202,8 @@ def test_trade_between_clients_of_two_retailers_passes_through_both(
     market = open_market(Rules(retailer_vat_ppm=200_000))
     market.trader("S", retailer=R2)
     market.trader("B")
-    vat = VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000)
-    market.submit("set_vat", vat, R2)
+    vat = ClientVatArguments("S", SLOT, "taxable", 100_000)
+    market.submit("set_client_vat", vat, R2)
     market.place(ORDERS)
     market.clear()
     market.report(DELIVERED)

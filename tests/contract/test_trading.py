@@ -285,6 +285,9 @@ def test_book_stays_within_what_a_clearing_can_count(open_market: Opener) -> Non
         market.trader(name, power_w=100_000_000, deposit_nano=0)
         more = [f"{name}-{place}" for place in range(1, per_trader)]
         market.meters(*more, holder=name, power_w=100_000_000)
+    for number in range(6):
+        name = f"S{number}"
+        more = [f"{name}-{place}" for place in range(1, per_trader)]
         rows = [f"{name} s{place} sell 5 {wh} {meter}" for place, meter in enumerate([name, *more])]
         market.place("\n".join(["who id side price wh meter", *rows]))
 
@@ -307,6 +310,8 @@ def test_order_beyond_the_bound_of_a_clearing_is_left_out_and_says_so(
     for start in range(0, len(names), at_once):
         some = names[start : start + at_once]
         market.traders(*some, power_w=100_000_000, deposit_nano=0)
+    for start in range(0, len(names), at_once):
+        some = names[start : start + at_once]
         rows = "\n".join(f"{name} b buy 0 25000000" for name in some)
         market.place(f"who id side price wh\n{rows}")
 

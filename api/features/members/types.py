@@ -7,6 +7,7 @@ from enum import Enum
 import strawberry
 from strawberry import ID
 
+from api import services as services_of
 from api.access import table
 from api.access.table import ANYBODY, SIGNED_IN, Reader, scope
 from api.faults import ARGUMENT_RANGE, NO_ENROLMENT
@@ -85,6 +86,17 @@ class Session:
     did: ID = shown(ANYBODY)
 
 
+@object_type("The home that a newcomer of the demonstration may have, and what has to be signed.")
+class HomeOffer:
+    """A home on offer: the newcomer signs that its retailer supplies its meter."""
+
+    meter: ID = column(HOUSEHOLDS, "meter")
+    zone: ID = column(HOUSEHOLDS, "zone")
+    retailer: str = column(HOUSEHOLDS, "retailer")
+    from_slot: Time = column(HOUSEHOLDS, "from_slot")
+    valid_until: Time = column(HOUSEHOLDS, "valid_until_s")
+
+
 @object_type("What a newcomer of the demonstration was given.")
 class Enrolment:
     """The retailer, meter and deposit that a newcomer of the demonstration has received."""
@@ -155,13 +167,24 @@ class MemberMutation:
         viewer = info.context.viewer
         return viewer is not None and info.context.sessions.sign_out(viewer)
 
+    @changing(HOUSEHOLDS, description="A home that the viewer may have; demonstrations only.")
+    async def offer_home(self, info: Info) -> HomeOffer:
+        """Offer the viewer a home; only in demonstrations."""
+        enrolment, viewer = newcomers(info.context.services), require_viewer(info)
+        return node_of(HomeOffer, await unless_unavailable(enrolment.offer(viewer.did)))
+
     @changing(HOUSEHOLDS, description="A retailer, a meter and a deposit; demonstrations only.")
-    async def enrol(self, info: Info) -> Enrolment:
-        """Give the viewer a retailer, a meter and a deposit; only in demonstrations."""
-        enrolment, viewer = info.context.services.enrolment, require_viewer(info)
-        if enrolment is None:
-            raise NO_ENROLMENT()
-        return node_of(Enrolment, await unless_unavailable(enrolment.enrol(viewer.did)))
+    async def enrol(self, info: Info, supply: str) -> Enrolment:
+        """Give the viewer the home that was offered; `supply` is its signed agreement."""
+        enrolment, viewer = newcomers(info.context.services), require_viewer(info)
+        return node_of(Enrolment, await unless_unavailable(enrolment.enrol(viewer.did, supply)))
+
+
+def newcomers(services: Services) -> services_of.Enrolment:
+    """Return who admits newcomers; raise `NO_ENROLMENT` in a market that is no demonstration."""
+    if services.enrolment is None:
+        raise NO_ENROLMENT()
+    return services.enrolment
 
 
 async def viewer_of(services: Services, viewer: table.Viewer) -> Viewer:

@@ -13,9 +13,15 @@ from chaincode.units import Power
 DAY_S = 86_400
 PROPOSAL_DAYS = 7  # a week contains each day of the week once
 
+_SUPPLIED = (
+    "meter m LEFT JOIN supply s ON s.meter = m.meter AND s.holder = m.holder AND s.from_slot = "
+    "(SELECT MAX(x.from_slot) FROM supply x WHERE x.meter = m.meter{until})"
+)
+_NEWEST_SUPPLIED = _SUPPLIED.format(until="")
+_SUPPLIED_AT = _SUPPLIED.format(until=" AND x.from_slot <= ?")
 _METER = (
-    "SELECT m.meter, m.area, m.holder, m.retailer, m.zone, m.grid_level, m.import_w, m.export_w, "
-    "m.source, m.from_slot FROM meter m"
+    "SELECT m.meter, m.area, m.holder, s.retailer, s.offtaker, m.zone, m.grid_level, m.import_w, "
+    "m.export_w, m.source, m.from_slot, m.retired FROM"
 )
 _NEWEST_VERSION = "m.from_slot = (SELECT MAX(v.from_slot) FROM meter v WHERE v.meter = m.meter)"
 _VERSION_AT = (
@@ -33,23 +39,33 @@ _LAST_SLOT = "r.slot = (SELECT MAX(w.slot) FROM reading w WHERE w.meter = r.mete
 
 
 class MeterRecord(NamedTuple):
-    """A certified meter as of some slot; `source` is empty if no plant is behind the meter."""
+    """A certified meter as of some slot; `source` is empty if no plant is behind the meter.
+
+    `retailer` and `offtaker` are None if nobody supplies the meter.
+    """
 
     meter: str
     area: str
     holder: str
-    retailer: str
+    retailer: str | None
+    offtaker: str | None
     zone: str
     grid_level: int
     import_w: int
     export_w: int
     source: str
     from_slot: int
+    retired: bool
 
     @property
     def cursor(self) -> str:
         """The cursor behind this row."""
         return self.meter
+
+    @property
+    def retailers(self) -> list[str]:
+        """The retailer that supplies the meter, if there is one."""
+        return [] if self.retailer is None else [self.retailer]
 
 
 class ReadingRecord(NamedTuple):
@@ -99,7 +115,7 @@ class MeterReads:
     async def meter(self, meter: str, *, slot: int | None = None) -> MeterRecord | None:
         """Return a meter as certified for `slot`; without a slot, its newest version."""
         where = _version_where(slot).add("m.meter = ?", meter)
-        rows = await self.database.rows(f"{_METER} {where.text}", *where.values)
+        rows = await self.database.rows(f"{_METER} {_supplied(slot)} {where.text}", *where.values)
         return MeterRecord(*rows[0]) if rows else None
 
     async def meters(
@@ -116,7 +132,7 @@ class MeterReads:
         where = _meters_where(area, holder, retailer, slot)
         if after is not None:
             where.add("m.meter > ?", *key_of(after, str))
-        text = f"{_METER} {where.text} ORDER BY m.meter"
+        text = f"{_METER} {_supplied(slot)} {where.text} ORDER BY m.meter"
         return await page_of(
             self.database, text, where.values, first=first, make=lambda row: MeterRecord(*row)
         )
@@ -131,7 +147,7 @@ class MeterReads:
     ) -> int:
         """Return how many `meters` there are."""
         where = _meters_where(area, holder, retailer, slot)
-        return await count_of(self.database, "meter m", where)
+        return await count_of(self.database, _supplied(slot), where)
 
     async def meters_of(
         self, area: str, holders: Sequence[str], *, slot: int | None = None
@@ -140,7 +156,7 @@ class MeterReads:
         if not holders:
             return []
         where = _version_where(slot).is_in("m.holder", holders).add("m.area = ?", area)
-        text = f"{_METER} {where.text} ORDER BY m.meter"
+        text = f"{_METER} {_supplied(slot)} {where.text} ORDER BY m.meter"
         return [MeterRecord(*row) for row in await self.database.rows(text, *where.values)]
 
     async def readings_of(self, meter: str, from_s: int, to_s: int) -> list[ReadingRecord]:
@@ -187,8 +203,16 @@ class MeterReads:
         return {row[0] for row in rows}
 
 
+def _supplied(slot: int | None) -> str:
+    """Meters with who supplies them; the slot, if there is one, is the first value."""
+    return _NEWEST_SUPPLIED if slot is None else _SUPPLIED_AT
+
+
 def _version_where(slot: int | None) -> Where:
-    return Where().add(_NEWEST_VERSION) if slot is None else Where().add(_VERSION_AT, slot)
+    """The version of each meter; with a slot, its values begin with that of the supply's join."""
+    if slot is None:
+        return Where().add(_NEWEST_VERSION)
+    return Where(values=[slot]).add(_VERSION_AT, slot)
 
 
 def _meters_where(area: str, holder: str | None, retailer: str | None, slot: int | None) -> Where:
@@ -196,5 +220,5 @@ def _meters_where(area: str, holder: str | None, retailer: str | None, slot: int
     if holder is not None:
         where.add("m.holder = ?", holder)
     if retailer is not None:
-        where.add("m.retailer = ?", retailer)
+        where.add("s.retailer = ?", retailer)
     return where

@@ -50,16 +50,22 @@ class Reading:
 
 @object_type("A certified meter.")
 class Meter:
-    """A certified meter; a power of 0 closes its direction."""
+    """A certified meter; a power of 0 closes its direction.
+
+    `retailer` is null if nobody supplies the meter; it then takes no part in the market. A meter
+    that is `retired` takes no part either.
+    """
 
     id: strawberry.ID = column(SIGNED_IN, "meter")
     zone: strawberry.ID = column(SIGNED_IN, "zone")
-    retailer: str = column(SIGNED_IN, "retailer")
+    retailer: str | None = column(SIGNED_IN, "retailer")
+    offtaker: str | None = column(SIGNED_IN, "offtaker")
     holder: strawberry.ID = column(SIGNED_IN, "holder")
     import_power: Power = column(SIGNED_IN, "import_w")
     export_power: Power = column(SIGNED_IN, "export_w")
     source: str = column(SIGNED_IN, "source")
     from_slot: Time = column(SIGNED_IN, "from_slot")
+    retired: bool = column(SIGNED_IN, "retired", by=bool)
 
     @asked(SIGNED_IN, description="The newest known reading.")
     async def last_reading(self, info: Info) -> Reading | None:
@@ -159,7 +165,7 @@ async def visible_meter(info: Info, name: str, subject: Subject) -> MeterRecord:
         viewer,
         subject,
         owners=[record.holder],
-        retailers=[record.retailer],
+        retailers=record.retailers,
         area=record.area,
     ):
         raise NOT_FOUND(kind="meter", id=name)

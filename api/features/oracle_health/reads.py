@@ -10,7 +10,7 @@ import msgspec
 from api.read_model.database import Database
 from api.read_model.paging import Where
 from api.read_model.statements import upsert
-from chaincode.metering.reports import OracleSet
+from chaincode.metering.oracles import OracleSet
 
 PUT_HEALTH = (
     f"{upsert('meter_health', ['meter', 'node'], ['state', 'sentence', 'at_s', 'said_ms'])} "
@@ -47,6 +47,13 @@ class HealthReads:
             *(area, area, slot, area),
         )
         return msgspec.json.decode(rows[0][0], type=OracleSet) if rows else None
+
+    async def revoked(self, area: str) -> dict[str, int]:
+        """Return the revoked nodes of an area, each with the second it is revoked from."""
+        rows = await self.database.rows(
+            "SELECT node, from_s FROM revoked_node WHERE area = ?", area
+        )
+        return {row[0]: row[1] for row in rows}
 
     async def health_of(self, meters: Sequence[str]) -> list[HealthRecord]:
         """Return the findings of the oracle's nodes about up to 500 meters."""

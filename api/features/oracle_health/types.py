@@ -48,6 +48,9 @@ class OracleNode:
     at: Time | None = shown(SEE_NODES)
 
 
+REVOKED_SENTENCE = "The node is revoked: from that time on its signature counts for no slot."
+
+
 @strawberry.type
 class HealthQuery:
     """Queries about the oracle."""
@@ -126,6 +129,7 @@ async def oracle_nodes_of(services: Services, viewer: Viewer) -> list[OracleNode
         newest = await services.read_model.last_readings(chunk)
         slots.extend(reading.slot for reading in newest.values())
     last_slot = Time(max(slots)) if slots else None
+    revoked = await services.read_model.revoked(services.area)
     nodes: list[OracleNode] = []
     for did in sorted(oracle.nodes):
         own = next((record for record in of_nodes[did] if record.node == did), None)
@@ -133,6 +137,8 @@ async def oracle_nodes_of(services: Services, viewer: Viewer) -> list[OracleNode
         against = None if own is None else _against(own, others, faulty_max=oracle.faulty_max)
         state, sentence = _node_state(own, against, of_meters[did], now_ms=at_ms)
         at = None if own is None else Time(own.at_s)
+        if did in revoked:
+            state, sentence, at = "revoked", REVOKED_SENTENCE, Time(revoked[did])
         nodes.append(
             OracleNode(did=ID(did), state=state, sentence=sentence, last_slot=last_slot, at=at)
         )

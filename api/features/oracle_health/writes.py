@@ -29,7 +29,7 @@ from api.read_model.database import UNREADABLE
 from api.services import Services
 from chaincode.documents.document import Opened, misdirected
 from chaincode.documents.health import HEALTH, HEALTH_BYTES_MAX, HealthWord
-from chaincode.metering.reports import NODES_MAX, OracleSet
+from chaincode.metering.oracles import NODES_MAX, OracleSet
 from identity.jws import TokenRefused
 
 MEDIA_TYPE = "application/jose"

@@ -36,6 +36,7 @@ from commonwatt.demonstration.cast import (
     certified_meter,
     found,
     make_cast,
+    supply_of,
 )
 from commonwatt.demonstration.simulation import START_S
 from ledger_network.fabric.ledger.engine import FabricLedger
@@ -96,9 +97,11 @@ async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
         first_slot = START_S + SLOT_S
         unopened_s = first_slot - OPENS_S - FOUNDING_S
         rule = ClockArguments(AREA, int(time.time()), unopened_s, 1)
-        nobody = msgspec.structs.replace(cast, homes=[])
-        await found(ledger, nobody, first_slot=first_slot, clock=rule)
-        await _register(ledger, cast.homes, first_slot)
+
+        async def admit() -> None:
+            await _register(ledger, cast.homes, first_slot)
+
+        await found(ledger, cast, first_slot=first_slot, clock=rule, admit=admit)
         market = FabricMarket(network, ledger, cast, first_slot)
         await market.set_time(START_S)
         yield market
@@ -120,7 +123,7 @@ async def at_once(
 
 
 async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int) -> None:
-    """Admit every household, then its meter, then its deposit."""
+    """Admit every household, then its meter, its supply and its deposit."""
 
     async def admit(home: Home) -> Receipt:
         arguments = ParticipantArguments(home.did)
@@ -133,9 +136,13 @@ async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int
             member=Member(DSO, "admin"),
         )
 
+    async def supply(home: Home) -> Receipt:
+        signed = supply_of(home, first_slot, channel=ledger.channel, contract=ledger.contract)
+        return await ledger.submit("accept_supply", signed, member=Member(home.retailer))
+
     async def deposit(home: Home) -> Receipt:
         payment = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         return await ledger.submit("credit_client", payment, member=Member(home.retailer))
 
-    for step in (admit, certify, deposit):
+    for step in (admit, certify, supply, deposit):
         await at_once(homes, step, in_flight=FOUNDING_IN_FLIGHT)

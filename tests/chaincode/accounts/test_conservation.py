@@ -163,7 +163,7 @@ class Chance:
 
     def late_meter(self) -> None:
         """A meter that is certified some slots ahead must hold up no slot before."""
-        from_slot = self.market.open_slot + self.random.randrange(4) * SLOT_S
+        from_slot = self.market.town.unopened() + self.random.randrange(4) * SLOT_S
         name = f"extra{len(self.market.town.meters)}"
         self.market.town.certify(self.trader(), meter=name, from_slot=from_slot)
         self.market.events += 1

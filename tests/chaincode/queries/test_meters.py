@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import msgspec
 
-from chaincode.metering.meters import METERS, Meter, MeterVersion
+from chaincode.context import BYTES_MAX
+from chaincode.metering.meters import METERS, VERSIONS_INLINE
 from chaincode.queries.meters import (
     PAGE_METERS,
-    PAGE_VERSIONS,
     MetersAnswer,
     MetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
 )
-from chaincode.state import Dated
+from chaincode.state import D, Dated
 from identity.canonical import encode
 from tests.chaincode.crowd import Household, meter_number, settle_in
 from tests.chaincode.town import AREA, SLOT, SLOT_S, Town
@@ -78,20 +78,21 @@ def test_pages_of_meters_hold_every_meter_once_in_order() -> None:
     assert [name for page in pages for name in page] == [meter_number(n) for n in range(COUNT)]
 
 
-def test_meters_with_many_versions_make_a_page_shorter() -> None:
-    town = crowded([Household()] * 15)
-    for number in range(15):
+def test_page_of_the_largest_rows_stays_far_below_what_an_answer_may_hold() -> None:
+    town = crowded([Household()] * PAGE_METERS)
+    for number in range(PAGE_METERS):
         key = METERS.key(meter_number(number))
         meter = METERS.decode(town.view.rows[key])
-        town.view.rows[key] = encode(
-            msgspec.structs.replace(meter, versions=[_at(meter, place) for place in range(200)])
-        )
+        versions = [_at(meter.versions, place) for place in range(VERSIONS_INLINE)]
+        supplies = [_at(meter.supplies, place) for place in range(VERSIONS_INLINE)]
+        largest = msgspec.structs.replace(meter, versions=versions, supplies=supplies)
+        town.view.rows[key] = encode(largest)
 
-    pages = all_meters(town)
+    arguments = MetersArguments(AREA)
+    answer = town.submit("list_meters", arguments)
 
-    assert [len(page) for page in pages] == [10, 5]
-    assert PAGE_VERSIONS == 2_000
+    assert len(answer) < BYTES_MAX // 2
 
 
-def _at(meter: Meter, place: int) -> Dated[MeterVersion]:
-    return Dated(SLOT + place * SLOT_S, meter.versions[0].value)
+def _at(versions: list[Dated[D]], place: int) -> Dated[D]:
+    return Dated(SLOT + place * SLOT_S, versions[0].value)

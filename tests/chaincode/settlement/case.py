@@ -153,7 +153,7 @@ def settle_case(case: Case, *, page: int | None = None) -> Result:
         party = parties[meter]
         rows = fees["residual", party.grid_level]
         postings += residual_postings(party, import_wh[meter], fees=rows, billing=billing)
-        postings += surplus_postings(party, export_wh[meter], billing=billing)
+        postings += surplus_postings(party, export_wh[meter])
     return Result(
         settled=settled,
         residual_import=present(import_wh),
@@ -180,6 +180,8 @@ def _party(case: Case, meter: str) -> Party:
         residual_import=party.residual_import,
         residual_export=party.residual_export,
         grid_level=party.grid_level,
+        vat=party.vat,
+        surplus_vat=party.vat,
     )
 
 

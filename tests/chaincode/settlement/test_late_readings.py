@@ -184,7 +184,7 @@ def test_reading_is_corrected_only_once_its_slot_has_settled() -> None:
 
 def test_meter_that_is_certified_later_is_not_read_for_a_slot_before(town: Town) -> None:
     trader = town.traders[0]
-    town.certify(trader, meter="extra", from_slot=NEXT)
+    town.certify(trader, meter="extra", from_slot=town.unopened())
 
     assert refusal(town, [leaf("extra", 0, 5)]) == "METER_UNKNOWN"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -216,7 +217,8 @@ def test_the_cover_of_a_purchase_is_never_less_than_it_costs(
 ) -> None:
     vat, other = statuses
     matched = data.draw(fills(limit, "buy"))
-    billing = Billing({"seller": other, "rs": other, "rb": vat})
+    billing = Billing({"rs": other, "rb": vat})
+    seller = msgspec.structs.replace(SELLER, vat=other)
     quantity_wh = sum(trade.settled_wh for trade, _ in matched) + spare_wh
     fees = highest_cover(rows, grid_level=LEVEL, local_hour=HOUR)
     vat_ppm = vat.rate_ppm if vat.status == "taxable" else 0
@@ -226,7 +228,7 @@ def test_the_cover_of_a_purchase_is_never_less_than_it_costs(
     cost = 0
     for trade, relation in matched:
         applying = matching(rows, relation=relation, grid_level=LEVEL, local_hour=HOUR)
-        posted = trade_postings(trade, seller=SELLER, buyer=BUYER, fees=applying, billing=billing)
+        posted = trade_postings(trade, seller=seller, buyer=BUYER, fees=applying, billing=billing)
         cost -= totals(posted).get("buyer", 0)
     assert cover >= max(0, cost)
 
@@ -236,7 +238,7 @@ def test_the_cover_of_a_purchase_is_never_less_than_it_costs(
 def test_the_cover_of_a_purchase_is_not_more_than_the_dearest_trade_and_its_roundings(
     rows: tuple[FeeRow, ...], vat_ppm: int, limit: int, wh: int
 ) -> None:
-    billing = Billing({"seller": Vat(), "rs": Vat(), "rb": Vat("taxable", vat_ppm)})
+    billing = Billing({"rs": Vat(), "rb": Vat("taxable", vat_ppm)})
     fees = highest_cover(rows, grid_level=LEVEL, local_hour=HOUR)
     cover = cover_nano(side="buy", limit=limit, quantity_wh=wh, fees=fees, vat_ppm=vat_ppm)
 
@@ -257,14 +259,15 @@ def test_the_cover_of_a_sale_is_never_less_than_it_costs(
     data: st.DataObject, vat: Vat, limit: int
 ) -> None:
     matched = data.draw(fills(limit, "sell"))
-    billing = Billing({"seller": vat, "rs": vat, "rb": vat})
+    billing = Billing({"rs": vat, "rb": vat})
+    seller = msgspec.structs.replace(SELLER, vat=vat)
     quantity_wh = sum(trade.settled_wh for trade, _ in matched)
 
     cover = cover_nano(side="sell", limit=limit, quantity_wh=quantity_wh, fees=0, vat_ppm=0)
 
     cost = 0
     for trade, _ in matched:
-        posted = trade_postings(trade, seller=SELLER, buyer=BUYER, fees=[], billing=billing)
+        posted = trade_postings(trade, seller=seller, buyer=BUYER, fees=[], billing=billing)
         cost -= totals(posted).get("seller", 0)
     assert cover >= max(0, cost)
 
@@ -274,15 +277,15 @@ def test_the_cover_of_a_sale_is_never_less_than_it_costs(
 def test_every_set_of_postings_sums_to_zero(
     wh: int, price: int, rows: tuple[FeeRow, ...], vat: Vat
 ) -> None:
-    billing = Billing({"buyer": vat, "rb": vat, "seller": vat, "rs": vat})
-    party = Party("buyer", "rb", "o", price, price, LEVEL)
+    billing = Billing({"rb": vat, "rs": vat})
+    party = Party("buyer", "rb", "o", price, price, LEVEL, vat=vat, surplus_vat=vat)
     trade = SettledTrade("t", wh, price, price - 7, 3)
     applying = matching(rows, relation="residual", grid_level=LEVEL, local_hour=HOUR)
 
     sets = (
         trade_postings(trade, seller=SELLER, buyer=party, fees=applying, billing=billing),
         residual_postings(party, wh, fees=applying, billing=billing),
-        surplus_postings(party, wh, billing=billing),
+        surplus_postings(party, wh),
         cancellation_postings("buyer", dso="dso", cancelled_wh=wh, fee_nano=abs(price)),
     )
 

@@ -11,10 +11,11 @@ import msgspec
 import pytest
 
 from api.faults import ApiFault
+from api.services import EnrolmentResult, HomeOffer
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.errors import TERMS_FROZEN
+from chaincode.metering.supply import SUPPLY_TYP, SupplyConsent
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.demonstration.bidding import sign_sheet
@@ -29,10 +30,13 @@ from commonwatt.demonstration.cast import (
     draw_empty_homes,
     found,
     make_cast,
+    market_rules,
 )
 from commonwatt.demonstration.enrolment import Enrolment
 from commonwatt.demonstration.simulation import START_S, VirtualClock
+from identity.canonical import encode
 from identity.did import did_key
+from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Conflict, Member, Receipt
@@ -81,6 +85,27 @@ class Overtaken(EmbeddedLedger):
         return await super().submit(name, arguments, member=member, transient=transient)
 
 
+def signed(key: PrivateKey, offer: HomeOffer) -> str:
+    """What a newcomer signs for the home that it was offered."""
+    consent = SupplyConsent(
+        area=AREA,
+        channel=CHANNEL,
+        contract=Contract.name,
+        from_slot=offer.from_slot,
+        meter=offer.meter,
+        retailer=offer.retailer,
+        v=1,
+        valid_until_s=offer.valid_until_s,
+    )
+    return sign_compact(key, SUPPLY_TYP, encode(consent))
+
+
+async def move_in(enrolment: Enrolment, key: PrivateKey) -> EnrolmentResult:
+    """Ask for an offer, sign it, move in."""
+    did = did_key(key.public)
+    return await enrolment.enrol(did, signed(key, await enrolment.offer(did)))
+
+
 def test_empty_homes_have_roofs_and_are_nobodys() -> None:
     homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
 
@@ -94,15 +119,17 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
         homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
         async with founded(tmp_path) as (ledger, clock):
             enrolment = Enrolment(ledger, homes, FIRST_SLOT)
-            dids = [did_key(newcomer(number).public) for number in range(HOMES_EMPTY + 1)]
+            keys = [newcomer(number) for number in range(HOMES_EMPTY + 1)]
+            dids = [did_key(key.public) for key in keys]
 
-            given = await asyncio.gather(*(enrolment.enrol(did) for did in dids[:-1]))
+            given = await asyncio.gather(*(move_in(enrolment, key) for key in keys[:-1]))
 
             assert [each.meter for each in given] == [home.meter for home in homes]
             again = Enrolment(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
-            assert await again.enrol(dids[2]) == given[2]
+            assert (await again.offer(dids[2])).meter == given[2].meter
+            assert await again.enrol(dids[2], "") == given[2]
             with pytest.raises(ApiFault, match="All homes") as full:
-                await again.enrol(dids[-1])
+                await again.offer(dids[-1])
             assert full.value.code == "HOMES_TAKEN"
             asked = OwnerArguments(AREA, dids[0])
             member = Member(given[0].retailer)
@@ -110,7 +137,8 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             account = msgspec.json.decode(answer, type=AccountAnswer)
             assert account.available_nano == DEPOSIT_NANO == given[0].deposit_nano
 
-            home = msgspec.structs.replace(homes[0], key=newcomer(0), did=dids[0])
+            clock.now_s = market_rules(FIRST_SLOT).opening_s(given[0].from_slot)
+            home = msgspec.structs.replace(homes[0], key=keys[0], did=dids[0])
             order = SheetOrder("mine", "sell", given[0].from_slot, [(90_000, 100)])
             token = sign_sheet(home, [order], channel=CHANNEL, contract=Contract.name)
             clock.now_s = given[0].from_slot - OPENS_S
@@ -120,23 +148,57 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
     asyncio.run(scene())
 
 
-def test_newcomer_moves_in_though_others_and_an_opening_are_first(tmp_path: Path) -> None:
+def test_newcomer_moves_in_though_others_are_first(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with founded(tmp_path) as (ledger, clock):
-            frozen = FIRST_SLOT + OPENS_S
+        async with founded(tmp_path) as (ledger, _):
 
             async def conflict() -> None:
                 raise Conflict("others were first")
 
-            async def slot_opens() -> None:
-                clock.now_s = FIRST_SLOT
-                raise TERMS_FROZEN(slot=frozen, opening_s=FIRST_SLOT)
-
-            ledger.due = [conflict, slot_opens]
+            ledger.due = [conflict]
             homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
-            given = await Enrolment(ledger, homes, FIRST_SLOT).enrol(did_key(newcomer(0).public))
+            given = await move_in(Enrolment(ledger, homes, FIRST_SLOT), newcomer(0))
 
             assert not ledger.due
-            assert given.from_slot == frozen + SLOT_S
+            assert given.meter == homes[0].meter
+
+    asyncio.run(scene())
+
+
+def test_newcomer_that_signs_too_late_gets_another_offer(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with founded(tmp_path) as (ledger, clock):
+            homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
+            enrolment, key = Enrolment(ledger, homes, FIRST_SLOT), newcomer(0)
+            did = did_key(key.public)
+            offer = await enrolment.offer(did)
+            clock.now_s = market_rules(FIRST_SLOT).opening_s(offer.from_slot)
+
+            with pytest.raises(ApiFault) as late:
+                await enrolment.enrol(did, signed(key, offer))
+            assert late.value.code == "OFFER_OVER"
+            later = await move_in(enrolment, key)
+
+            assert later.meter == offer.meter
+            assert later.from_slot > offer.from_slot
+
+    asyncio.run(scene())
+
+
+def test_newcomer_gets_no_home_that_was_offered_to_another(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with founded(tmp_path) as (ledger, _):
+            homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
+            enrolment = Enrolment(ledger, homes, FIRST_SLOT)
+            first, second = (did_key(newcomer(number).public) for number in range(2))
+            offer = await enrolment.offer(first)
+
+            assert (await enrolment.offer(second)).meter == homes[1].meter
+            with pytest.raises(ApiFault) as stolen:
+                await enrolment.enrol(second, signed(newcomer(1), offer))
+            assert stolen.value.code == "OFFER_OVER"
+            with pytest.raises(ApiFault) as unreadable:
+                await enrolment.enrol(second, "nothing")
+            assert unreadable.value.code == "TOKEN_UNUSABLE"
 
     asyncio.run(scene())

@@ -28,7 +28,10 @@ PAGE = 500
 CHALLENGE = "mutation Challenge($did: ID!) { challenge(did: $did) { nonce audience } }"
 SIGN_IN = "mutation SignIn($token: String!) { signIn(token: $token) { accessToken role did } }"
 PLACE_OF = "{ market { channel contract } }"
-ENROL = "mutation { enrol { meter zone deposit fromSlot } }"
+OFFER = "mutation { offerHome { meter retailer fromSlot validUntil } }"
+ENROL = """mutation Enrol($supply: String!) {
+  enrol(supply: $supply) { meter zone deposit fromSlot }
+}"""
 PLACE = """mutation Place($tokens: [String!]!) {
   placeOrders(tokens: $tokens) { code sentence orders transaction block }
 }"""
@@ -130,6 +133,20 @@ class Stranger:
             "zone": home["zone"],
         }
         return self.sign("commonwatt-sheet+jws", payload)
+
+    def move_in(self) -> Row:
+        """Sign that the retailer of the home on offer supplies its meter; the home."""
+        offer = self.data(OFFER)["offerHome"]
+        consent = {
+            **self._place,
+            "area": self.data("{ market { area } }")["market"]["area"],
+            "from_slot": offer["fromSlot"],
+            "meter": offer["meter"],
+            "retailer": offer["retailer"],
+            "v": 1,
+            "valid_until_s": offer["validUntil"],
+        }
+        return self.data(ENROL, supply=self.sign("commonwatt-supply+jws", consent))["enrol"]
 
     def place(self, *tokens: str) -> Sequence[Row]:
         """What became of each token."""

@@ -30,6 +30,7 @@ from tests.contract.stage.cast import (
     did_of,
 )
 from tests.contract.stage.ladders import Fields, Ladder, asking, changing, submitting
+from tests.contract.stage.supply_faults import ORACLES, SUPPLY
 
 NEXT = SLOT + SLOT_S
 THIRD = NEXT + SLOT_S
@@ -158,8 +159,6 @@ REGISTRY = (
         {
             "meter": "S-elsewhere",
             "holder": did_of("stranger"),
-            "retailer": "none",
-            "offtaker": DSO,
             "zone": "none",
             "grid_level": 7,
             "import_w": 10**9,
@@ -170,14 +169,11 @@ REGISTRY = (
         [
             ("ARGUMENTS_INVALID", {"source": ""}),
             ("PARTICIPANT_UNKNOWN", {"holder": did_of("S")}),
-            ("ORGANISATION_UNKNOWN", {"retailer": R2}),
-            ("ROLE_WRONG", {"offtaker": R1}),
             ("ZONE_UNKNOWN", {"zone": "elsewhere-root"}),
             ("NOT_AREA_DSO", {"zone": EAST}),
             ("SLOT_INVALID", {"from_slot": SLOT}),
-            ("DATED_BEFORE_GATE", {"from_slot": NEXT, "zone": "bare-root"}),
-            ("NO_RESIDUAL_PRICES", {"retailer": R1}),
-            ("METER_POWER_BOUNDS", {"import_w": 100}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
+            ("METER_POWER_BOUNDS", {"import_w": 100, "zone": "bare-root"}),
             ("NOT_METER_DSO", {"meter": "S"}),
             ("METER_AREA_FIXED", {"zone": EAST}),
         ],
@@ -243,7 +239,8 @@ DATED = (
         [
             ("ARGUMENTS_INVALID", {"rate": 1}),
             ("AREA_UNKNOWN", {"area": ELSEWHERE}),
-            ("NOT_AREA_DSO", {"area": AREA}),
+            ("NOT_AREA_DSO", {"area": "real"}),
+            ("CLOCK_REAL", {"area": AREA}),
             ("CLOCK_BACKWARDS", {"market_anchor": SLOT - 301}),
             ("CLOCK_BACKWARDS", {"market_anchor": SLOT - 300}),
         ],
@@ -299,40 +296,20 @@ DATED = (
         ],
     ),
     Ladder(
-        "a party's VAT is recorded",
+        "a member's VAT is recorded",
         submitting("set_vat"),
-        {
-            "area": AREA,
-            "party": did_of("stranger"),
-            "from_slot": NEXT,
-            "status": "private",
-            "rate_ppm": 1,
-            "MEMBER": R2,
-        },
-        [
-            ("TERMS_FROZEN", {"from_slot": FAR}),
-            ("PARTICIPANT_UNKNOWN", {"party": did_of("S")}),
-            ("NOT_OWN_CLIENT", {"MEMBER": R1}),
-            ("VAT_RATE", {"status": "taxable"}),
-        ],
-    ),
-    Ladder(
-        "oracle nodes are named",
-        submitting("set_oracle_nodes"),
         {
             "area": "none",
             "from_slot": SLOT,
-            "nodes": [NOBODY] * 4,
-            "faulty_max": 2,
+            "status": "private",
+            "rate_ppm": 1,
             "MEMBER": ORACLE,
-            "ADMIN": True,
         },
         [
+            ("ROLE_WRONG", {"MEMBER": R2}),
             ("AREA_UNKNOWN", {"area": AREA}),
             ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
-            ("ORACLE_NODES_COUNT", {"faulty_max": 1}),
-            ("DID_UNUSABLE", {"nodes": [did_of(name) for name in ("a", "b", "c", "a")]}),
-            ("SIGNER_REPEATED", {"nodes": [did_of(name) for name in ("a", "b", "c", "d")]}),
+            ("VAT_RATE", {"status": "taxable"}),
         ],
     ),
 )
@@ -385,7 +362,8 @@ ORDERS = (
             ("SLOT_INVALID", {"SLOT": SLOT}),
             ("METER_UNKNOWN", {"meter": "S-west"}),
             ("METER_NOT_HELD", {"WHO": "S"}),
-            ("ZONE_WRONG", {"zone": WEST}),
+            ("ZONE_WRONG", {"meter": "S-dark", "zone": EAST}),
+            ("SUPPLY_MISSING", {"meter": "S-west", "zone": WEST}),
             ("GATE_CLOSED", {"SLOT": FAR}),
             ("SLOT_NOT_OPEN", {"SLOT": NEXT}),
             ("ZONE_PAUSED", {"meter": "S", "zone": EAST}),
@@ -711,10 +689,11 @@ REPORTS = (
             ("REPORT_ROOT", {"ROOT": None}),
             ("REPORT_EARLY", {"AT": THIRD}),
             ("METER_UNKNOWN", {"LEAVES": [leaf("S-elsewhere")]}),
-            ("METER_AREA_FIXED", {"LEAVES": [leaf("C", import_wh=-1, import_from_wh=1)]}),
+            ("METER_AREA_FIXED", {"LEAVES": [leaf("S-dark")]}),
+            ("SUPPLY_MISSING", {"LEAVES": [leaf("C", import_wh=-1, import_from_wh=1)]}),
             ("READING_BACKWARDS", {"LEAVES": [leaf("C", import_wh=10_502)]}),
             ("READING_IMPLAUSIBLE", {"LEAVES": [leaf("C", import_wh=10_501)]}),
         ],
     ),
 )
-LADDERS = (*REGISTRY, *DATED, *ORDERS, *GATES, *MONEY_AND_ACTS, *REPORTS)
+LADDERS = (*REGISTRY, *DATED, *SUPPLY, *ORACLES, *ORDERS, *GATES, *MONEY_AND_ACTS, *REPORTS)

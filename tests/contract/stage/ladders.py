@@ -13,14 +13,15 @@ import msgspec
 
 from chaincode.consortium.acts import ACT_TYP, ActArguments
 from chaincode.errors import Refused
+from chaincode.metering.oracles import configuration_digest
 from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     ReportArguments,
-    configuration_digest,
     leaf_bytes,
     merkle_root,
 )
+from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeArguments
 from identity.canonical import encode
@@ -133,6 +134,13 @@ def dispute(market: Market, fields: Fields) -> str:
     """Raises or withdraws one dispute."""
     token = token_of(market, DISPUTE_TYP, {"area": AREA, "reason": ""} | fields)
     return refused(lambda: market.submit("dispute_trade", DisputeArguments(token)))
+
+
+def supply(market: Market, fields: Fields) -> str:
+    """Accepts the supply of a meter, as WHO has agreed; MEMBER carries the document."""
+    token = token_of(market, SUPPLY_TYP, fields)
+    arguments = SupplyArguments(token)
+    return refused(lambda: market.submit("accept_supply", arguments, fields["MEMBER"]))
 
 
 def report(market: Market, fields: Fields) -> str:

@@ -29,8 +29,10 @@ from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ActAnswer, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
-from chaincode.metering.meters import MeterArguments
-from chaincode.metering.reports import Leaf, OracleArguments, OracleSet
+from chaincode.metering.certification import MeterArguments
+from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
+from chaincode.metering.reports import Leaf
+from chaincode.metering.supply import SupplyArguments
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import (
@@ -306,19 +308,20 @@ class Market:
         self.submit("post_seed_chain", SeedChainArguments(AREA, SLOT, self.seeds[0]))
         rules = RulesArguments(AREA, SLOT, self.rules.market)
         self.submit("set_market_rules", rules, admin=True)  # dating the others reads them
+        self.submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, SLOT), admin=True)
+        nodes = OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max)
+        self.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
         self.submit_together(list(self._founding()))
 
     def _founding(self) -> Iterator[Submission]:
-        """What an area needs besides its zones, clock, seeds and rules."""
+        """What an area needs besides its zones, clock, seeds, rules and oracle."""
         yield Submission("set_fees", FeesArguments(AREA, SLOT, list(self.rules.fees)), admin=True)
         for retailer in (R1, R2):
             prices = ResidualArguments(AREA, SLOT, [self.rules.prices])
             yield Submission("set_residual_prices", prices, retailer, admin=True)
             if self.rules.retailer_vat_ppm:
-                vat = VatArguments(AREA, retailer, SLOT, "taxable", self.rules.retailer_vat_ppm)
+                vat = VatArguments(AREA, SLOT, "taxable", self.rules.retailer_vat_ppm)
                 yield Submission("set_vat", vat, retailer)
-        nodes = OracleArguments(AREA, SLOT, self.oracle.nodes, self.oracle.faulty_max)
-        yield Submission("set_oracle_nodes", nodes, ORACLE, admin=True)
 
     # Zones, people, money
 
@@ -360,6 +363,8 @@ class Market:
         self.submit_together([Submission("register_participant", one, R1) for one in admissions])
         meters = [self._meter(name, zone=zone, power_w=power_w) for name in names]
         self.submit_together([Submission("register_certified_meter", one) for one in meters])
+        supplies = [self._supply(name, holder=name) for name in names]
+        self.submit_together([Submission("accept_supply", one, R1) for one in supplies])
         first = len(self._payments)
         deposits = [
             PaymentArguments(AREA, did, deposit_nano, f"in-{first + place}")
@@ -379,22 +384,61 @@ class Market:
         source: str = "solar",
         from_slot: int = SLOT,
     ) -> None:
-        """Certify a meter; without a holder the participant of the same name holds it."""
+        """Certify a meter, which the retailer then supplies as its holder has agreed.
+
+        Without a holder the participant of the same name holds it. Without a retailer nobody
+        supplies it.
+        """
         arguments = self._meter(
             meter,
             holder=holder,
             zone=zone,
-            retailer=retailer,
             power_w=power_w,
             source=source,
             from_slot=from_slot,
         )
         self.submit("register_certified_meter", arguments)
+        if retailer:
+            self.supply(meter, holder=holder, retailer=retailer, from_slot=from_slot)
+
+    def supply(
+        self,
+        meter: str,
+        *,
+        holder: str = "",
+        retailer: str = R1,
+        from_slot: int = SLOT,
+        offtaker: str | None = None,
+    ) -> None:
+        """Let a retailer supply a meter from a slot on, as its holder has agreed."""
+        arguments = self._supply(
+            meter,
+            holder=holder or meter,
+            retailer=retailer,
+            from_slot=from_slot,
+            offtaker=offtaker,
+        )
+        self.submit("accept_supply", arguments, retailer)
+
+    def _supply(
+        self,
+        meter: str,
+        *,
+        holder: str,
+        retailer: str = R1,
+        from_slot: int = SLOT,
+        offtaker: str | None = None,
+    ) -> SupplyArguments:
+        self._registers.setdefault(meter, (0, 0))
+        token = self.tokens.supply(holder, meter, retailer, from_slot=from_slot, offtaker=offtaker)
+        return SupplyArguments(token)
 
     def meters(self, *names: str, holder: str, power_w: int = POWER_W) -> None:
         """Certify several meters of one holder."""
         meters = [self._meter(name, holder=holder, power_w=power_w) for name in names]
         self.submit_together([Submission("register_certified_meter", one) for one in meters])
+        supplies = [self._supply(name, holder=holder) for name in names]
+        self.submit_together([Submission("accept_supply", one, R1) for one in supplies])
 
     def _meter(
         self,
@@ -402,17 +446,14 @@ class Market:
         *,
         holder: str = "",
         zone: str = EAST,
-        retailer: str = R1,
         power_w: int = POWER_W,
         source: str = "solar",
         from_slot: int = SLOT,
     ) -> MeterArguments:
         self._zones[meter] = zone
-        self._registers.setdefault(meter, (0, 0))
         return MeterArguments(
             meter=meter,
             holder=did_of(holder or meter),
-            retailer=retailer,
             zone=zone,
             grid_level=7,
             import_w=power_w,

@@ -1,10 +1,11 @@
-"""What the people of a scenario sign: sheets, amendments, cancels, acts, disputes."""
+"""What the people of a scenario sign: sheets, amendments, cancels, supplies, acts, disputes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from chaincode.consortium.acts import ACT_TYP, Act
+from chaincode.metering.supply import SUPPLY_TYP, SupplyConsent
 from chaincode.orders.sheets import (
     AMEND_TYP,
     CANCEL_TYP,
@@ -77,6 +78,31 @@ class Tokens:
             v=1,
         )
         return sign_compact(key_of(name), CANCEL_TYP, encode(cancel))
+
+    def supply(
+        self,
+        name: str,
+        meter: str,
+        retailer: str,
+        *,
+        from_slot: int = SLOT,
+        offtaker: str | None = None,
+        area: str = AREA,
+        valid_until_s: int | None = None,
+    ) -> str:
+        """The holder's agreement to a supplier of its meter."""
+        consent = SupplyConsent(
+            area=area,
+            channel=self.channel,
+            contract=self.contract,
+            from_slot=from_slot,
+            meter=meter,
+            offtaker=offtaker,
+            retailer=retailer,
+            v=1,
+            valid_until_s=from_slot if valid_until_s is None else valid_until_s,
+        )
+        return sign_compact(key_of(name), SUPPLY_TYP, encode(consent))
 
     def act(self, act: str, name: str, sequence: int, *, signer: str = "regulator") -> str:
         """The regulator's lock or unlock of a participant."""

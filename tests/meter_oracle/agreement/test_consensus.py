@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.metering.reports import Leaf, OracleSet, Report
+from chaincode.metering.oracles import OracleSet
+from chaincode.metering.reports import Leaf, Report
 from meter_oracle.agreement.consensus import (
     Values,
     Vouching,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.metering.reports import configuration_digest
+from chaincode.metering.oracles import configuration_digest
 from identity.did import did_key
 from identity.keys import PrivateKey
 from meter_oracle.agreement.consensus import Values

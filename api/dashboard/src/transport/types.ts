@@ -34,12 +34,14 @@ export interface SlotTerms {
 export interface Meter {
   id: string;
   zone: string;
-  retailer: string;
+  retailer: string | null;
+  offtaker: string | null;
   holder: string;
   importPower: number;
   exportPower: number;
   source: string;
   fromSlot: number;
+  retired: boolean;
   lastReading: Reading | null;
   health: { state: string; sentence: string; at: number } | null;
 }

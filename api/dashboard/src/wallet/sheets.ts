@@ -2,7 +2,7 @@
 
 import { energy, price } from "../format/figures.ts";
 import { range } from "../format/times.ts";
-import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, sign, type Signer } from "./tokens.ts";
+import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "./tokens.ts";
 
 export type Side = "BUY" | "SELL";
 
@@ -96,5 +96,23 @@ export function signCancel(
     id: order.clientId,
     slot: order.slot,
     v: 1,
+  });
+}
+
+/** The signed token by which the holder of a meter agrees to a retailer. */
+export function signSupply(
+  signer: Signer,
+  place: Place,
+  offer: { readonly meter: string; readonly retailer: string; readonly fromSlot: number; readonly validUntil: number },
+): Promise<string> {
+  return sign(signer, SUPPLY_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    from_slot: offer.fromSlot,
+    meter: offer.meter,
+    retailer: offer.retailer,
+    v: 1,
+    valid_until_s: offer.validUntil,
   });
 }

@@ -17,9 +17,10 @@ from api.features.oracle_health.types import HEARD_MS_MAX
 from api.features.oracle_health.writes import OFF_MS_MAX, WORDS_AT_ONCE
 from api.features.reads import open_read_model
 from api.server.app import make_app
+from chaincode.area.clock import ClockArguments
 from chaincode.documents.health import HEALTH_BYTES_MAX, HEALTH_TYP, Finding, HealthWord
-from chaincode.metering.reports import OracleArguments
-from commonwatt.demonstration.cast import AREA, CHANNEL, ORACLE, Cast
+from chaincode.metering.oracles import OracleArguments
+from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, ORACLE, SLOT_S, Cast
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
@@ -219,7 +220,7 @@ def test_node_that_floods_is_held_back_and_no_other(tmp_path: Path) -> None:
 
 
 def test_who_may_speak_follows_the_ledger(tmp_path: Path) -> None:
-    """The operator names other nodes on the ledger: the new one is heard, the old one no more."""
+    """The operator names other nodes from a slot on: there the new one is heard, the old no more."""
 
     async def scene(client: Client, cast: Cast) -> None:
         old, others = cast.oracle_keys[0], cast.oracle.nodes[1:]
@@ -227,10 +228,12 @@ def test_who_may_speak_follows_the_ledger(tmp_path: Path) -> None:
         assert await said(client.http, signed(old, word())) == (200, "OK")
         assert await said(client.http, signed(STRANGE, word())) == (403, "HEALTH_SIGNER")
 
-        nodes = OracleArguments(AREA, SLOT, [*others, new], 1)
-        receipt = await client.services.ledger.submit(
-            "set_oracle_nodes", nodes, member=Member(ORACLE, "admin")
-        )
+        later = SLOT + 20 * SLOT_S  # a slot that has not opened
+        nodes = OracleArguments(AREA, later, [*others, new], 1)
+        ledger = client.services.ledger
+        await ledger.submit("set_oracle_nodes", nodes, member=Member(ORACLE, "admin"))
+        clock = ClockArguments(AREA, int(time.time()), later, 1)
+        receipt = await ledger.submit("set_clock", clock, member=Member(DSO, "admin"))
         await client.services.projection.reached(Position(receipt.block, receipt.index))
 
         assert await said(client.http, signed(STRANGE, word())) == (200, "OK")

@@ -7,8 +7,17 @@ import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, useLive } from "../../transport/live.ts";
+import { signSupply } from "../../wallet/sheets.ts";
 
-const ENROL = `mutation Enrol { enrol { meter zone retailer deposit fromSlot } }`;
+const OFFER = `mutation Offer { offerHome { meter retailer fromSlot validUntil } }`;
+const ENROL = `mutation Enrol($supply: String!) { enrol(supply: $supply) { meter zone retailer deposit fromSlot } }`;
+
+interface Offer {
+  meter: string;
+  retailer: string;
+  fromSlot: number;
+  validUntil: number;
+}
 
 interface Enrolment {
   meter: string;
@@ -25,10 +34,13 @@ export function Join() {
   const [fault, setFault] = useState<Fault | null>(null);
   const did = live.signer?.did ?? "";
   const enrol = async () => {
+    if (!live.signer) return;
     setBusy(true);
     setFault(null);
     try {
-      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL)).enrol);
+      const { offerHome } = await askNoted<{ offerHome: Offer }>(OFFER);
+      const supply = await signSupply(live.signer, live.market, offerHome);
+      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL, { supply })).enrol);
       live.reload();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -57,15 +69,18 @@ export function Join() {
         ) : live.market.enrols ? (
           <>
             <p>
-              In this demonstration a retailer accepts you at once. You get a certified meter and a deposit, so you can
-              start to trade immediately.
+              In this demonstration a retailer accepts you at once. Your wallet signs that this retailer supplies your
+              meter. You get a certified meter and a deposit, and can trade as soon as the next slot opens.
             </p>
             <button type="button" class="primary" disabled={busy} onClick={() => void enrol()}>
               {busy ? "Joining…" : "Join"}
             </button>
           </>
         ) : (
-          <p>Give your retailer the ID of your wallet. The retailer then registers you and your meter. The ID is not secret.</p>
+          <p>
+            Give your retailer the ID of your wallet. The retailer registers you, and the grid operator your meter. The
+            retailer then needs your signature before it supplies the meter. The ID is not secret.
+          </p>
         )}
         {fault && <ErrorBox fault={fault} again={() => void enrol()} />}
       </Card>

@@ -19,7 +19,7 @@ const CLIENTS = `query RetailersClients($retailer: String!) {
 }`;
 
 interface Who {
-  meters: { nodes: { id: string; retailer: string; zone: string }[] };
+  meters: { nodes: { id: string; retailer: string | null; zone: string }[] };
   oracleNodes: OracleNode[];
 }
 type ClientRow = Pick<Client, "did" | "locked"> & { balance: Pick<Balance, "amount" | "reserved" | "live"> };
@@ -34,7 +34,7 @@ export function Organisations() {
       <Head title="Organisations">The retailers that keep accounts, and the oracle nodes that sign readings.</Head>
       <Shown asked={asked} lines={8} tall>
         {({ meters, oracleNodes }) => {
-          const names = [...new Set(meters.nodes.map((meter) => meter.retailer))].sort();
+          const names = [...new Set(meters.nodes.flatMap((meter) => meter.retailer ?? []))].sort();
           return (
             <>
               {!names.length && (

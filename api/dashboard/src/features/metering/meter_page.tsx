@@ -40,11 +40,12 @@ function One({ meter }: { meter: Meter }) {
       <Card title={`Meter ${meter.id}`} span={5} aside={<Health health={meter.health} />}>
         <Figures>
           <Figure name="Zone" value={meter.zone} />
-          <Figure name="Retailer" value={meter.retailer} />
+          <Figure name="Supplier" value={meter.retailer ?? "none: this meter takes no part"} />
+          {meter.offtaker && meter.offtaker !== meter.retailer && <Figure name="Takes the surplus" value={meter.offtaker} />}
           <Figure name={<Term of="exportPower">May feed in</Term>} value={power(meter.exportPower)} tone="sell" />
           <Figure name="May draw" value={power(meter.importPower)} tone="buy" />
           <Figure name="Source of energy" value={meter.source || "none"} />
-          <Figure name="Certified from" value={`${day(meter.fromSlot, live.zone)}, ${clock(meter.fromSlot, live.zone)}`} />
+          <Figure name={meter.retired ? "Retired from" : "Certified from"} value={`${day(meter.fromSlot, live.zone)}, ${clock(meter.fromSlot, live.zone)}`} />
         </Figures>
         {meter.health?.sentence && <p class="faint">{meter.health.sentence}</p>}
       </Card>

@@ -14,7 +14,7 @@ import { Health } from "../oracle_health/health_word.tsx";
 const METERS = `query Meters($first: Int!) {
   meters(first: $first) {
     nodes {
-      id zone retailer holder importPower exportPower source fromSlot
+      id zone retailer offtaker retired holder importPower exportPower source fromSlot
       lastReading { slot version import export importRegister exportRegister quality resolution block }
       health { state sentence at }
     }
@@ -36,7 +36,7 @@ export function GridMeters() {
           const sick = (meter: Meter) => meter.health !== null && toneOf(meter.health.state) !== "good";
           const wanted = filter.trim().toLowerCase();
           const rows = meters.nodes
-            .filter((meter) => !wanted || `${meter.id} ${meter.zone} ${meter.retailer}`.toLowerCase().includes(wanted))
+            .filter((meter) => !wanted || `${meter.id} ${meter.zone} ${meter.retailer ?? ""}`.toLowerCase().includes(wanted))
             .sort((a, b) => Number(sick(b)) - Number(sick(a)) || a.id.localeCompare(b.id));
           return (
             <>
@@ -60,7 +60,7 @@ export function GridMeters() {
                 aside={
                   <label>
                     Search{" "}
-                    <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} placeholder="meter, zone or retailer" />
+                    <input type="search" value={filter} onInput={(event) => setFilter(event.currentTarget.value)} placeholder="meter, zone or supplier" />
                   </label>
                 }
               >
@@ -72,7 +72,7 @@ export function GridMeters() {
                     columns={[
                       { head: "Meter", label: "Meter", cell: (m) => m.id },
                       { head: "Zone", label: "Zone", cell: (m) => m.zone },
-                      { head: "Retailer", label: "Retailer", cell: (m) => m.retailer },
+                      { head: "Supplier", label: "Supplier", cell: (m) => (m.retired ? "retired" : (m.retailer ?? "none")) },
                       { head: "May feed in", label: "May feed in", number: true, cell: (m) => power(m.exportPower) },
                       { head: "Last reading", label: "Last reading", number: true, cell: (m) => (m.lastReading ? range(m.lastReading.slot, slotS, live.zone) : "never") },
                       { head: "Drawn, kWh", label: "Drawn, kWh", number: true, cell: (m) => (m.lastReading ? energyColumn(m.lastReading.import) : "–") },
