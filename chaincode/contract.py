@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chaincode.accounts import balances
-from chaincode.area import clock, rules, tariffs, zones
+from chaincode.area import clock, joining, rules, tariffs, zones
 from chaincode.clearing.run import clear_slot
-from chaincode.consortium import acts, organisations, participants
+from chaincode.consortium import acts, organisations
 from chaincode.consortium.organisations import CHANNEL, ORGANISATIONS, OrganisationRole
 from chaincode.context import Context
 from chaincode.errors import (
@@ -24,6 +24,7 @@ from chaincode.errors import (
     ORGANISATION_UNKNOWN,
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
+    TRANSIENT_UNEXPECTED,
 )
 from chaincode.metering import meters, reports
 from chaincode.orders import handlers
@@ -57,7 +58,9 @@ class TransactionRow(NamedTuple):
 
     `callers` are the roles of organisations that may call the transaction; the list is empty for a
     transaction that is called before the channel is initialised. `admin` requires an administrator
-    of the organisation. `writes` is True for a transaction and False for a query.
+    of the organisation. `writes` is True for a transaction and False for a query. `transient` names
+    the transient data that the transaction takes; with any other it is refused, so that nobody can
+    fill a transaction with data that nobody reads (rules/contract.md, 1.2).
     """
 
     name: str
@@ -66,6 +69,7 @@ class TransactionRow(NamedTuple):
     callers: tuple[OrganisationRole, ...]
     admin: bool
     writes: bool
+    transient: tuple[str, ...]
 
 
 def _write(
@@ -74,15 +78,18 @@ def _write(
     callers: tuple[OrganisationRole, ...],
     *,
     admin: bool = False,
+    transient: tuple[str, ...] = (),
 ) -> TransactionRow:
-    return TransactionRow(handler.__name__, handler, arguments, callers, admin, writes=True)
+    return TransactionRow(
+        handler.__name__, handler, arguments, callers, admin, writes=True, transient=transient
+    )
 
 
 def _read(
     handler: Callable[[Context, Any], msgspec.Struct], arguments: type[msgspec.Struct]
 ) -> TransactionRow:
     return TransactionRow(
-        handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False
+        handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False, transient=()
     )
 
 
@@ -91,7 +98,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(
         organisations.register_organisation, organisations.OrganisationArguments, DSO, admin=True
     ),
-    _write(participants.register_participant, participants.ParticipantArguments, RETAILER),
+    _write(joining.register_participant, joining.ParticipantArguments, RETAILER),
     _write(zones.register_area, zones.AreaArguments, DSO, admin=True),
     _write(zones.register_zone, zones.ZoneArguments, DSO, admin=True),
     _write(zones.set_zone_capacity, zones.CapacityArguments, DSO),
@@ -107,13 +114,18 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(reports.set_oracle_nodes, reports.OracleArguments, ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
     _write(balances.credit_client, balances.PaymentArguments, RETAILER),
-    _write(balances.debit_client, balances.PaymentArguments, RETAILER),
+    _write(balances.debit_client, balances.PayoutArguments, RETAILER),
     _write(handlers.place_orders, handlers.TokensArguments, MARKET),
     _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
     _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
     _write(gate.close_gate, gate.GateArguments, MEMBERS),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
-    _write(reports.record_readings, reports.ReportArguments, ORACLE),
+    _write(
+        reports.record_readings,
+        reports.ReportArguments,
+        ORACLE,
+        transient=(reports.TRANSIENT_LEAVES,),
+    ),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
     _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
@@ -161,6 +173,9 @@ class Contract:
         Raises `Refused`; the engine must then write nothing.
         """
         transaction = _named(name)
+        for entry in sorted(context.transient):
+            if entry not in transaction.transient:
+                raise TRANSIENT_UNEXPECTED(name=name, entry=entry)
         try:
             read = _DECODERS[name].decode(arguments)
         except msgspec.DecodeError as error:

@@ -31,7 +31,7 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.records import CLEARINGS, TREES, ZoneClearing, tree_record, zone_records
 from chaincode.context import Context
 from chaincode.errors import TRADE_UNKNOWN
-from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
+from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.state import (

@@ -1,23 +1,31 @@
 """Participants by their trading DIDs, and the participants that the regulator has locked.
 
-Only the retailer knows which person a DID belongs to; that link never enters the public state.
+Only the retailer knows which person a DID belongs to; that link never enters the public state. How
+a trader joins a retailer: `area/joining.py`.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from chaincode.consortium.organisations import require_key
-from chaincode.context import Accepted, Context
-from chaincode.errors import ALREADY_REGISTERED
-from chaincode.state import Did, Row, Table, encode
+from chaincode.context import Context
+from chaincode.errors import LOCKS_TOO_MANY
+from chaincode.state import Count, DidName, Name, Row, Table
+
+LOCKS_MAX = 10_000  # some 600 KB, which every batch of orders reads
 
 
 class Participant(Row, frozen=True, gc=False):
-    """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
+    """A prosumer or consumer under its trading DID, and the retailer that it joined last.
 
-    did: str
-    retailer: str
+    `joins` counts how often it has joined a retailer, the first time included.
+    """
+
+    did: DidName
+    retailer: Name
+    joins: Count
 
 
 class Locks(Row, frozen=True, gc=False):
@@ -27,28 +35,11 @@ class Locks(Row, frozen=True, gc=False):
     conflicts with a lock that commits before it, and must then be checked again.
     """
 
-    locked: list[str]
+    locked: Annotated[list[DidName], msgspec.Meta(max_length=LOCKS_MAX)]
 
 
 PARTICIPANTS = Table(3, "participants", Participant, ("did",))
 LOCKS = Table(7, "locks", Locks, (), remembered=1)
-
-
-class ParticipantArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The trading DID of a new client."""
-
-    did: Did
-
-
-def register_participant(context: Context, arguments: ParticipantArguments) -> Accepted:
-    """Admit a client of the calling retailer under its trading DID."""
-    require_key(arguments.did)
-    if PARTICIPANTS.get(context, arguments.did) is not None:
-        raise ALREADY_REGISTERED(kind="participant", name=arguments.did)
-    row = Participant(did=arguments.did, retailer=context.caller.member)
-    PARTICIPANTS.put(context, row, arguments.did)
-    context.emit("participant_registered", encode(row))
-    return Accepted(arguments.did)
 
 
 def locked_traders(context: Context) -> frozenset[str]:
@@ -60,4 +51,6 @@ def locked_traders(context: Context) -> frozenset[str]:
 def set_lock(context: Context, did: str, *, locked: bool) -> None:
     """Lock or unlock a participant."""
     others = locked_traders(context) - {did}
+    if locked and len(others) >= LOCKS_MAX:
+        raise LOCKS_TOO_MANY(limit=LOCKS_MAX)
     LOCKS.put(context, Locks(locked=sorted(others | {did} if locked else others)))

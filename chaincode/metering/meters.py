@@ -6,8 +6,11 @@ person a name belongs to, and that link never enters the public state.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from chaincode.area.intents import require_hold
 from chaincode.area.tariffs import Tariffs
 from chaincode.area.zones import (
     VERSIONS_MAX,
@@ -21,6 +24,7 @@ from chaincode.context import (
     Accepted,
     Context,
 )
+from chaincode.documents.document import Token
 from chaincode.errors import (
     METER_AREA_FIXED,
     METER_POWER_BOUNDS,
@@ -34,8 +38,10 @@ from chaincode.state import (
     Count,
     Dated,
     Did,
+    DidName,
     GridLevel,
     Id,
+    Name,
     Row,
     Second,
     Table,
@@ -46,6 +52,9 @@ from chaincode.state import (
 
 POWER_W_MAX = 100_000_000  # 100 MW: beyond any meter of a distribution grid
 
+Source = Annotated[str, msgspec.Meta(max_length=64)]
+"""What generates behind a meter, in a word such as `solar`; it is copied into settled rows."""
+
 
 class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The certification of a meter from a slot on.
@@ -54,23 +63,23 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     generates behind the meter, for certificates; if it is empty no certificates are minted.
     """
 
-    holder: str
-    retailer: str
-    offtaker: str
-    dso: str
-    area: str
-    zone: str
+    holder: DidName
+    retailer: Name
+    offtaker: Name
+    dso: Name
+    area: Name
+    zone: Name
     grid_level: GridLevel
     import_w: int
     export_w: int
-    source: str
+    source: Source
 
 
 class Meter(Row, frozen=True, gc=False):
     """A meter's dated versions, oldest first."""
 
-    meter: str
-    versions: list[Dated[MeterVersion]]
+    meter: Name
+    versions: Annotated[list[Dated[MeterVersion]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 class AreaMeter(Row, frozen=True):
@@ -86,7 +95,10 @@ AREA_METERS = Table(6, "area meters", AreaMeter, ("area", "meter"))
 
 
 class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A certified meter from `from_slot` on; if `offtaker` is absent, it is the retailer."""
+    """A certified meter from `from_slot` on; if `offtaker` is absent, it is the retailer.
+
+    `hold` is the holder's signed token, which a meter needs when it gets another holder.
+    """
 
     meter: Id
     holder: Did
@@ -97,7 +109,8 @@ class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     export_w: Count
     from_slot: Second
     offtaker: Id | None = None
-    source: str = ""
+    source: Source = ""
+    hold: Token | None = None
 
 
 def register_certified_meter(context: Context, arguments: MeterArguments) -> Accepted:
@@ -126,6 +139,10 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
         raise METER_AREA_FIXED(meter=arguments.meter, area=versions[-1].value.area)
     if len(versions) >= VERSIONS_MAX:
         raise VERSIONS_TOO_MANY(limit=VERSIONS_MAX)
+    earlier = at_slot(versions, arguments.from_slot)
+    if earlier is None or earlier.holder != arguments.holder:
+        named = {"area": zone.area, "meter": arguments.meter, "holder": arguments.holder}
+        require_hold(context, arguments.hold, **named)
     version = MeterVersion(
         holder=arguments.holder,
         retailer=arguments.retailer,
@@ -142,7 +159,7 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
     METERS.put(context, Meter(meter=arguments.meter, versions=dated), arguments.meter)
     area_meter = AreaMeter(from_slot=dated[0].from_slot)
     AREA_METERS.put(context, area_meter, zone.area, arguments.meter)
-    context.emit("meter_registered", encode(arguments))
+    context.emit("meter_registered", encode(msgspec.structs.replace(arguments, hold=None)))
     return Accepted(arguments.meter)
 
 
