@@ -32,6 +32,8 @@ DidName = Annotated[str, msgspec.Meta(max_length=128)]
 """A DID or the owner of an account that was checked when it arrived."""
 AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
 """The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
+OrderName = Annotated[str, msgspec.Meta(max_length=200)]
+"""The full name of an order or of one of its steps: `<DID>/<id>#<step>`."""
 Second = Annotated[int, msgspec.Meta(ge=0, le=SECOND_MAX)]
 """Seconds UTC since 1970."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]

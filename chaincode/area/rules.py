@@ -7,7 +7,10 @@ same hour.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -44,6 +47,7 @@ from chaincode.state import (
 
 PRICE_BAND_WIDTH_MAX = 1_000_000_000  # 1,000 currency units per kWh from lowest to highest
 OFFSETS_MAX = 400  # two changes of summer time a year for two centuries
+OFFSETS_READ_MAX = 1_000  # beyond this rules cannot be read; up to this their offsets are counted
 
 
 class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,8 +61,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     east of UTC], oldest first.
     """
 
-    time_zone: str
-    offsets: list[tuple[Second, int]]
+    time_zone: Name
+    offsets: Annotated[list[tuple[Second, int]], msgspec.Meta(max_length=OFFSETS_READ_MAX)]
     price_band: tuple[Signed, Signed] = (-500_000, 4_000_000)
     mechanism: Name = "uniform"
     price_rule: Literal["seller", "buyer", "midpoint"] = "midpoint"
@@ -96,20 +100,20 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AreaRules(Row, frozen=True):
     """An area's dated rules, oldest first."""
 
-    versions: list[Dated[MarketRules]]
+    versions: Annotated[list[Dated[MarketRules]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 class SeedChain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A chain of SHA-256 pre-images: `anchor` as posted, `tip` as last revealed."""
 
-    anchor: str
-    tip: str
+    anchor: Name
+    tip: Name
 
 
 class SeedChains(Row, frozen=True):
     """An area's dated seed chains, oldest first."""
 
-    versions: list[Dated[SeedChain]]
+    versions: Annotated[list[Dated[SeedChain]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 RULES = Table(20, "market rules", AreaRules, ("area",))

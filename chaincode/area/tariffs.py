@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -45,7 +48,10 @@ from chaincode.state import (
     with_version,
 )
 
+FEE_ROWS_READ_MAX = 1_000  # beyond this fees cannot be read; up to this their rows are counted
 PRICE_MAX = 1_000_000_000  # 1,000 currency units per kWh, positive or negative
+
+FeeRows = Annotated[list[FeeRow], msgspec.Meta(max_length=FEE_ROWS_READ_MAX)]
 
 
 class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,19 +64,19 @@ class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ResidualRow(Row, frozen=True):
     """A retailer's dated residual prices in an area, oldest first."""
 
-    versions: list[Dated[ResidualPrices]]
+    versions: Annotated[list[Dated[ResidualPrices]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 class VatRow(Row, frozen=True):
     """A party's dated VAT status, oldest first."""
 
-    versions: list[Dated[Vat]]
+    versions: Annotated[list[Dated[Vat]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 class FeeSchedule(Row, frozen=True):
     """An area's dated fee rows, oldest first."""
 
-    versions: list[Dated[list[FeeRow]]]
+    versions: Annotated[list[Dated[FeeRows]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 RESIDUALS = Table(23, "residual prices", ResidualRow, ("area", "retailer"))
@@ -101,7 +107,7 @@ class FeesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     area: Id
     from_slot: Second
-    rows: list[FeeRow]
+    rows: FeeRows
 
 
 def set_residual_prices(context: Context, arguments: ResidualArguments) -> Accepted:

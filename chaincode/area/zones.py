@@ -6,7 +6,10 @@ Capacities are separate dated rows, because placing an order does not read them.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -31,6 +34,7 @@ from chaincode.state import (
     Dated,
     GridLevel,
     Id,
+    Name,
     Row,
     Second,
     Table,
@@ -47,8 +51,8 @@ SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and are 
 class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A zone in its area's tree; the root has no parent."""
 
-    id: str
-    parent: str | None
+    id: Name
+    parent: Name | None
     grid_level: GridLevel
     paused: bool
 
@@ -56,16 +60,16 @@ class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Area(Row, frozen=True):
     """An area: its DSO, its slot length and the tree of its zones, the root first."""
 
-    area: str
-    dso: str
+    area: Name
+    dso: Name
     slot_s: int
-    zones: list[TreeZone]
+    zones: Annotated[list[TreeZone], msgspec.Meta(max_length=ZONES_MAX)]
 
 
 class ZoneArea(Row, frozen=True):
     """The area that a zone belongs to; zone names are unique in the channel."""
 
-    area: str
+    area: Name
 
 
 class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,7 +82,7 @@ class EdgeCapacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ZoneCapacity(Row, frozen=True):
     """A zone's dated capacities, oldest first."""
 
-    versions: list[Dated[EdgeCapacity]]
+    versions: Annotated[list[Dated[EdgeCapacity]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 class Lane(Row, frozen=True):

@@ -9,13 +9,18 @@ the cover of what is not matched. Clearing moves no money and rewrites no order 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
 from chaincode.accounts.balances import RunAccounts, fold
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import RULES, rules_at
-from chaincode.area.zones import get_area, paused_zones
+from chaincode.area.zones import (
+    ZONES_MAX,
+    get_area,
+    paused_zones,
+)
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
@@ -35,6 +40,8 @@ from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.state import (
+    Name,
+    OrderName,
     Row,
     Table,
     encode,
@@ -59,14 +66,14 @@ class MatchedTrade(
     """
 
     number: int
-    buy: str
-    sell: str
-    buy_meter: str
-    sell_meter: str
+    buy: OrderName
+    sell: OrderName
+    buy_meter: Name
+    sell_meter: Name
     quantity_wh: int
     buy_price: int
     sell_price: int
-    path: list[str]
+    path: Annotated[list[Name], msgspec.Meta(max_length=ZONES_MAX)]
     relation: Relation
     tariff: int
     buy_cover_nano: int
@@ -78,7 +85,7 @@ class MatchedTrade(
 class TradePage(Row, frozen=True):
     """Up to 500 trades of a slot."""
 
-    trades: list[MatchedTrade]
+    trades: Annotated[list[MatchedTrade], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))

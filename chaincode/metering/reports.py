@@ -38,7 +38,11 @@ from chaincode.context import (
     Accepted,
     Context,
 )
-from chaincode.documents.document import Document
+from chaincode.documents.document import (
+    ChannelName,
+    Document,
+    Token,
+)
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
     LEAVES_COUNT,
@@ -92,21 +96,26 @@ from identity.jws import TokenRefused, decode_payload
 REPORT_TYP = "commonwatt-report+jws"
 LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
 NODES_MAX = 31  # oracle nodes: f = 10
+NODES_NAMED_MAX = 100  # beyond this an oracle set cannot be read; up to this its nodes are counted
+LEAVES_READ_MAX = 10_000  # likewise for the leaves of a report
 TRANSIENT_LEAVES = "leaves"
 CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
+
+
+Nodes = Annotated[list[Did], msgspec.Meta(max_length=NODES_NAMED_MAX)]
 
 
 class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The nodes whose signatures count, and the number of them that may be faulty."""
 
-    nodes: list[Did]
+    nodes: Nodes
     faulty_max: int
 
 
 class OracleSets(Row, frozen=True):
     """An area's dated oracle sets, oldest first."""
 
-    versions: list[Dated[OracleSet]]
+    versions: Annotated[list[Dated[OracleSet]], msgspec.Meta(max_length=VERSIONS_MAX)]
 
 
 ORACLES = Table(50, "oracle sets", OracleSets, ("area",))
@@ -117,7 +126,7 @@ class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     area: Id
     from_slot: Second
-    nodes: list[Did]
+    nodes: Nodes
     faulty_max: Count
 
 
@@ -128,9 +137,9 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     area: Id
-    channel: str
+    channel: ChannelName
     configuration: Hex32
-    contract: str
+    contract: ChannelName
     count: Count
     root: Hex32
     slot: Second
@@ -140,7 +149,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same report, signed by at least 2f+1 nodes; one token per node."""
 
-    tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+    tokens: Annotated[list[Token], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -151,7 +160,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 REPORTS = Document(REPORT_TYP, Report)
 
-_leaves = msgspec.json.Decoder(list[Leaf])
+_leaves = msgspec.json.Decoder(Annotated[list[Leaf], msgspec.Meta(max_length=LEAVES_READ_MAX)])
 
 
 def set_oracle_nodes(context: Context, arguments: OracleArguments) -> Accepted:

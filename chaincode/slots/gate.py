@@ -8,7 +8,10 @@ without phantoms.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -18,6 +21,7 @@ from chaincode.area.rules import RULES, SEEDS, SeedChain, SeedChains, rules_at
 from chaincode.area.zones import (
     LANES,
     VERSIONS_MAX,
+    ZONES_MAX,
     get_area,
     get_lane,
     own_area,
@@ -42,6 +46,8 @@ from chaincode.state import (
     Count,
     Hex32,
     Id,
+    Name,
+    OrderName,
     Row,
     Second,
     Table,
@@ -58,8 +64,8 @@ Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECT
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The progress of a run: its step, where the step continues, and a digest of what it wrote."""
 
-    step: str
-    cursor: str
+    step: Name
+    cursor: OrderName
     page: int
     digest: Hex32
 
@@ -80,7 +86,9 @@ class Slot(Row, frozen=True):
     trade_pages: int = 0
     posting_pages: int = 0
     carry_pages: int = 0
-    quantity_wh: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    quantity_wh: Annotated[dict[Name, int], msgspec.Meta(max_length=ZONES_MAX)] = msgspec.field(
+        default_factory=dict[str, int]
+    )
 
 
 SLOTS = Table(40, "slots", Slot, ("area", "slot"))
