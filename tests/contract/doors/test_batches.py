@@ -6,6 +6,8 @@ Whatever is wrong with a token is the answer to that token. Tokens that do not f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chaincode.orders.sheets import Step
 from tests.contract.stage.cast import SLOT, SLOT_S
 from tests.contract.stage.market import Market
@@ -52,28 +54,28 @@ def test_token_behind_five_hundred_others_is_answered_batch_full(market: Market)
 
 SLOTS = [SLOT + number * SLOT_S for number in range(88)]  # all that are open
 TRADERS = [f"{letter}{'x' * 60}" for letter in "ABC"]
-STEPS: list[Step] = [(-400_000 - step, 1_000) for step in range(11)]
+STEPS: list[Step] = [(-400_000 - step, 1_000) for step in range(20)]
 
 
 def fill_rows(market: Market) -> None:
-    """Give each of three traders 49 orders of 11 steps in each of 88 slots."""
+    """Give each of three traders 49 orders in each of 88 slots; the first has more steps."""
     for name in TRADERS:
         market.trader(name, power_w=40_000_000, deposit_nano=0)
+    first, *others = TRADERS
     for number in range(49):
-        sheets = [
-            market.tokens.sheet(
-                name,
-                [
-                    order_of(
-                        f"{number:064d}", "buy", STEPS, slot=slot, expires_s=market.gate_s(slot)
-                    )
-                    for slot in SLOTS
-                ],
-            )
-            for name in TRADERS
-        ]
-        assert market.codes(sheets[:2]) == ["PLACED"] * 2
-        assert market.codes(sheets[2:]) == ["PLACED"]
+        name = f"{number:064d}"
+        halves = [_sheet(market, first, name, STEPS, slots) for slots in (SLOTS[:44], SLOTS[44:])]
+        assert market.codes(halves) == ["PLACED"] * 2
+        whole = [_sheet(market, trader, name, STEPS[:11], SLOTS) for trader in others]
+        assert market.codes(whole) == ["PLACED"] * 2
+
+
+def _sheet(market: Market, trader: str, name: str, steps: list[Step], slots: Sequence[int]) -> str:
+    """A sheet with one order for each of some slots."""
+    orders = [
+        order_of(name, "buy", steps, slot=slot, expires_s=market.gate_s(slot)) for slot in slots
+    ]
+    return market.tokens.sheet(trader, orders)
 
 
 def test_small_tokens_on_full_rows_are_answered_as_far_as_they_fit(market: Market) -> None:
