@@ -51,13 +51,30 @@ class EnrolmentResult:
     from_slot: int
 
 
+@dataclass(frozen=True)
+class HomeOffer:
+    """A home that a newcomer can move into; an offer reserves nothing."""
+
+    meter: str
+    zone: str
+    retailer: str
+
+
 class Enrolment(Protocol):
     """Admits newcomers of a demonstration."""
 
-    async def enrol(self, did: str) -> EnrolmentResult:
+    async def offer(self, did: str) -> HomeOffer:
+        """The home that `did` has, or the next one that is free.
+
+        Raises what `Ledger.evaluate` raises.
+        """
+        ...
+
+    async def enrol(self, did: str, *, join: str, hold: str) -> EnrolmentResult:
         """Give `did` a retailer, a meter and a deposit; an enrolled DID gets the same answer again.
 
-        Raises what `Ledger.submit` raises.
+        `join` and `hold` are signed by `did`: it joins the offered retailer and holds the offered
+        meter. Raises what `Ledger.submit` raises.
         """
         ...
 

@@ -15,18 +15,19 @@ import msgspec
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
+from chaincode.area.joining import ParticipantArguments
 from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, CapacityArguments, ZoneArguments
 from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
-from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.meters import MeterArguments
 from chaincode.metering.reports import OracleArguments, OracleSet
 from chaincode.slots.gate import SeedArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
+from commonwatt.demonstration.signing import sign_hold, sign_join
 from identity.did import did_key
 from identity.keys import PrivateKey
 from ledger_network.port import Ledger, Member
@@ -48,6 +49,7 @@ ORGANISATIONS = (
 )
 TIME_ZONE = "Europe/Berlin"
 SLOT_S = 900
+GATE_LEAD_S = 300
 CHAIN_LENGTH = 4_000  # slots, which is some forty days
 CHAIN_LEFT_MIN = 400  # when fewer pre-images remain, the next chain is posted
 CHAIN_AHEAD_SLOTS = 200  # a chain is posted before its first slot opens
@@ -137,6 +139,7 @@ def market_rules(from_s: int) -> MarketRules:
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=4 * 3600,
+        gate_lead_s=GATE_LEAD_S,
         cancel_fee=5_000,
     )
 
@@ -206,16 +209,39 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
         await submit("set_vat", vat, admin)
     nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
     await submit("set_oracle_nodes", nodes, Member(ORACLE, "admin"))
+    sign = Signing(ledger.channel, ledger.contract, now_s=clock.market_anchor)
     for home in cast.homes:
         retailer = Member(home.retailer)
-        await submit("register_participant", ParticipantArguments(home.did), retailer)
-        await submit("register_certified_meter", certified_meter(home, first_slot))
+        joined = ParticipantArguments(sign.join(home))
+        await submit("register_participant", joined, retailer)
+        await submit("register_certified_meter", certified_meter(home, first_slot, sign.hold(home)))
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
 
 
-def certified_meter(home: Home, first_slot: int) -> MeterArguments:
-    """Return a home's meter as its DSO certifies it, for slots from `first_slot` on."""
+class Signing(msgspec.Struct, frozen=True):
+    """Signs for homes at market time `now_s` what their retailers and the DSO submit."""
+
+    channel: str
+    contract: str
+    now_s: int
+
+    def join(self, home: Home) -> str:
+        """Sign a home's join of its retailer."""
+        place = (AREA, self.channel, self.contract)
+        return sign_join(home.key, home.retailer, place=place, now_s=self.now_s)
+
+    def hold(self, home: Home) -> str:
+        """Sign that a home holds its meter."""
+        place = (AREA, self.channel, self.contract)
+        return sign_hold(home.key, home.meter, place=place, now_s=self.now_s)
+
+
+def certified_meter(home: Home, first_slot: int, hold: str) -> MeterArguments:
+    """Return a home's meter as its DSO certifies it, for slots from `first_slot` on.
+
+    `hold` is the token by which the household says that it holds the meter.
+    """
     return MeterArguments(
         meter=home.meter,
         holder=home.did,
@@ -226,4 +252,5 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
         export_w=export_w(home),
         from_slot=first_slot,
         source="solar" if home.profile.pv_column else "",
+        hold=hold,
     )

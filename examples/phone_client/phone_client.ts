@@ -6,13 +6,14 @@
 // it: WebCrypto, fetch and WebSocket are those of a browser, and the wallet is the dashboard's own,
 // three files without a dependency.
 
-import { generate, LOGIN_TYP, SHEET_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
+import { generate, HOLD_TYP, JOIN_TYP, LOGIN_TYP, SHEET_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
 
 const PROTOCOL = "graphql-transport-ws";
 const SLOTS_AHEAD = 4; // gates of nearer slots may close while the order is signed
 const WATCH_MS = 60_000; // a first telling comes at once; a market at real speed trades later
 
 interface Place {
+  readonly area: string;
   readonly channel: string;
   readonly contract: string;
 }
@@ -54,7 +55,7 @@ class Market {
 
   /** Prove the key: sign the nonce that the API gives out, once. */
   async signIn(): Promise<Place> {
-    const { market } = await this.ask<{ market: Place }>("{ market { channel contract } }");
+    const { market } = await this.ask<{ market: Place }>("{ market { area channel contract } }");
     const { challenge } = await this.ask<{ challenge: { nonce: string; audience: string } }>(
       "mutation($did: ID!) { challenge(did: $did) { nonce audience } }",
       { did: this.#signer.did },
@@ -116,24 +117,41 @@ class Market {
   }
 }
 
-/** A home to trade from: a demonstration gives one to a new wallet, a real market's retailer does. */
-async function moveIn(market: Market): Promise<Home> {
-  const { enrol } = await market.ask<{ enrol: Home }>("mutation { enrol { meter zone fromSlot } }");
+/**
+ * A home to trade from: a demonstration offers one to a new wallet, which signs that it joins the home's retailer
+ * and holds its meter. In a real market the retailer and the grid operator ask for the same two tokens.
+ */
+async function moveIn(market: Market, signer: Signer, place: Place): Promise<Home> {
+  const { offeredHome, market: now } = await market.ask<{
+    offeredHome: { meter: string; retailer: string };
+    market: { marketTime: number };
+  }>("{ offeredHome { meter retailer } market { marketTime } }");
+  const named = { ...place, v: 1, valid_until_s: now.marketTime + 10 * 86_400 };
+  const join = await sign(signer, JOIN_TYP, { ...named, number: 1, retailer: offeredHome.retailer });
+  const hold = await sign(signer, HOLD_TYP, { ...named, meter: offeredHome.meter });
+  const { enrol } = await market.ask<{ enrol: Home }>(
+    "mutation($join: String!, $hold: String!) { enrol(join: $join, hold: $hold) { meter zone fromSlot } }",
+    { join, hold },
+  );
   return enrol;
 }
 
 /** Offer 60 Wh at any price down to -20 ct/kWh, in a slot whose gate stays open for a while. */
 async function offer(market: Market, signer: Signer, place: Place, home: Home): Promise<Placed> {
-  const open = await market.ask<{ market: { openSlots: { start: number }[] } }>("{ market { openSlots { start } } }");
-  const starts = open.market.openSlots.map((slot) => slot.start).filter((start) => start >= home.fromSlot);
-  const slot = starts[Math.min(SLOTS_AHEAD, starts.length - 1)];
+  const open = await market.ask<{ market: { openSlots: { start: number; gate: number }[] } }>(
+    "{ market { openSlots { start gate } } }",
+  );
+  const slots = open.market.openSlots.filter((each) => each.start >= home.fromSlot);
+  const slot = slots[Math.min(SLOTS_AHEAD, slots.length - 1)];
   if (slot === undefined) throw new Error("no slot is open to this home yet");
   const token = await sign(signer, SHEET_TYP, {
+    area: place.area,
     channel: place.channel,
     contract: place.contract,
     meter: home.meter,
-    orders: [{ id: `phone-${crypto.randomUUID().slice(0, 8)}`, side: "sell", slot, steps: [[-200_000, 60]] }],
+    orders: [{ id: `phone-${crypto.randomUUID().slice(0, 8)}`, side: "sell", slot: slot.start, steps: [[-200_000, 60]] }],
     v: 1,
+    valid_until_s: slot.gate,
     zone: home.zone,
   });
   const { placeOrders } = await market.ask<{ placeOrders: Placed[] }>(
@@ -154,7 +172,7 @@ const signer = await generate();
 const market = new Market(address.replace(/\/$/, ""), signer);
 const place = await market.signIn();
 tell("signedIn", signer.did);
-const home = await moveIn(market);
+const home = await moveIn(market, signer, place);
 tell("home", home);
 const placed = await offer(market, signer, place, home);
 tell("placed", placed);

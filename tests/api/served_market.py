@@ -23,7 +23,7 @@ from starlette.applications import Starlette
 from api.features.reads import open_read_model
 from api.live.projection import Projection
 from api.server.app import make_app
-from api.services import AccountRole, EnrolmentResult, Persona, Services
+from api.services import AccountRole, EnrolmentResult, HomeOffer, Persona, Services
 from api.settings import ApiSettings
 from api.sign_in.session import LOGIN_TYP, Login
 from chaincode.area.clock import ClockArguments
@@ -136,8 +136,14 @@ class Newcomers:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    async def enrol(self, did: str) -> EnrolmentResult:
-        """A meter for everybody."""
+    async def offer(self, did: str) -> HomeOffer:
+        """The same home for everybody."""
+        return HomeOffer("meter-1", "lindenhof-north", RETAILERS[0])
+
+    async def enrol(self, did: str, *, join: str, hold: str) -> EnrolmentResult:
+        """A meter for everybody who has signed something."""
+        assert join
+        assert hold
         self.asked.append(did)
         return EnrolmentResult("meter-1", "lindenhof-north", RETAILERS[0], 1_000_000_000, SLOT)
 

@@ -127,8 +127,10 @@ class Double:
                 "did": who,
             }
 
-        def enrol(_: object) -> dict[str, Any]:
+        def enrol(_: object, join: str, hold: str) -> dict[str, Any]:
             assert did is not None
+            assert _payload(join)["retailer"] == rows.enrolment["retailer"]
+            assert _payload(hold)["meter"] == "meter-new"
             self.enrolled.add(did)
             return {**rows.enrolment, "meter": "meter-new"}
 
@@ -150,6 +152,7 @@ class Double:
             "viewer": viewer,
             "challenge": challenge,
             "signIn": session,
+            "offeredHome": {**rows.enrolment, "meter": "meter-new"},
             "enrol": enrol,
             "placeOrders": place,
             **rows.fields(),

@@ -96,6 +96,15 @@ class Enrolment:
     from_slot: Time = column(HOUSEHOLDS, "from_slot")
 
 
+@object_type("A home that a newcomer of the demonstration can move into.")
+class OfferedHome:
+    """A home that a newcomer can move into; an offer reserves nothing."""
+
+    meter: ID = column(HOUSEHOLDS, "meter")
+    zone: ID = column(HOUSEHOLDS, "zone")
+    retailer: str = column(HOUSEHOLDS, "retailer")
+
+
 @strawberry.type
 class MemberQuery:
     """Queries about people."""
@@ -105,6 +114,14 @@ class MemberQuery:
         """Return the signed-in user; None for a stranger."""
         viewer = info.context.viewer
         return None if viewer is None else await viewer_of(info.context.services, viewer)
+
+    @asked(HOUSEHOLDS, description="The home that the viewer can move into; demonstrations only.")
+    async def offered_home(self, info: Info) -> OfferedHome:
+        """Return the home that the viewer can move into; only in demonstrations."""
+        enrolment, viewer = info.context.services.enrolment, require_viewer(info)
+        if enrolment is None:
+            raise NO_ENROLMENT()
+        return node_of(OfferedHome, await unless_unavailable(enrolment.offer(viewer.did)))
 
     @asked(
         WITH_CLIENTS,
@@ -155,13 +172,18 @@ class MemberMutation:
         viewer = info.context.viewer
         return viewer is not None and info.context.sessions.sign_out(viewer)
 
-    @changing(HOUSEHOLDS, description="A retailer, a meter and a deposit; demonstrations only.")
-    async def enrol(self, info: Info) -> Enrolment:
+    @changing(
+        HOUSEHOLDS,
+        description="A retailer, a meter and a deposit, for the signed join of the offered home's "
+        "retailer and the signed hold of its meter; demonstrations only.",
+    )
+    async def enrol(self, info: Info, join: str, hold: str) -> Enrolment:
         """Give the viewer a retailer, a meter and a deposit; only in demonstrations."""
         enrolment, viewer = info.context.services.enrolment, require_viewer(info)
         if enrolment is None:
             raise NO_ENROLMENT()
-        return node_of(Enrolment, await unless_unavailable(enrolment.enrol(viewer.did)))
+        work = enrolment.enrol(viewer.did, join=join, hold=hold)
+        return node_of(Enrolment, await unless_unavailable(work))
 
 
 async def viewer_of(services: Services, viewer: table.Viewer) -> Viewer:

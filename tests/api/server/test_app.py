@@ -180,7 +180,10 @@ def test_sign_in_is_for_those_whom_the_market_knows(tmp_path: Path) -> None:
 def test_newcomer_of_a_demonstration_signs_in_and_enrols(tmp_path: Path) -> None:
     async def work(client: Client) -> None:
         token = await client.access(STRANGE)
-        given = await client.data("mutation { enrol { meter deposit } }", token=token)
+        offered = await client.data("{ offeredHome { meter zone retailer } }", token=token)
+        assert offered["offeredHome"]["meter"] == "meter-1"
+        enrol = 'mutation { enrol(join: "signed", hold: "signed") { meter deposit } }'
+        given = await client.data(enrol, token=token)
         assert given["enrol"] == {"meter": "meter-1", "deposit": "1000000000"}
         personas = await client.http.get("/demonstration/personas")
         assert personas.json()[0]["pkcs8"].startswith("-----BEGIN PRIVATE KEY-----")

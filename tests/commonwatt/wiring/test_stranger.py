@@ -21,7 +21,6 @@ from graphql import GraphQLSchema, build_schema, get_introspection_query
 from tests.commonwatt.wiring.running_market import RunningMarket, running_market
 from tests.commonwatt.wiring.stranger import (
     BALANCE,
-    ENROL,
     PLACE,
     WAIT_S,
     Row,
@@ -117,7 +116,7 @@ def story(market: RunningMarket, schema: GraphQLSchema) -> Story:
 def join(stranger: Stranger) -> Row:
     """Sign in and move in; the home and its deposit are read when this returns."""
     stranger.sign_in()
-    home = stranger.data(ENROL)["enrol"]
+    home = stranger.enrol()
     while stranger.data(BALANCE)["balance"]["amount"] == "0":
         pass
     (meter,) = stranger.data("{ viewer { meters { id } } }")["viewer"]["meters"]

@@ -7,8 +7,12 @@ import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, useLive } from "../../transport/live.ts";
+import { signHold, signJoin } from "../../wallet/sheets.ts";
 
-const ENROL = `mutation Enrol { enrol { meter zone retailer deposit fromSlot } }`;
+const OFFER = `query Offer { offeredHome { meter retailer } }`;
+const ENROL = `mutation Enrol($join: String!, $hold: String!) {
+  enrol(join: $join, hold: $hold) { meter zone retailer deposit fromSlot }
+}`;
 
 interface Enrolment {
   meter: string;
@@ -25,10 +29,14 @@ export function Join() {
   const [fault, setFault] = useState<Fault | null>(null);
   const did = live.signer?.did ?? "";
   const enrol = async () => {
+    if (!live.signer) return;
     setBusy(true);
     setFault(null);
     try {
-      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL)).enrol);
+      const { offeredHome: home } = await askNoted<{ offeredHome: { meter: string; retailer: string } }>(OFFER);
+      const join = await signJoin(live.signer, live.market, home.retailer, live.now());
+      const hold = await signHold(live.signer, live.market, home.meter, live.now());
+      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL, { join, hold })).enrol);
       live.reload();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -58,14 +66,17 @@ export function Join() {
           <>
             <p>
               In this demonstration a retailer accepts you at once. You get a certified meter and a deposit, so you can
-              start to trade immediately.
+              start to trade immediately. Your wallet signs that you join the retailer and hold the meter.
             </p>
             <button type="button" class="primary" disabled={busy} onClick={() => void enrol()}>
               {busy ? "Joining…" : "Join"}
             </button>
           </>
         ) : (
-          <p>Give your retailer the ID of your wallet. The retailer then registers you and your meter. The ID is not secret.</p>
+          <p>
+            Give your retailer the ID of your wallet, which is not secret, and the signed join and hold that it asks
+            for. The retailer then registers you, and the grid operator your meter.
+          </p>
         )}
         {fault && <ErrorBox fault={fault} again={() => void enrol()} />}
       </Card>
