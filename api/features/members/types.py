@@ -100,9 +100,9 @@ class Enrolment:
 class OfferedHome:
     """A home that a newcomer can move into; an offer reserves nothing."""
 
-    meter: ID = column(HOUSEHOLDS, "meter")
-    zone: ID = column(HOUSEHOLDS, "zone")
-    retailer: str = column(HOUSEHOLDS, "retailer")
+    meter: ID = column(SIGNED_IN, "meter")
+    zone: ID = column(SIGNED_IN, "zone")
+    retailer: str = column(SIGNED_IN, "retailer")
 
 
 @strawberry.type
@@ -115,7 +115,7 @@ class MemberQuery:
         viewer = info.context.viewer
         return None if viewer is None else await viewer_of(info.context.services, viewer)
 
-    @asked(HOUSEHOLDS, description="The home that the viewer can move into; demonstrations only.")
+    @asked(SIGNED_IN, description="The home that the viewer can move into; demonstrations only.")
     async def offered_home(self, info: Info) -> OfferedHome:
         """Return the home that the viewer can move into; only in demonstrations."""
         enrolment, viewer = info.context.services.enrolment, require_viewer(info)
