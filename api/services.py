@@ -55,8 +55,8 @@ class EnrolmentResult:
 class HomeOffer:
     """The home that a newcomer of the demonstration may have, and what the newcomer has to sign.
 
-    The newcomer agrees that `retailer` supplies `meter` from `from_slot` on; the signed document is
-    valid until `valid_until_s`.
+    The newcomer joins `retailer`, says that it holds `meter`, and agrees that the retailer supplies
+    the meter from `from_slot` on; the signed documents are valid until `valid_until_s`.
     """
 
     meter: str
@@ -73,11 +73,11 @@ class Enrolment(Protocol):
         """Offer `did` a home; an enrolled DID is offered its own home again."""
         ...
 
-    async def enrol(self, did: str, supply: str) -> EnrolmentResult:
+    async def enrol(self, did: str, *, join: str, hold: str, supply: str) -> EnrolmentResult:
         """Give `did` a retailer, a meter and a deposit; an enrolled DID gets the same answer again.
 
-        `supply` is the signed agreement to the supply of the meter that was offered. Raises what
-        `Ledger.submit` raises.
+        `join`, `hold` and `supply` are signed by `did`: it joins the offered retailer, holds the
+        offered meter and agrees to its supply. Raises what `Ledger.submit` raises.
         """
         ...
 

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from chaincode.accounts import balances
-from chaincode.area import capacities, clock, rule_changes, tariffs, zones
+from chaincode.area import capacities, clock, joining, rule_changes, tariffs, zones
 from chaincode.clearing import empty_slots
 from chaincode.clearing.run import clear_slot
-from chaincode.consortium import acts, organisations, participants
+from chaincode.consortium import acts, organisations
 from chaincode.consortium.organisations import CHANNEL, ORGANISATIONS, OrganisationRole
 from chaincode.context import Context
 from chaincode.errors import (
@@ -25,6 +25,7 @@ from chaincode.errors import (
     ORGANISATION_UNKNOWN,
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
+    TRANSIENT_UNEXPECTED,
 )
 from chaincode.metering import certification, last_resort, oracles, reports, supply
 from chaincode.orders import clock_changes, handlers
@@ -65,7 +66,9 @@ class TransactionRow(NamedTuple):
 
     `callers` are the roles of organisations that may call the transaction; the list is empty for a
     transaction that is called before the channel is initialised. `admin` requires an administrator
-    of the organisation. `writes` is True for a transaction and False for a query.
+    of the organisation. `writes` is True for a transaction and False for a query. `transient` names
+    the transient data that the transaction takes; with any other it is refused, so that nobody can
+    fill a transaction with data that nobody reads (rules/contract.md, 1.2).
     """
 
     name: str
@@ -74,6 +77,7 @@ class TransactionRow(NamedTuple):
     callers: tuple[OrganisationRole, ...]
     admin: bool
     writes: bool
+    transient: tuple[str, ...]
 
 
 def _write(
@@ -82,15 +86,18 @@ def _write(
     callers: tuple[OrganisationRole, ...],
     *,
     admin: bool = False,
+    transient: tuple[str, ...] = (),
 ) -> TransactionRow:
-    return TransactionRow(handler.__name__, handler, arguments, callers, admin, writes=True)
+    return TransactionRow(
+        handler.__name__, handler, arguments, callers, admin, writes=True, transient=transient
+    )
 
 
 def _read(
     handler: Callable[[Context, Any], msgspec.Struct], arguments: type[msgspec.Struct]
 ) -> TransactionRow:
     return TransactionRow(
-        handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False
+        handler.__name__, handler, arguments, EVERYBODY, admin=False, writes=False, transient=()
     )
 
 
@@ -99,7 +106,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(
         organisations.register_organisation, organisations.OrganisationArguments, DSO, admin=True
     ),
-    _write(participants.register_participant, participants.ParticipantArguments, RETAILER),
+    _write(joining.register_participant, joining.ParticipantArguments, RETAILER),
     _write(zones.register_area, zones.AreaArguments, DSO, admin=True),
     _write(zones.register_zone, zones.ZoneArguments, DSO, admin=True),
     _write(capacities.set_zone_capacity, capacities.CapacityArguments, DSO),
@@ -126,7 +133,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(oracles.revoke_oracle_node, oracles.RevocationArguments, DSO_OR_ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
     _write(balances.credit_client, balances.PaymentArguments, RETAILER),
-    _write(balances.debit_client, balances.PaymentArguments, RETAILER),
+    _write(balances.debit_client, balances.PayoutArguments, RETAILER),
     _write(handlers.place_orders, handlers.TokensArguments, MARKET),
     _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
     _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
@@ -134,7 +141,12 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(empty_slots.close_empty_gates, empty_slots.EmptyGatesArguments, MEMBERS),
     _write(draw.reveal_seed, draw.SeedArguments, MARKET),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
-    _write(reports.record_readings, reports.ReportArguments, ORACLE),
+    _write(
+        reports.record_readings,
+        reports.ReportArguments,
+        ORACLE,
+        transient=(reports.TRANSIENT_LEAVES,),
+    ),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
     _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
@@ -186,6 +198,9 @@ class Contract:
         Raises `Refused`; the engine must then write nothing.
         """
         transaction = _named(name)
+        for entry in sorted(context.transient):
+            if entry not in transaction.transient:
+                raise TRANSIENT_UNEXPECTED(name=name, entry=entry)
         try:
             read = _DECODERS[name].decode(arguments)
         except msgspec.DecodeError as error:

@@ -27,9 +27,13 @@ Id = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]{1,64}\Z")]
 Did = Annotated[str, msgspec.Meta(pattern=r"^did:key:z[1-9A-HJ-NP-Za-km-z]{40,64}\Z")]
 """The pseudonymous name of a trader, an oracle node or the regulator."""
 Name = Annotated[str, msgspec.Meta(max_length=64)]
-"""A name that is only looked up and compared, so it may be any text."""
+"""A name that is only looked up and compared, or that was checked when it arrived."""
+DidName = Annotated[str, msgspec.Meta(max_length=128)]
+"""A DID or the owner of an account that was checked when it arrived."""
 AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
 """The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
+OrderName = Annotated[str, msgspec.Meta(max_length=200)]
+"""The full name of an order or of one of its steps: `<DID>/<id>#<step>`."""
 Second = Annotated[int, msgspec.Meta(ge=0, le=SECOND_MAX)]
 """Seconds UTC since 1970."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=INTEGER_MAX)]
@@ -50,7 +54,8 @@ Side = Literal["buy", "sell"]
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The base of every stored struct, with the version of the struct's layout.
 
-    Names were checked when they arrived as arguments; rows hold names as plain text.
+    Names were checked when they arrived as arguments; rows bound their lengths only. Every text and
+    every list in a row has a bound in its type, so a row cannot grow beyond what a run can carry.
     """
 
     v: int = 1

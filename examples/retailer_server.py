@@ -28,7 +28,7 @@ from starlette.routing import Route
 
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.errors import Refused
+from chaincode.errors import BATCH_FULL, Refused
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import SHEET_BYTES_MAX, TokensArguments
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORGANISATIONS, SLOT_S, found, make_cast
@@ -111,6 +111,16 @@ class Batches:
         except (Conflict, Invalid) as error:
             return [{"code": "UNAVAILABLE", "sentence": f"{error}"}] * len(batch)
         answers: list[TokenAnswer] = receipt.read(TokensAnswer).answers
+        later = [place for place, answer in enumerate(answers) if answer.code == BATCH_FULL.code]
+        told = self._told(receipt, answers)
+        if 0 < len(later) < len(batch):  # each batch gets further, so this ends
+            again = await self._submit([batch[place] for place in later])
+            for place, answer in zip(later, again, strict=True):
+                told[place] = answer
+        return told
+
+    def _told(self, receipt: Receipt, answers: Sequence[TokenAnswer]) -> list[dict[str, object]]:
+        """What the clients are told."""
         return [
             {
                 "code": answer.code,

@@ -195,6 +195,8 @@ class Trade(Model):
     settled_wh = fields.BigIntField(null=True)
     retired_wh = fields.BigIntField(default=0)
     disputed = fields.BooleanField(default=False)
+    buyer_disputes = fields.BooleanField(default=False)
+    seller_disputes = fields.BooleanField(default=False)
     block = fields.BigIntField()
 
     class Meta(Model.Meta):

@@ -15,18 +15,22 @@ from typing import Annotated
 import msgspec
 
 from chaincode.accounts.posting import CREDIT, DEBIT, Posting
+from chaincode.area.intents import PAYOUTS, require_current
 from chaincode.area.zones import LANES, AreaName, Lane, get_lane
 from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
+from chaincode.documents.document import Token
+from chaincode.documents.intake import take
 from chaincode.errors import (
     AREA_UNKNOWN,
     FUNDS_INSUFFICIENT,
     NOT_OWN_CLIENT,
     PARTICIPANT_UNKNOWN,
     PAYMENT_EXISTS,
+    RETAILER_WRONG,
     Broken,
 )
-from chaincode.state import AccountName, Did, Id, Row, Table, encode
+from chaincode.state import AccountName, Did, DidName, Id, Name, Row, Table, encode
 from chaincode.units import Money
 
 AMOUNT_NANO_MAX = 10**18  # a thousand million currency units in one payment
@@ -64,14 +68,14 @@ class Entry(Row, frozen=True, gc=False):
 
     amount_nano: int
     reserved_nano: int
-    kind: str
+    kind: Name
 
 
 class Payment(Row, frozen=True):
     """A payment between a retailer and its client, identified by the retailer's reference."""
 
-    area: str
-    participant: str
+    area: Name
+    participant: DidName
     amount_nano: int
 
 
@@ -79,6 +83,12 @@ ACCOUNTS = Table(30, "accounts", Account, ("area", "owner"))
 EPOCHS = Table(31, "epochs", Epoch, ("area",))
 ENTRIES = Table(32, "entries", Entry, ("area", "epoch", "owner", "reference"))
 PAYMENTS = Table(33, "payments", Payment, ("member", "reference"))
+
+
+class PayoutArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The pay-out that the client has signed."""
+
+    token: Token
 
 
 class PaymentArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,9 +105,16 @@ def credit_client(context: Context, arguments: PaymentArguments) -> Payment:
     return _pay(context, arguments, arguments.amount_nano, CREDIT)
 
 
-def debit_client(context: Context, arguments: PaymentArguments) -> Payment:
-    """Pay out a client of the calling retailer, at most what is not reserved."""
-    return _pay(context, arguments, -arguments.amount_nano, DEBIT)
+def debit_client(context: Context, arguments: PayoutArguments) -> Payment:
+    """Pay out a client of the calling retailer as the client has signed, at most what is free."""
+    signed = take(context, PAYOUTS, arguments.token)
+    payout, member = signed.payload, context.caller.member
+    if payout.retailer != member:
+        raise RETAILER_WRONG(named=payout.retailer, member=member)
+    if PAYMENTS.get(context, member, payout.reference) is None:
+        require_current(context, payout)
+    payment = PaymentArguments(payout.area, signed.did, payout.amount_nano, payout.reference)
+    return _pay(context, payment, -payout.amount_nano, DEBIT)
 
 
 def _pay(context: Context, arguments: PaymentArguments, amount_nano: int, kind: str) -> Payment:

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from chaincode.errors import Broken
+from chaincode.state import DidName, Name
 from chaincode.units import Energy, Money, Price, rate_half_away
 
 ENERGY = "energy"
@@ -107,12 +108,12 @@ class Posting(
     posted the line; it is empty on lines that the first settlement posted.
     """
 
-    account: str
+    account: DidName
     amount_nano: int
-    kind: str
+    kind: Name
     explanation: Explanation
-    trade: str = ""
-    cause: str = ""
+    trade: Name = ""
+    cause: Name = ""
 
 
 def kind_of(kind: str) -> PostingKind:

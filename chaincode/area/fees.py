@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from chaincode.state import DidName, Name
 from chaincode.units import PPM, Price, price_rate_up
 
 Relation = Literal["local", "regional", "beyond", "residual"]
@@ -41,11 +42,11 @@ class FeeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     equal hours mean that the row never applies. `rate` is micro/kWh, `vat_ppm` parts per million.
     """
 
-    kind: str
-    payee: str
+    kind: Name
+    payee: DidName
     rate: int
     vat_ppm: int = 0
-    supplier: str | None = None
+    supplier: DidName | None = None
     relation: Relation | None = None
     grid_level: int | None = None
     from_hour: int = 0

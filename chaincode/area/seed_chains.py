@@ -8,13 +8,14 @@ holds a chain for a slot, because market rules need a chain of the area's DSO.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
 from chaincode.area.zones import Area
 from chaincode.context import Context
 from chaincode.errors import SEED_MEMBERS_TOO_MANY
-from chaincode.state import SLOT_PART_MAX, DatedTable, Row, Table
+from chaincode.state import SLOT_PART_MAX, DatedTable, Hex32, Name, Row, Table
 
 SEED_MEMBERS_MAX = 32  # members in one draw: closing a gate reads a row of each
 
@@ -26,22 +27,22 @@ class SeedChain(Row, frozen=True):
     revealed for, 0 before the first.
     """
 
-    anchor: str | None
-    tip: str | None
+    anchor: Hex32 | None
+    tip: Hex32 | None
     revealed_slot: int = 0
 
 
 class SeedMember(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A member with a chain, and the slot from which its part has ended; None while it lasts."""
 
-    member: str
+    member: Name
     until_slot: int | None
 
 
 class SeedMembers(Row, frozen=True):
     """The members whose chains a gate to come may need, in order of their names."""
 
-    members: list[SeedMember]
+    members: Annotated[list[SeedMember], msgspec.Meta(max_length=SEED_MEMBERS_MAX)]
 
 
 SEED_CHAINS = DatedTable(71, "seed chains", SeedChain, ("area", "member", "from_slot"))

@@ -36,8 +36,11 @@ from chaincode.state import (
 )
 from chaincode.units import slots_between
 
+FEE_ROWS_READ_MAX = 1_000  # beyond this fees cannot be read; up to this their rows are counted
 PRICE_MAX = 1_000_000_000  # 1,000 currency units per kWh, positive or negative
 SCHEDULE_MAX = 100  # slots of one price schedule: a day of quarter hours, the longest one too
+
+FeeRows = Annotated[list[FeeRow], msgspec.Meta(max_length=FEE_ROWS_READ_MAX)]
 
 
 class ResidualPrices(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +57,7 @@ class ResidualRow(Row, frozen=True):
     """A retailer's prices of the slots from the version's slot on; the last price holds on."""
 
     slot_s: int
-    prices: list[ResidualPrices]
+    prices: Prices
 
     def price(self, from_slot: int, slot: int) -> ResidualPrices:
         """The prices of `slot` in the version that begins with `from_slot`."""
@@ -68,7 +71,7 @@ class VatRow(Recent[Vat], frozen=True):
 class FeeSchedule(Row, frozen=True):
     """An area's fee rows from a slot on."""
 
-    rows: list[FeeRow]
+    rows: FeeRows
 
 
 RESIDUALS = DatedTable(23, "residual prices", ResidualRow, ("area", "retailer", "slot"))
@@ -102,7 +105,7 @@ class FeesArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     area: Id
     from_slot: Second
-    rows: list[FeeRow]
+    rows: FeeRows
 
 
 def set_residual_prices(context: Context, arguments: ResidualArguments) -> Accepted:

@@ -6,7 +6,10 @@ Capacities are rows of their own (`capacities.py`), because placing an order doe
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -27,6 +30,7 @@ from chaincode.errors import (
 from chaincode.state import (
     GridLevel,
     Id,
+    Name,
     Reason,
     Row,
     Table,
@@ -42,8 +46,8 @@ SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and are 
 class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A zone in its area's tree; the root has no parent."""
 
-    id: str
-    parent: str | None
+    id: Name
+    parent: Name | None
     grid_level: GridLevel
     paused: bool
 
@@ -55,17 +59,17 @@ class Area(Row, frozen=True):
     shows the area says that it is one.
     """
 
-    area: str
-    dso: str
+    area: Name
+    dso: Name
     slot_s: int
-    zones: list[TreeZone]
+    zones: Annotated[list[TreeZone], msgspec.Meta(max_length=ZONES_MAX)]
     demonstration: bool
 
 
 class ZoneArea(Row, frozen=True):
     """The area that a zone belongs to; zone names are unique in the channel."""
 
-    area: str
+    area: Name
 
 
 class Lane(Row, frozen=True):

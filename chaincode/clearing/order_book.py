@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -30,8 +30,11 @@ from chaincode.context import Context
 from chaincode.documents.document import is_expired
 from chaincode.errors import Broken
 from chaincode.metering.meters import METERS, Meter, MeterVersion, supply_at, version_at
-from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
+from chaincode.orders.order_batch import ORDERS, STEPS_MAX, OrderRow, StoredOrder
+from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
+    Name,
+    OrderName,
     Row,
     Side,
     Table,
@@ -64,12 +67,12 @@ class BookStep(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
 class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An order in the book under its full name `<trader DID>/<client id>`."""
 
-    order: str
-    meter: str
+    order: OrderName
+    meter: Name
     side: Side
-    steps: list[BookStep]
+    steps: Annotated[list[BookStep], msgspec.Meta(max_length=STEPS_MAX)]
     time: int
-    zone: str
+    zone: Name
 
     @property
     def trader(self) -> str:
@@ -85,14 +88,14 @@ class BookEntry(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tru
 class LeftOut(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """An open order that is not in the book, and why."""
 
-    order: str
+    order: OrderName
     reason: LeftOutReason
 
 
 class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The Wh that a trader gave up before the gate, and the fee that settlement posts for them."""
 
-    order: str
+    order: OrderName
     withdrawn_wh: int
     fee_nano: int
 
@@ -100,9 +103,9 @@ class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
 class BookPage(Row, frozen=True):
     """A page of the book of a slot."""
 
-    entries: list[BookEntry]
-    left_out: list[LeftOut]
-    withdrawals: list[Withdrawal]
+    entries: Annotated[list[BookEntry], msgspec.Meta(max_length=PAGE_ROWS)]
+    left_out: Annotated[list[LeftOut], msgspec.Meta(max_length=PAGE_ROWS)]
+    withdrawals: Annotated[list[Withdrawal], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 BOOK_PAGES = Table(42, "book pages", BookPage, ("area", "slot", "page"))

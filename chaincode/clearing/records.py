@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
+from chaincode.area.zones import ZONES_MAX
 from chaincode.auctions.book import Book
 from chaincode.auctions.outcome import LossAccount, Outcome
 from chaincode.clearing.auction_books import book_digest
-from chaincode.state import Row, Table
+from chaincode.state import (
+    Name,
+    Row,
+    Table,
+)
 from chaincode.units import Energy, Money, Price
 
 
@@ -18,15 +25,15 @@ class ZoneClearing(Row, frozen=True):
     `outcome_digest` is the `digest` that the auction of that book prints.
     """
 
-    zone: str
+    zone: Name
     price: int | None
     price_range: tuple[int, int] | None
     volume_wh: int
     welfare_nano: int
     orders: int
     trades: int
-    book_digest: str
-    outcome_digest: str
+    book_digest: Name
+    outcome_digest: Name
 
 
 class EdgeClearing(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -36,7 +43,7 @@ class EdgeClearing(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     for losses, the Wh lost, and the nano that buying the lost Wh cost.
     """
 
-    zone: str
+    zone: Name
     flow_wh: int
     rent_nano: int
     income_nano: int
@@ -48,7 +55,7 @@ class EdgeClearing(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 class TreeClearing(Row, frozen=True):
     """The result of a tree that was cleared as one book, beside the records of its zones."""
 
-    edges: list[EdgeClearing]
+    edges: Annotated[list[EdgeClearing], msgspec.Meta(max_length=ZONES_MAX)]
     income_nano: int
 
 

@@ -10,13 +10,14 @@ the cover of what is not matched. Clearing moves no money and rewrites no order 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import msgspec
 
 from chaincode.accounts.balances import RunAccounts, fold
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import rules_at
-from chaincode.area.zones import get_area, paused_zones
+from chaincode.area.zones import ZONES_MAX, get_area, paused_zones
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
@@ -32,11 +33,13 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.records import CLEARINGS, TREES, ZoneClearing, tree_record, zone_records
 from chaincode.context import Context
 from chaincode.errors import TRADE_UNKNOWN
-from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
+from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.slots.draw import draw, drawn_seed
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments, area_at_gate, get_gate
 from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
 from chaincode.state import (
+    Name,
+    OrderName,
     Row,
     Table,
     encode,
@@ -61,14 +64,14 @@ class MatchedTrade(
     """
 
     number: int
-    buy: str
-    sell: str
-    buy_meter: str
-    sell_meter: str
+    buy: OrderName
+    sell: OrderName
+    buy_meter: Name
+    sell_meter: Name
     quantity_wh: int
     buy_price: int
     sell_price: int
-    path: list[str]
+    path: Annotated[list[Name], msgspec.Meta(max_length=ZONES_MAX)]
     relation: Relation
     tariff: int
     buy_cover_nano: int
@@ -80,7 +83,7 @@ class MatchedTrade(
 class TradePage(Row, frozen=True):
     """Up to 500 trades of a slot."""
 
-    trades: list[MatchedTrade]
+    trades: Annotated[list[MatchedTrade], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))

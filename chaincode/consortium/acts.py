@@ -13,7 +13,11 @@ import msgspec
 from chaincode.consortium.organisations import regulator_did
 from chaincode.consortium.participants import PARTICIPANTS, set_lock
 from chaincode.context import Context
-from chaincode.documents.document import Document
+from chaincode.documents.document import (
+    ChannelName,
+    Document,
+    Token,
+)
 from chaincode.documents.intake import take
 from chaincode.errors import (
     ACT_SEQUENCE,
@@ -30,8 +34,8 @@ class Act(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The act that the regulator signs; `sequence` counts from 1."""
 
     act: Literal["lock", "unlock"]
-    channel: str
-    contract: str
+    channel: ChannelName
+    contract: ChannelName
     participant: Did
     reason: Annotated[str, msgspec.Meta(max_length=REASON_MAX)]
     sequence: Count
@@ -50,7 +54,7 @@ ACTS = Table(60, "acts", ActSequence, ("did",))
 class ActArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The signed act."""
 
-    token: str
+    token: Token
 
 
 class ActAnswer(msgspec.Struct, frozen=True):

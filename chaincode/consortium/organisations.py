@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import (
+    Annotated,
+    Literal,
+)
 
 import msgspec
 
@@ -15,9 +18,19 @@ from chaincode.errors import (
     ORGANISATION_UNKNOWN,
     ROLE_WRONG,
 )
-from chaincode.state import Did, Id, Row, Table, encode
+from chaincode.state import (
+    Did,
+    DidName,
+    Id,
+    Name,
+    Row,
+    Table,
+    encode,
+)
 from identity.did import resolve_did_key
 from identity.errors import IdentityError
+
+ORGANISATIONS_MAX = 200  # that a channel begins with
 
 OrganisationRole = Literal["dso", "retailer", "oracle", "regulator"]
 
@@ -25,13 +38,13 @@ OrganisationRole = Literal["dso", "retailer", "oracle", "regulator"]
 class Channel(Row, frozen=True):
     """The DID of the regulator, whose signed acts the contract obeys; it is set once."""
 
-    regulator: str
+    regulator: DidName
 
 
 class Organisation(Row, frozen=True):
     """A member of the consortium and its role."""
 
-    name: str
+    name: Name
     role: OrganisationRole
 
 
@@ -50,7 +63,9 @@ class InitialiseArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=Tru
     """The regulator's DID and the consortium's first organisations."""
 
     regulator: Did
-    organisations: list[OrganisationArguments]
+    organisations: Annotated[
+        list[OrganisationArguments], msgspec.Meta(max_length=ORGANISATIONS_MAX)
+    ]
 
 
 def initialise(context: Context, arguments: InitialiseArguments) -> Accepted:

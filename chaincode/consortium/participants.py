@@ -1,27 +1,32 @@
 """Participants by their trading DIDs, and the participants that the regulator has locked.
 
-Only the retailer knows which person a DID belongs to; that link never enters the public state.
+Only the retailer knows which person a DID belongs to; that link never enters the public state. How
+a trader joins a retailer: `area/joining.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
-from chaincode.consortium.organisations import require_key
-from chaincode.context import Accepted, Context
-from chaincode.errors import ALREADY_REGISTERED, LOCKED_TOO_MANY
-from chaincode.state import DatedTable, Did, Row, Table, encode
+from chaincode.context import Context
+from chaincode.errors import LOCKED_TOO_MANY
+from chaincode.state import Count, DatedTable, DidName, Name, Row, Table
 
 LOCKED_MAX = 2_000  # participants locked at once: every batch of orders reads them all
 
 
 class Participant(Row, frozen=True, gc=False):
-    """A prosumer or consumer under its trading DID, and the retailer that admitted it."""
+    """A prosumer or consumer under its trading DID, and the retailer that it joined last.
 
-    did: str
-    retailer: str
+    `joins` counts how often it has joined a retailer, the first time included.
+    """
+
+    did: DidName
+    retailer: Name
+    joins: Count
 
 
 class Locks(Row, frozen=True, gc=False):
@@ -32,7 +37,7 @@ class Locks(Row, frozen=True, gc=False):
     """
 
     act: int
-    locked: list[str]
+    locked: Annotated[list[DidName], msgspec.Meta(max_length=LOCKED_MAX)]
 
 
 class Lock(Row, frozen=True):
@@ -45,23 +50,6 @@ PARTICIPANTS = Table(3, "participants", Participant, ("did",))
 LOCKS = Table(7, "locks", Locks, (), remembered=1)
 LOCK_VERSIONS = DatedTable(75, "lock versions", Lock, ("did", "act"))
 """Dated by the number of the act, so that clearing finds the locks that held at the gate."""
-
-
-class ParticipantArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The trading DID of a new client."""
-
-    did: Did
-
-
-def register_participant(context: Context, arguments: ParticipantArguments) -> Accepted:
-    """Admit a client of the calling retailer under its trading DID."""
-    require_key(arguments.did)
-    if PARTICIPANTS.get(context, arguments.did) is not None:
-        raise ALREADY_REGISTERED(kind="participant", name=arguments.did)
-    row = Participant(did=arguments.did, retailer=context.caller.member)
-    PARTICIPANTS.put(context, row, arguments.did)
-    context.emit("participant_registered", encode(row))
-    return Accepted(arguments.did)
 
 
 def locked_traders(context: Context) -> frozenset[str]:

@@ -10,8 +10,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chaincode.documents.document import Document
-from chaincode.state import Count
+from chaincode.documents.document import (
+    ChannelName,
+    Document,
+)
+from chaincode.state import (
+    Count,
+    Name,
+)
 
 HEALTH_TYP = "commonwatt-health+jws"
 HEALTH_BYTES_MAX = 131_072
@@ -31,9 +37,9 @@ class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class HealthWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A health report that a node signs; `said_ms` is the node's clock in milliseconds UTC."""
 
-    area: str
-    channel: str
-    contract: str
+    area: Name
+    channel: ChannelName
+    contract: ChannelName
     findings: Annotated[list[Finding], msgspec.Meta(max_length=FINDINGS_MAX)]
     said_ms: Count
     v: Literal[1]

@@ -1,33 +1,69 @@
 """How the contract takes signed documents: one, a batch, or one that several DIDs have signed.
 
-Where there are several faults, the refusal names the first in this order: the size of the batch;
-size, form and typ of a token; its payload; channel; contract; signature; the steps of all tokens
-together.
+Where there are several faults, the refusal names the first in this order: size, form and typ of a
+token; its payload; channel; contract; its number of steps; signature.
+
+In a batch whatever is wrong with one token is the answer to that token. A batch takes tokens in the
+order given while they fit; the first that does not fit and those behind it are answered
+`BATCH_FULL`. Where a batch is cut depends on its tokens alone, and the first token always fits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from chaincode.context import Context
+import msgspec
+
+from chaincode.context import BYTES_MAX, Context
 from chaincode.documents.document import Destination, Document, Opened, misdirected
 from chaincode.errors import (
     BATCH_BYTES,
-    BATCH_STEPS,
-    BATCH_TOKENS,
+    BATCH_FULL,
     REPORTS_DIFFER,
     SHEET_UNREADABLE,
     SIGNATURE_INVALID,
+    STEPS_TOO_MANY,
     Refused,
 )
 from identity.jws import TokenRefused
 
 BATCH_TOKENS_MAX = 500  # two endorsers verify each token, one after the other
-BATCH_BYTES_MAX = 1_048_576  # all tokens of a batch; an eighth of what a block takes
-BATCH_STEPS_MAX = 2_000  # steps of all orders of a batch
+BATCH_BYTES_MAX = 1_048_576  # all tokens that a batch takes; an eighth of what a block takes
+BATCH_STEPS_MAX = 2_000  # steps of all orders that a batch takes, and of one token
+BATCH_ARGUMENTS_MAX = 2 * BATCH_BYTES_MAX  # what is sent; the rest of a transaction is for rows
+BATCH_LENGTH_MAX = 10_000  # tokens that are sent, most of which are then answered BATCH_FULL
+
+BatchTokens = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=BYTES_MAX)]],
+    msgspec.Meta(min_length=1, max_length=BATCH_LENGTH_MAX),
+]
+"""The tokens of a batch; a token beyond the limit of its kind is answered, whatever its size."""
 
 P = TypeVar("P", bound=Destination)
+
+
+class _Batch:
+    """What a batch has taken so far: number, bytes and steps of its tokens."""
+
+    def __init__(self) -> None:
+        self._tokens = 0
+        self._bytes = 0
+        self._steps = 0
+        self.is_full = False
+
+    def add_token(self, token: str) -> bool:
+        """Whether the token still fits; if it does not, the batch is full."""
+        self._tokens += 1
+        self._bytes += len(token)
+        self.is_full |= self._tokens > BATCH_TOKENS_MAX or self._bytes > BATCH_BYTES_MAX
+        return not self.is_full
+
+    def add_steps(self, steps: int) -> bool:
+        """Whether the steps of a token still fit; if they do not, the batch is full."""
+        self._steps += steps
+        self.is_full |= self._steps > BATCH_STEPS_MAX
+        return not self.is_full
 
 
 def take_batch(
@@ -35,33 +71,39 @@ def take_batch(
 ) -> list[Opened[P] | Refused]:
     """Each token's document, or the refusal of that token, in the order given.
 
-    A batch that is too large is refused as a whole. All signatures are verified in one call.
+    All signatures are verified in one call.
     """
-    if len(tokens) > BATCH_TOKENS_MAX:
-        raise BATCH_TOKENS(count=len(tokens), limit=BATCH_TOKENS_MAX)
-    size = sum(map(len, tokens))
-    if size > BATCH_BYTES_MAX:
-        raise BATCH_BYTES(count=size, limit=BATCH_BYTES_MAX)
-    taken: list[Opened[P] | Refused] = []
-    places: list[int] = []
-    opened: list[Opened[P]] = []
-    for place, token in enumerate(tokens):
-        try:
-            found = document.open(token)
-        except TokenRefused as refused:
-            taken.append(SHEET_UNREADABLE(reason=refused.sentence))
-            continue
-        fault = misdirected(found.payload, context)
-        taken.append(found if fault is None else fault)
-        if fault is None:
-            places.append(place)
-            opened.append(found)
-    held = context.verify_many([found.check for found in opened])
-    for place, found, holds in zip(places, opened, held, strict=True):
+    size = max(context.bytes_used, sum(map(len, tokens)))
+    if size > BATCH_ARGUMENTS_MAX:
+        raise BATCH_BYTES(count=size, limit=BATCH_ARGUMENTS_MAX)
+    batch = _Batch()
+    taken = [_opened(batch, document, token, context) for token in tokens]
+    opened = [(place, one) for place, one in enumerate(taken) if not isinstance(one, Refused)]
+    held = context.verify_many([found.check for _, found in opened])
+    for (place, found), holds in zip(opened, held, strict=True):
         if not holds:
             taken[place] = SIGNATURE_INVALID(did=found.did)
-    _check_steps(document, taken)
     return taken
+
+
+def _opened(
+    batch: _Batch, document: Document[P], token: str, here: Destination
+) -> Opened[P] | Refused:
+    """A token's document before its signature is verified, or the refusal of the token."""
+    if batch.is_full or (len(token) <= document.bytes_max and not batch.add_token(token)):
+        return BATCH_FULL()
+    try:
+        found = document.open(token)
+    except TokenRefused as refused:
+        return SHEET_UNREADABLE(reason=refused.sentence)
+    fault = misdirected(found.payload, here)
+    if fault is None and document.steps_of is not None:
+        steps = document.steps_of(found.payload)
+        if steps > BATCH_STEPS_MAX:
+            return STEPS_TOO_MANY(count=steps, limit=BATCH_STEPS_MAX)
+        if not batch.add_steps(steps):
+            return BATCH_FULL()
+    return found if fault is None else fault
 
 
 def take(context: Context, document: Document[P], token: str) -> Opened[P]:
@@ -91,12 +133,3 @@ def take_cosigned(
         if not holds:
             raise SIGNATURE_INVALID(did=compact.did)
     return first.payload, [compact.did for compact in compacts]
-
-
-def _check_steps(document: Document[P], taken: Sequence[Opened[P] | Refused]) -> None:
-    steps_of = document.steps_of
-    if steps_of is None:
-        return
-    steps = sum(steps_of(found.payload) for found in taken if not isinstance(found, Refused))
-    if steps > BATCH_STEPS_MAX:
-        raise BATCH_STEPS(count=steps, limit=BATCH_STEPS_MAX)

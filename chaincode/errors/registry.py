@@ -23,12 +23,22 @@ DID_UNUSABLE = Refusal(
 PARTICIPANT_UNKNOWN = Refusal(
     "PARTICIPANT_UNKNOWN",
     "{did} is not a registered participant.",
-    "The retailer of this participant has to register the DID first (register_participant).",
+    "The participant has to sign a join, which its retailer registers (register_participant).",
 )
 NOT_OWN_CLIENT = Refusal(
     "NOT_OWN_CLIENT",
     "{did} is a client of {retailer}, not of the caller.",
     "Ask the named retailer to do this.",
+)
+RETAILER_WRONG = Refusal(
+    "RETAILER_WRONG",
+    "The token names retailer {named}, not {member}.",
+    "Have the named retailer submit it, or sign another token for this retailer.",
+)
+JOIN_NUMBER = Refusal(
+    "JOIN_NUMBER",
+    "{did} has joined {joins} times; a join with number {number} does not follow.",
+    "Sign a join with the next number. Joins count from 1, so that an old one cannot be used again.",
 )
 AREA_UNKNOWN = Refusal(
     "AREA_UNKNOWN",
@@ -89,6 +99,16 @@ METER_AREA_FIXED = Refusal(
     "METER_AREA_FIXED",
     "Meter {meter} belongs to area {area}.",
     "Certify a meter that moves to another area under a new name.",
+)
+HOLD_MISSING = Refusal(
+    "HOLD_MISSING",
+    "Meter {meter} is certified for {did} only with a token that {did} has signed.",
+    "Ask the holder to sign a hold for the meter (commonwatt wallet sign --kind hold).",
+)
+HOLD_WRONG = Refusal(
+    "HOLD_WRONG",
+    "The token says that {signer} holds meter {named}, not that {did} holds {meter}.",
+    "Take the token that the new holder signed for this meter.",
 )
 METER_POWER_BOUNDS = Refusal(
     "METER_POWER_BOUNDS",

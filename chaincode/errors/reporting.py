@@ -107,7 +107,12 @@ NOT_PARTY = Refusal(
 DISPUTE_EXISTS = Refusal(
     "DISPUTE_EXISTS",
     "{by} has disputed trade {trade} already.",
-    "You need not do anything: the trade is disputed. A dispute that was withdrawn cannot be raised again.",
+    "You need not do anything. A party disputes a trade once; what it has withdrawn it cannot raise again.",
+)
+DISPUTE_LATE = Refusal(
+    "DISPUTE_LATE",
+    "Trades of slot {slot} could be disputed until {until_s}; it is {now_s}.",
+    "The time for disputes of this slot is over. Talk to your retailer.",
 )
 DISPUTE_NOT_OPEN = Refusal(
     "DISPUTE_NOT_OPEN",

@@ -5,20 +5,16 @@ from __future__ import annotations
 from chaincode.errors.refusal import Refusal
 
 # Signed tokens
-BATCH_TOKENS = Refusal(
-    "BATCH_TOKENS",
-    "The batch has {count} tokens; at most {limit} are accepted.",
-    "Split the batch.",
-)
 BATCH_BYTES = Refusal(
     "BATCH_BYTES",
     "The batch has {count} bytes; at most {limit} are accepted.",
     "Split the batch.",
 )
-BATCH_STEPS = Refusal(
-    "BATCH_STEPS",
-    "The batch has {count} steps; at most {limit} are accepted.",
-    "Split the batch.",
+BATCH_FULL = Refusal(
+    "BATCH_FULL",
+    "The batch is full before this token.",
+    "Send this token again, in another batch. The tokens before it were answered.",
+    repeatable=True,
 )
 SHEET_UNREADABLE = Refusal(
     "SHEET_UNREADABLE",
@@ -46,6 +42,27 @@ INTENT_EXPIRED = Refusal(
     "Sign it again with a later end, and have it carried in time.",
 )
 
+INTENT_EXPIRED = Refusal(
+    "INTENT_EXPIRED",
+    "The token was valid until {valid_until_s}; it is {now_s}.",
+    "The token was carried too late, and nothing was done. Sign it again if you still want it.",
+)
+INTENT_TOO_LONG = Refusal(
+    "INTENT_TOO_LONG",
+    "The token is valid until {valid_until_s}; it may be valid until {limit_s} at most.",
+    "Sign it again with a valid_until_s up to the second named: for orders, the gate of the last slot.",
+)
+STEPS_TOO_MANY = Refusal(
+    "STEPS_TOO_MANY",
+    "The token has {count} steps; at most {limit} are accepted.",
+    "Split the sheet: fewer orders on each.",
+)
+ROWS_TOO_LARGE = Refusal(
+    "ROWS_TOO_LARGE",
+    "The token changes rows of {count} bytes; at most {limit} are accepted.",
+    "Split the sheet: orders for fewer slots on each.",
+)
+
 # Orders
 ORDERS_COUNT = Refusal(
     "ORDERS_COUNT",
@@ -59,13 +76,13 @@ ID_REPEATED = Refusal(
 )
 ID_USED = Refusal(
     "ID_USED",
-    "Order id {id} already belongs to another order of slot {slot}.",
-    "Choose a new id. The id of a cancelled order cannot be used again.",
+    "Order id {id} of slot {slot} is used: for another order, or by a cancel that came first.",
+    "Choose a new id. An id is used up by its order, and by a cancel too.",
 )
 TRADER_UNKNOWN = Refusal(
     "TRADER_UNKNOWN",
     "{did} is not a registered participant.",
-    "Join the market first: your retailer registers your DID. After wallet rotate it registers the new DID too.",
+    "Join the market first: sign a join, which your retailer registers. After wallet rotate, sign one with the new key too.",
 )
 TRADER_LOCKED = Refusal(
     "TRADER_LOCKED",
@@ -81,6 +98,11 @@ ZONE_WRONG = Refusal(
     "ZONE_WRONG",
     "Meter {meter} lies in zone {right}, not in {zone}.",
     "Name the zone in which the meter lies.",
+)
+AREA_WRONG = Refusal(
+    "AREA_WRONG",
+    "Meter {meter} lies in area {right}, not in {area}.",
+    "Name the area in which the meter lies.",
 )
 GATE_CLOSED = Refusal(
     "GATE_CLOSED",

@@ -11,10 +11,12 @@ from typing import Annotated
 
 import msgspec
 
+from chaincode.area.intents import require_hold
 from chaincode.area.opening import require_unopened
 from chaincode.area.zones import ZONES, get_area, own_area
 from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Accepted, Context
+from chaincode.documents.document import Token
 from chaincode.errors import (
     METER_AREA_FIXED,
     METER_POWER_BOUNDS,
@@ -43,7 +45,10 @@ Source = Annotated[str, msgspec.Meta(max_length=SOURCE_MAX)]
 
 
 class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A certified meter from `from_slot` on."""
+    """A certified meter from `from_slot` on.
+
+    `hold` is the holder's signed token, which a meter needs when it gets another holder.
+    """
 
     meter: Id
     holder: Did
@@ -53,6 +58,7 @@ class MeterArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     export_w: Count
     from_slot: Second
     source: Source = ""
+    hold: Token | None = None
 
 
 class RetirementArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +95,10 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
         raise NOT_METER_DSO(meter=arguments.meter, dso=meter.dso)
     if meter.area != area.area:
         raise METER_AREA_FIXED(meter=arguments.meter, area=meter.area)
+    held_by = _holder_at(context, meter, arguments.from_slot)
+    if held_by != arguments.holder:
+        named = {"area": area.area, "meter": arguments.meter, "holder": arguments.holder}
+        require_hold(context, arguments.hold, **named)
     version = MeterVersion(
         holder=arguments.holder,
         zone=arguments.zone,
@@ -97,12 +107,12 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
         export_w=arguments.export_w,
         source=arguments.source,
     )
-    if meter.supplies and _holder_at(context, meter, arguments.from_slot) != arguments.holder:
+    if meter.supplies and held_by != arguments.holder:
         meter = put_supply(context, meter, arguments.from_slot, None)
     meter = put_version(context, meter, arguments.from_slot, version)
     METERS.put(context, meter, arguments.meter)
     _remember_first(context, meter, arguments.from_slot)
-    context.emit("meter_registered", encode(arguments))
+    context.emit("meter_registered", encode(msgspec.structs.replace(arguments, hold=None)))
     return Accepted(arguments.meter)
 
 

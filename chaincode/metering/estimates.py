@@ -12,6 +12,7 @@ An estimate is public, as is all that a slot settled at a meter; the registers a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -25,6 +26,7 @@ from chaincode.metering.readings import (
 )
 from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
+    Name,
     Row,
     Table,
     page_part,
@@ -39,7 +41,7 @@ CHUNK_READS = 4_000  # for estimates between two checks of the room that is left
 class Estimate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The Wh estimated for a meter, and the slot whose reading they are from (None: no slot)."""
 
-    meter: str
+    meter: Name
     import_wh: int
     export_wh: int
     from_slot: int | None
@@ -48,7 +50,7 @@ class Estimate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True
 class EstimatePage(Row, frozen=True):
     """Up to 500 estimates of a slot."""
 
-    estimates: list[Estimate]
+    estimates: Annotated[list[Estimate], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 ESTIMATES = Table(49, "estimate pages", EstimatePage, ("area", "slot", "page"))

@@ -21,7 +21,7 @@ from chaincode.errors import (
 )
 from chaincode.metering.meters import Supply, get_meter, meter_at, supply_at
 from chaincode.metering.supply import begin_supply, starting_at
-from chaincode.state import DatedTable, Id, Row, Second, encode
+from chaincode.state import DatedTable, Id, Name, Row, Second, encode
 
 
 class LastResort(Row, frozen=True):
@@ -30,7 +30,7 @@ class LastResort(Row, frozen=True):
     `until_slot` is 0 until the retailer has agreed.
     """
 
-    retailer: str
+    retailer: Name
     until_slot: int = 0
 
 

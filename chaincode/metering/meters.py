@@ -12,6 +12,7 @@ person a name belongs to, and that link never enters the public state.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -21,7 +22,9 @@ from chaincode.errors import METER_UNKNOWN, SUPPLY_MISSING
 from chaincode.state import (
     Dated,
     DatedTable,
+    DidName,
     GridLevel,
+    Name,
     Row,
     Second,
     Table,
@@ -32,6 +35,9 @@ from chaincode.state import (
 VERSIONS_INLINE = 4  # in a meter's row: what holds now, and a few changes to come
 METERS_REMEMBERED = 4_096  # some 5 MB; meters are read with each order and rarely change
 
+Source = Annotated[str, msgspec.Meta(max_length=64)]
+"""What generates behind a meter, in a word such as `solar`; it is copied into settled rows."""
+
 
 class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """The certification of a meter from a slot on.
@@ -40,12 +46,12 @@ class MeterVersion(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     generates behind the meter, for certificates; if it is empty no certificates are minted.
     """
 
-    holder: str
-    zone: str
+    holder: DidName
+    zone: Name
     grid_level: GridLevel
     import_w: int
     export_w: int
-    source: str
+    source: Source
 
 
 class Supply(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -55,9 +61,9 @@ class Supply(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     takes what trades leave of the export. A supply holds for this holder only.
     """
 
-    holder: str
-    retailer: str
-    offtaker: str
+    holder: DidName
+    retailer: Name
+    offtaker: Name
 
 
 class Meter(Row, frozen=True, gc=False):
@@ -67,11 +73,11 @@ class Meter(Row, frozen=True, gc=False):
     nobody supplies it. `older_versions` and `older_supplies` say that there are rows of older ones.
     """
 
-    meter: str
-    area: str
-    dso: str
-    versions: list[Dated[MeterVersion | None]]
-    supplies: list[Dated[Supply | None]]
+    meter: Name
+    area: Name
+    dso: Name
+    versions: Annotated[list[Dated[MeterVersion | None]], msgspec.Meta(max_length=VERSIONS_INLINE)]
+    supplies: Annotated[list[Dated[Supply | None]], msgspec.Meta(max_length=VERSIONS_INLINE)]
     older_versions: bool = False
     older_supplies: bool = False
 

@@ -28,7 +28,7 @@ from chaincode.errors import (
     SIGNER_REPEATED,
     SIGNER_REVOKED,
 )
-from chaincode.state import DatedTable, Did, Id, Row, Second, Table, encode
+from chaincode.state import DatedTable, Did, Id, Name, Row, Second, Table, encode
 
 NODES_MAX = 31  # oracle nodes: f = 10
 FAULTY_MAX = 10  # 3f + 1 nodes are needed, and there are at most NODES_MAX
@@ -40,21 +40,21 @@ FaultyNodes = Annotated[int, msgspec.Meta(ge=0, le=FAULTY_MAX)]
 class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The nodes whose signatures count, and the number of them that may be faulty."""
 
-    nodes: list[Did]
-    faulty_max: int
+    nodes: Nodes
+    faulty_max: FaultyNodes
 
 
 class OracleNodes(Row, frozen=True):
     """The nodes that an operator has named for an area, from a slot on."""
 
-    operator: str
+    operator: Name
     oracle: OracleSet
 
 
 class Appointment(Row, frozen=True):
     """The oracle operator that an area's DSO has appointed, from a slot on."""
 
-    operator: str
+    operator: Name
 
 
 class Revocation(Row, frozen=True):

@@ -28,7 +28,7 @@ from chaincode.area.clock import market_time_s
 from chaincode.area.rules import MarketRules, rules_at
 from chaincode.area.zones import Area, get_area, require_slot_start
 from chaincode.context import Context
-from chaincode.documents.document import Document
+from chaincode.documents.document import ChannelName, Document, Token
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
     LEAVES_COUNT,
@@ -74,6 +74,9 @@ from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
 LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
+LEAVES_READ_MAX = (
+    10_000  # beyond this a report's leaves cannot be read; up to this they are counted
+)
 TRANSIENT_LEAVES = "leaves"
 CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
 
@@ -85,9 +88,9 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     area: Id
-    channel: str
+    channel: ChannelName
     configuration: Hex32
-    contract: str
+    contract: ChannelName
     count: Count
     root: Hex32
     slot: Second
@@ -97,7 +100,7 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same report, signed by at least 2f+1 nodes; one token per node."""
 
-    tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+    tokens: Annotated[list[Token], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -108,7 +111,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 REPORTS = Document(REPORT_TYP, Report)
 
-_leaves = msgspec.json.Decoder(list[Leaf])
+_leaves = msgspec.json.Decoder(Annotated[list[Leaf], msgspec.Meta(max_length=LEAVES_READ_MAX)])
 
 
 def leaf_bytes(leaf: Leaf) -> bytes:

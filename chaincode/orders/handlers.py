@@ -6,46 +6,50 @@ the gate key of the slot. Cover is not checked here; clearing takes the cover.
 
 There is one answer per sheet: an invalid sheet is refused as a whole and does not affect the other
 sheets. A sheet that was placed before gets the answer `EXISTS`, whatever has happened since, so a
-client can send a lost batch again.
+client can send a lost batch again. It is compared with what was signed first; until when a sheet
+may be carried is not part of its orders.
+
+The id of an order that is cancelled before it has come is used up, so that a sheet that somebody
+held back cannot be placed afterwards (rules/contract.md, 8.2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
 from typing import TypeVar
 
 import msgspec
 
 from chaincode.context import Context
-from chaincode.documents.document import Destination, Opened, is_expired
+from chaincode.documents.document import INTENT_S_MAX, Intent, Opened, require_timely
 from chaincode.documents.intake import take_batch
 from chaincode.errors import (
     AMENDED_ALREADY,
-    CAPACITY_EXCEEDED,
-    GATE_CLOSED,
+    AREA_WRONG,
+    BATCH_FULL,
     ID_REPEATED,
     ID_USED,
-    METER_NOT_HELD,
     METER_UNKNOWN,
-    ORDER_EXPIRED,
     ORDER_NOT_OPEN,
     ORDER_UNKNOWN,
     ORDERS_COUNT,
-    ORDERS_TOO_MANY,
-    PRICE_BAND,
-    QUANTITY_BOUNDS,
     REVISION_WRONG,
-    SELF_CROSSING,
     SLOT_NOT_OPEN,
-    STEPS_COUNT,
     TRADER_LOCKED,
     TRADER_UNKNOWN,
     ZONE_PAUSED,
-    ZONE_WRONG,
     Refused,
 )
-from chaincode.metering.meters import MeterVersion
-from chaincode.orders.order_batch import OrderBatch, RowKey, SlotTerms, StoredOrder
+from chaincode.orders.checks import check_count, check_gate, check_place, check_steps
+from chaincode.orders.order_batch import (
+    ORDER_BYTES,
+    STEP_BYTES,
+    OrderBatch,
+    RowKey,
+    SlotTerms,
+    StoredOrder,
+)
 from chaincode.orders.sheets import (
     AMENDS,
     CANCELS,
@@ -55,15 +59,15 @@ from chaincode.orders.sheets import (
     Cancel,
     Sheet,
     SheetOrder,
+    Step,
     TokensArguments,
 )
 from chaincode.state import encode
-from chaincode.units import Energy, Power, Price
+from chaincode.units import Energy, Price
 
-STEPS_MAX = 20  # steps of one order
-ORDERS_PER_ROW_MAX = 50  # orders of one participant in one slot, including cancelled orders
+CANCEL_AHEAD_S = INTENT_S_MAX  # how long before its slot opens an order may be cancelled unseen
 
-P = TypeVar("P", bound=Destination)
+P = TypeVar("P", bound=Intent)
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -95,7 +99,7 @@ def place_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     batch.load_locks()
     batch.load_meters({token.payload.meter: None for token in sheets})
     batch.load_traders((token.did, token.payload.meter) for token in sheets)
-    batch.load_rows(_sheet_rows(batch, sheets))
+    batch.load_rows(_sheet_rows(sheets))
     return _answer(context, batch, taken, "PLACED", _place)
 
 
@@ -105,26 +109,29 @@ def amend_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
     amends = [token for token in taken if not isinstance(token, Refused)]
     batch = OrderBatch(context)
     batch.load_locks()
-    batch.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in amends)
-    batch.load_meters({order.meter: None for order in batch.all_orders()})
+    keys = [RowKey(t.payload.area, t.payload.slot, t.did) for t in amends]
+    batch.load_rows(keys)
+    found = [batch.order(key, t.payload.id) for key, t in zip(keys, amends, strict=True)]
+    batch.load_meters(order.meter for order in found if order is not None)
     return _answer(context, batch, taken, "AMENDED", _amend)
 
 
 def cancel_orders(context: Context, arguments: TokensArguments) -> TokensAnswer:
-    """Withdraw open orders; the cancellation fee is due on their Wh."""
+    """Withdraw orders; the cancellation fee is due on the Wh of those that had come."""
     taken = take_batch(context, CANCELS, arguments.tokens)
     cancels = [token for token in taken if not isinstance(token, Refused)]
     batch = OrderBatch(context)
-    batch.load_rows(RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels)
+    keys = [RowKey(t.payload.area, t.payload.slot, t.did) for t in cancels]
+    batch.load_rows(keys)
+    named = zip(keys, cancels, strict=True)
+    batch.load_participants(key.did for key, t in named if batch.order(key, t.payload.id) is None)
     return _answer(context, batch, taken, "CANCELLED", _cancel)
 
 
-def _sheet_rows(batch: OrderBatch, sheets: Sequence[Opened[Sheet]]) -> Iterator[RowKey]:
+def _sheet_rows(sheets: Sequence[Opened[Sheet]]) -> Iterator[RowKey]:
     for token in sheets:
-        area = batch.area_of(token.payload.meter)
-        if area is not None:
-            for order in _readable_orders([token]):
-                yield RowKey(area, order.slot, token.did)
+        for order in _readable_orders([token]):
+            yield RowKey(token.payload.area, order.slot, token.did)
 
 
 def _readable_orders(sheets: Sequence[Opened[Sheet]]) -> Iterator[SheetOrder]:
@@ -143,14 +150,20 @@ def _answer(
 ) -> TokensAnswer:
     """Apply each token to the batch; `act` returns whether the token was new, or refuses it."""
     answers: list[TokenAnswer] = []
+    full: TokenAnswer | None = None
     for token in taken:
         if isinstance(token, Refused):
             answers.append(TokenAnswer(token.code, token.sentence))
+            continue
+        if full is not None:  # later tokens wait too: they may rely on the one that did not fit
+            answers.append(full)
             continue
         try:
             answers.append(TokenAnswer(done if act(batch, token) else "EXISTS"))
         except Refused as refused:
             answers.append(TokenAnswer(refused.code, refused.sentence))
+            if refused.code == BATCH_FULL.code:
+                full = answers[-1]
     changed = batch.write()
     if changed:
         slots = list(dict.fromkeys((key.area, key.slot) for key in changed))
@@ -166,22 +179,24 @@ def _place(batch: OrderBatch, token: Opened[Sheet]) -> bool:
     area = batch.area_of(sheet.meter)
     if area is None:
         raise METER_UNKNOWN(meter=sheet.meter, slot=sheet.orders[0].slot)
-    if _is_known(batch, token, area):
+    if area != sheet.area:
+        raise AREA_WRONG(meter=sheet.meter, right=area, area=sheet.area)
+    if _is_known(batch, token):
         return False
     if not batch.is_participant(token.did):
         raise TRADER_UNKNOWN(did=token.did)
     if batch.is_locked(token.did):
         raise TRADER_LOCKED(did=token.did)
     rows: dict[RowKey, list[StoredOrder]] = {}
+    growth = 0
     for order in sheet.orders:
         key = RowKey(area, order.slot, token.did)
         row = rows.get(key)
         if row is None:
             row = rows[key] = list(batch.orders(key))
-        if len(row) >= ORDERS_PER_ROW_MAX:
-            raise ORDERS_TOO_MANY(slot=order.slot, limit=ORDERS_PER_ROW_MAX)
+        check_count(batch, key, len(row))
         terms = batch.terms(area, order.slot)
-        meter = _check_place(batch, token, area, order, terms)
+        meter = check_place(batch, token, area, order, terms)
         stored = StoredOrder(
             id=order.id,
             meter=sheet.meter,
@@ -190,100 +205,62 @@ def _place(batch: OrderBatch, token: Opened[Sheet]) -> bool:
             steps=order.steps,
             expires_s=order.expires_s,
         )
-        _check_steps(stored, row, terms, meter)
+        check_steps(stored, row, terms, meter)
         row.append(stored)
+        growth += ORDER_BYTES + STEP_BYTES * len(order.steps)
+    last = batch.terms(area, max(order.slot for order in sheet.orders))
+    require_timely(sheet, now_s=last.now_s, limit_s=last.gate_s)
+    batch.require_room(rows, growth)
     for key, row in rows.items():
         batch.replace(key, row)
     return True
 
 
-def _is_known(batch: OrderBatch, token: Opened[Sheet], area: str) -> bool:
+def _is_known(batch: OrderBatch, token: Opened[Sheet]) -> bool:
     """Whether every order of the sheet is already in its row as the sheet states it."""
+    sheet = token.payload
     seen: set[tuple[int, str]] = set()
     known = 0
-    for order in token.payload.orders:
+    for order in sheet.orders:
         if (order.slot, order.id) in seen:
             raise ID_REPEATED(id=order.id, slot=order.slot)
         seen.add((order.slot, order.id))
-        for stored in batch.orders(RowKey(area, order.slot, token.did)):
-            if stored.id != order.id:
-                continue
-            sent = (token.payload.meter, order.side, order.expires_s)
-            same = sent == (stored.meter, stored.side, stored.expires_s)
-            if not same or (stored.revision == 0 and stored.steps != order.steps):
-                raise ID_USED(id=order.id, slot=order.slot)
-            known += 1
-    if 0 < known < len(token.payload.orders):
-        raise ID_USED(id=token.payload.orders[0].id, slot=token.payload.orders[0].slot)
+        key = RowKey(sheet.area, order.slot, token.did)
+        if order.id in batch.withdrawn(key):
+            raise ID_USED(id=order.id, slot=order.slot)
+        stored = batch.order(key, order.id)
+        if stored is None:
+            continue
+        if not _is_same(stored, order, sheet):
+            raise ID_USED(id=order.id, slot=order.slot)
+        known += 1
+    if 0 < known < len(sheet.orders):
+        raise ID_USED(id=sheet.orders[0].id, slot=sheet.orders[0].slot)
     return known > 0
 
 
-def _check_place(
-    batch: OrderBatch, token: Opened[Sheet], area: str, order: SheetOrder, terms: SlotTerms
-) -> MeterVersion:
-    """Refuse a wrong meter or zone and a closed gate; return the meter's version for the slot."""
-    sheet = token.payload
-    meter = batch.meter_at(sheet.meter, order.slot)
-    if meter.holder != token.did:
-        raise METER_NOT_HELD(meter=sheet.meter, did=token.did)
-    if meter.zone != sheet.zone:
-        raise ZONE_WRONG(zone=sheet.zone, meter=sheet.meter, right=meter.zone)
-    batch.require_supply(sheet.meter, order.slot)
-    _check_gate(terms, area, order.slot)
-    if terms.now_s < terms.opening_s:
-        raise SLOT_NOT_OPEN(slot=order.slot, opening_s=terms.opening_s)
-    if batch.is_paused(area, sheet.zone):
-        raise ZONE_PAUSED(zone=sheet.zone)
-    if is_expired(order.expires_s, at_s=terms.now_s):
-        raise ORDER_EXPIRED(id=order.id, expires_s=order.expires_s)
-    return meter
+def _is_same(stored: StoredOrder, order: SheetOrder, sheet: Sheet) -> bool:
+    """Whether an order is what the trader signed first, before any amendment."""
+    sent = (sheet.meter, sheet.zone, order.side, order.expires_s)
+    if sent != (stored.meter, stored.zone, stored.side, stored.expires_s):
+        return False
+    if stored.placed:
+        return stored.placed == _steps_digest(order.steps)
+    return stored.steps == order.steps
 
 
-def _check_gate(terms: SlotTerms, area: str, slot: int) -> None:
-    if terms.is_closed or terms.now_s >= terms.gate_s:
-        raise GATE_CLOSED(area=area, slot=slot, gate_s=terms.gate_s)
-
-
-def _check_steps(
-    order: StoredOrder, others: Sequence[StoredOrder], terms: SlotTerms, meter: MeterVersion
-) -> None:
-    """Check an order's steps against the price band, the meter and the trader's other orders."""
-    if not 1 <= len(order.steps) <= STEPS_MAX:
-        raise STEPS_COUNT(count=len(order.steps), limit=STEPS_MAX)
-    low, high = terms.limit_min, terms.limit_max
-    for price, quantity_wh in order.steps:
-        if quantity_wh < 1:
-            raise QUANTITY_BOUNDS(quantity_wh=quantity_wh)
-        if not low <= price <= high:
-            raise PRICE_BAND(price=price, low=low, high=high)
-    power = Power(meter.export_w if order.side == "sell" else meter.import_w)
-    capacity_wh = power.over(terms.slot_s).wh
-    wanted_wh = order.quantity_wh
-    for other in others:
-        if other.open and other.meter == order.meter and other.side == order.side:
-            wanted_wh += other.quantity_wh
-    if wanted_wh > capacity_wh:
-        raise CAPACITY_EXCEEDED(
-            meter=order.meter, side=order.side, wanted_wh=wanted_wh, capacity_wh=capacity_wh
-        )
-    if others:
-        _check_crossing(order, others)
-
-
-def _check_crossing(order: StoredOrder, others: Sequence[StoredOrder]) -> None:
-    across = [price for o in others if o.open and o.side != order.side for price, _ in o.steps]
-    if not across:
-        return
-    own = [price for price, _ in order.steps]
-    bid, ask = (max(own), min(across)) if order.side == "buy" else (max(across), min(own))
-    if bid >= ask:
-        raise SELF_CROSSING(bid=bid, ask=ask)
+def _steps_digest(steps: Sequence[Step]) -> str:
+    return sha256(encode(steps)).hexdigest()
 
 
 def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     amend = token.payload
     key = RowKey(amend.area, amend.slot, token.did)
-    place, order = _find(batch, key, amend.id)
+    order = batch.order(key, amend.id)
+    if order is None:
+        if amend.id in batch.withdrawn(key):
+            raise ORDER_NOT_OPEN(id=amend.id)
+        raise ORDER_UNKNOWN(id=amend.id, slot=amend.slot)
     if amend.revision <= order.revision:
         if amend.revision == order.revision and amend.steps == order.steps:
             return False
@@ -295,33 +272,62 @@ def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     if batch.is_locked(token.did):
         raise TRADER_LOCKED(did=token.did)
     terms = batch.terms(amend.area, amend.slot)
-    _check_gate(terms, amend.area, amend.slot)
+    check_gate(terms, amend.area, amend.slot)
     if batch.is_paused(amend.area, order.zone):
         raise ZONE_PAUSED(zone=order.zone)
-    row = list(batch.orders(key))
-    others = row[:place] + row[place + 1 :]
-    changed = msgspec.structs.replace(order, steps=amend.steps, revision=amend.revision)
+    changed = msgspec.structs.replace(
+        order,
+        steps=amend.steps,
+        revision=amend.revision,
+        placed=order.placed or _steps_digest(order.steps),
+    )
+    others = [other for other in batch.orders(key) if other.id != amend.id]
     meter = batch.meter_at(order.meter, amend.slot)
-    _check_steps(changed, others, terms, meter)
+    check_steps(changed, others, terms, meter)
+    require_timely(amend, now_s=terms.now_s, limit_s=terms.gate_s)
+    batch.require_room([key], ORDER_BYTES + STEP_BYTES * len(amend.steps))
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
-    row[place] = _with_fee(terms, changed, given_up_wh)
-    batch.replace(key, row)
+    batch.replace(key, _replaced(batch.orders(key), _with_fee(terms, changed, given_up_wh)))
     return True
 
 
 def _cancel(batch: OrderBatch, token: Opened[Cancel]) -> bool:
     cancel = token.payload
     key = RowKey(cancel.area, cancel.slot, token.did)
-    place, order = _find(batch, key, cancel.id)
+    order = batch.order(key, cancel.id)
+    if order is None:
+        return _cancel_early(batch, key, token)
     if not order.open:
         return False
     terms = batch.terms(cancel.area, cancel.slot)
-    _check_gate(terms, cancel.area, cancel.slot)
-    row = list(batch.orders(key))
+    check_gate(terms, cancel.area, cancel.slot)
+    require_timely(cancel, now_s=terms.now_s, limit_s=terms.gate_s)
+    batch.require_room([key], ORDER_BYTES)
     closed = msgspec.structs.replace(order, open=False)
-    row[place] = _with_fee(terms, closed, order.quantity_wh)
-    batch.replace(key, row)
+    batch.replace(key, _replaced(batch.orders(key), _with_fee(terms, closed, order.quantity_wh)))
     return True
+
+
+def _cancel_early(batch: OrderBatch, key: RowKey, token: Opened[Cancel]) -> bool:
+    """Use up the id of an order that has not come; it counts towards the orders of its row."""
+    cancel = token.payload
+    if cancel.id in batch.withdrawn(key):
+        return False
+    if not batch.is_participant(token.did):
+        raise TRADER_UNKNOWN(did=token.did)
+    terms = batch.terms(cancel.area, cancel.slot)
+    check_gate(terms, cancel.area, cancel.slot)
+    if terms.now_s < terms.opening_s - CANCEL_AHEAD_S:
+        raise SLOT_NOT_OPEN(slot=cancel.slot, opening_s=terms.opening_s)
+    check_count(batch, key, len(batch.orders(key)))
+    require_timely(cancel, now_s=terms.now_s, limit_s=terms.gate_s)
+    batch.require_room([key], ORDER_BYTES)
+    batch.withdraw(key, cancel.id)
+    return True
+
+
+def _replaced(orders: Sequence[StoredOrder], changed: StoredOrder) -> list[StoredOrder]:
+    return [changed if order.id == changed.id else order for order in orders]
 
 
 def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredOrder:
@@ -332,10 +338,3 @@ def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredO
         withdrawn_wh=order.withdrawn_wh + given_up_wh,
         fee_nano=order.fee_nano + fee.nano,
     )
-
-
-def _find(batch: OrderBatch, key: RowKey, name: str) -> tuple[int, StoredOrder]:
-    for place, order in enumerate(batch.orders(key)):
-        if order.id == name:
-            return place, order
-    raise ORDER_UNKNOWN(id=name, slot=key.slot)

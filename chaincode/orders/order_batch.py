@@ -1,13 +1,14 @@
 """The rows against which a batch of signed tokens is checked, read once for all tokens.
 
 An `OrderBatch` holds the order rows too: each token is checked against the changes of the tokens
-before it in the batch, and every row that changed is written once at the end.
+before it in the batch, and every row that changed is written once at the end. Before a token changes
+a row, `require_room` checks that all rows still fit into the transaction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -15,12 +16,23 @@ from chaincode.area.clock import CLOCKS, Clock, clock_time_s
 from chaincode.area.rules import MarketRules, rules_at, rules_of_slots
 from chaincode.area.zones import AREAS, Area, paused_zones, require_slot_start
 from chaincode.consortium.participants import PARTICIPANTS, locked_traders
-from chaincode.context import Context
-from chaincode.errors import AREA_UNKNOWN
+from chaincode.context import BYTES_MAX, Context
+from chaincode.documents.intake import BATCH_ARGUMENTS_MAX
+from chaincode.errors import AREA_UNKNOWN, BATCH_FULL, ROWS_TOO_LARGE
 from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at, supplied_at
 from chaincode.orders.sheets import Step
 from chaincode.slots.gate import EMPTY_GATES, SLOTS
-from chaincode.state import Did, Row, Second, Side, Table, slot_part
+from chaincode.state import Did, Name, Row, Second, Side, Table, slot_part
+
+STEPS_MAX = 20  # steps of one order
+ORDERS_PER_ROW_MAX = 50  # orders and early cancels of one participant in one slot
+
+ROW_BYTES = 256  # of a row without orders, with its key at the longest names
+ORDER_BYTES = 640  # at most, of an order without its steps; early cancels and changes are smaller
+STEP_BYTES = 40  # at most, of one step
+BYTES_LEFT_MIN = 256 * 1024  # for the answer and the event
+TOKEN_ROWS_BYTES_MAX = BYTES_MAX - BATCH_ARGUMENTS_MAX - BYTES_LEFT_MIN
+"""The rows of one token, with the largest arguments around it: so the first token always fits."""
 
 
 class StoredOrder(
@@ -29,19 +41,21 @@ class StoredOrder(
     """The current state of an order; steps are (price in micro/kWh, quantity in Wh).
 
     `open` is False once the order is cancelled. `withdrawn_wh` are the Wh given up by cancelling or
-    amending, and `fee_nano` is the total fee for them, which settlement posts.
+    amending, and `fee_nano` is the total fee for them, which settlement posts. Once the order was
+    amended, `placed` is the SHA-256 of the steps that its sheet named.
     """
 
-    id: str
-    meter: str
-    zone: str
+    id: Name
+    meter: Name
+    zone: Name
     side: Side
-    steps: list[Step]
+    steps: Annotated[list[Step], msgspec.Meta(max_length=STEPS_MAX)]
     expires_s: Second | None = None
     revision: int = 0
     open: bool = True
     withdrawn_wh: int = 0
     fee_nano: int = 0
+    placed: Name = ""
 
     @property
     def quantity_wh(self) -> int:
@@ -50,9 +64,16 @@ class StoredOrder(
 
 
 class OrderRow(Row, frozen=True, gc=False):
-    """All orders of one participant in one slot, cancelled orders included, in the order placed."""
+    """All orders of one participant in one slot, cancelled orders included, in the order placed.
 
-    orders: list[StoredOrder]
+    `withdrawn` are ids that were cancelled before their orders came, so that these cannot come any
+    more.
+    """
+
+    orders: Annotated[list[StoredOrder], msgspec.Meta(max_length=ORDERS_PER_ROW_MAX)]
+    withdrawn: Annotated[list[Name], msgspec.Meta(max_length=ORDERS_PER_ROW_MAX)] = msgspec.field(
+        default_factory=list[str]
+    )
 
 
 ORDERS = Table(41, "orders", OrderRow, ("area", "slot", "did"))
@@ -95,7 +116,10 @@ class OrderBatch:
         self._closed: dict[tuple[str, int], bool] = {}
         self._empty_until: dict[str, int] = {}
         self._rows: dict[RowKey, list[StoredOrder]] = {}
+        self._withdrawn: dict[RowKey, list[str]] = {}
+        self._sizes: dict[RowKey, int] = {}
         self._changed: dict[RowKey, None] = {}
+        self._bytes_left = BYTES_MAX - BYTES_LEFT_MIN - context.bytes_used
 
     def load_locks(self) -> None:
         """Read which participants are locked."""
@@ -103,12 +127,17 @@ class OrderBatch:
 
     def load_traders(self, places: Iterable[tuple[str, str]]) -> None:
         """Read which traders are participants; a trader who holds the loaded meter is known."""
-        wanted: dict[str, None] = {}
+        wanted: list[str] = []
         for did, meter in places:
             if self._holds(did, meter):
                 self._known.add(did)
             else:
-                wanted[did] = None
+                wanted.append(did)
+        self.load_participants(wanted)
+
+    def load_participants(self, dids: Iterable[str]) -> None:
+        """Read which DIDs are participants."""
+        wanted = list(dict.fromkeys(dids))
         found = self._context.get_many([PARTICIPANTS.key(did) for did in wanted])
         self._known.update(did for did, row in zip(wanted, found, strict=True) if row is not None)
 
@@ -152,8 +181,14 @@ class OrderBatch:
             closed_empty = place[1] <= self._empty_until[place[0]]
             self._closed[place] = next(found) is not None or closed_empty
         for key, value in zip(wanted, found, strict=True):
-            row = ORDERS.found(value)
-            self._rows[key] = [] if row is None else row.orders
+            if value is None:
+                self._rows[key] = []
+            else:
+                row = ORDERS.decode(value)
+                self._rows[key] = row.orders
+                self._sizes[key] = len(value)
+                if row.withdrawn:
+                    self._withdrawn[key] = row.withdrawn
 
     def is_participant(self, did: str) -> bool:
         """Whether the DID was admitted."""
@@ -209,20 +244,47 @@ class OrderBatch:
         """The orders of a row with the changes of this batch so far."""
         return self._rows[key]
 
-    def all_orders(self) -> Iterable[StoredOrder]:
-        """Every order of every loaded row."""
-        for orders in self._rows.values():
-            yield from orders
+    def withdrawn(self, key: RowKey) -> list[str]:
+        """The ids of a row that were cancelled before their orders came."""
+        return self._withdrawn.get(key, [])
+
+    def order(self, key: RowKey, name: str) -> StoredOrder | None:
+        """An order of a loaded row by its id; None for an id without an order."""
+        return next((order for order in self._rows[key] if order.id == name), None)
+
+    def require_room(self, keys: Iterable[RowKey], growth: int) -> None:
+        """Refuse a token that changes the rows of `keys` if they do not fit; they may grow so much.
+
+        A row counts with its size before the batch, once. A token whose rows never fit is refused
+        for itself; where others of the batch have taken the room, the batch is full.
+        """
+        cost = growth
+        fresh = 0
+        for key in keys:
+            size = ROW_BYTES + self._sizes.get(key, 0)
+            cost += size
+            if key not in self._changed:
+                fresh += size
+        if cost > TOKEN_ROWS_BYTES_MAX:
+            raise ROWS_TOO_LARGE(count=cost, limit=TOKEN_ROWS_BYTES_MAX)
+        if fresh + growth > self._bytes_left:
+            raise BATCH_FULL()
+        self._bytes_left -= fresh + growth
 
     def replace(self, key: RowKey, orders: list[StoredOrder]) -> None:
         """Replace the orders of a row by `orders`."""
         self._rows[key] = orders
         self._changed[key] = None
 
+    def withdraw(self, key: RowKey, name: str) -> None:
+        """Use up the id of an order that has not come."""
+        self._withdrawn[key] = [*self.withdrawn(key), name]
+        self._changed[key] = None
+
     def write(self) -> list[RowKey]:
         """Write every row that changed; return the keys written, in order."""
         changed = sorted(self._changed)
         for key in changed:
-            row = OrderRow(orders=self._rows[key])
+            row = OrderRow(orders=self._rows[key], withdrawn=self.withdrawn(key))
             ORDERS.put(self._context, row, key.area, slot_part(key.slot), key.did)
         return changed

@@ -20,6 +20,7 @@ buyers retired are reversed only as far as their trades settle less.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -52,6 +53,7 @@ from chaincode.slots.gate import (
 )
 from chaincode.slots.runs import PAGE_ROWS, enter, leave
 from chaincode.state import (
+    Name,
     Row,
     Table,
     encode,
@@ -63,7 +65,7 @@ from chaincode.state import (
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A meter with another reading: the version now and the version before; 0 is an estimate."""
 
-    meter: str
+    meter: Name
     version: int
     before: int
 
@@ -72,7 +74,7 @@ class CausePage(Row, frozen=True):
     """Up to 500 causes of one correction of a slot; corrections are counted from 1."""
 
     correction: int
-    causes: list[Cause]
+    causes: Annotated[list[Cause], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 CAUSES = Table(51, "cause pages", CausePage, ("area", "slot", "page"))

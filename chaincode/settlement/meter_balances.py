@@ -7,6 +7,7 @@ a run to the next only what trades have used of each meter is carried on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -19,6 +20,7 @@ from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
 from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
+    Name,
     Row,
     Table,
     page_part,
@@ -31,7 +33,7 @@ USED_BYTES = 40  # size of a meter's entry in a page, without the meter's name
 class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
     """The Wh that trades have used of a meter so far in this run."""
 
-    meter: str
+    meter: Name
     export_wh: int
     import_wh: int
     certificates_wh: int
@@ -40,7 +42,7 @@ class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, ar
 class CarryPage(Row, frozen=True):
     """A page of the data that an unfinished run carries to its next transaction."""
 
-    used: list[Used]
+    used: Annotated[list[Used], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 CARRIES = Table(45, "carry pages", CarryPage, ("area", "slot", "page"))

@@ -6,6 +6,7 @@ Postings are in pages, and pages are only appended; meters and sums show the cur
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -24,6 +25,7 @@ from chaincode.settlement.postings import (
 from chaincode.slots.gate import Run, Slot
 from chaincode.slots.runs import PAGE_ROWS, chained, has_room
 from chaincode.state import (
+    Name,
     Row,
     Table,
     encode,
@@ -40,7 +42,7 @@ FEE_POSTINGS = 4  # of a fee row with its VAT
 class PostingPage(Row, frozen=True):
     """Up to 500 postings of a slot."""
 
-    postings: list[Posting]
+    postings: Annotated[list[Posting], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -50,9 +52,9 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     an estimated meter has no version.
     """
 
-    meter: str
-    zone: str
-    source: str
+    meter: Name
+    zone: Name
+    source: Name
     residual_wh: int
     surplus_wh: int
     minted_wh: int
@@ -69,7 +71,7 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
 class MeterPage(Row, frozen=True, kw_only=True):
     """Meters of a slot, sorted by name."""
 
-    meters: list[MeterSettled]
+    meters: Annotated[list[MeterSettled], msgspec.Meta(max_length=PAGE_ROWS)]
     v: int = 2
 
 

@@ -44,7 +44,7 @@ NOTHING = bytes(32)  # what stands in the gate seed for a member that revealed n
 class RevealedSeed(Row, frozen=True):
     """The link that a seed member revealed for a slot."""
 
-    seed: str
+    seed: Hex32
 
 
 REVEALED = Table(73, "revealed seeds", RevealedSeed, ("area", "slot", "member"))

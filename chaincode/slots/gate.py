@@ -11,7 +11,7 @@ Empty slots of an area that stood still close together, without rows
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -19,9 +19,10 @@ from chaincode.accounts.balances import close_epoch, open_epoch
 from chaincode.area.clock import market_time_s
 from chaincode.area.history import HISTORIES, first_slot
 from chaincode.area.rules import rules_at
-from chaincode.area.seed_chains import seed_members
+from chaincode.area.seed_chains import SEED_MEMBERS_MAX, seed_members
 from chaincode.area.zones import (
     LANES,
+    ZONES_MAX,
     Area,
     get_area,
     get_lane,
@@ -41,6 +42,8 @@ from chaincode.state import (
     Count,
     Hex32,
     Id,
+    Name,
+    OrderName,
     Row,
     Second,
     Table,
@@ -53,14 +56,16 @@ Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECT
 """Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
 
 
+SeedNames = Annotated[list[Name], msgspec.Meta(max_length=SEED_MEMBERS_MAX)]
+
 FINAL_MAX = 8  # slots that one gate finds final: more than one, so that a late area catches up
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The progress of a run: its step, where the step continues, and a digest of what it wrote."""
 
-    step: str
-    cursor: str
+    step: Name
+    cursor: OrderName
     page: int
     digest: Hex32
 
@@ -75,13 +80,15 @@ class Slot(Row, frozen=True):
 
     phase: Phase
     seed: Hex32 | None = None
-    withheld: list[str] = msgspec.field(default_factory=list[str])
+    withheld: SeedNames = msgspec.field(default_factory=list[str])
     run: Run | None = None
     book_pages: int = 0
     trade_pages: int = 0
     posting_pages: int = 0
     carry_pages: int = 0
-    quantity_wh: dict[str, int] = msgspec.field(default_factory=dict[str, int])
+    quantity_wh: Annotated[dict[Name, int], msgspec.Meta(max_length=ZONES_MAX)] = msgspec.field(
+        default_factory=dict[str, int]
+    )
 
 
 class Gate(Row, frozen=True):
@@ -93,10 +100,10 @@ class Gate(Row, frozen=True):
     """
 
     epoch: int
-    paused: list[str]
+    paused: Annotated[list[Name], msgspec.Meta(max_length=ZONES_MAX)]
     zones: int
     locks: int
-    seeds: list[str]
+    seeds: SeedNames
     deadline_s: int
 
 

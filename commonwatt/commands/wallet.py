@@ -29,7 +29,9 @@ app = command_group("Make, show, use and rotate the keys of a wallet file.")
 
 VARIABLE = "COMMONWATT_PASSPHRASE"
 
-Kind = Literal["sheet", "amend", "cancel", "dispute", "act"]
+GATE_LEAD_S = 300  # as market rules have it unless they say otherwise
+
+Kind = Literal["sheet", "amend", "cancel", "join", "hold", "payout", "dispute", "act"]
 WalletPath = Annotated[Path, typer.Argument(help="The wallet file.", show_default=False)]
 PassphraseFile = Annotated[
     Path | None, typer.Option(help="Read the passphrase from the first line of this file.")
@@ -80,18 +82,23 @@ def sign(
     did: Annotated[
         str | None, typer.Option(help="Sign with the key of this DID instead of the current key.")
     ] = None,
+    gate_lead: Annotated[
+        int, typer.Option(min=0, help="How many seconds before a slot its gate closes.")
+    ] = GATE_LEAD_S,
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Sign a payload: JSON on standard input, the token on standard output.
 
     The payload is first checked and put into canonical form, so you sign exactly what the contract
-    will read.
+    will read. A payload without valid_until_s gets one: orders are valid until the gate of their
+    last slot, everything else for a day.
     """
-    typ, struct = import_module("commonwatt.commands.wallet_payloads").KINDS[kind]
+    payloads = import_module("commonwatt.commands.wallet_payloads")
+    typ = payloads.KINDS[kind][0]
     text = sys.stdin.buffer.read()
     wallet = _open(path, passphrase_file)
     try:
-        payload = encode(msgspec.json.decode(text, type=struct))
+        payload = encode(payloads.read_payload(kind, text, gate_lead_s=gate_lead))
         key = wallet.current if did is None else wallet.key(did)
         typer.echo(sign_compact(key, typ, payload))
     except msgspec.DecodeError as error:

@@ -11,7 +11,16 @@ from __future__ import annotations
 from chaincode.orders.sheets import SHEET_TYP, Sheet, SheetOrder, Step
 from chaincode.state import Side
 from chaincode.units import Power
-from commonwatt.demonstration.cast import RESIDUALS, SLOT_S, Cast, Home, export_w, import_w
+from commonwatt.demonstration.cast import (
+    AREA,
+    GATE_LEAD_S,
+    RESIDUALS,
+    SLOT_S,
+    Cast,
+    Home,
+    export_w,
+    import_w,
+)
 from commonwatt.demonstration.profiles import Week, household_energy
 from identity.canonical import encode
 from identity.jws import sign_compact
@@ -22,9 +31,16 @@ TWO_STEPS_FROM_WH = 300  # a larger quantity is offered in two steps
 
 
 def sign_sheet(home: Home, orders: list[SheetOrder], *, channel: str, contract: str) -> str:
-    """Sign a home's sheet of `orders` at its meter, and return the token."""
+    """Sign a home's sheet of `orders` at its meter, valid until the gate of the last slot."""
     sheet = Sheet(
-        channel=channel, contract=contract, meter=home.meter, orders=orders, v=1, zone=home.zone
+        area=AREA,
+        channel=channel,
+        contract=contract,
+        meter=home.meter,
+        orders=orders,
+        v=1,
+        valid_until_s=max(order.slot for order in orders) - GATE_LEAD_S,
+        zone=home.zone,
     )
     return sign_compact(home.key, SHEET_TYP, encode(sheet))
 

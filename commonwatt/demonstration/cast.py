@@ -16,13 +16,13 @@ from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.capacities import CapacityArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
+from chaincode.area.joining import ParticipantArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, ZoneArguments
 from chaincode.auctions.book import PriceRule
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
-from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import CLOCK_BACKWARDS, Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
@@ -30,6 +30,7 @@ from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.slots.draw import SeedChainArguments
 from commonwatt.demonstration.profiles import Household, draw_households
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
+from commonwatt.demonstration.signing import sign_hold, sign_join
 from identity.canonical import encode
 from identity.did import did_key
 from identity.jws import sign_compact
@@ -54,6 +55,7 @@ ORGANISATIONS = (
 )
 TIME_ZONE = "Europe/Berlin"
 SLOT_S = 900
+GATE_LEAD_S = 300
 CHAIN_LENGTH = 4_000  # slots, which is some forty days
 CHAIN_LEFT_MIN = 400  # when fewer pre-images remain, the next chain is posted
 CHAIN_AHEAD_SLOTS = 200  # a chain is posted before its first slot opens
@@ -152,6 +154,7 @@ def market_rules(from_s: int) -> MarketRules:
         time_zone=TIME_ZONE,
         offsets=list(local_offsets(TIME_ZONE, from_s, days=730)),
         opens_s=OPENS_S,
+        gate_lead_s=GATE_LEAD_S,
         seed_deadline_s=SLOT_S,  # a demonstration that runs fast needs the whole of it
         cancel_fee=5_000,
     )
@@ -238,12 +241,14 @@ async def found(
     await submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, first_slot))
     nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
     await submit("set_oracle_nodes", nodes, Member(ORACLE, "admin"))
+    sign = Signing(ledger.channel, ledger.contract, now_s=clock.market_anchor)
     if admit is not None:
         await admit()
     for home in cast.homes if admit is None else ():
         retailer = Member(home.retailer)
-        await submit("register_participant", ParticipantArguments(home.did), retailer)
-        await submit("register_certified_meter", certified_meter(home, first_slot))
+        joined = ParticipantArguments(sign.join(home))
+        await submit("register_participant", joined, retailer)
+        await submit("register_certified_meter", certified_meter(home, first_slot, sign.hold(home)))
         supply = supply_of(home, first_slot, channel=ledger.channel, contract=ledger.contract)
         await submit("accept_supply", supply, retailer)
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
@@ -260,8 +265,29 @@ async def start_clock(ledger: Ledger, clock: ClockArguments) -> None:
             raise
 
 
-def certified_meter(home: Home, first_slot: int) -> MeterArguments:
-    """Return a home's meter as its DSO certifies it, for slots from `first_slot` on."""
+class Signing(msgspec.Struct, frozen=True):
+    """Signs for homes at market time `now_s` what their retailers and the DSO submit."""
+
+    channel: str
+    contract: str
+    now_s: int
+
+    def join(self, home: Home) -> str:
+        """Sign a home's join of its retailer."""
+        place = (AREA, self.channel, self.contract)
+        return sign_join(home.key, home.retailer, place=place, now_s=self.now_s)
+
+    def hold(self, home: Home) -> str:
+        """Sign that a home holds its meter."""
+        place = (AREA, self.channel, self.contract)
+        return sign_hold(home.key, home.meter, place=place, now_s=self.now_s)
+
+
+def certified_meter(home: Home, first_slot: int, hold: str) -> MeterArguments:
+    """Return a home's meter as its DSO certifies it, for slots from `first_slot` on.
+
+    `hold` is the token by which the household says that it holds the meter.
+    """
     return MeterArguments(
         meter=home.meter,
         holder=home.did,
@@ -271,6 +297,7 @@ def certified_meter(home: Home, first_slot: int) -> MeterArguments:
         export_w=export_w(home),
         from_slot=first_slot,
         source="solar" if home.profile.pv_column else "",
+        hold=hold,
     )
 
 

@@ -1,7 +1,7 @@
 """Enrols newcomers of the demonstration: a DID gets a retailer, a metered home and a deposit.
 
-Some homes are empty, but their meters run. A newcomer is offered the next empty home, signs that the
-home's retailer supplies its meter, and moves in. The ledger knows which homes are taken, so this
+Some homes are empty, but their meters run. A newcomer is offered the next empty home, signs that it
+joins the home's retailer, holds the home's meter and agrees to its supply, and moves in. The ledger knows which homes are taken, so this
 module keeps no list of them; it only remembers for a while what it has offered.
 """
 
@@ -16,8 +16,8 @@ from api.faults import LEDGER_BUSY, TOKEN_UNUSABLE, Fault
 from api.features.orders.writes import submit
 from api.services import EnrolmentResult, HomeOffer
 from chaincode.accounts.balances import PaymentArguments
+from chaincode.area.joining import ParticipantArguments
 from chaincode.area.zones import AreaName
-from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import ALREADY_REGISTERED, TERMS_FROZEN, Refused
 from chaincode.metering.meters import Meter
 from chaincode.metering.supply import CONSENTS, SupplyArguments, SupplyConsent
@@ -65,7 +65,7 @@ class Enrolment:
             from_slot = await self._unopened()
             return HomeOffer(home.meter, home.zone, home.retailer, from_slot, from_slot + CONSENT_S)
 
-    async def enrol(self, did: str, supply: str) -> EnrolmentResult:
+    async def enrol(self, did: str, *, join: str, hold: str, supply: str) -> EnrolmentResult:
         """Give `did` the home that it was offered; a DID that is enrolled gets the same answer."""
         async with self._one_at_a_time:
             taken = await self._taken()
@@ -78,19 +78,26 @@ class Enrolment:
                 raise OFFER_OVER()
             return await self._move_in(
                 msgspec.structs.replace(home, did=did),
+                ParticipantArguments(join),
+                None if held is not None else hold,
                 SupplyArguments(supply),
                 consent.from_slot,
-                is_certified=held is not None,
             )
 
     async def _move_in(
-        self, home: Home, supply: SupplyArguments, from_slot: int, *, is_certified: bool
+        self,
+        home: Home,
+        join: ParticipantArguments,
+        hold: str | None,
+        supply: SupplyArguments,
+        from_slot: int,
     ) -> EnrolmentResult:
+        """Register, certify and supply a home; without a hold its meter is certified already."""
         retailer = Member(home.retailer)
-        await self._register(home)
+        await self._register(join, retailer)
         try:
-            if not is_certified:
-                meter = certified_meter(home, from_slot)
+            if hold is not None:
+                meter = certified_meter(home, from_slot, hold)
                 await submit(self._ledger, "register_certified_meter", meter, Member(DSO, "admin"))
             await submit(self._ledger, "accept_supply", supply, retailer)
         except Refused as refused:
@@ -102,10 +109,9 @@ class Enrolment:
         self._offered.pop(home.meter, None)
         return _result(home, from_slot)
 
-    async def _register(self, home: Home) -> None:
-        arguments = ParticipantArguments(home.did)
+    async def _register(self, join: ParticipantArguments, retailer: Member) -> None:
         try:
-            await submit(self._ledger, "register_participant", arguments, Member(home.retailer))
+            await submit(self._ledger, "register_participant", join, retailer)
         except Refused as refused:
             if refused.code != ALREADY_REGISTERED.code:
                 raise

@@ -7,6 +7,14 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from chaincode.area.intents import (
+    HOLD_TYP,
+    JOIN_TYP,
+    PAYOUT_TYP,
+    Hold,
+    Join,
+    Payout,
+)
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.consortium.acts import ACT_TYP, Act
 from chaincode.contract import EVERYBODY, TRANSACTIONS, TransactionRow
@@ -27,6 +35,9 @@ SIGNED: tuple[tuple[str, type[msgspec.Struct], str], ...] = (
     (SHEET_TYP, Sheet, "place_orders"),
     (AMEND_TYP, Amend, "amend_orders"),
     (CANCEL_TYP, Cancel, "cancel_orders"),
+    (JOIN_TYP, Join, "register_participant"),
+    (HOLD_TYP, Hold, "register_certified_meter"),
+    (PAYOUT_TYP, Payout, "debit_client"),
     (ACT_TYP, Act, "record_act"),
     (SUPPLY_TYP, SupplyConsent, "accept_supply"),
     (DISPUTE_TYP, DisputeAct, "dispute_trade"),

@@ -6,7 +6,7 @@
 // it: WebCrypto, fetch and WebSocket are those of a browser, and the wallet is the dashboard's own,
 // three files without a dependency.
 
-import { generate, LOGIN_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
+import { generate, HOLD_TYP, JOIN_TYP, LOGIN_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "../../api/dashboard/src/wallet/tokens.ts";
 
 const PROTOCOL = "graphql-transport-ws";
 const SLOTS_AHEAD = 4; // gates of nearer slots may close while the order is signed
@@ -125,24 +125,22 @@ class Market {
   }
 }
 
-/** A home to trade from: a demonstration gives one to a new wallet, a real market's retailer does. */
+/**
+ * A home to trade from: a demonstration offers one to a new wallet, which signs that it joins the home's retailer,
+ * holds its meter, and agrees to its supply. In a real market the retailer and the grid operator ask for the same.
+ */
 async function moveIn(market: Market, signer: Signer, place: Place): Promise<Home> {
   const { offerHome } = await market.ask<{ offerHome: Offer }>(
     "mutation { offerHome { meter retailer fromSlot validUntil } }",
   );
-  const supply = await sign(signer, SUPPLY_TYP, {
-    area: place.area,
-    channel: place.channel,
-    contract: place.contract,
-    from_slot: offerHome.fromSlot,
-    meter: offerHome.meter,
-    retailer: offerHome.retailer,
-    v: 1,
-    valid_until_s: offerHome.validUntil,
-  });
+  const { meter, retailer, fromSlot, validUntil } = offerHome;
+  const named = { ...place, v: 1, valid_until_s: validUntil };
+  const join = await sign(signer, JOIN_TYP, { ...named, number: 1, retailer });
+  const hold = await sign(signer, HOLD_TYP, { ...named, meter });
+  const supply = await sign(signer, SUPPLY_TYP, { ...named, from_slot: fromSlot, meter, retailer });
   const { enrol } = await market.ask<{ enrol: Home }>(
-    "mutation($supply: String!) { enrol(supply: $supply) { meter zone fromSlot } }",
-    { supply },
+    "mutation($join: String!, $hold: String!, $supply: String!) { enrol(join: $join, hold: $hold, supply: $supply) { meter zone fromSlot } }",
+    { join, hold, supply },
   );
   return enrol;
 }
@@ -162,11 +160,13 @@ async function offer(market: Market, signer: Signer, place: Place, home: Home): 
   const starts = await openSlots(market, home);
   const slot = starts[Math.min(SLOTS_AHEAD, starts.length - 1)] ?? home.fromSlot;
   const token = await sign(signer, SHEET_TYP, {
+    area: place.area,
     channel: place.channel,
     contract: place.contract,
     meter: home.meter,
-    orders: [{ id: `phone-${crypto.randomUUID().slice(0, 8)}`, side: "sell", slot, steps: [[-200_000, 60]] }],
+    orders: [{ id: `phone-${crypto.randomUUID().slice(0, 8)}`, side: "sell", slot: slot.start, steps: [[-200_000, 60]] }],
     v: 1,
+    valid_until_s: slot.gate,
     zone: home.zone,
   });
   const { placeOrders } = await market.ask<{ placeOrders: Placed[] }>(

@@ -140,9 +140,11 @@ class Newcomers:
         """The same home for everybody."""
         return HomeOffer("meter-1", "lindenhof-north", RETAILERS[0], SLOT, SLOT)
 
-    async def enrol(self, did: str, supply: str) -> EnrolmentResult:
-        """A meter for everybody who signs."""
-        assert supply == "signed"
+    async def enrol(self, did: str, *, join: str, hold: str, supply: str) -> EnrolmentResult:
+        """A meter for everybody who has signed something."""
+        assert join
+        assert hold
+        assert supply
         self.asked.append(did)
         return EnrolmentResult("meter-1", "lindenhof-north", RETAILERS[0], 1_000_000_000, SLOT)
 

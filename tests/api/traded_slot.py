@@ -15,7 +15,16 @@ from typing import Any
 from chaincode.area.clock import ClockArguments
 from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, Amend, Cancel, SheetOrder
 from commonwatt.demonstration.bidding import sign_sheet
-from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, Cast, Home, market_rules
+from commonwatt.demonstration.cast import (
+    AREA,
+    CHANNEL,
+    DSO,
+    GATE_LEAD_S,
+    SLOT_S,
+    Cast,
+    Home,
+    market_rules,
+)
 from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from identity.canonical import encode
@@ -25,6 +34,7 @@ from tests.api.served_market import SLOT, Client
 
 CONTRACT = "commonwatt"
 DEADLINE_S = 30
+GATE_S = SLOT - GATE_LEAD_S
 PLACE = (
     "mutation($t: [String!]!) "
     "{ placeOrders(tokens: $t) { code sentence remedy orders transaction block } }"
@@ -40,13 +50,13 @@ def sheet(home: Home, *orders: SheetOrder, channel: str = CHANNEL) -> str:
 
 def amend(home: Home, name: str, revision: int, steps: list[tuple[int, int]]) -> str:
     """A home's signed amendment."""
-    payload = Amend(AREA, CHANNEL, CONTRACT, name, revision, SLOT, steps, 1)
+    payload = Amend(AREA, CHANNEL, CONTRACT, name, revision, SLOT, steps, 1, GATE_S)
     return sign_compact(home.key, AMEND_TYP, encode(payload))
 
 
 def cancel(home: Home, name: str) -> str:
     """A home's signed cancel."""
-    payload = Cancel(AREA, CHANNEL, CONTRACT, name, SLOT, 1)
+    payload = Cancel(AREA, CHANNEL, CONTRACT, name, SLOT, 1, GATE_S)
     return sign_compact(home.key, CANCEL_TYP, encode(payload))
 
 

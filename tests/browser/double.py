@@ -130,8 +130,10 @@ class Double:
         def offer(_: object) -> dict[str, Any]:
             return {**rows.enrolment, "meter": "meter-new", "validUntil": rows.here + 86_400}
 
-        def enrol(_: object, supply: str) -> dict[str, Any]:
+        def enrol(_: object, join: str, hold: str, supply: str) -> dict[str, Any]:
             assert did is not None
+            assert _payload(join)["retailer"] == rows.enrolment["retailer"]
+            assert _payload(hold)["meter"] == "meter-new"
             assert _payload(supply)["retailer"] == rows.enrolment["retailer"]
             self.enrolled.add(did)
             return {**rows.enrolment, "meter": "meter-new"}

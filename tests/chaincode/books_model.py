@@ -295,8 +295,9 @@ class Books:
                 order.fee_nano,
             )
         stored = {
-            did: ORDERS.decode(value).orders
+            did: row.orders
             for did, value in self._under(ORDERS.key(AREA, slot_part(slot), ""))
+            if (row := ORDERS.decode(value)).orders
         }
         assert stored == {did: orders for did, orders in rows.items() if orders}
 

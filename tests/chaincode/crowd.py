@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import msgspec
@@ -41,10 +42,10 @@ from chaincode.settlement.settled_slot import (
 from chaincode.slots import runs
 from chaincode.slots.gate import SLOTS
 from chaincode.state import Dated, R, Row, Side, Table, slot_part
+from identity import keys
 from identity.canonical import encode
-from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town
-
-LETTERS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+from identity.did import did_key
+from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town, key_of
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +76,15 @@ class Ending(msgspec.Struct, frozen=True):
     lane_run: int | None
 
 
+@lru_cache(maxsize=100_000)
 def did_number(number: int) -> str:
-    """A DID of the right form, of which no key is known."""
-    digits: list[str] = []
-    for _ in range(44):
-        number, digit = divmod(number, len(LETTERS))
-        digits.append(LETTERS[digit])
-    return "did:key:z" + "".join(reversed(digits))
+    """The DID of a household by its number; its key is drawn from the number."""
+    return did_key(key_number(number).public)
+
+
+def key_number(number: int) -> keys.PrivateKey:
+    """The key of a household."""
+    return key_of(f"household {number}")
 
 
 def meter_number(number: int, *, name: str = "meter") -> str:
@@ -117,7 +120,7 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
     for number, household in enumerate(households):
         did, meter = did_number(number), meter_number(number)
         retailer = RETAILERS[(number >> 1) % 2]
-        _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer), did)
+        _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer, joins=1), did)
         version = MeterVersion(
             holder=did,
             zone=ZONES[number % 2],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from chaincode.accounts.balances import Payment
+from chaincode.accounts.balances import Payment, PaymentArguments, PayoutArguments
 from chaincode.area.fees import FeeRow
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
@@ -101,7 +101,7 @@ class ShadowedTown:
         """A credit above zero, else a debit, which is refused beyond what is free."""
         name = "credit_client" if amount_nano > 0 else "debit_client"
         reference = f"p{len(self.payments)}"
-        payment = self.town.payment(trader, abs(amount_nano), reference)
+        payment = self._payment(trader, amount_nano, reference)
         self.events += 1
         if amount_nano < 0 and self.books.available_nano(trader.did) + amount_nano < 0:
             assert self.town.refused(name, payment, trader.retailer) == "FUNDS_INSUFFICIENT"
@@ -110,16 +110,23 @@ class ShadowedTown:
         self.books.paid(trader, amount_nano)
         self.payments.append((trader, amount_nano, reference))
 
+    def _payment(
+        self, trader: Trader, amount_nano: int, reference: str
+    ) -> PaymentArguments | PayoutArguments:
+        if amount_nano > 0:
+            return self.town.payment(trader, amount_nano, reference)
+        return self.town.payout(trader.key, trader.retailer, -amount_nano, reference)
+
     def pay_again(self, place: int) -> None:
         """A payment sent again is answered alike and moves nothing; another amount is refused."""
         trader, amount_nano, reference = self.payments[place]
         name = "credit_client" if amount_nano > 0 else "debit_client"
-        payment = self.town.payment(trader, abs(amount_nano), reference)
+        payment = self._payment(trader, amount_nano, reference)
         changes = self.town.view.kept.changes
         answer = msgspec.json.decode(self.town.submit(name, payment, trader.retailer), type=Payment)
         assert answer.amount_nano == amount_nano
         assert self.town.view.kept.changes == changes
-        other = self.town.payment(trader, abs(amount_nano) + 1, reference)
+        other = self._payment(trader, amount_nano + (1 if amount_nano > 0 else -1), reference)
         assert self.town.refused(name, other, trader.retailer) == "PAYMENT_EXISTS"
         self.events += 2
 
@@ -327,7 +334,12 @@ class ShadowedTown:
         )
         calls = (
             ("NOT_OWN_CLIENT", "credit_client", town.payment(trader, 1, "stolen"), stranger),
-            ("ROLE_WRONG", "debit_client", town.payment(trader, 1, "stolen"), DSO),
+            (
+                "ROLE_WRONG",
+                "debit_client",
+                town.payout(trader.key, trader.retailer, 1, "stolen"),
+                DSO,
+            ),
             ("NOT_AREA_DSO", "pause_zone", PauseArguments(ROOT, "works"), OTHER_DSO),
             ("ADMIN_NEEDED", "set_market_rules", RulesArguments(AREA, slot, RULES), DSO),
             ("SLOT_PHASE", "clear_slot", SlotArguments(AREA, slot), DSO),

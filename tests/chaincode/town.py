@@ -12,16 +12,22 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.accounts.balances import Account, OwnerArguments, PaymentArguments
+from chaincode.accounts.balances import (
+    Account,
+    OwnerArguments,
+    PaymentArguments,
+    PayoutArguments,
+)
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
+from chaincode.area.intents import HOLD_TYP, JOIN_TYP, PAYOUT_TYP, Hold, Join, Payout
+from chaincode.area.joining import ParticipantArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.area.zones import AreaArguments, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
-from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
@@ -205,12 +211,15 @@ class Town:
         key: PrivateKey | None = None,
     ) -> str:
         """A signed sheet at the trader's meter, with whatever is to be wrong in it."""
+        last = max((order.slot for order in orders), default=SLOT)
         sheet = Sheet(
+            area=AREA,
             channel=channel,
             contract=self.engine.contract.name,
             meter=trader.meter if meter is None else meter,
             orders=list(orders),
             v=1,
+            valid_until_s=self.rules.gate_s(last),
             zone=trader.zone,
         )
         return sign_compact(key or trader.key, SHEET_TYP, encode(sheet))
@@ -228,6 +237,7 @@ class Town:
             slot=slot,
             steps=list(steps),
             v=1,
+            valid_until_s=self.rules.gate_s(slot),
         )
         return sign_compact(trader.key, AMEND_TYP, encode(amend))
 
@@ -240,6 +250,7 @@ class Town:
             id=order,
             slot=slot,
             v=1,
+            valid_until_s=self.rules.gate_s(slot),
         )
         return sign_compact(trader.key, CANCEL_TYP, encode(cancel))
 
@@ -256,6 +267,26 @@ class Town:
     ) -> PaymentArguments:
         """A payment between a trader and its retailer."""
         return PaymentArguments(area, trader.did, amount_nano, reference)
+
+    def payout(
+        self, key: PrivateKey, retailer: str, amount_nano: int, reference: str
+    ) -> PayoutArguments:
+        """A pay-out that a trader has signed for its retailer."""
+        payout = Payout(
+            amount_nano=amount_nano,
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            reference=reference,
+            retailer=retailer,
+            v=1,
+            valid_until_s=self._until_s(),
+        )
+        return PayoutArguments(sign_compact(key, PAYOUT_TYP, encode(payout)))
+
+    def _until_s(self) -> int:
+        """Until when something without a gate is valid that is signed now."""
+        return self.engine.now_s + 86_400
 
     def account(self, owner: str) -> Account:
         """An account as folded."""
@@ -396,7 +427,17 @@ class Town:
             retailer=RETAILERS[(number >> 1) % 2],
             source="solar" if number % 3 else "",
         )
-        self.submit("register_participant", ParticipantArguments(trader.did), trader.retailer)
+        join = Join(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            number=1,
+            retailer=trader.retailer,
+            v=1,
+            valid_until_s=self._until_s(),
+        )
+        joined = ParticipantArguments(sign_compact(key, JOIN_TYP, encode(join)))
+        self.submit("register_participant", joined, trader.retailer)
         self.certify(trader)
         if deposit_nano:
             deposit = self.payment(trader, deposit_nano, f"deposit-{number}")
@@ -414,6 +455,14 @@ class Town:
 
     def certify(self, trader: Trader, *, from_slot: int = SLOT, meter: str | None = None) -> None:
         """Certify a meter of a trader."""
+        hold = Hold(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            meter=meter or trader.meter,
+            v=1,
+            valid_until_s=self._until_s(),
+        )
         arguments = MeterArguments(
             meter=meter or trader.meter,
             holder=trader.did,
@@ -423,6 +472,7 @@ class Town:
             export_w=self.export_w,
             from_slot=from_slot,
             source=trader.source,
+            hold=sign_compact(trader.key, HOLD_TYP, encode(hold)),
         )
         self.submit("register_certified_meter", arguments)
         self.supply(trader, arguments.meter, from_slot=from_slot)

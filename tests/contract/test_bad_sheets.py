@@ -15,8 +15,9 @@ from tests.contract.stage.market import Market, Opener
 from tests.contract.stage.tokens import order_of
 
 GOOD = (
-    '{"channel":"testing","contract":"commonwatt","meter":"S","orders":'
-    f'[{{"id":"s","side":"sell","slot":{SLOT},"steps":[[100000,500]]}}],"v":1,"zone":"east"}}'
+    '{"area":"area","channel":"testing","contract":"commonwatt","meter":"S","orders":'
+    f'[{{"id":"s","side":"sell","slot":{SLOT},"steps":[[100000,500]]}}],"v":1,'
+    f'"valid_until_s":{SLOT - 300},"zone":"east"}}'
 )
 
 
@@ -83,7 +84,14 @@ def test_sheet_as_written_here_is_taken(seller: Market) -> None:
         pytest.param('"v":1', '"u":0,"v":1', id="unknown member"),
         pytest.param('"v":1', '"v":1,"v":1', id="member twice"),
         pytest.param('"v":1', '"v": 1', id="white space"),
-        pytest.param('"v":1,"zone":"east"', '"zone":"east","v":1', id="members in another order"),
+        pytest.param('"v":1,', "", id="no version"),
+        pytest.param(f'"valid_until_s":{SLOT - 300},', "", id="valid for ever"),
+        pytest.param('"area":"area",', "", id="no area"),
+        pytest.param(
+            '"channel":"testing","contract":"commonwatt"',
+            '"contract":"commonwatt","channel":"testing"',
+            id="members in another order",
+        ),
         pytest.param('"zone":"east"', '"zone":"e\\u0061st"', id="needless escape"),
         pytest.param(GOOD, "[]", id="a list"),
         pytest.param(GOOD, "", id="nothing"),

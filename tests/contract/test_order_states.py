@@ -72,7 +72,7 @@ def test_withdrawn_dispute_is_not_opened_by_its_old_token(market: Market) -> Non
     assert market.dispute("raise", "B", 0).open
     assert market.dispute("raise", "B", 0).open  # the same again says the same
     with pytest.raises(Refused, match="DISPUTE_EXISTS"):
-        market.dispute("raise", "S", 0)
+        market.dispute("raise", "B", 0, reason="another")
     with pytest.raises(Refused, match="DISPUTE_NOT_OPEN"):
         market.dispute("withdraw", "S", 0)
     assert not market.dispute("withdraw", "B", 0).open

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaincode.accounts.balances import Payment, PaymentArguments
+from chaincode.accounts.balances import Payment, PayoutArguments
 from chaincode.errors import Refused
 from tests.contract.stage.cast import AREA, MILLION, R1, R2, SLOT, SLOT_S, did_of
 from tests.contract.stage.market import Market
@@ -45,7 +45,7 @@ def test_reference_is_the_retailers_own(market: Market) -> None:
 
 def test_repeated_payment_answers_the_same(market: Market) -> None:
     market.trader("B")
-    arguments = PaymentArguments(AREA, did_of("B"), MILLION, "out-1")
+    arguments = PayoutArguments(market.tokens.payout("B", MILLION, "out-1"))
     market.debit("B", MILLION, reference="out-1")
 
     answer = market.submit("debit_client", arguments, R1).read(Payment)
@@ -114,8 +114,9 @@ def test_what_is_paid_out_after_the_gate_no_clearing_spends(market: Market) -> N
 def test_client_pays_from_another_areas_account_never(market: Market) -> None:
     market.trader("B")
 
+    token = market.tokens.payout("B", 1, "x", area="else")
     with pytest.raises(Refused, match="AREA_UNKNOWN"):
-        market.submit("debit_client", PaymentArguments("else", did_of("B"), 1, "x"), R1)
+        market.submit("debit_client", PayoutArguments(token), R1)
 
 
 def test_client_that_cannot_pay_is_carried_by_its_retailer(market: Market) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-import msgspec
-
 from chaincode.contract import NAME
 from chaincode.orders.sheets import Sheet
 from commonwatt.commands.auction import run_auction
-from commonwatt.demonstration.cast import CHANNEL, make_cast
+from commonwatt.commands.wallet_payloads import read_payload
+from commonwatt.demonstration.cast import AREA, CHANNEL, GATE_LEAD_S, make_cast
 from tests.house.tree import ROOT
 
 TEXT = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
@@ -31,8 +30,10 @@ def test_the_book_of_the_page_trades_as_the_page_says() -> None:
 
 
 def test_the_sheet_of_the_page_is_one_of_the_demonstration() -> None:
-    sheet = msgspec.json.decode(box("sheet"), type=Sheet)
+    sheet = read_payload("sheet", box("sheet"), gate_lead_s=GATE_LEAD_S)
+    assert isinstance(sheet, Sheet)
+    assert sheet.valid_until_s == sheet.orders[0].slot - GATE_LEAD_S
     homes = {home.meter: home.zone for home in make_cast(seed=0, households=2).homes}
 
-    assert (sheet.channel, sheet.contract) == (CHANNEL, NAME)
+    assert (sheet.area, sheet.channel, sheet.contract) == (AREA, CHANNEL, NAME)
     assert homes[sheet.meter] == sheet.zone

@@ -9,8 +9,9 @@ import msgspec
 from api.features.batch import Gain
 from api.features.event_context import EventContext
 from api.read_model.statements import insert, upsert
-from chaincode.accounts.balances import Payment, PaymentArguments
+from chaincode.accounts.balances import Payment, PaymentArguments, PayoutArguments
 from chaincode.accounts.posting import Posting
+from chaincode.area.intents import PAYOUTS
 from chaincode.settlement.settled_slot import MeterSettled
 
 PAID = "paid"  # our name for the rule of a payment, which the contract does not explain
@@ -34,7 +35,7 @@ DROP_CERTIFICATES = "DELETE FROM certificate WHERE area = ? AND slot = ?"
 def paid(data: msgspec.Raw, at: EventContext) -> None:
     """Post both sides of a payment: the participant's, and that of the submitting retailer."""
     payment = msgspec.json.decode(data, type=Payment)
-    reference = msgspec.json.decode(at.happened.arguments, type=PaymentArguments).reference
+    reference = _reference(at.happened.arguments, is_payout=payment.amount_nano < 0)
     retailer = at.happened.member
     kind = "credit" if payment.amount_nano > 0 else "debit"
     block = at.happened.position.block
@@ -47,6 +48,14 @@ def paid(data: msgspec.Raw, at: EventContext) -> None:
         )  # fmt: skip
         at.batch.put(ADD_POSTING, row)
         at.batch.gain(payment.area, owner, Gain(balance_nano=amount_nano), block=block)
+
+
+def _reference(arguments: bytes, *, is_payout: bool) -> str:
+    """Return the reference of a payment; that of a pay-out is in the token of the client."""
+    if is_payout:
+        token = msgspec.json.decode(arguments, type=PayoutArguments).token
+        return PAYOUTS.open(token).payload.reference
+    return msgspec.json.decode(arguments, type=PaymentArguments).reference
 
 
 async def certify(at: EventContext, area: str, slot: int, metered: Iterable[MeterSettled]) -> None:

@@ -108,6 +108,15 @@ class Enrolment:
     from_slot: Time = column(HOUSEHOLDS, "from_slot")
 
 
+@object_type("A home that a newcomer of the demonstration can move into.")
+class OfferedHome:
+    """A home that a newcomer can move into; an offer reserves nothing."""
+
+    meter: ID = column(SIGNED_IN, "meter")
+    zone: ID = column(SIGNED_IN, "zone")
+    retailer: str = column(SIGNED_IN, "retailer")
+
+
 @strawberry.type
 class MemberQuery:
     """Queries about people."""
@@ -173,11 +182,16 @@ class MemberMutation:
         enrolment, viewer = newcomers(info.context.services), require_viewer(info)
         return node_of(HomeOffer, await unless_unavailable(enrolment.offer(viewer.did)))
 
-    @changing(HOUSEHOLDS, description="A retailer, a meter and a deposit; demonstrations only.")
-    async def enrol(self, info: Info, supply: str) -> Enrolment:
-        """Give the viewer the home that was offered; `supply` is its signed agreement."""
+    @changing(
+        HOUSEHOLDS,
+        description="A retailer, a meter and a deposit, for the signed join of the offered home's "
+        "retailer, hold of its meter and agreement to its supply; demonstrations only.",
+    )
+    async def enrol(self, info: Info, join: str, hold: str, supply: str) -> Enrolment:
+        """Give the viewer the home that was offered; only in demonstrations."""
         enrolment, viewer = newcomers(info.context.services), require_viewer(info)
-        return node_of(Enrolment, await unless_unavailable(enrolment.enrol(viewer.did, supply)))
+        work = enrolment.enrol(viewer.did, join=join, hold=hold, supply=supply)
+        return node_of(Enrolment, await unless_unavailable(work))
 
 
 def newcomers(services: Services) -> services_of.Enrolment:

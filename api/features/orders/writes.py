@@ -17,7 +17,7 @@ from api.access.table import Viewer
 from api.faults import LEDGER_BUSY, LEDGER_UNAVAILABLE, OUTCOME_UNKNOWN, REFUSED
 from api.services import Services
 from chaincode.documents.document import Document
-from chaincode.errors import BY_CODE, NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
+from chaincode.errors import BATCH_FULL, BY_CODE, NOT_OWN_CLIENT, SHEET_UNREADABLE, Refused
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import AMENDS, CANCELS, SHEETS, TokensArguments
 from identity.jws import Compact, TokenRefused
@@ -103,7 +103,9 @@ class Carried(NamedTuple):
 async def carry(
     services: Services, viewer: Viewer, act: Act, tokens: Sequence[str]
 ) -> list[Carried]:
-    """Submit the tokens that `viewer` may submit, in one transaction; return what happened to each.
+    """Submit the tokens that `viewer` may submit, and return what happened to each.
+
+    That is one transaction, unless the tokens do not fit into one.
 
     Raises `LEDGER_UNAVAILABLE`, `LEDGER_BUSY` or `OUTCOME_UNKNOWN` (`ApiFault`) when the ledger
     gave no answer.
@@ -174,7 +176,30 @@ def _member(services: Services, viewer: Viewer, retailers: Mapping[str, str]) ->
 async def _answers(
     ledger: Ledger, act: Act, batch: Sequence[tuple[str, Compact]], member: Member
 ) -> list[Carried]:
-    """Return one answer per token; if the batch is refused, each token has that refusal."""
+    """Return one answer per token.
+
+    Tokens that did not fit are sent again in the next transaction, as long as each gets further.
+    """
+    answers = await _batch_answers(ledger, act, batch, member)
+    waiting = _full(answers)
+    while waiting:
+        later = await _batch_answers(ledger, act, [batch[place] for place in waiting], member)
+        for place, answer in zip(waiting, later, strict=True):
+            answers[place] = answer
+        before, waiting = waiting, _full(answers)
+        if len(waiting) == len(before):
+            break
+    return answers
+
+
+def _full(answers: Sequence[Carried]) -> list[int]:
+    return [place for place, answer in enumerate(answers) if answer.code == BATCH_FULL.code]
+
+
+async def _batch_answers(
+    ledger: Ledger, act: Act, batch: Sequence[tuple[str, Compact]], member: Member
+) -> list[Carried]:
+    """Submit one batch; if it is refused, each token has that refusal."""
     arguments = TokensArguments([text for text, _ in batch])
     try:
         receipt = await submit(ledger, act, arguments, member)

@@ -13,7 +13,7 @@ from api.features.orders import projection as orders
 from api.read_model.statements import upsert
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import MatchedTrade
-from chaincode.settlement.disputes import DisputeAct
+from chaincode.settlement.disputes import DisputeChanged
 from chaincode.state import encode
 
 PUT_TRADE = upsert(
@@ -22,16 +22,20 @@ PUT_TRADE = upsert(
     [
         "buyer", "seller", "buy_order", "sell_order", "buy_meter", "sell_meter", "zone_path",
         "quantity_wh", "buy_price", "sell_price", "relation", "tariff", "buy_cover_nano",
-        "sell_cover_nano", "settled_wh", "retired_wh", "disputed", "block",
+        "sell_cover_nano", "settled_wh", "retired_wh", "disputed", "buyer_disputes",
+        "seller_disputes", "block",
     ],
 )  # fmt: skip
 SETTLE_TRADE = (
     "UPDATE trade SET settled_wh = ?, retired_wh = ?, block = ? "
     "WHERE area = ? AND slot = ? AND number = ?"
 )
-DISPUTE_TRADE = (
-    "UPDATE trade SET disputed = ?, block = ? WHERE area = ? AND slot = ? AND number = ?"
-)
+DISPUTE_TRADE = {
+    "buyer": "UPDATE trade SET buyer_disputes = ?, disputed = seller_disputes OR ?, block = ? "
+    "WHERE area = ? AND slot = ? AND number = ?",
+    "seller": "UPDATE trade SET seller_disputes = ?, disputed = buyer_disputes OR ?, block = ? "
+    "WHERE area = ? AND slot = ? AND number = ?",
+}
 
 
 class HeldTrade(NamedTuple):
@@ -58,7 +62,7 @@ def match(at: EventContext, area: str, slot: int, trades: Iterable[MatchedTrade]
                 orders.order_of(trade.sell), trade.buy_meter, trade.sell_meter,
                 encode(trade.path).decode(), trade.quantity_wh, trade.buy_price,
                 trade.sell_price, trade.relation, trade.tariff, trade.buy_cover_nano,
-                trade.sell_cover_nano, None, 0, False, block,
+                trade.sell_cover_nano, None, 0, False, False, False, block,
             )
         )  # fmt: skip
         at.batch.gain(area, buyer, Gain(reserved_nano=trade.buy_cover_nano), block=block)
@@ -101,26 +105,29 @@ def settle(
 
 
 async def trade_disputed(data: msgspec.Raw, at: EventContext) -> None:
-    """Note that a trade is disputed."""
-    await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=True)
+    """Note that a party disputes a trade."""
+    await _dispute(at, msgspec.json.decode(data, type=DisputeChanged), disputed=True)
 
 
 async def dispute_withdrawn(data: msgspec.Raw, at: EventContext) -> None:
-    """Note that a dispute was withdrawn."""
-    await _dispute(at, msgspec.json.decode(data, type=DisputeAct), disputed=False)
+    """Note that a party has withdrawn its dispute."""
+    await _dispute(at, msgspec.json.decode(data, type=DisputeChanged), disputed=False)
 
 
-async def _dispute(at: EventContext, act: DisputeAct, *, disputed: bool) -> None:
-    at.batch.put(DISPUTE_TRADE, (disputed, at.block, act.area, act.slot, act.trade))
+async def _dispute(at: EventContext, changed: DisputeChanged, *, disputed: bool) -> None:
+    act = changed.act
+    key = (act.area, act.slot, act.trade)
     at.batch.slots.add((act.area, act.slot))
-    for names in await at.database.rows(
-        "SELECT buy_order, sell_order FROM trade WHERE area = ? AND slot = ? AND number = ?",
-        act.area,
-        act.slot,
-        act.trade,
+    for buyer, seller, *names in await at.database.rows(
+        "SELECT buyer, seller, buy_order, sell_order FROM trade "
+        "WHERE area = ? AND slot = ? AND number = ?",
+        *key,
     ):
+        for side, party in (("buyer", buyer), ("seller", seller)):
+            if party == changed.by:
+                at.batch.put(DISPUTE_TRADE[side], (disputed, disputed, at.block, *key))
         for name in names:
             did, _, client_id = name.partition("/")
-            key = (did, act.slot, client_id, act.area)
-            at.batch.put(orders.DISPUTE_ORDER, (name, name, at.block, *key))
+            order = (did, act.slot, client_id, act.area)
+            at.batch.put(orders.DISPUTE_ORDER, (name, name, at.block, *order))
             at.batch.traders.add(did)

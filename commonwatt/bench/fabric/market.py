@@ -18,7 +18,7 @@ import msgspec
 
 from chaincode.accounts.balances import PaymentArguments
 from chaincode.area.clock import ClockArguments
-from chaincode.consortium.participants import ParticipantArguments
+from chaincode.area.joining import ParticipantArguments
 from chaincode.documents.intake import BATCH_TOKENS_MAX
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric.network import bench_network, open_ledger
@@ -33,6 +33,7 @@ from commonwatt.demonstration.cast import (
     SLOT_S,
     Cast,
     Home,
+    Signing,
     certified_meter,
     found,
     make_cast,
@@ -124,15 +125,16 @@ async def at_once(
 
 async def _register(ledger: FabricLedger, homes: Sequence[Home], first_slot: int) -> None:
     """Admit every household, then its meter, its supply and its deposit."""
+    sign = Signing(ledger.channel, ledger.contract, now_s=START_S)
 
     async def admit(home: Home) -> Receipt:
-        arguments = ParticipantArguments(home.did)
+        arguments = ParticipantArguments(sign.join(home))
         return await ledger.submit("register_participant", arguments, member=Member(home.retailer))
 
     async def certify(home: Home) -> Receipt:
         return await ledger.submit(
             "register_certified_meter",
-            certified_meter(home, first_slot),
+            certified_meter(home, first_slot, sign.hold(home)),
             member=Member(DSO, "admin"),
         )
 

@@ -182,7 +182,7 @@ def test_newcomer_of_a_demonstration_signs_in_and_enrols(tmp_path: Path) -> None
         token = await client.access(STRANGE)
         offered = await client.data("mutation { offerHome { meter retailer } }", token=token)
         assert offered["offerHome"]["meter"] == "meter-1"
-        enrol = 'mutation { enrol(supply: "signed") { meter deposit } }'
+        enrol = 'mutation { enrol(join: "j", hold: "h", supply: "s") { meter deposit } }'
         given = await client.data(enrol, token=token)
         assert given["enrol"] == {"meter": "meter-1", "deposit": "1000000000"}
         personas = await client.http.get("/demonstration/personas")

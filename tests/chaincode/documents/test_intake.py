@@ -10,7 +10,12 @@ import pytest
 from chaincode.context import Caller, Context
 from chaincode.documents.document import TOKEN_BYTES_MAX, Document, is_expired, misdirected
 from chaincode.documents.health import FINDINGS_MAX, HEALTH, HEALTH_BYTES_MAX, Finding, HealthWord
-from chaincode.documents.intake import BATCH_BYTES_MAX, BATCH_STEPS_MAX, take_batch, take_cosigned
+from chaincode.documents.intake import (
+    BATCH_ARGUMENTS_MAX,
+    BATCH_STEPS_MAX,
+    take_batch,
+    take_cosigned,
+)
 from chaincode.errors import Refused
 from identity.canonical import encode
 from identity.jws import TokenRefused, sign_compact
@@ -83,17 +88,39 @@ def test_the_first_fault_of_each_token_is_named_and_stops_no_other() -> None:
     ]
 
 
-def test_a_batch_that_is_too_large_is_refused_as_a_whole() -> None:
-    many = [signed(msgspec.structs.replace(HERE, steps=BATCH_STEPS_MAX)), signed(HERE)]
+def codes(tokens: list[str]) -> list[str]:
+    """What each token of a batch is answered with."""
+    taken = take_batch(arriving(), NOTES, tokens)
+    return [found.code if isinstance(found, Refused) else "TAKEN" for found in taken]
 
-    for tokens, code in (
-        (["x"] * 501, "BATCH_TOKENS"),
-        (["x" * (BATCH_BYTES_MAX + 1)], "BATCH_BYTES"),
-        (many, "BATCH_STEPS"),
-    ):
-        with pytest.raises(Refused, match=code):
-            take_batch(arriving(), NOTES, tokens)
-    assert len(take_batch(arriving(), NOTES, [*many[:1], altered(many[1])])) == 2
+
+def test_what_is_sent_is_bounded_as_a_whole() -> None:
+    with pytest.raises(Refused, match="BATCH_BYTES"):
+        take_batch(arriving(), NOTES, ["x" * (BATCH_ARGUMENTS_MAX + 1)])
+    large = ["x" * (BATCH_ARGUMENTS_MAX - len(signed(HERE))), signed(HERE)]
+    assert codes(large) == ["SHEET_UNREADABLE", "TAKEN"]
+
+
+def test_a_batch_takes_the_tokens_that_fit_and_no_other_behind_them() -> None:
+    most = signed(msgspec.structs.replace(HERE, steps=BATCH_STEPS_MAX))
+    over = signed(msgspec.structs.replace(HERE, steps=BATCH_STEPS_MAX + 1))
+    one = signed(HERE)
+    none = signed(msgspec.structs.replace(HERE, steps=0))
+
+    assert codes([over, one]) == ["STEPS_TOO_MANY", "TAKEN"]
+    assert codes([most, none, one, none]) == ["TAKEN", "TAKEN", "BATCH_FULL", "BATCH_FULL"]
+    assert codes([none] * 501) == [*["TAKEN"] * 500, "BATCH_FULL"]
+    words = ["x" * TOKEN_BYTES_MAX] * 130
+    assert codes(words) == [*["SHEET_UNREADABLE"] * 128, "BATCH_FULL", "BATCH_FULL"]
+
+
+def test_where_a_batch_is_cut_depends_on_its_tokens_alone() -> None:
+    """A token that is forged takes the same room, so the verification changes no cut."""
+    most = signed(msgspec.structs.replace(HERE, steps=BATCH_STEPS_MAX))
+    one = signed(HERE)
+
+    assert codes([most, one]) == ["TAKEN", "BATCH_FULL"]
+    assert codes([altered(most), one]) == ["SIGNATURE_INVALID", "BATCH_FULL"]
 
 
 def test_what_several_sign_is_one_and_the_same_document() -> None:

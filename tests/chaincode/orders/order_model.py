@@ -9,11 +9,13 @@ cancelled ones too." Each method answers with the code that the contract must gi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import msgspec
 
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.orders.sheets import SheetOrder, Step
+from identity.canonical import encode
 
 ORDERS_MAX = 50
 STEPS_MAX = 20
@@ -31,6 +33,7 @@ class Kept(msgspec.Struct):
     open: bool = True
     withdrawn_wh: int = 0
     fee_nano: int = 0
+    placed: list[Step] | None = None
 
     @property
     def wh(self) -> int:
@@ -46,6 +49,7 @@ class Orders:
         self.band = band
         self.fee = fee
         self.kept: dict[str, Kept] = {}
+        self.withdrawn: list[str] = []
 
     def place(
         self, meter: str, zone: str, orders: Sequence[SheetOrder], *, barred: str = ""
@@ -55,7 +59,9 @@ class Orders:
         for place, order in enumerate(orders):
             if order.id in names[:place]:
                 return "ID_REPEATED"
-            if order.id in self.kept and not self._is_same(self.kept[order.id], meter, order):
+            if order.id in self.withdrawn:
+                return "ID_USED"
+            if order.id in self.kept and not self._is_same(self.kept[order.id], meter, zone, order):
                 return "ID_USED"
         known = sum(1 for name in names if name in self.kept)
         if known:
@@ -64,7 +70,7 @@ class Orders:
             return barred
         before = dict(self.kept)
         for order in orders:
-            if len(self.kept) >= ORDERS_MAX:
+            if len(self.kept) + len(self.withdrawn) >= ORDERS_MAX:
                 code = "ORDERS_TOO_MANY"
             else:
                 code = self._fault(meter, order.side, order.steps, self.kept.values())
@@ -78,7 +84,7 @@ class Orders:
         """Replace the steps of an order; less Wh than before cost the fee on the difference."""
         order = self.kept.get(name)
         if order is None:
-            return "ORDER_UNKNOWN"
+            return "ORDER_NOT_OPEN" if name in self.withdrawn else "ORDER_UNKNOWN"
         if revision == order.revision and steps == order.steps:
             return "EXISTS"
         if revision <= order.revision:
@@ -94,6 +100,7 @@ class Orders:
         if code:
             return code
         less_wh = order.wh - sum(quantity for _, quantity in steps)
+        order.placed = order.placed or order.steps
         order.steps, order.revision = steps, revision
         self._withdraw(order, max(0, less_wh))
         return "AMENDED"
@@ -102,13 +109,23 @@ class Orders:
         """Close an order; its Wh cost the fee."""
         order = self.kept.get(name)
         if order is None:
-            return "ORDER_UNKNOWN"
+            return self._cancel_early(name, barred)
         if not order.open:
             return "EXISTS"
         if barred:
             return barred
         order.open = False
         self._withdraw(order, order.wh)
+        return "CANCELLED"
+
+    def _cancel_early(self, name: str, barred: str) -> str:
+        if name in self.withdrawn:
+            return "EXISTS"
+        if barred:
+            return barred
+        if len(self.kept) + len(self.withdrawn) >= ORDERS_MAX:
+            return "ORDERS_TOO_MANY"
+        self.withdrawn.append(name)
         return "CANCELLED"
 
     def rows(self) -> list[StoredOrder]:
@@ -125,6 +142,7 @@ class Orders:
                 open=order.open,
                 withdrawn_wh=order.withdrawn_wh,
                 fee_nano=order.fee_nano,
+                placed=sha256(encode(order.placed)).hexdigest() if order.placed else "",
             )
             for name, order in self.kept.items()
         ]
@@ -133,11 +151,11 @@ class Orders:
         order.withdrawn_wh += wh
         order.fee_nano += wh * self.fee
 
-    def _is_same(self, kept: Kept, meter: str, order: SheetOrder) -> bool:
-        """Whether an order is the one kept; what an amendment replaced is not compared."""
-        sent = (meter, order.side, order.expires_s)
-        as_placed = kept.revision > 0 or kept.steps == order.steps
-        return sent == (kept.meter, kept.side, kept.expires_s) and as_placed
+    def _is_same(self, kept: Kept, meter: str, zone: str, order: SheetOrder) -> bool:
+        """Whether an order is the one kept, as it was signed first."""
+        sent = (meter, zone, order.side, order.expires_s, order.steps)
+        placed = kept.placed or kept.steps
+        return sent == (kept.meter, kept.zone, kept.side, kept.expires_s, placed)
 
     def _fault(self, meter: str, side: str, steps: list[Step], others: Iterable[Kept]) -> str:
         resting = [other for other in others if other.open]

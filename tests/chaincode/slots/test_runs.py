@@ -22,6 +22,7 @@ from tests.chaincode.crowd import (
     cut_after,
     did_number,
     ending,
+    key_number,
     meter_number,
     order,
     settle_in,
@@ -324,9 +325,9 @@ class TestTheLane:
                 assert 0 <= account.reserved_nano <= account.balance_nano
                 if account.reserved_nano:
                     free_nano = account.balance_nano - account.reserved_nano
-                    payment = PaymentArguments(AREA, did_number(number), free_nano + 1, "x")
                     retailer = RETAILERS[(number >> 1) % 2]
-                    assert town.refused("debit_client", payment, retailer) == "FUNDS_INSUFFICIENT"
+                    payout = town.payout(key_number(number), retailer, free_nano + 1, "x")
+                    assert town.refused("debit_client", payout, retailer) == "FUNDS_INSUFFICIENT"
                     tried += 1
         assert tried
 
@@ -334,9 +335,9 @@ class TestTheLane:
         number = 2
         free_nano = town.account(did_number(number)).balance_nano
         free_nano -= town.account(did_number(number)).reserved_nano
-        payment = PaymentArguments(AREA, did_number(number), free_nano, "out")
+        payout = town.payout(key_number(number), RETAILERS[1], free_nano, "out")
 
-        town.submit("debit_client", payment, RETAILERS[1])
+        town.submit("debit_client", payout, RETAILERS[1])
         town.clear(SLOT)
         town.settle(SLOT)
 

@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from chaincode.area.intents import JOIN_TYP, Join
 from chaincode.orders.sheets import SHEET_TYP, Sheet
 from commonwatt.cli import app
 from commonwatt.commands.wallet import VARIABLE, WalletView
 from identity.jws import decode_payload, verify_compact
 
 SHEET = (
-    b'{"zone": "z", "v": 1, "meter": "m", "contract": "commonwatt", "channel": "c",'
+    b'{"zone": "z", "v": 1, "meter": "m", "contract": "commonwatt", "channel": "c", "area": "a",'
     b' "orders": [{"id": "o", "side": "buy", "slot": 900, "steps": [[100, 5]]}]}'
 )
 
@@ -45,6 +46,37 @@ def test_signed_sheet_is_canonical_and_by_the_current_key(wallet: Path) -> None:
     assert compact.did == shown(wallet).current
     sheet = decode_payload(compact.payload, msgspec.json.Decoder(Sheet))
     assert sheet.orders[0].steps == [(100, 5)]
+
+
+@pytest.mark.parametrize(
+    ("options", "written", "until_s"),
+    [
+        ((), b"", 600),
+        (("--gate-lead", "60"), b"", 840),
+        ((), b', "valid_until_s": 70', 70),
+    ],
+)
+def test_sheet_is_valid_until_the_gate_of_its_last_slot_unless_it_says_otherwise(
+    wallet: Path, options: tuple[str, ...], written: bytes, until_s: int
+) -> None:
+    result = CliRunner().invoke(
+        app,
+        ["wallet", "sign", str(wallet), "--kind", "sheet", *options],
+        input=SHEET[:-1] + written + b"}",
+    )
+
+    compact = verify_compact(result.stdout.strip(), typ=SHEET_TYP, bytes_max=8192)
+    sheet = decode_payload(compact.payload, msgspec.json.Decoder(Sheet))
+    assert sheet.valid_until_s == until_s
+
+
+def test_join_that_names_no_end_is_valid_for_a_day(wallet: Path) -> None:
+    join = b'{"area": "a", "channel": "c", "contract": "commonwatt", "number": 1, "retailer": "R", "v": 1}'
+    result = CliRunner().invoke(app, ["wallet", "sign", str(wallet), "--kind", "join"], input=join)
+
+    compact = verify_compact(result.stdout.strip(), typ=JOIN_TYP, bytes_max=8192)
+    signed = decode_payload(compact.payload, msgspec.json.Decoder(Join))
+    assert signed.valid_until_s > 86_400
 
 
 def test_payload_of_another_kind_is_refused_with_its_field(wallet: Path) -> None:

@@ -29,9 +29,10 @@ CHALLENGE = "mutation Challenge($did: ID!) { challenge(did: $did) { nonce audien
 SIGN_IN = "mutation SignIn($token: String!) { signIn(token: $token) { accessToken role did } }"
 PLACE_OF = "{ market { channel contract } }"
 OFFER = "mutation { offerHome { meter retailer fromSlot validUntil } }"
-ENROL = """mutation Enrol($supply: String!) {
-  enrol(supply: $supply) { meter zone deposit fromSlot }
+ENROL = """mutation Enrol($join: String!, $hold: String!, $supply: String!) {
+  enrol(join: $join, hold: $hold, supply: $supply) { meter zone deposit fromSlot }
 }"""
+GATES = "{ market { area openSlots { start gate } } }"
 PLACE = """mutation Place($tokens: [String!]!) {
   placeOrders(tokens: $tokens) { code sentence orders transaction block }
 }"""
@@ -117,6 +118,24 @@ class Stranger:
         message = ".".join(base64url(canonical(part)) for part in parts)
         return f"{message}.{base64url(self.key.sign(message.encode()))}"
 
+    def enrol(self) -> Row:
+        """Join the retailer of the home that is offered, and hold its meter; what was given."""
+        offered = self.data(OFFER)
+        home, market = offered["offeredHome"], offered["market"]
+        named = {
+            **self._place,
+            "area": market["area"],
+            "v": 1,
+            "valid_until_s": market["marketTime"] + 86_400,
+        }
+        join = {**named, "number": 1, "retailer": home["retailer"]}
+        hold = {**named, "meter": home["meter"]}
+        return self.data(
+            ENROL,
+            join=self.sign("commonwatt-join+jws", join),
+            hold=self.sign("commonwatt-hold+jws", hold),
+        )["enrol"]
+
     def sheet(self, home: Row, side: str, slot: int, *, limit: int, quantity: int) -> str:
         """The token of one order: `limit` in micro-currency per kWh, `quantity` in Wh."""
         order = {
@@ -125,11 +144,15 @@ class Stranger:
             "slot": slot,
             "steps": [[limit, quantity]],
         }
+        market = self.data(GATES)["market"]
+        gates = {open_slot["start"]: open_slot["gate"] for open_slot in market["openSlots"]}
         payload = {
             **self._place,
+            "area": market["area"],
             "meter": home["meter"],
             "orders": [order],
             "v": 1,
+            "valid_until_s": gates[slot],
             "zone": home["zone"],
         }
         return self.sign("commonwatt-sheet+jws", payload)

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
+from chaincode.accounts.balances import PayoutArguments
+from chaincode.area.intents import HOLD_TYP, JOIN_TYP, PAYOUT_TYP
+from chaincode.area.joining import ParticipantArguments
 from chaincode.consortium.acts import ACT_TYP, ActArguments
 from chaincode.errors import Refused
 from chaincode.metering.oracles import configuration_digest
@@ -26,8 +29,9 @@ from chaincode.orders.sheets import AMEND_TYP, CANCEL_TYP, SHEET_TYP
 from chaincode.settlement.disputes import DISPUTE_TYP, DisputeArguments
 from identity.canonical import encode
 from identity.jws import sign_compact
-from tests.contract.stage.cast import AREA, DSO, did_of, key_of
+from tests.contract.stage.cast import AREA, DSO, R1, did_of, key_of
 from tests.contract.stage.market import Market
+from tests.contract.stage.tokens import VALID_UNTIL_S
 
 OWN = "(own)"
 """Stands for the name of the contract that the scenario runs on."""
@@ -77,6 +81,31 @@ def submitting(name: str) -> Attempt:
     return attempt
 
 
+def joining(market: Market, fields: Fields) -> str:
+    """Registers what WHO has signed."""
+    arguments = ParticipantArguments(token_of(market, JOIN_TYP, {"area": AREA} | fields))
+    member = fields.get("MEMBER", R1)
+    return refused(lambda: market.submit("register_participant", arguments, member))
+
+
+def paying_out(market: Market, fields: Fields) -> str:
+    """Pays out what WHO has signed."""
+    arguments = PayoutArguments(token_of(market, PAYOUT_TYP, fields))
+    member = fields.get("MEMBER", R1)
+    return refused(lambda: market.submit("debit_client", arguments, member))
+
+
+def certifying(market: Market, fields: Fields) -> str:
+    """Certifies a meter with the hold that HOLD says: who signs which meter, until when."""
+    arguments = {key: value for key, value in fields.items() if key.islower()}
+    if fields.get("HOLD") is not None:
+        who, meter, until_s = fields["HOLD"]
+        named = {"WHO": who, "area": AREA, "meter": meter, "valid_until_s": until_s}
+        arguments["hold"] = token_of(market, HOLD_TYP, named)
+    member = fields.get("MEMBER", DSO)
+    return refused(lambda: market.submit("register_certified_meter", struct_of(arguments), member))
+
+
 def asking(name: str) -> Attempt:
     """Evaluates query `name`."""
     return lambda market, fields: refused(lambda: market.ask(name, struct_of(fields), object))
@@ -106,7 +135,9 @@ def sheet(market: Market, fields: Fields) -> str:
         | ({"expires_s": parts["EXPIRES"]} if parts.get("EXPIRES") is not None else {})
         for name in parts["IDS"]
     ]
-    token = token_of(market, SHEET_TYP, parts | {"orders": orders})
+    until_s = market.gate_s(parts["SLOT"])
+    signed = {"area": AREA, "valid_until_s": until_s} | parts | {"orders": orders}
+    token = token_of(market, SHEET_TYP, signed)
     (code,) = market.codes([token])
     return "" if code in ("PLACED", "EXISTS") else code
 
@@ -116,7 +147,8 @@ def changing(name: str) -> Attempt:
     typ = AMEND_TYP if name == "amend_orders" else CANCEL_TYP
 
     def attempt(market: Market, fields: Fields) -> str:
-        token = token_of(market, typ, {"area": AREA} | fields)
+        until_s = market.gate_s(fields["slot"])
+        token = token_of(market, typ, {"area": AREA, "valid_until_s": until_s} | fields)
         (code,) = market.codes([token], name=name)
         return "" if code in ("AMENDED", "CANCELLED") else code
 
@@ -132,7 +164,8 @@ def act(market: Market, fields: Fields) -> str:
 
 def dispute(market: Market, fields: Fields) -> str:
     """Raises or withdraws one dispute."""
-    token = token_of(market, DISPUTE_TYP, {"area": AREA, "reason": ""} | fields)
+    named = {"area": AREA, "reason": "", "valid_until_s": VALID_UNTIL_S}
+    token = token_of(market, DISPUTE_TYP, named | fields)
     return refused(lambda: market.submit("dispute_trade", DisputeArguments(token)))
 
 

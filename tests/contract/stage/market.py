@@ -19,16 +19,18 @@ from chaincode.accounts.balances import (
     OwnerArguments,
     Payment,
     PaymentArguments,
+    PayoutArguments,
     Totals,
 )
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import ClockArguments
+from chaincode.area.intents import PAYOUTS
+from chaincode.area.joining import ParticipantArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArguments
 from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ActAnswer, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
-from chaincode.consortium.participants import ParticipantArguments
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
 from chaincode.metering.reports import Leaf
@@ -162,7 +164,7 @@ class Market:
         self.clock = Clock(START_S)
         self._engine = engine
         self.ledger = self.run(engine.open(self.clock))
-        self.tokens = Tokens(self.ledger.channel, self.ledger.contract)
+        self.tokens = Tokens(self.ledger.channel, self.ledger.contract, rules)
         self.oracle_keys = [key_of(f"oracle {number}") for number in range(4)]
         nodes = [did_key(key.public) for key in self.oracle_keys]
         self.oracle = OracleSet(nodes=nodes, faulty_max=1)
@@ -228,7 +230,7 @@ class Market:
             self._gates.append(receipt.read(SlotAnswer).slot)
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
-            reference = msgspec.structs.asdict(arguments)["reference"]
+            reference = _reference(arguments)
             gates = len(self._gates)
             paid = Paid(self.named(payment.participant), payment.amount_nano, gates)
             self._payments.setdefault((member, reference), paid)
@@ -343,7 +345,7 @@ class Market:
         """Admit a client with a meter of the same name and money in its account; its DID."""
         did = did_of(name)
         self._names[did] = name
-        self.submit("register_participant", ParticipantArguments(did), retailer)
+        self.join(name, retailer)
         self.meter(name, zone=zone, retailer=retailer, power_w=power_w, source=source)
         if deposit_nano:
             self.credit(name, deposit_nano, retailer=retailer)
@@ -359,7 +361,7 @@ class Market:
         """Admit several clients alike."""
         dids = {name: did_of(name) for name in names}
         self._names.update({did: name for name, did in dids.items()})
-        admissions = [ParticipantArguments(did) for did in dids.values()]
+        admissions = [ParticipantArguments(self.tokens.join(name)) for name in names]
         self.submit_together([Submission("register_participant", one, R1) for one in admissions])
         meters = [self._meter(name, zone=zone, power_w=power_w) for name in names]
         self.submit_together([Submission("register_certified_meter", one) for one in meters])
@@ -372,6 +374,11 @@ class Market:
             if deposit_nano
         ]
         self.submit_together([Submission("credit_client", one, R1) for one in deposits])
+
+    def join(self, name: str, retailer: str = R1, *, number: int = 1) -> None:
+        """Let a retailer register the join that a trader has signed."""
+        token = self.tokens.join(name, retailer, number=number)
+        self.submit("register_participant", ParticipantArguments(token), retailer)
 
     def meter(
         self,
@@ -460,6 +467,7 @@ class Market:
             export_w=power_w,
             from_slot=from_slot,
             source=source,
+            hold=self.tokens.hold(holder or meter, meter),
         )
 
     def credit(
@@ -475,8 +483,8 @@ class Market:
     ) -> None:
         """Let the retailer pay a client out, under a new reference where none is given."""
         reference = reference or f"out-{len(self._payments)}"
-        payment = PaymentArguments(AREA, did_of(name), amount_nano, reference)
-        self.submit("debit_client", payment, retailer)
+        token = self.tokens.payout(name, amount_nano, reference, retailer=retailer)
+        self.submit("debit_client", PayoutArguments(token), retailer)
 
     # Orders
 
@@ -782,3 +790,10 @@ class Market:
             if paid.amount_nano < 0 and paid.gates >= self._folded_gates:
                 pending[paid.name] = pending.get(paid.name, 0) - paid.amount_nano
         return pending
+
+
+def _reference(payment: msgspec.Struct) -> str:
+    """The reference of a payment; a client signs that of a pay-out."""
+    if isinstance(payment, PayoutArguments):
+        return PAYOUTS.open(payment.token).payload.reference
+    return str(msgspec.structs.asdict(payment)["reference"])

@@ -2,11 +2,13 @@
 
 import { energy, price } from "../format/figures.ts";
 import { range } from "../format/times.ts";
-import { AMEND_TYP, CANCEL_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "./tokens.ts";
+import { AMEND_TYP, CANCEL_TYP, HOLD_TYP, JOIN_TYP, SHEET_TYP, SUPPLY_TYP, sign, type Signer } from "./tokens.ts";
 
 export type Side = "BUY" | "SELL";
 
-/** The channel and the contract for which a signature is valid. */
+const VALID_S = 10 * 86_400; // of a join and a hold, in market time
+
+/** The area, the channel and the contract for which a signature is valid. */
 export interface Place {
   readonly area: string;
   readonly channel: string;
@@ -42,14 +44,16 @@ export function clientId(): string {
   return `w-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** The signed token for orders at one meter. */
+/** The signed token for orders at one meter; it can be carried until `gate`, that of the last slot. */
 export function signSheet(
   signer: Signer,
   place: Place,
   meter: { readonly id: string; readonly zone: string },
   wishes: readonly (Wish & { readonly id: string })[],
+  gate: number,
 ): Promise<string> {
   return sign(signer, SHEET_TYP, {
+    area: place.area,
     channel: place.channel,
     contract: place.contract,
     meter: meter.id,
@@ -60,16 +64,18 @@ export function signSheet(
       steps: [[wish.limit, wish.quantity]],
     })),
     v: 1,
+    valid_until_s: gate,
     zone: meter.zone,
   });
 }
 
-/** The signed token that changes the quantity and the limit of an open order. */
+/** The signed token that changes the quantity and the limit of an open order, until its gate. */
 export function signAmend(
   signer: Signer,
   place: Place,
   order: { readonly clientId: string; readonly slot: number; readonly revision: number },
   step: { readonly limit: number; readonly quantity: number },
+  gate: number,
 ): Promise<string> {
   return sign(signer, AMEND_TYP, {
     area: place.area,
@@ -80,14 +86,16 @@ export function signAmend(
     slot: order.slot,
     steps: [[step.limit, step.quantity]],
     v: 1,
+    valid_until_s: gate,
   });
 }
 
-/** The signed token that withdraws an open order. */
+/** The signed token that withdraws an open order, until its gate. */
 export function signCancel(
   signer: Signer,
   place: Place,
   order: { readonly clientId: string; readonly slot: number },
+  gate: number,
 ): Promise<string> {
   return sign(signer, CANCEL_TYP, {
     area: place.area,
@@ -96,6 +104,32 @@ export function signCancel(
     id: order.clientId,
     slot: order.slot,
     v: 1,
+    valid_until_s: gate,
+  });
+}
+
+/** The signed token of a new wallet's first join: it becomes a client of a retailer. */
+export function signJoin(signer: Signer, place: Place, retailer: string, now: number): Promise<string> {
+  return sign(signer, JOIN_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    number: 1,
+    retailer,
+    v: 1,
+    valid_until_s: Math.floor(now) + VALID_S,
+  });
+}
+
+/** The signed token by which a trader says that it holds a meter. */
+export function signHold(signer: Signer, place: Place, meter: string, now: number): Promise<string> {
+  return sign(signer, HOLD_TYP, {
+    area: place.area,
+    channel: place.channel,
+    contract: place.contract,
+    meter,
+    v: 1,
+    valid_until_s: Math.floor(now) + VALID_S,
   });
 }
 

@@ -19,6 +19,8 @@ export const SHEET_TYP = "commonwatt-sheet+jws";
 export const AMEND_TYP = "commonwatt-amend+jws";
 export const CANCEL_TYP = "commonwatt-cancel+jws";
 export const SUPPLY_TYP = "commonwatt-supply+jws";
+export const JOIN_TYP = "commonwatt-join+jws";
+export const HOLD_TYP = "commonwatt-hold+jws";
 export const LOGIN_TYP = "commonwatt-login+jws";
 
 const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;

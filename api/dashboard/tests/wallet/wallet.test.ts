@@ -53,11 +53,11 @@ test("a sheet is a compact JWS whose signature holds", async () => {
   assert.equal(signer.secret.extractable, false);
   const place = { area: "lakeside", channel: "market", contract: "market" };
   const wish = { id: "w-1", side: "SELL", slot: 900, quantity: 1500, limit: 100_000 } as const;
-  const token = await signSheet(signer, place, { id: "m1", zone: "z1" }, [wish]);
+  const token = await signSheet(signer, place, { id: "m1", zone: "z1" }, [wish], 600);
   const [header = "", payload = "", signature = ""] = token.split(".");
   assert.equal(
     Buffer.from(payload, "base64url").toString(),
-    '{"channel":"market","contract":"market","meter":"m1","orders":[{"id":"w-1","side":"sell","slot":900,"steps":[[100000,1500]]}],"v":1,"zone":"z1"}',
+    '{"area":"lakeside","channel":"market","contract":"market","meter":"m1","orders":[{"id":"w-1","side":"sell","slot":900,"steps":[[100000,1500]]}],"v":1,"valid_until_s":600,"zone":"z1"}',
   );
   const { kid } = JSON.parse(Buffer.from(header, "base64url").toString()) as { kid: string };
   assert.equal(kid, `${signer.did}#${signer.did.slice(8)}`);

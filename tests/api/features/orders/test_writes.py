@@ -18,7 +18,7 @@ from api.features.orders import writes as orders
 from api.features.orders.writes import submit
 from api.graphql.document import market_schema
 from api.graphql.fast_path.list_plan import Plans
-from chaincode.orders.sheets import SheetOrder, TokensArguments
+from chaincode.orders.sheets import SheetOrder, Step, TokensArguments
 from commonwatt.demonstration.cast import RETAILERS, make_cast
 from ledger_network.port import Conflict, Ledger, Member, Receipt, Unknown
 from tests.api.graphql.fast_path.plan_records import ListedReads, services_over
@@ -51,7 +51,32 @@ def test_an_order_is_placed_amended_and_cancelled_by_its_trader(tmp_path: Path) 
             assert receipt.block == placed["block"]
             assert again["code"] == "EXISTS"
             assert amended["amendOrders"] == [{"code": "AMENDED", "orders": [name]}]
-            assert [each["code"] for each in gone["cancelOrders"]] == ["CANCELLED", "ORDER_UNKNOWN"]
+            # An id without an order is used up by its cancel, and shows no order.
+            assert [each["code"] for each in gone["cancelOrders"]] == ["CANCELLED", "CANCELLED"]
+            (used,) = await place(
+                client, token, sheet(home, msgspec.structs.replace(SELL, id="s2"))
+            )
+            assert used["code"] == "ID_USED"
+
+    asyncio.run(story())
+
+
+def test_tokens_that_do_not_fit_into_a_batch_are_sent_in_the_next(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with served(tmp_path) as (client, market):
+            home = market.homes[0]
+            token = await client.access(home.key)
+            steps: list[Step] = [(1, 1)] * 20
+            sheets = [
+                sheet(home, *(SheetOrder(f"o{n}-{k}", "sell", SLOT, steps) for k in range(20)))
+                for n in range(6)
+            ]
+
+            answers = await place(client, token, *sheets)
+
+            assert "BATCH_FULL" not in {answer["code"] for answer in answers}
+            assert len({answer["transaction"] for answer in answers[:5]}) == 1
+            assert len({answer["transaction"] for answer in answers}) == 2
 
     asyncio.run(story())
 

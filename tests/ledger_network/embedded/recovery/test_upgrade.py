@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from chaincode.contract import NAME, Contract
-from chaincode.orders.handlers import ORDERS_PER_ROW_MAX
+from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.orders.sheets import TokensArguments
 from chaincode.slots.gate import SlotArguments
 from ledger_network.embedded.recovery.export import export

@@ -7,10 +7,12 @@ import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { ErrorBox } from "../../parts/states.tsx";
 import { Fault } from "../../transport/calls.ts";
 import { askNoted, useLive } from "../../transport/live.ts";
-import { signSupply } from "../../wallet/sheets.ts";
+import { signHold, signJoin, signSupply } from "../../wallet/sheets.ts";
 
 const OFFER = `mutation Offer { offerHome { meter retailer fromSlot validUntil } }`;
-const ENROL = `mutation Enrol($supply: String!) { enrol(supply: $supply) { meter zone retailer deposit fromSlot } }`;
+const ENROL = `mutation Enrol($join: String!, $hold: String!, $supply: String!) {
+  enrol(join: $join, hold: $hold, supply: $supply) { meter zone retailer deposit fromSlot }
+}`;
 
 interface Offer {
   meter: string;
@@ -39,8 +41,10 @@ export function Join() {
     setFault(null);
     try {
       const { offerHome } = await askNoted<{ offerHome: Offer }>(OFFER);
+      const join = await signJoin(live.signer, live.market, offerHome.retailer, live.now());
+      const hold = await signHold(live.signer, live.market, offerHome.meter, live.now());
       const supply = await signSupply(live.signer, live.market, offerHome);
-      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL, { supply })).enrol);
+      setJoined((await askNoted<{ enrol: Enrolment }>(ENROL, { join, hold, supply })).enrol);
       live.reload();
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
@@ -69,8 +73,9 @@ export function Join() {
         ) : live.market.enrols ? (
           <>
             <p>
-              In this demonstration a retailer accepts you at once. Your wallet signs that this retailer supplies your
-              meter. You get a certified meter and a deposit, and can trade as soon as the next slot opens.
+              In this demonstration a retailer accepts you at once. Your wallet signs that you join the retailer, hold the
+              meter and agree to its supply. You get a certified meter and a deposit, and can trade as soon as the next
+              slot opens.
             </p>
             <button type="button" class="primary" disabled={busy} onClick={() => void enrol()}>
               {busy ? "Joining…" : "Join"}
@@ -78,8 +83,9 @@ export function Join() {
           </>
         ) : (
           <p>
-            Give your retailer the ID of your wallet. The retailer registers you, and the grid operator your meter. The
-            retailer then needs your signature before it supplies the meter. The ID is not secret.
+            Give your retailer the ID of your wallet, which is not secret, and the signed documents that it asks for: that
+            you join it, that you hold the meter, and that it supplies the meter. The retailer then registers you, and
+            the grid operator your meter.
           </p>
         )}
         {fault && <ErrorBox fault={fault} again={() => void enrol()} />}

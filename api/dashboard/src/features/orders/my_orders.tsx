@@ -95,7 +95,7 @@ function Row({ order }: { order: Order }) {
         <div class="signs">
           <p>You sign: Withdraw this order. It will not be traded.</p>
           <div class="row">
-            <button type="button" onClick={() => void send(CANCEL, signCancel(signer, live.market, order))}>
+            <button type="button" onClick={() => void send(CANCEL, signCancel(signer, live.market, order, gate))}>
               Sign and withdraw
             </button>
             <button type="button" class="quiet" onClick={() => setMode("none")}>
@@ -108,7 +108,7 @@ function Row({ order }: { order: Order }) {
         <Change
           order={order}
           close={() => setMode("none")}
-          sign={(step) => void send(AMEND, signAmend(signer, live.market, order, step))}
+          sign={(step) => void send(AMEND, signAmend(signer, live.market, order, step, gate))}
         />
       )}
       {trouble && <Refusal {...trouble} />}

@@ -84,7 +84,9 @@ export function OrderForm(props: {
     setBusy(true);
     const signed = wishes.map((wish) => words(wish, market)).join(" ");
     try {
-      const token = await signSheet(live.signer, live.market, meter, wishes.map((wish) => ({ ...wish, id: clientId() })));
+      const named = wishes.map((wish) => ({ ...wish, id: clientId() }));
+      const gate = Math.max(...slots.map((slot) => slot.gate));
+      const token = await signSheet(live.signer, live.market, meter, named, gate);
       const data = await askNoted<{ placeOrders: TokenResult[] }>(PLACE, { tokens: [token] });
       const result = data.placeOrders[0] ?? null;
       setSaid({ words: signed, result, fault: null });
