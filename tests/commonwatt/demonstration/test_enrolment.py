@@ -11,19 +11,11 @@ import msgspec
 import pytest
 
 from api.faults import ApiFault
-<<<<<<< HEAD
 from api.services import EnrolmentResult, HomeOffer
 from chaincode.accounts.balances import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.metering.supply import SUPPLY_TYP, SupplyConsent
-=======
-from api.services import EnrolmentResult
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments
-from chaincode.area.clock import ClockArguments
-from chaincode.contract import Contract
-from chaincode.errors import Refused
->>>>>>> intents
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.demonstration.bidding import sign_sheet
@@ -32,7 +24,6 @@ from commonwatt.demonstration.cast import (
     CHANNEL,
     DEPOSIT_NANO,
     HOMES_EMPTY,
-    OPENS_S,
     ORGANISATIONS,
     SLOT_S,
     draw_empty_homes,
@@ -41,7 +32,6 @@ from commonwatt.demonstration.cast import (
     market_rules,
 )
 from commonwatt.demonstration.enrolment import Enrolment
-from commonwatt.demonstration.signing import sign_hold, sign_join
 from commonwatt.demonstration.simulation import START_S, VirtualClock
 from identity.canonical import encode
 from identity.did import did_key
@@ -69,16 +59,6 @@ async def founded(folder: Path) -> AsyncGenerator[tuple[Overtaken, VirtualClock]
         rule = ClockArguments(AREA, START_S, START_S, 1)
         await found(ledger, make_cast(SEED, HOUSEHOLDS), first_slot=FIRST_SLOT, clock=rule)
         yield ledger, clock
-
-
-async def move_in(enrolment: Enrolment, key: PrivateKey) -> EnrolmentResult:
-    """Take the home that is offered: sign its retailer's join and the hold of its meter."""
-    did = did_key(key.public)
-    home = await enrolment.offer(did)
-    place = (AREA, CHANNEL, Contract.name)
-    join = sign_join(key, home.retailer, place=place, now_s=START_S)
-    hold = sign_hold(key, home.meter, place=place, now_s=START_S)
-    return await enrolment.enrol(did, join=join, hold=hold)
 
 
 def newcomer(number: int) -> PrivateKey:
@@ -141,7 +121,6 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             keys = [newcomer(number) for number in range(HOMES_EMPTY + 1)]
             dids = [did_key(key.public) for key in keys]
 
-<<<<<<< HEAD
             given = await asyncio.gather(*(move_in(enrolment, key) for key in keys[:-1]))
 
             assert [each.meter for each in given] == [home.meter for home in homes]
@@ -150,15 +129,6 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             assert await again.enrol(dids[2], "") == given[2]
             with pytest.raises(ApiFault, match="All homes") as full:
                 await again.offer(dids[-1])
-=======
-            given = [await move_in(enrolment, key) for key in keys[:-1]]
-
-            assert [each.meter for each in given] == [home.meter for home in homes]
-            again = Enrolment(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
-            assert await move_in(again, keys[2]) == given[2]
-            with pytest.raises(ApiFault, match="All homes") as full:
-                await move_in(again, keys[-1])
->>>>>>> intents
             assert full.value.code == "HOMES_TAKEN"
             asked = OwnerArguments(AREA, dids[0])
             member = Member(given[0].retailer)
@@ -170,47 +140,13 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             home = msgspec.structs.replace(homes[0], key=keys[0], did=dids[0])
             order = SheetOrder("mine", "sell", given[0].from_slot, [(90_000, 100)])
             token = sign_sheet(home, [order], channel=CHANNEL, contract=Contract.name)
-            clock.now_s = given[0].from_slot - OPENS_S
             placed = await ledger.submit("place_orders", TokensArguments([token]), member=member)
             assert [each.code for each in placed.read(TokensAnswer).answers] == ["PLACED"]
 
     asyncio.run(scene())
 
 
-<<<<<<< HEAD
 def test_newcomer_moves_in_though_others_are_first(tmp_path: Path) -> None:
-=======
-def test_of_two_that_want_one_home_the_second_asks_again(tmp_path: Path) -> None:
-    async def scene() -> None:
-        homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
-        async with founded(tmp_path) as (ledger, _):
-            enrolment = Enrolment(ledger, homes, FIRST_SLOT)
-            place = (AREA, CHANNEL, Contract.name)
-            keys = [newcomer(0), newcomer(1)]
-            dids = [did_key(key.public) for key in keys]
-            offers = [await enrolment.offer(did) for did in dids]
-            assert offers[0] == offers[1]
-            signed = [
-                {
-                    "join": sign_join(key, offers[0].retailer, place=place, now_s=START_S),
-                    "hold": sign_hold(key, offers[0].meter, place=place, now_s=START_S),
-                }
-                for key in keys
-            ]
-
-            with pytest.raises(Refused, match="SIGNATURE_INVALID"):
-                await enrolment.enrol(dids[1], **signed[0])
-            await enrolment.enrol(dids[0], **signed[0])
-            with pytest.raises(ApiFault, match="is not free any more"):
-                await enrolment.enrol(dids[1], **signed[1])
-
-            assert (await move_in(enrolment, keys[1])).meter == homes[1].meter
-
-    asyncio.run(scene())
-
-
-def test_newcomer_moves_in_though_others_and_a_gate_are_first(tmp_path: Path) -> None:
->>>>>>> intents
     async def scene() -> None:
         async with founded(tmp_path) as (ledger, _):
 
