@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chaincode.accounts import balances
+from chaincode.accounts import payments, statements
 from chaincode.area import clock, rules, tariffs, zones
 from chaincode.clearing.run import clear_slot
 from chaincode.consortium import acts, organisations, participants
@@ -24,9 +24,10 @@ from chaincode.errors import (
     ORGANISATION_UNKNOWN,
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
+    TRANSIENT_UNEXPECTED,
 )
 from chaincode.metering import meters, reports
-from chaincode.orders import handlers
+from chaincode.orders import closed_books, handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
     MetersArguments,
@@ -37,7 +38,7 @@ from chaincode.queries.meters import (
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
-from chaincode.slots import gate
+from chaincode.slots import folding, gate
 from chaincode.state import encode
 
 NAME = "commonwatt"
@@ -57,7 +58,8 @@ class TransactionRow(NamedTuple):
 
     `callers` are the roles of organisations that may call the transaction; the list is empty for a
     transaction that is called before the channel is initialised. `admin` requires an administrator
-    of the organisation. `writes` is True for a transaction and False for a query.
+    of the organisation. `writes` is True for a transaction and False for a query. `transient` says
+    whether the transaction takes transient data; any other transaction is refused with some.
     """
 
     name: str
@@ -66,6 +68,7 @@ class TransactionRow(NamedTuple):
     callers: tuple[OrganisationRole, ...]
     admin: bool
     writes: bool
+    transient: bool = False
 
 
 def _write(
@@ -74,8 +77,12 @@ def _write(
     callers: tuple[OrganisationRole, ...],
     *,
     admin: bool = False,
+    transient: bool = False,
 ) -> TransactionRow:
-    return TransactionRow(handler.__name__, handler, arguments, callers, admin, writes=True)
+    name = handler.__name__
+    return TransactionRow(
+        name, handler, arguments, callers, admin, writes=True, transient=transient
+    )
 
 
 def _read(
@@ -106,14 +113,15 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(meters.register_certified_meter, meters.MeterArguments, DSO),
     _write(reports.set_oracle_nodes, reports.OracleArguments, ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
-    _write(balances.credit_client, balances.PaymentArguments, RETAILER),
-    _write(balances.debit_client, balances.PaymentArguments, RETAILER),
+    _write(payments.credit_client, payments.PaymentArguments, RETAILER),
+    _write(closed_books.debit_client, payments.PaymentArguments, RETAILER),
     _write(handlers.place_orders, handlers.TokensArguments, MARKET),
     _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
     _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
     _write(gate.close_gate, gate.GateArguments, MEMBERS),
+    _write(folding.fold_accounts, zones.AreaName, MEMBERS),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
-    _write(reports.record_readings, reports.ReportArguments, ORACLE),
+    _write(reports.record_readings, reports.ReportArguments, ORACLE, transient=True),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
     _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
@@ -130,8 +138,11 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _read(list_readings, ReadingsArguments),
     _read(list_metered, gate.PageArguments),
     _read(correction.list_causes, gate.PageArguments),
-    _read(balances.get_account, balances.OwnerArguments),
-    _read(balances.sum_accounts, zones.AreaName),
+    _read(statements.describe_account, statements.OwnerArguments),
+    _read(statements.list_entries, statements.EntriesArguments),
+    _read(statements.list_claims, statements.ClaimsArguments),
+    _read(statements.list_fold_postings, statements.FoldPageArguments),
+    _read(statements.sum_accounts, statements.SumArguments),
 )
 
 _BY_NAME = {transaction.name: transaction for transaction in TRANSACTIONS}
@@ -165,6 +176,8 @@ class Contract:
             read = _DECODERS[name].decode(arguments)
         except msgspec.DecodeError as error:
             raise ARGUMENTS_INVALID(name=name, reason=error) from None
+        if context.transient and not transaction.transient:
+            raise TRANSIENT_UNEXPECTED(name=name, count=len(context.transient))
         _check_caller(context, transaction)
         return encode(transaction.handler(context, read))
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.balances import RunAccounts
+from chaincode.accounts.balances import LaneAccounts
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
@@ -90,6 +90,7 @@ class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     """The Wh that a trader gave up before the gate, and the fee that settlement posts for them."""
 
     order: str
+    meter: str
     withdrawn_wh: int
     fee_nano: int
 
@@ -150,7 +151,7 @@ class Covering:
         seed: str,
         rules: MarketRules,
         paused: frozenset[str],
-        books: RunAccounts,
+        books: LaneAccounts,
         quantity_wh: dict[str, int],
         scope: Scope,
     ) -> None:
@@ -170,8 +171,10 @@ class Covering:
         self._band = rules.price_band
         self._taken_wh: dict[tuple[str, Side], int] = {}
 
-    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str]:
-        """Return the part of the book of the next participants after `did_from`, and the last DID.
+    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str, int]:
+        """Return the part of the book of the next participants after `did_from`.
+
+        With it comes the last DID, and the number of participants.
 
         Takes at most `rows_max` participants, and no further one once the part has `orders_min`
         orders. The DID is empty when no participant is left.
@@ -198,7 +201,9 @@ class Covering:
             for order in row.orders:
                 if order.withdrawn_wh:
                     page.withdrawals.append(
-                        Withdrawal(f"{did}/{order.id}", order.withdrawn_wh, order.fee_nano)
+                        Withdrawal(
+                            f"{did}/{order.id}", order.meter, order.withdrawn_wh, order.fee_nano
+                        )
                     )
                 if order.open:
                     timed.append((draw_time(self._seed, did, order.id), order))
@@ -206,7 +211,7 @@ class Covering:
             for time, order in timed:
                 meter = meter_at(meters[order.meter], order.meter, self._slot)
                 self._judge(page, did, order, time, meter, locked=did in locks)
-        return page, dids[-1] if left else ""
+        return page, dids[-1] if left else "", len(chunk)
 
     def _judge(
         self,

@@ -15,6 +15,11 @@ ARGUMENTS_INVALID = Refusal(
     "The arguments of {name} cannot be read: {reason}.",
     "The reason names the field and what was expected there; unknown fields are refused too.",
 )
+TRANSIENT_UNEXPECTED = Refusal(
+    "TRANSIENT_UNEXPECTED",
+    "{name} takes no transient data, and {count} values came with it.",
+    "Send the transaction without transient data; only record_readings takes some.",
+)
 BYTES_TOO_MANY = Refusal(
     "BYTES_TOO_MANY",
     "The transaction holds {count} bytes; at most {limit} are accepted.",

@@ -45,6 +45,7 @@ from chaincode.errors import (
     Refused,
 )
 from chaincode.metering.meters import MeterVersion, meter_at
+from chaincode.orders.closed_books import fee_held
 from chaincode.orders.order_batch import OrderBatch, RowKey, SlotTerms, StoredOrder
 from chaincode.orders.sheets import (
     AMENDS,
@@ -303,7 +304,7 @@ def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     meter = meter_at(batch.meter(order.meter), order.meter, amend.slot)
     _check_steps(changed, others, terms, meter)
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
-    row[place] = _with_fee(terms, changed, given_up_wh)
+    row[place] = _with_fee(batch, key, changed, given_up_wh)
     batch.replace(key, row)
     return True
 
@@ -318,18 +319,25 @@ def _cancel(batch: OrderBatch, token: Opened[Cancel]) -> bool:
     _check_gate(terms, cancel.area, cancel.slot)
     row = list(batch.orders(key))
     closed = msgspec.structs.replace(order, open=False)
-    row[place] = _with_fee(terms, closed, order.quantity_wh)
+    row[place] = _with_fee(batch, key, closed, order.quantity_wh)
     batch.replace(key, row)
     return True
 
 
-def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredOrder:
-    """The order with the area's fee on the Wh given up, whether by cancelling or by amending."""
-    fee = Energy(given_up_wh) * Price(terms.cancel_fee)
+def _with_fee(batch: OrderBatch, key: RowKey, order: StoredOrder, given_up_wh: int) -> StoredOrder:
+    """The order with the area's fee on the Wh given up, whether by cancelling or by amending.
+
+    The fee is reserved as far as free money reaches; the rest lapses, and the order records it.
+    """
+    fee_nano = (Energy(given_up_wh) * Price(batch.terms(key.area, key.slot).cancel_fee)).nano
+    held_nano = fee_held(
+        batch.context, area=key.area, slot=key.slot, owner=key.did, fee_nano=fee_nano
+    )
     return msgspec.structs.replace(
         order,
         withdrawn_wh=order.withdrawn_wh + given_up_wh,
-        fee_nano=order.fee_nano + fee.nano,
+        fee_nano=order.fee_nano + held_nano,
+        lapsed_nano=order.lapsed_nano + fee_nano - held_nano,
     )
 
 

@@ -29,7 +29,8 @@ class StoredOrder(
     """The current state of an order; steps are (price in micro/kWh, quantity in Wh).
 
     `open` is False once the order is cancelled. `withdrawn_wh` are the Wh given up by cancelling or
-    amending, and `fee_nano` is the total fee for them, which settlement posts.
+    amending, and `fee_nano` is the total fee for them, which is reserved and which settlement
+    posts. `lapsed_nano` is the part of the fee that could not be reserved, and is never due.
     """
 
     id: str
@@ -42,6 +43,7 @@ class StoredOrder(
     open: bool = True
     withdrawn_wh: int = 0
     fee_nano: int = 0
+    lapsed_nano: int = 0
 
     @property
     def quantity_wh(self) -> int:
@@ -83,7 +85,7 @@ class OrderBatch:
     """The rows that a batch reads, and the order rows that it changes."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self.context = context
         self._known: set[str] = set()
         self._locked: frozenset[str] = frozenset()
         self._meters: dict[str, Meter | None] = {}
@@ -98,7 +100,7 @@ class OrderBatch:
 
     def load_locks(self) -> None:
         """Read which participants are locked."""
-        self._locked = locked_traders(self._context)
+        self._locked = locked_traders(self.context)
 
     def load_traders(self, places: Iterable[tuple[str, str]]) -> None:
         """Read which traders are participants; a trader who holds the loaded meter is known."""
@@ -108,7 +110,7 @@ class OrderBatch:
                 self._known.add(did)
             else:
                 wanted[did] = None
-        found = self._context.get_many([PARTICIPANTS.key(did) for did in wanted])
+        found = self.context.get_many([PARTICIPANTS.key(did) for did in wanted])
         self._known.update(did for did, row in zip(wanted, found, strict=True) if row is not None)
 
     def _holds(self, did: str, meter: str) -> bool:
@@ -118,7 +120,7 @@ class OrderBatch:
     def load_meters(self, names: Iterable[str]) -> None:
         """Read meters and, once per area, the rows of their areas."""
         wanted = [(name,) for name in dict.fromkeys(names)]
-        for (name,), row in zip(wanted, METERS.get_many(self._context, wanted), strict=True):
+        for (name,), row in zip(wanted, METERS.get_many(self.context, wanted), strict=True):
             self._meters[name] = row
 
     def load_rows(self, keys: Iterable[RowKey]) -> None:
@@ -135,7 +137,7 @@ class OrderBatch:
             *(SLOTS.key(area, slot_part(slot)) for area, slot in slots),
             *(ORDERS.key(key.area, slot_part(key.slot), key.did) for key in wanted),
         ]
-        found = iter(self._context.get_many(asked))
+        found = iter(self.context.get_many(asked))
         for name in areas:
             area = self._areas[name] = AREAS.found(next(found))
             self._paused[name] = frozenset() if area is None else paused_zones(area)
@@ -191,7 +193,7 @@ class OrderBatch:
             cancel_fee=rules.cancel_fee,
             opening_s=rules.opening_s(slot),
             gate_s=rules.gate_s(slot),
-            now_s=clock.market_s(self._context.time_s),
+            now_s=clock.market_s(self.context.time_s),
             is_closed=self._closed[area, slot],
         )
 
@@ -214,5 +216,5 @@ class OrderBatch:
         changed = sorted(self._changed)
         for key in changed:
             row = OrderRow(orders=self._rows[key])
-            ORDERS.put(self._context, row, key.area, slot_part(key.slot), key.did)
+            ORDERS.put(self.context, row, key.area, slot_part(key.slot), key.did)
         return changed

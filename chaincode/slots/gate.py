@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.accounts.balances import close_epoch
+from chaincode.accounts.entries import close_epoch
 from chaincode.area.clock import market_time_s
 from chaincode.area.rules import RULES, SEEDS, SeedChain, SeedChains, rules_at
 from chaincode.area.zones import (
@@ -52,7 +52,9 @@ from chaincode.state import (
 )
 
 Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
-"""Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
+"""Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run.
+
+While a run only looks for readings the slot stays CLEARED or SETTLED, and takes reports."""
 
 
 class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,11 +81,17 @@ class Slot(Row, frozen=True):
     book_pages: int = 0
     trade_pages: int = 0
     posting_pages: int = 0
-    carry_pages: int = 0
     quantity_wh: dict[str, int] = msgspec.field(default_factory=dict[str, int])
 
 
+class Gate(Row, frozen=True):
+    """What was frozen when a slot's gate closed: `epoch` is the epoch of entries that it closed."""
+
+    epoch: int
+
+
 SLOTS = Table(40, "slots", Slot, ("area", "slot"))
+GATES = Table(70, "gates", Gate, ("area", "slot"))
 
 
 class SeedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +185,7 @@ def close_gate(context: Context, arguments: GateArguments) -> SlotAnswer:
     revealed = arguments.seed is not None
     SLOTS.put(context, Slot(phase="CLOSED", seed=seed, revealed=revealed), area.area, part)
     LANES.put(context, msgspec.structs.replace(lane, closed_slot=arguments.slot), area.area)
-    close_epoch(context, area.area)
+    GATES.put(context, Gate(epoch=close_epoch(context, area.area)), area.area, part)
     context.emit("gate_closed", encode(arguments))
     return SlotAnswer(area.area, arguments.slot, "CLOSED")
 
