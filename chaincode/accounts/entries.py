@@ -156,8 +156,11 @@ class NewEntries:
         ]
         held = ENTRIES.get_many(self._context, keys)
         for place, key, before in zip(places, keys, held, strict=True):
-            entry = self._entries[place]
-            ENTRIES.put(self._context, entry if before is None else before.plus(entry), *key)
+            entry = self._entries[place] if before is None else before.plus(self._entries[place])
+            if entry == Entry():  # as if it had been appended in one transaction
+                ENTRIES.delete(self._context, *key)
+            else:
+                ENTRIES.put(self._context, entry, *key)
         self._entries = {}
         return epoch
 

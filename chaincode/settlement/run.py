@@ -190,7 +190,7 @@ class _Settling:
                     first=absent[0],
                     deadline_s=self._deadline_s,
                 )
-            left -= len(meters) * PRESENT_POINTS
+            left -= max(1, len(meters)) * PRESENT_POINTS
             fits = left // absent_points  # house: division, how many fit
             at.estimates.add(absent[:fits])
             left -= min(fits, len(absent)) * absent_points
@@ -248,7 +248,7 @@ class _Settling:
             meters = self._next_meters(units)
             if meters is None:
                 return Taken(points - left, done=True)
-            left -= units * at.unit_points
+            left -= max(1, len(meters)) * at.unit_points
             at.metered.load(meters)
             rows = [self._settle_meter(meter) for meter in meters]
             if rows:

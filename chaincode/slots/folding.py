@@ -140,7 +140,7 @@ class EntryFolding:
         units = points // ENTRY_POINTS  # house: division, how many fit
         left = units
         while left > 0:
-            used = self._continue(left) if self._row.large is not None else self._begin(left)
+            used = self._continue(left) or self._begin(left)
             if not used:
                 break
             left -= used
@@ -205,9 +205,10 @@ class EntryFolding:
         return used
 
     def _continue(self, units: int) -> int:
-        """Continue with the owner in the middle of which folding stands."""
+        """Continue with the owner in the middle of which folding stands; 0 units without one."""
         large = self._row.large
-        assert large is not None
+        if large is None:
+            return 0
         owner = large.owner.partition("/")[2]
         if large.step == "REPAY":
             self._move(large=None)

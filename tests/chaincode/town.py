@@ -12,12 +12,14 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.accounts.balances import Account, OwnerArguments, PaymentArguments
+from chaincode.accounts.balances import Account
+from chaincode.accounts.payments import PaymentArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules, RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from chaincode.area.zones import AreaArguments, ZoneArguments
+from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.consortium.participants import ParticipantArguments
@@ -253,8 +255,23 @@ class Town:
 
     def account(self, owner: str) -> Account:
         """An account as folded."""
-        answer = self.submit("get_account", OwnerArguments(AREA, owner))
-        return msgspec.json.decode(msgspec.json.decode(answer, type=_Answer).account, type=Account)
+        return self.statement(owner).account
+
+    def statement(self, owner: str) -> AccountAnswer:
+        """An account with what is not folded yet."""
+        answer = self.submit("describe_account", OwnerArguments(AREA, owner))
+        return msgspec.json.decode(answer, type=AccountAnswer)
+
+    def fold(self, member: str = DSO) -> int:
+        """Fold all that is due; how many transactions that took."""
+        for count in range(1_000):
+            try:
+                self.submit("fold_accounts", AreaName(AREA), member)
+            except Refused as refused:
+                if refused.code != "NOTHING_TO_FOLD":
+                    raise
+                return count
+        raise AssertionError("folding does not end")
 
     # A slot's life
 
@@ -281,7 +298,8 @@ class Town:
     def run(self, name: str, slot: int, done: str, members: Sequence[str] = (DSO,)) -> int:
         """Continue a run to its end, members taking turns; how many transactions it took."""
         for count in range(1_000):
-            if self.step(name, slot, members[count % len(members)]).phase == done:
+            answer = self.step(name, slot, members[count % len(members)])
+            if answer.phase == done and not answer.step:
                 return count + 1
         raise AssertionError(f"{name} does not end")
 
@@ -415,7 +433,3 @@ class Town:
         self.meters[arguments.meter] = trader
         self.certified_from.setdefault(arguments.meter, from_slot)
         self.registers.setdefault(arguments.meter, (0, 0))
-
-
-class _Answer(msgspec.Struct):
-    account: msgspec.Raw

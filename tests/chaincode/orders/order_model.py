@@ -8,7 +8,7 @@ cancelled ones too." Each method answers with the code that the contract must gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -31,6 +31,7 @@ class Kept(msgspec.Struct):
     open: bool = True
     withdrawn_wh: int = 0
     fee_nano: int = 0
+    lapsed_nano: int = 0
 
     @property
     def wh(self) -> int:
@@ -39,12 +40,23 @@ class Kept(msgspec.Struct):
 
 
 class Orders:
-    """The orders of one participant in one slot; all its meters can do `capacity_wh` either way."""
+    """The orders of one participant in one slot; all its meters can do `capacity_wh` either way.
 
-    def __init__(self, *, capacity_wh: int, band: tuple[int, int], fee: int) -> None:
+    `hold` reserves a fee as far as there is free money and says how much that is.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity_wh: int,
+        band: tuple[int, int],
+        fee: int,
+        hold: Callable[[int], int] = lambda fee_nano: fee_nano,
+    ) -> None:
         self.capacity_wh = capacity_wh
         self.band = band
         self.fee = fee
+        self.hold = hold
         self.kept: dict[str, Kept] = {}
 
     def place(
@@ -125,13 +137,16 @@ class Orders:
                 open=order.open,
                 withdrawn_wh=order.withdrawn_wh,
                 fee_nano=order.fee_nano,
+                lapsed_nano=order.lapsed_nano,
             )
             for name, order in self.kept.items()
         ]
 
     def _withdraw(self, order: Kept, wh: int) -> None:
         order.withdrawn_wh += wh
-        order.fee_nano += wh * self.fee
+        held_nano = self.hold(wh * self.fee)
+        order.fee_nano += held_nano
+        order.lapsed_nano += wh * self.fee - held_nano
 
     def _is_same(self, kept: Kept, meter: str, order: SheetOrder) -> bool:
         """Whether an order is the one kept; what an amendment replaced is not compared."""
