@@ -41,7 +41,11 @@ from tests.contract.stage.tokens import order_of
 
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
-    "LANE_BUSY",  # test_clearing_again.py: it takes a slot too large for one transaction
+    "TRANSIENT_UNEXPECTED",  # doors/test_freezing.py
+    "CLEARING_OUT_OF_ORDER",  # test_clearing_again.py: it takes two closed slots
+    "NOTHING_TO_CORRECT",  # test_correcting.py: it takes a settled slot
+    "PAYOUT_WAITS",  # test_payments.py: it takes a closed slot
+    "FOLDING_BEHIND",  # tests/chaincode/accounts/test_folding.py: it takes hundreds of gates
     "REPORT_LATE",  # in the middle of a run: tests/chaincode/settlement/test_late_readings.py
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",

@@ -50,6 +50,8 @@ REPEATED_WITH_A_CODE = {
     "close_gate": "SLOT_PHASE",
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
+    "correct_slot": "NOTHING_TO_CORRECT",
+    "fold_accounts": "NOTHING_TO_FOLD",
 }
 """Transactions that refuse their repetition; every other answers it and changes nothing."""
 
@@ -98,26 +100,28 @@ def live(market: Market) -> str:
     market.submit("set_vat", VatArguments(AREA, did_of("S"), SLOT, "taxable", 100_000), R1)
     market.submit("pause_zone", PauseArguments(WEST), DSO)
     market.submit("resume_zone", PauseArguments(WEST), DSO)
+    market.clear(SLOT)  # folds what was paid in
     market.debit("B", MILLION)
-    market.place("""
+    orders = """
         who  id  side  price   wh
         S    s   sell  100000  500
         S    t   sell  100000  100
         B    b   buy   120000  600
-        """)
-    market.amend("B", "b", 1, [(120_000, 500)])
-    market.cancel("S", "t")
+        """
+    market.place(orders, slot=NEXT)
+    market.amend("B", "b", 1, [(120_000, 500)], slot=NEXT)
+    market.cancel("S", "t", slot=NEXT)
     market.act("lock", "S", 1)
     market.act("unlock", "S", 2)
-    market.clear()
-    market.dispute("raise", "B", 0)
-    market.dispute("withdraw", "B", 0)
-    market.report("meter import export\nS 0 400\nB 500 0")
-    market.settle()
+    market.clear(NEXT)
+    market.dispute("raise", "B", 0, slot=NEXT)
+    market.dispute("withdraw", "B", 0, slot=NEXT)
+    market.report("meter import export\nS 0 400\nB 500 0", NEXT)
+    market.settle(NEXT)
     leaf = market.leaf("S")
     edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
-    market.send_report(market.signed_report([edited]))
-    market.correct()
+    market.send_report(market.signed_report([edited], NEXT))
+    market.correct(NEXT)
     return market.state_hash()
 
 

@@ -20,6 +20,9 @@ from chaincode.accounts.statements import (
     AccountAnswer,
     ClaimsAnswer,
     ClaimsArguments,
+    EntriesAnswer,
+    EntriesArguments,
+    EntryView,
     FoldPageAnswer,
     FoldPageArguments,
     OwnerArguments,
@@ -557,18 +560,20 @@ class Market:
         raise AssertionError("folding does not end")
 
     def settle(self, slot: int = SLOT, *, member: str = R1) -> None:
-        """Settle the slot to its end."""
+        """Settle the slot to its end, and fold what that makes due."""
         for _ in range(RUN_TRANSACTIONS_MAX):
             answer = self.submit("settle_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
             if answer.phase == "SETTLED":
+                self.fold()
                 return
         raise AssertionError(f"settling slot {slot} does not end")
 
     def correct(self, slot: int = SLOT, *, member: str = R2) -> None:
-        """Correct the settled slot to its end."""
+        """Correct the settled slot to its end, and fold what that makes due."""
         for _ in range(RUN_TRANSACTIONS_MAX):
             answer = self.submit("correct_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
             if answer.phase == "SETTLED" and not answer.step:
+                self.fold()
                 return
         raise AssertionError(f"correcting slot {slot} does not end")
 
@@ -665,6 +670,11 @@ class Market:
             following = SumArguments(AREA, totals.after, totals.digest)
             totals = totals.plus(self.ask("sum_accounts", following, Totals))
         return totals
+
+    def entries(self, owner: str) -> list[EntryView]:
+        """The entries of a trader that are not folded yet."""
+        arguments = EntriesArguments(AREA, did_of(owner))
+        return self.ask("list_entries", arguments, EntriesAnswer).entries
 
     def claims(self, retailer: str) -> dict[str, int]:
         """What each trader owes a retailer."""
