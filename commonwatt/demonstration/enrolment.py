@@ -14,7 +14,7 @@ import msgspec
 from api.faults import LEDGER_BUSY, Fault
 from api.features.orders.writes import submit
 from api.services import EnrolmentResult
-from chaincode.accounts.balances import PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.area.zones import AreaName
 from chaincode.consortium.participants import ParticipantArguments
 from chaincode.errors import DATED_BEFORE_GATE, Refused

@@ -203,5 +203,11 @@ def test_any_member_of_the_market_corrects_and_only_what_has_settled(
         market.submit("correct_slot", SlotArguments(AREA, SLOT), member)
     market.report("meter import export\nS 0 500\nB 450 0")
     market.settle()
+    with pytest.raises(Refused, match="NOTHING_TO_CORRECT"):
+        market.correct(member=member)
+    leaf = edited(market.leaf("B"), import_wh=440)
+    market.send_report(market.signed_report([leaf]))
 
     market.correct(member=member)
+
+    assert market.slot().phase == "SETTLED"

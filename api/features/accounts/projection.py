@@ -9,7 +9,7 @@ import msgspec
 from api.features.batch import Gain
 from api.features.event_context import EventContext
 from api.read_model.statements import insert, upsert
-from chaincode.accounts.balances import Payment, PaymentArguments
+from chaincode.accounts.payments import Payment, PaymentArguments
 from chaincode.accounts.posting import Posting
 from chaincode.settlement.settled_slot import MeterSettled
 

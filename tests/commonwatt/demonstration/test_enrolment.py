@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from api.faults import ApiFault
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.orders.handlers import TokensAnswer
@@ -108,9 +108,9 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             assert full.value.code == "HOMES_TAKEN"
             asked = OwnerArguments(AREA, dids[0])
             member = Member(given[0].retailer)
-            answer = await ledger.evaluate("get_account", asked, member=member)
+            answer = await ledger.evaluate("describe_account", asked, member=member)
             account = msgspec.json.decode(answer, type=AccountAnswer)
-            assert account.available_nano == DEPOSIT_NANO == given[0].deposit_nano
+            assert account.worth_nano == DEPOSIT_NANO == given[0].deposit_nano
 
             home = msgspec.structs.replace(homes[0], key=newcomer(0), did=dids[0])
             order = SheetOrder("mine", "sell", given[0].from_slot, [(90_000, 100)])
