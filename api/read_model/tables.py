@@ -19,6 +19,7 @@ TABLES = (
     "area",
     "certificate",
     "checkpoint",
+    "claim",
     "market_rules",
     "meter",
     "meter_health",
@@ -320,12 +321,30 @@ class Account(Model):
     live_wh = fields.BigIntField(default=0)
     retired_wh = fields.BigIntField(default=0)
     block = fields.BigIntField()
+    claims_nano = fields.BigIntField(default=0)
 
     class Meta(Model.Meta):
         """The name and the keys of the table."""
 
         table = "account"
         unique_together = (("area", "owner"),)
+
+
+class Claim(Model):
+    """What a retailer has paid for a client and not got back yet."""
+
+    id = fields.BigIntField(primary_key=True)
+    area = fields.CharField(max_length=NAME_MAX)
+    retailer = fields.CharField(max_length=NAME_MAX)
+    client = fields.CharField(max_length=NAME_MAX)
+    amount_nano = fields.BigIntField(default=0)
+    block = fields.BigIntField()
+
+    class Meta(Model.Meta):
+        """The name and the keys of the table."""
+
+        table = "claim"
+        unique_together = (("area", "client", "retailer"),)
 
 
 class Certificate(Model):

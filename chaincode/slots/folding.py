@@ -61,14 +61,14 @@ class DueSlot(NamedTuple):
 
 
 class AccountsFolded(msgspec.Struct, frozen=True):
-    """The event of folding: how many entries, and the page of lines that were posted, if any.
+    """The event of folding that has posted lines: defaults, repayments or both.
 
-    `list_fold_postings` has the page.
+    `list_fold_postings` has the page of `postings` lines.
     """
 
     area: str
-    entries: int
-    page: int | None
+    page: int
+    postings: int
 
 
 class FoldAnswer(msgspec.Struct, frozen=True):
@@ -120,7 +120,6 @@ class EntryFolding:
         self._claims = Claims(context, area, accounts)
         self._row = folding_of(context, area)
         self._before = self._row
-        self._entries = 0
         self.due = due_slot(context, area, self._row)
         last = open_epoch(context, area) - 1 if self.due is None else self.due.epoch
         self._end = last + 1
@@ -151,23 +150,20 @@ class EntryFolding:
 
     def write(self) -> Folding:
         """Write how far folding has come and the lines that it has posted; announce them."""
-        page: int | None = None
         if self._claims.postings:
-            page = self._put_postings(self._claims.postings)
+            self._put_postings(self._claims.postings)
         if self._row != self._before:
             FOLDINGS.put(self._context, self._row, self._area)
-        if self._entries:
-            event = AccountsFolded(self._area, self._entries, page)
-            self._context.emit("accounts_folded", encode(event))
         return self._row
 
-    def _put_postings(self, postings: Sequence[Posting]) -> int:
+    def _put_postings(self, postings: Sequence[Posting]) -> None:
         number = self._row.posting_pages
         FOLD_PAGES.put(
             self._context, FoldPage(postings=list(postings)), self._area, fold_page_part(number)
         )
         self._move(posting_pages=number + 1)
-        return number
+        event = AccountsFolded(self._area, number, len(postings))
+        self._context.emit("accounts_folded", encode(event))
 
     def _move(self, **position: int | str | Large | None) -> None:
         self._row = msgspec.structs.replace(self._row, **position)
@@ -285,7 +281,6 @@ class EntryFolding:
                     row.owner, cause=row.cause, retailer=row.retailer, nano=answered_nano
                 )
             ENTRIES.delete(self._context, self._area, *row.name.split("/"))
-        self._entries += len(rows)
         if rows:
             self._move(epoch=int(rows[-1].owned.partition("/")[0]), after=rows[-1].name)
 

@@ -94,7 +94,7 @@ async def compare_accounts(market: Market, reads: ReadModel) -> None:
         held = await ask(market.ledger, "describe_account", arguments, AccountAnswer)
         found = await reads.account(AREA, owner)
         assert (found.available_nano, found.minted_wh, found.live_wh, found.retired_wh) == (
-            held.available_nano,
+            held.worth_nano - held.account.reserved_nano,
             held.account.minted_wh,
             held.account.live_wh,
             held.account.retired_wh,
