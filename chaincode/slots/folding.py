@@ -180,6 +180,8 @@ class EntryFolding:
                 break
             if last and not fits:
                 return used  # the row beyond the units, of the next owner
+            if len(group) > units - used:
+                return used  # claims that were repaid took the units
             used += self._fold_owner(group, units - used)
             if self._row.large is not None or used >= units:
                 return used

@@ -58,6 +58,7 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     plant_wh: int | None = None
     source: str = "solar"
     from_slot: int = SLOT
+    zone: str = ""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -95,13 +96,14 @@ def order(
     steps: Sequence[tuple[int, int]],
     *,
     name: str = "o",
+    meter: str = "meter",
     withdrawn_wh: int = 0,
     open_: bool = True,
 ) -> StoredOrder:
     """An order at the household's meter."""
     return StoredOrder(
         id=name,
-        meter=meter_number(number),
+        meter=meter_number(number, name=meter),
         zone=ZONES[number % 2],
         side=side,
         steps=list(steps),
@@ -111,11 +113,11 @@ def order(
     )
 
 
-def settle_in(town: Town, households: Sequence[Household]) -> None:
+def settle_in(town: Town, households: Sequence[Household], *, meter: str = "meter") -> None:
     """Write the households into the town's state as transactions would have left them."""
     owed: Counter[str] = Counter()
     for number, household in enumerate(households):
-        did, meter = did_number(number), meter_number(number)
+        did, name = did_number(number), meter_number(number, name=meter)
         retailer = RETAILERS[(number >> 1) % 2]
         _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer), did)
         version = MeterVersion(
@@ -124,13 +126,13 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
             offtaker=retailer,
             dso=DSO,
             area=AREA,
-            zone=ZONES[number % 2],
+            zone=household.zone or ZONES[number % 2],
             grid_level=7,
             import_w=40_000,
             export_w=40_000,
             source=household.source,
         )
-        _put_meter(town, meter, Dated(household.from_slot, version))
+        _put_meter(town, name, Dated(household.from_slot, version))
         if household.plant_wh is not None:
             plant = meter_number(number, name="plant")
             _put_meter(town, plant, Dated(SLOT, version))
@@ -150,7 +152,7 @@ def settle_in(town: Town, households: Sequence[Household]) -> None:
             row = OrderRow(orders=list(household.orders))
             _put(town, ORDERS, row, AREA, slot_part(SLOT), did)
         if household.import_wh is not None:
-            put_reading(town, meter, household.import_wh, household.export_wh)
+            put_reading(town, name, household.import_wh, household.export_wh)
     for retailer, nano in owed.items():
         _put(town, ACCOUNTS, Account(balance_nano=nano), AREA, retailer)
 
