@@ -31,7 +31,7 @@ class Epoch(Row, frozen=True):
     open: int
 
 
-class Entry(Row, frozen=True, gc=False, omit_defaults=True):
+class Entry(Row, frozen=True, gc=False):
     """What a cause adds to an account; folding adds it to the balance and deletes it.
 
     `money_nano` below zero takes away. `reserved_nano` above zero is reserved by folding, below
