@@ -14,25 +14,27 @@ from tortoise.models import Model
 
 NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
-TABLES = (
-    "account",
-    "area",
-    "certificate",
-    "checkpoint",
-    "claim",
-    "market_rules",
-    "meter",
-    "meter_health",
-    "oracle_set",
-    "order_row",
-    "organisation",
-    "participant",
-    "posting",
-    "reading",
-    "slot",
-    "trade",
-    "zone",
-    "zone_price",
+TABLES = tuple(
+    [
+        "account",
+        "area",
+        "certificate",
+        "checkpoint",
+        "claim",
+        "market_rules",
+        "meter",
+        "meter_health",
+        "oracle_set",
+        "order_row",
+        "organisation",
+        "participant",
+        "posting",
+        "reading",
+        "slot",
+        "trade",
+        "zone",
+        "zone_price",
+    ]
 )
 """The names of all tables, which a rebuild drops."""
 

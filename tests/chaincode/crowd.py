@@ -204,7 +204,12 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
     patch.setattr(settlement, "READ_ROWS", chunk)
     patch.setattr(settlement, "PRESENT_POINTS", runs.POINTS // (2 * chunk))
     patch.setattr(settlement, "WITHDRAWAL_POINTS", runs.POINTS // (4 * chunk))
-    patch.setattr(settled, "unit_points", lambda fee_rows: unit)
+
+    def points_of(fee_rows: int) -> int:
+        assert fee_rows >= 0
+        return unit
+
+    patch.setattr(settled, "unit_points", points_of)
     patch.setattr(correction, "COMPARED_POINTS", unit)
 
 

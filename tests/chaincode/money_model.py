@@ -47,7 +47,7 @@ class Money:
         self.folded: list[tuple[str, str, int]] = []
 
     def note(self, owner: str, cause: str, retailer: str = "-", **amounts: int) -> None:
-        """Append what a cause adds, whoever has appended to it before."""
+        """Append what a cause adds to what it has appended in this epoch before."""
         entry = self.noted[Place(self.open, owner, cause, retailer)]
         for name, amount in amounts.items():
             setattr(entry, name, getattr(entry, name) + amount)

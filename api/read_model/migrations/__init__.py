@@ -6,3 +6,4 @@ it here.
 
 from api.read_model.migrations import m0001_first_layout as m0001_first_layout
 from api.read_model.migrations import m0002_oracle as m0002_oracle
+from api.read_model.migrations import m0003_claims as m0003_claims
