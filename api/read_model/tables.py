@@ -12,29 +12,28 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-NAME_MAX = 128  # characters of the name of a DID, member, account, zone or meter
+from api.read_model.claim_table import NAME_MAX, Claim  # noqa: F401 Tortoise finds the models of this module
+
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
-TABLES = tuple(
-    [
-        "account",
-        "area",
-        "certificate",
-        "checkpoint",
-        "claim",
-        "market_rules",
-        "meter",
-        "meter_health",
-        "oracle_set",
-        "order_row",
-        "organisation",
-        "participant",
-        "posting",
-        "reading",
-        "slot",
-        "trade",
-        "zone",
-        "zone_price",
-    ]
+TABLES = (
+    "account",
+    "area",
+    "certificate",
+    "checkpoint",
+    "claim",
+    "market_rules",
+    "meter",
+    "meter_health",
+    "oracle_set",
+    "order_row",
+    "organisation",
+    "participant",
+    "posting",
+    "reading",
+    "slot",
+    "trade",
+    "zone",
+    "zone_price",
 )
 """The names of all tables, which a rebuild drops."""
 
@@ -330,23 +329,6 @@ class Account(Model):
 
         table = "account"
         unique_together = (("area", "owner"),)
-
-
-class Claim(Model):
-    """What a retailer has paid for a client and not got back yet."""
-
-    id = fields.BigIntField(primary_key=True)
-    area = fields.CharField(max_length=NAME_MAX)
-    retailer = fields.CharField(max_length=NAME_MAX)
-    client = fields.CharField(max_length=NAME_MAX)
-    amount_nano = fields.BigIntField(default=0)
-    block = fields.BigIntField()
-
-    class Meta(Model.Meta):
-        """The name and the keys of the table."""
-
-        table = "claim"
-        unique_together = (("area", "client", "retailer"),)
 
 
 class Certificate(Model):
