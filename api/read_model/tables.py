@@ -12,7 +12,7 @@ from __future__ import annotations
 from tortoise import fields
 from tortoise.models import Model
 
-from api.read_model.claim_table import NAME_MAX, Claim  # noqa: F401 Tortoise finds the models of this module
+from api.read_model.claim_table import NAME_MAX, Claim
 
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
 TABLES = (
@@ -36,6 +36,8 @@ TABLES = (
     "zone_price",
 )
 """The names of all tables, which a rebuild drops."""
+ELSEWHERE = (Claim,)
+"""Models of other modules, which Tortoise finds through this one."""
 
 
 class Checkpoint(Model):
