@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chaincode.accounts import balances
+from chaincode.accounts import payments, statements
 from chaincode.area import capacities, clock, joining, rule_changes, tariffs, zones
 from chaincode.clearing import empty_slots
 from chaincode.clearing.run import clear_slot
@@ -28,7 +28,7 @@ from chaincode.errors import (
     TRANSIENT_UNEXPECTED,
 )
 from chaincode.metering import certification, last_resort, oracles, reports, supply
-from chaincode.orders import clock_changes, handlers
+from chaincode.orders import clock_changes, closed_books, handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
     MetersArguments,
@@ -45,7 +45,7 @@ from chaincode.queries.meters import (
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
-from chaincode.slots import draw, gate
+from chaincode.slots import draw, folding, gate
 from chaincode.state import encode
 
 NAME = "commonwatt"
@@ -132,14 +132,15 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(oracles.set_oracle_nodes, oracles.OracleArguments, ORACLE, admin=True),
     _write(oracles.revoke_oracle_node, oracles.RevocationArguments, DSO_OR_ORACLE, admin=True),
     _write(acts.record_act, acts.ActArguments, MEMBERS),
-    _write(balances.credit_client, balances.PaymentArguments, RETAILER),
-    _write(balances.debit_client, balances.PayoutArguments, RETAILER),
+    _write(payments.credit_client, payments.PaymentArguments, RETAILER),
+    _write(closed_books.debit_client, payments.PayoutArguments, RETAILER),
     _write(handlers.place_orders, handlers.TokensArguments, MARKET),
     _write(handlers.amend_orders, handlers.TokensArguments, MARKET),
     _write(handlers.cancel_orders, handlers.TokensArguments, MARKET),
     _write(gate.close_gate, gate.SlotArguments, MEMBERS),
     _write(empty_slots.close_empty_gates, empty_slots.EmptyGatesArguments, MEMBERS),
     _write(draw.reveal_seed, draw.SeedArguments, MARKET),
+    _write(folding.fold_accounts, zones.AreaName, MEMBERS),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
     _write(
         reports.record_readings,
@@ -167,8 +168,11 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _read(list_readings, ReadingsArguments),
     _read(list_metered, gate.PageArguments),
     _read(correction.list_causes, gate.PageArguments),
-    _read(balances.get_account, balances.OwnerArguments),
-    _read(balances.sum_accounts, zones.AreaName),
+    _read(statements.describe_account, statements.OwnerArguments),
+    _read(statements.list_entries, statements.EntriesArguments),
+    _read(statements.list_claims, statements.ClaimsArguments),
+    _read(statements.list_fold_postings, statements.FoldPageArguments),
+    _read(statements.sum_accounts, statements.SumArguments),
 )
 
 _BY_NAME = {transaction.name: transaction for transaction in TRANSACTIONS}
@@ -205,6 +209,8 @@ class Contract:
             read = _DECODERS[name].decode(arguments)
         except msgspec.DecodeError as error:
             raise ARGUMENTS_INVALID(name=name, reason=error) from None
+        if context.transient and not transaction.transient:
+            raise TRANSIENT_UNEXPECTED(name=name, count=len(context.transient))
         _check_caller(context, transaction)
         return encode(transaction.handler(context, read))
 

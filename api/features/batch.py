@@ -16,7 +16,7 @@ from api.read_model.statements import upsert
 PUT_ACCOUNT = upsert(
     "account",
     ["area", "owner"],
-    ["balance_nano", "reserved_nano", "minted_wh", "live_wh", "retired_wh", "block"],
+    ["balance_nano", "reserved_nano", "claims_nano", "minted_wh", "live_wh", "retired_wh", "block"],
 )
 OWNERS_AT_ONCE = 500  # accounts per query: SQLite takes 32,766 values
 
@@ -29,6 +29,7 @@ class Gain(NamedTuple):
 
     balance_nano: int = 0
     reserved_nano: int = 0
+    claims_nano: int = 0
     minted_wh: int = 0
     live_wh: int = 0
     retired_wh: int = 0
@@ -110,6 +111,6 @@ async def _accounts(database: Database, keys: Iterable[AccountKey]) -> dict[Acco
 def _held(count: int) -> str:
     places = ", ".join("?" * count)
     return (
-        "SELECT owner, balance_nano, reserved_nano, minted_wh, live_wh, retired_wh "
+        "SELECT owner, balance_nano, reserved_nano, claims_nano, minted_wh, live_wh, retired_wh "
         f"FROM account WHERE area = ? AND owner IN ({places})"
     )

@@ -43,9 +43,10 @@ SLOT_EVENTS: Mapping[str, SlotEvent] = {
     "seed_revealed": market.seed_revealed,
     "slot_cleared": market.slot_cleared,
     "readings_recorded": metering.readings_recorded,
+    "accounts_folded": accounts.folded,
     "slot_settled": market.slot_settled,
     "slot_corrected": market.slot_corrected,
     "trade_disputed": trades.trade_disputed,
     "dispute_withdrawn": trades.dispute_withdrawn,
 }
-"""Events that name a slot, whose handlers query the ledger; each event is alone in its batch."""
+"""Events that name a slot or a page, whose handlers query the ledger; each event is alone in its batch."""

@@ -14,7 +14,9 @@ from typing import TypeVar
 import msgspec
 
 from chaincode.accounts.posting import Posting
+from chaincode.accounts.statements import FoldPageAnswer, FoldPageArguments
 from chaincode.clearing.run import MatchedTrade
+from chaincode.errors import Refused
 from chaincode.metering.readings import VersionedReading
 from chaincode.queries.market import (
     BookAnswer,
@@ -80,6 +82,21 @@ class LedgerQuestions:
             return found
 
         return (await self._at_least(count, ask))[:count]
+
+    async def fold_postings(self, area: str, page: int) -> list[Posting]:
+        """Return a page of the lines that folding has posted; in pairs, the client's line first."""
+
+        async def ask() -> list[Posting]:
+            arguments = FoldPageArguments(area, page)
+            try:
+                answer = await self._ask("list_fold_postings", arguments, FoldPageAnswer)
+            except Refused as refused:  # the peer is behind
+                if refused.code != "PAGE_UNKNOWN":
+                    raise
+                return []
+            return answer.postings
+
+        return await self._at_least(1, ask)
 
     async def metered(self, area: str, slot: int, *, pages: int) -> list[MeterSettled]:
         """Return what a slot settled at its meters, which fill `pages` pages."""

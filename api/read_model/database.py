@@ -33,6 +33,7 @@ MODELS = [
     "api.read_model.tables",
     "api.read_model.slot_tables",
     "api.read_model.metering_tables",
+    "api.read_model.claim_table",
 ]
 MIGRATIONS = "api.read_model.migrations"
 MIGRATIONS_TABLE = "tortoise_migrations"

@@ -23,6 +23,7 @@ TABLES = (
     "area",
     "certificate",
     "checkpoint",
+    "claim",
     "market_rules",
     "meter",
     "meter_health",
@@ -248,6 +249,7 @@ class Account(Model):
     live_wh = fields.BigIntField(default=0)
     retired_wh = fields.BigIntField(default=0)
     block = fields.BigIntField()
+    claims_nano = fields.BigIntField(default=0)
 
     class Meta(Model.Meta):
         """The name and the keys of the table."""

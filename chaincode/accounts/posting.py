@@ -21,16 +21,18 @@ SPREAD = "spread"
 FEE = "fee"
 VAT = "vat"
 DEFAULT = "default"
+REPAYMENT = "repayment"
 CREDIT = "credit"
 DEBIT = "debit"
 
-Rule = Literal["priced", "taxed", "cancelled", "carried", "corrected"]
+Rule = Literal["priced", "taxed", "cancelled", "carried", "repaid", "corrected"]
 """How an amount is computed:
 
 - `priced`: `quantity_wh` x (`rate` - `in_price`), both in micro/kWh; exact;
 - `taxed`: `base_nano` x `rate` ppm, rounded half away from zero to one nano;
 - `cancelled`: `base_nano`, the fee that was fixed when orders gave up `quantity_wh`;
-- `carried`: `base_nano`, the amount that a client could not pay;
+- `carried`: `base_nano`, the amount that a client could not pay, so that its retailer paid it;
+- `repaid`: `base_nano`, what a client gave back of such an amount;
 - `corrected`: the amount that is due now, less `base_nano`, the amount posted before.
 """
 
@@ -53,11 +55,16 @@ KINDS: tuple[PostingKind, ...] = (
     PostingKind(SPREAD, "The spread of prices"),
     PostingKind(FEE, "Grid fees", of_fees=True),
     PostingKind(VAT, "VAT", of_fees=True),
-    PostingKind(DEFAULT, "Defaults"),
+    PostingKind(DEFAULT, "Claims"),
+    PostingKind(REPAYMENT, "Claims"),
     PostingKind(CREDIT, "Payments"),
     PostingKind(DEBIT, "Payments"),
 )
-"""Every kind of line in the books; `credit` and `debit` are payments that belong to no slot."""
+"""Every kind of line in the books.
+
+`credit` and `debit` are payments and belong to no slot; `default` and `repayment` are posted by
+folding.
+"""
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
@@ -70,8 +77,8 @@ class Explanation(
     `rate` is micro/kWh where the rule is `priced` and ppm where it is `taxed`. `in_price`, in
     micro/kWh, is the part of the rate that a price has collected already: for a grid fee the
     tariffs along the path; for the spread, whose rate is the buyer's price, the seller's price.
-    `base_nano` is the amount that is taxed, that was fixed, that is carried, or that was posted
-    before a correction.
+    `base_nano` is the amount that is taxed, that was fixed, that is carried or repaid, or that was
+    posted before a correction.
     """
 
     rule: Rule
@@ -91,7 +98,7 @@ class Explanation(
                 return Energy(self.quantity_wh) * (Price(self.rate) - Price(self.in_price))
             case "taxed":
                 return rate_half_away(Money(self.base_nano), self.rate)
-            case "cancelled" | "carried":
+            case "cancelled" | "carried" | "repaid":
                 return Money(self.base_nano)
             case "corrected":
                 raise Broken("the amount of a correction is a difference")
@@ -105,7 +112,8 @@ class Posting(
     `account` receives `amount_nano`, or pays it where the amount is negative. `kind` is a name in
     `KINDS`; for a fee and its VAT, `:` and the name of the fee follow. `trade` is the number of
     the trade that the line comes from, if any. `cause` names the correction of the slot that
-    posted the line; it is empty on lines that the first settlement posted.
+    posted the line; it is empty on lines that the first settlement posted. On lines that folding
+    posted, `cause` is the cause of the claim.
     """
 
     account: DidName

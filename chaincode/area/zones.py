@@ -73,15 +73,9 @@ class ZoneArea(Row, frozen=True):
 
 
 class Lane(Row, frozen=True):
-    """An area's lane: the newest slot whose gate is closed, and the run in progress.
-
-    One run at a time folds accounts; `run` is the slot of that run, or None between runs. The
-    entries of epochs below `unfolded_epoch` are folded into the balances.
-    """
+    """The newest slot of an area whose gate is closed; gates close in the order of slots."""
 
     closed_slot: int
-    run: int | None
-    unfolded_epoch: int
 
 
 AREAS = Table(10, "areas", Area, ("area",))
@@ -140,7 +134,7 @@ def register_area(context: Context, arguments: AreaArguments) -> Accepted:
     )
     AREAS.put(context, area, arguments.area)
     ZONES.put(context, ZoneArea(area=arguments.area), arguments.root)
-    LANES.put(context, Lane(closed_slot=0, run=None, unfolded_epoch=0), arguments.area)
+    LANES.put(context, Lane(closed_slot=0), arguments.area)
     context.emit("area_registered", encode(arguments))
     return Accepted(arguments.area)
 

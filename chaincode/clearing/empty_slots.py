@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chaincode.accounts.balances import close_epoch
+from chaincode.accounts.entries import close_epoch
 from chaincode.area.clock import market_time_s
 from chaincode.area.rules import rules_at, rules_spans
 from chaincode.area.zones import LANES, Area, get_area, get_lane, require_slot_start

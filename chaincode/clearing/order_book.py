@@ -17,7 +17,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from chaincode.accounts.balances import RunAccounts
+from chaincode.accounts.balances import LaneAccounts
 from chaincode.area.fees import highest_cover
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import Tariffs
@@ -96,6 +96,7 @@ class Withdrawal(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=Tr
     """The Wh that a trader gave up before the gate, and the fee that settlement posts for them."""
 
     order: OrderName
+    meter: Name
     withdrawn_wh: int
     fee_nano: int
 
@@ -164,7 +165,7 @@ class Covering:
         rules: MarketRules,
         paused: frozenset[str],
         locks: int,
-        books: RunAccounts,
+        books: LaneAccounts,
         quantity_wh: dict[str, int],
         scope: Scope,
     ) -> None:
@@ -185,8 +186,10 @@ class Covering:
         self._band = rules.price_band
         self._taken_wh: dict[tuple[str, Side], int] = {}
 
-    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str]:
-        """Return the part of the book of the next participants after `did_from`, and the last DID.
+    def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str, int]:
+        """Return the part of the book of the next participants after `did_from`.
+
+        With it comes the last DID, and the number of participants.
 
         Takes at most `rows_max` participants, and no further one once the part has `orders_min`
         orders. The DID is empty when no participant is left.
@@ -213,7 +216,9 @@ class Covering:
             for order in row.orders:
                 if order.withdrawn_wh:
                     page.withdrawals.append(
-                        Withdrawal(f"{did}/{order.id}", order.withdrawn_wh, order.fee_nano)
+                        Withdrawal(
+                            f"{did}/{order.id}", order.meter, order.withdrawn_wh, order.fee_nano
+                        )
                     )
                 if order.open:
                     timed.append((draw_time(self._seed, did, order.id), order))
@@ -221,7 +226,7 @@ class Covering:
             for time, order in timed:
                 place = self._place(meters[order.meter])
                 self._judge(page, did, order, time, place, locked=did in locks)
-        return page, dids[-1] if left else ""
+        return page, dids[-1] if left else "", len(chunk)
 
     def _judge(
         self,

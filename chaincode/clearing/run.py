@@ -1,7 +1,9 @@
 """Clearing of a slot: take cover, run the mechanism, write trades, keep cover of what matched.
 
 A run begins with the draw of the gate seed (`slots/draw.py`), and uses the pauses, locks and zones
-that were frozen with the gate. It has four steps: FOLD folds credits into balances. COVER builds the book (see `order_book`).
+that were frozen with the gate. Slots clear in their order, each after the epochs up to its gate are
+folded. A run has four steps: FOLD does what is left of that folding. COVER builds the book (see
+`order_book`).
 MATCH runs the mechanism zone by zone or on the whole tree, as its scope says; records hold the
 digests of the book and of the outcome, so that anyone can clear again and compare. RESERVE releases
 the cover of what is not matched. Clearing moves no money and rewrites no order row.
@@ -9,12 +11,12 @@ the cover of what is not matched. Clearing moves no money and rewrites no order 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import msgspec
 
-from chaincode.accounts.balances import RunAccounts, fold
+from chaincode.accounts.balances import LaneAccounts
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import rules_at
 from chaincode.area.zones import ZONES_MAX, get_area, paused_zones
@@ -30,13 +32,33 @@ from chaincode.clearing.order_book import (
     book_pages,
     page_entries,
 )
-from chaincode.clearing.records import CLEARINGS, TREES, ZoneClearing, tree_record, zone_records
+from chaincode.clearing.records import (
+    CLEARINGS,
+    TREES,
+    TreeClearing,
+    ZoneClearing,
+    tree_record,
+    zone_records,
+)
 from chaincode.context import Context
-from chaincode.errors import TRADE_UNKNOWN
+from chaincode.errors import CLEARING_OUT_OF_ORDER, TRADE_UNKNOWN
 from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.slots.draw import draw, drawn_seed
-from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments, area_at_gate, get_gate
-from chaincode.slots.runs import CHUNK_ROWS, PAGE_ROWS, chained, enter, has_room, leave
+from chaincode.slots.folding import EntryFolding
+from chaincode.slots.gate import Slot, SlotAnswer, SlotArguments, area_at_gate, get_gate
+from chaincode.slots.runs import (
+    ACCOUNT_BYTES,
+    PAGE_ROWS,
+    POINTS,
+    Progress,
+    Step,
+    Taken,
+    advance,
+    begun,
+    cost,
+    slot_in,
+    store,
+)
 from chaincode.state import (
     Name,
     OrderName,
@@ -48,8 +70,18 @@ from chaincode.state import (
 )
 from chaincode.units import Energy, Price
 
-FOLD_ROWS = 450  # entries folded between two checks of the room left; each needs two writes
+CHUNK_ROWS = 250  # participants of one page of the book
 CHUNK_ORDERS = PAGE_ROWS - ORDERS_PER_ROW_MAX  # so that no page exceeds PAGE_ROWS orders
+ORDER_BYTES = 1_200  # of an order of 20 steps in the book, at the longest names
+TRADE_BYTES = 1_000  # of a trade without its path
+PATH_BYTES = 67  # of a zone on a path
+
+PARTICIPANT_POINTS = cost(rows=3, keys=1, size=ACCOUNT_BYTES)
+ORDER_POINTS = cost(rows=2, size=ORDER_BYTES)
+CHUNK_POINTS = CHUNK_ROWS * PARTICIPANT_POINTS + 2 * PAGE_ROWS * ORDER_POINTS
+"""The most that a page of the book may cost; an order may stand in it twice, once withdrawn."""
+RECORD_POINTS = cost(rows=1, keys=1, size=900)  # the record of a zone and of its edge
+RELEASE_POINTS = cost(rows=1, keys=1, size=ACCOUNT_BYTES)  # an account whose cover is released
 
 
 class MatchedTrade(
@@ -99,125 +131,143 @@ class SlotCleared(msgspec.Struct, frozen=True):
 
 
 def clear_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Clear a slot whose gate is closed, or continue its run, as far as one transaction allows."""
-    slot, run = enter(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        phases=("CLOSED", "CLEARING"),
-        first_step="FOLD",
-    )
+    """Clear the slot that is due, or continue its run, as far as one transaction allows."""
+    slot = slot_in(context, area=arguments.area, slot=arguments.slot, phases=("CLOSED", "CLEARING"))
+    accounts = LaneAccounts(context, arguments.area)
+    folding = EntryFolding(context, arguments.area, accounts)
+    due = folding.due
+    if due is None or due.slot != arguments.slot:
+        raise CLEARING_OUT_OF_ORDER(slot=arguments.slot, due=None if due is None else due.slot)
     if slot.phase == "CLOSED":
         slot = draw(context, arguments.area, arguments.slot, slot)
-    clearing = _Clearing(context, arguments, slot, run)
-    left = clearing.work()
-    return leave(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        row=clearing.slot,
-        run=left,
-        done="CLEARED",
-        during="CLEARING",
-    )
+    return _Clearing(context, arguments, slot, accounts, folding).work()
 
 
 class _Clearing:
     """One transaction's part of a clearing run."""
 
-    def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
+    def __init__(
+        self,
+        context: Context,
+        arguments: SlotArguments,
+        slot: Slot,
+        accounts: LaneAccounts,
+        folding: EntryFolding,
+    ) -> None:
         self._context = context
         self._name = arguments.area
         self._start = arguments.slot
         self._gate = get_gate(context, arguments.area, arguments.slot)
         self._area = area_at_gate(get_area(context, arguments.area), self._gate)
         self._rules = rules_at(context, self._name, self._start)
-        self._books = RunAccounts(context, self._name)
-        self._run = run
-        self.slot = slot
+        self._accounts = accounts
+        self._folding = folding
+        self._progress = Progress(slot.run or begun("FOLD"))
+        self._slot = slot
 
-    def work(self) -> Run | None:
-        """Work step by step; return None when done, else the run to continue from."""
-        steps = {
-            "FOLD": (self._fold, "COVER"),
-            "COVER": (self._cover, "MATCH"),
-            "MATCH": (self._match, "RESERVE"),
-            "RESERVE": (self._release, ""),
-        }
-        while self._run.step:
-            act, following = steps[self._run.step]
-            if not act():
-                self._books.write()
-                return self._run
-            self._run = msgspec.structs.replace(self._run, step=following, cursor="", page=0)
-        self._books.write()
-        self._announce()
-        return None
+    def work(self) -> SlotAnswer:
+        """Do as much of the run as a transaction has points for, and store it."""
+        steps = (
+            Step("FOLD", self._folding.take),
+            Step("COVER", self._cover),
+            Step("MATCH", self._match),
+            Step("RESERVE", self._release),
+        )
+        done = advance(self._progress, steps)
+        self._accounts.write()
+        if done:
+            self._folding.cleared(self._start)
+            self._announce()
+        self._folding.write()
+        return store(
+            self._context,
+            area=self._name,
+            slot=self._start,
+            row=self._slot,
+            run=None if done else self._progress.run,
+            phase="CLEARED" if done else "CLEARING",
+        )
 
-    def _fold(self) -> bool:
-        while has_room(self._context, self._books):
-            if fold(self._context, self._books, self._name, rows_max=FOLD_ROWS):
-                return True
-        return False
-
-    def _cover(self) -> bool:
+    def _cover(self, points: int) -> Taken:
+        """Build the book, some participants after the others, with a page for each chunk."""
         covering = Covering(
             self._context,
             area=self._name,
             slot=self._start,
             slot_s=self._area.slot_s,
-            seed=drawn_seed(self.slot),
+            seed=drawn_seed(self._slot),
             rules=self._rules,
             paused=paused_zones(self._area),
             locks=self._gate.locks,
-            books=self._books,
-            quantity_wh=(quantity_wh := dict(self.slot.quantity_wh)),
+            books=self._accounts,
+            quantity_wh=(quantity_wh := dict(self._slot.quantity_wh)),
             scope=MECHANISMS[self._rules.mechanism].scope,
         )
-        while has_room(self._context, self._books):
-            page, cursor = covering.take(
-                self._run.cursor, rows_max=CHUNK_ROWS, orders_min=CHUNK_ORDERS
+        left = points
+        while left >= CHUNK_POINTS:
+            page, cursor, count = covering.take(
+                self._progress.run.cursor, rows_max=CHUNK_ROWS, orders_min=CHUNK_ORDERS
             )
             if page.entries or page.left_out or page.withdrawals:
                 self._put_book_page(page, quantity_wh)
-            self._run = msgspec.structs.replace(self._run, cursor=cursor)
+            self._progress.move(cursor=cursor)
+            orders = len(page.entries) + len(page.left_out) + len(page.withdrawals)
+            left -= count * PARTICIPANT_POINTS + orders * ORDER_POINTS
             if not cursor:
-                return True
-        return False
+                return Taken(points - left, done=True)
+        return Taken(points - left, done=False)
 
     def _put_book_page(self, page: BookPage, quantity_wh: dict[str, int]) -> None:
-        number = self.slot.book_pages
+        number = self._slot.book_pages
         BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-        digest = chained(self._run.digest, encode(page))
-        self._run = msgspec.structs.replace(self._run, digest=digest)
-        self.slot = msgspec.structs.replace(
-            self.slot, book_pages=number + 1, quantity_wh=dict(quantity_wh)
+        self._progress.chain(encode(page))
+        self._slot = msgspec.structs.replace(
+            self._slot, book_pages=number + 1, quantity_wh=dict(quantity_wh)
         )
 
-    def _match(self) -> bool:
+    def _match(self, points: int) -> Taken:
         """Clear book after book; the next transaction repeats a book whose trades do not fit."""
-        pages = book_pages(self._context, self._name, self._start, self.slot.book_pages)
+        pages = book_pages(self._context, self._name, self._start, self._slot.book_pages)
         entries = list(page_entries(list(pages)))
         books = auction_books(self._context, self._area, self._start, self._rules, entries)
-        left = [book for book in books if book.name >= self._run.cursor]
-        followings = [*(book.name for book in left[1:]), ""]
-        for auction, following in zip(left, followings, strict=False):
+        run = self._progress.run
+        waiting = [book for book in books if book.name >= run.cursor]
+        left = points
+        for place, auction in enumerate(waiting):
             outcome = MECHANISMS[self._rules.mechanism].clear(auction.book)
-            if not (self._put_trades(auction, outcome) and self._put_clearing(auction, outcome)):
-                self._run = msgspec.structs.replace(self._run, cursor=auction.name)
-                return False
-            self._run = msgspec.structs.replace(self._run, cursor=following, page=0)
-        return True
+            spent, done = self._put_trades(auction, outcome, left, first=left >= POINTS)
+            left -= spent
+            records = zone_records(auction.book, outcome)
+            spent = len(records) * RECORD_POINTS
+            if not done or spent > left:
+                self._progress.move(cursor=auction.name)
+                return Taken(points - left, done=False)
+            left -= spent
+            self._put_records(records, tree_record(outcome))
+            following = waiting[place + 1].name if place + 1 < len(waiting) else ""
+            self._progress.move(cursor=following, page=0)
+        return Taken(points - left, done=True)
 
-    def _put_trades(self, auction: AuctionBook, outcome: Outcome) -> bool:
-        """Write the book's trades from the run's page on; return False when out of room."""
+    def _put_trades(
+        self, auction: AuctionBook, outcome: Outcome, points: int, *, first: bool
+    ) -> Taken:
+        """Write the book's trades from the run's page on, as many pages as there are points for.
+
+        With `first` one page is written whatever it costs.
+        """
         by_name = {entry.order: entry for entry in auction.entries}
         levels = {zone.id: zone.grid_level for zone in self._area.zones}
         zones = auction.book.zones
-        for index in range(self._run.page * PAGE_ROWS, len(outcome.trades), PAGE_ROWS):
-            if not has_room(self._context, self._books):
-                return False
-            number = self.slot.trade_pages
+        left = points
+        page_from = self._progress.run.page * PAGE_ROWS
+        for index in range(page_from, len(outcome.trades), PAGE_ROWS):
+            chosen = outcome.trades[index : index + PAGE_ROWS]
+            size = sum(TRADE_BYTES + PATH_BYTES * len(trade.path) for trade in chosen)
+            spent = cost(keys=1, size=size)
+            if spent > left and not (first and index == page_from):
+                return Taken(points - left, done=False)
+            left = max(0, left - spent)
+            number = self._slot.trade_pages
             trades = [
                 _matched(
                     trade,
@@ -226,47 +276,45 @@ class _Clearing:
                     relation=relation_of(levels[top_of(trade.path, zones)]),
                     tariff=path_tariff(trade.path, zones),
                 )
-                for place, trade in enumerate(outcome.trades[index : index + PAGE_ROWS])
+                for place, trade in enumerate(chosen)
             ]
             page = TradePage(trades=trades)
             TRADES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-            digest = chained(self._run.digest, encode(page))
-            self._run = msgspec.structs.replace(self._run, page=self._run.page + 1, digest=digest)
-            self.slot = msgspec.structs.replace(self.slot, trade_pages=number + 1)
-        return True
+            self._progress.chain(encode(page))
+            self._progress.move(page=self._progress.run.page + 1)
+            self._slot = msgspec.structs.replace(self._slot, trade_pages=number + 1)
+        return Taken(points - left, done=True)
 
-    def _put_clearing(self, auction: AuctionBook, outcome: Outcome) -> bool:
-        """Write the records of a book; return False when a tree's records need more room."""
+    def _put_records(self, records: Sequence[ZoneClearing], tree: TreeClearing | None) -> None:
         part = slot_part(self._start)
-        tree = tree_record(outcome)
         if tree is not None:
-            if not has_room(self._context, self._books):
-                return False
             TREES.put(self._context, tree, self._name, part)
-        for record in zone_records(auction.book, outcome):
+        for record in records:
             CLEARINGS.put(self._context, record, self._name, part, record.zone)
-        return True
 
-    def _release(self) -> bool:
+    def _release(self, points: int) -> Taken:
         """Release the cover of what is not matched, one page of the book after another."""
         kept: dict[str, int] = {}
-        for trade in slot_trades(self._context, self._name, self._start, self.slot.trade_pages):
+        for trade in slot_trades(self._context, self._name, self._start, self._slot.trade_pages):
             for step, cover_nano in (
                 (trade.buy, trade.buy_cover_nano),
                 (trade.sell, trade.sell_cover_nano),
             ):
                 kept[step] = kept.get(step, 0) + cover_nano
-        for number in range(self._run.page, self.slot.book_pages):
-            if not has_room(self._context, self._books):
-                self._run = msgspec.structs.replace(self._run, page=number)
-                return False
+        left = points
+        for number in range(self._progress.run.page, self._slot.book_pages):
             page = book_page(self._context, self._name, self._start, number)
-            self._books.load(entry.trader for entry in page.entries)
+            spent = len(page.entries) * RELEASE_POINTS
+            if spent > left:
+                self._progress.move(page=number)
+                return Taken(points - left, done=False)
+            left -= spent
+            self._accounts.load(entry.trader for entry in page.entries)
             for entry in page.entries:
                 held_nano = sum(kept.get(step, 0) for step in step_names(entry))
                 if held_nano != entry.cover_nano:
-                    self._books.change(entry.trader, reserved_nano=held_nano - entry.cover_nano)
-        return True
+                    self._accounts.change(entry.trader, reserved_nano=held_nano - entry.cover_nano)
+        return Taken(points - left, done=True)
 
     def _announce(self) -> None:
         zones = [

@@ -58,10 +58,22 @@ SLOT_PHASE = Refusal(
     "Slot {slot} of area {area} is {phase}; it must be {wanted}.",
     "Another member was faster, or an earlier step is missing; describe_slot shows the phase.",
 )
-LANE_BUSY = Refusal(
-    "LANE_BUSY",
-    "Area {area} is busy with the run of slot {running}.",
-    "Continue the named slot's run first; any member may.",
+CLEARING_OUT_OF_ORDER = Refusal(
+    "CLEARING_OUT_OF_ORDER",
+    "Slots clear in order: slot {due} is due, not {slot}.",
+    "Clear the slot that is due first. Any member may take the next step.",
+    repeatable=True,
+)
+NOTHING_TO_FOLD = Refusal(
+    "NOTHING_TO_FOLD",
+    "Area {area} has no entries to fold now.",
+    "Entries are folded once a gate or a settlement has closed their epoch, and those behind a gate once its slot has cleared.",
+    repeatable=True,
+)
+NOTHING_TO_CORRECT = Refusal(
+    "NOTHING_TO_CORRECT",
+    "No reading of slot {slot} is newer than the one it was settled on.",
+    "Send it again when a newer reading has been recorded.",
     repeatable=True,
 )
 SETTLEMENT_EARLY = Refusal(
@@ -102,5 +114,17 @@ PAYMENT_EXISTS = Refusal(
 FUNDS_INSUFFICIENT = Refusal(
     "FUNDS_INSUFFICIENT",
     "{amount_nano} nano is more than the {available_nano} nano that is free.",
-    "Enter less, or let your retailer pay in. What is reserved for trades is free again when they settle.",
+    "Enter less, or let your retailer pay in. What is reserved for trades is free again when they settle, and a payment counts once it is folded.",
+)
+PAYOUT_WAITS = Refusal(
+    "PAYOUT_WAITS",
+    "{did} has orders in slot {slot}, which is closed and not cleared yet.",
+    "Send it again when the slot has cleared: its orders may still take cover.",
+    repeatable=True,
+)
+FOLDING_BEHIND = Refusal(
+    "FOLDING_BEHIND",
+    "{epochs} epochs of area {area} are not folded; at most {limit} are searched for an owner's entries.",
+    "Clear the slots that are due and fold the accounts; any member may.",
+    repeatable=True,
 )

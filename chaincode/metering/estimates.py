@@ -35,7 +35,7 @@ from chaincode.state import (
 from chaincode.units import Power
 
 DAY_S = 86_400
-CHUNK_READS = 4_000  # for estimates between two checks of the room that is left
+ABSENT_READS = 3 * READING_VERSIONS_MAX + 2  # rows for an estimate, besides the slots back
 
 
 class Estimate(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -73,10 +73,9 @@ class Estimates:
                 self._by_meter.update((row.meter, row) for row in page.estimates)
 
     @property
-    def rows_max(self) -> int:
-        """The number of meters that may be estimated between two checks of the room left."""
-        reads = 3 * READING_VERSIONS_MAX + len(self._slots_back())
-        return max(1, CHUNK_READS // reads)  # house: division, how many fit
+    def slots_back(self) -> int:
+        """The number of earlier slots in which a reading of a meter is looked for."""
+        return len(self._slots_back())
 
     def get(self, meter: str) -> Estimate:
         """The estimate of a meter; zero if the slot was settled before estimates existed."""

@@ -42,12 +42,12 @@ from chaincode.errors import (
     Refused,
 )
 from chaincode.orders.checks import check_count, check_gate, check_place, check_steps
+from chaincode.orders.closed_books import fee_held
 from chaincode.orders.order_batch import (
     ORDER_BYTES,
     STEP_BYTES,
     OrderBatch,
     RowKey,
-    SlotTerms,
     StoredOrder,
 )
 from chaincode.orders.sheets import (
@@ -287,7 +287,7 @@ def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     require_timely(amend, now_s=terms.now_s, limit_s=terms.gate_s)
     batch.require_room([key], ORDER_BYTES + STEP_BYTES * len(amend.steps))
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)
-    batch.replace(key, _replaced(batch.orders(key), _with_fee(terms, changed, given_up_wh)))
+    batch.replace(key, _replaced(batch.orders(key), _with_fee(batch, key, changed, given_up_wh)))
     return True
 
 
@@ -304,7 +304,8 @@ def _cancel(batch: OrderBatch, token: Opened[Cancel]) -> bool:
     require_timely(cancel, now_s=terms.now_s, limit_s=terms.gate_s)
     batch.require_room([key], ORDER_BYTES)
     closed = msgspec.structs.replace(order, open=False)
-    batch.replace(key, _replaced(batch.orders(key), _with_fee(terms, closed, order.quantity_wh)))
+    changed = _with_fee(batch, key, closed, order.quantity_wh)
+    batch.replace(key, _replaced(batch.orders(key), changed))
     return True
 
 
@@ -330,11 +331,18 @@ def _replaced(orders: Sequence[StoredOrder], changed: StoredOrder) -> list[Store
     return [changed if order.id == changed.id else order for order in orders]
 
 
-def _with_fee(terms: SlotTerms, order: StoredOrder, given_up_wh: int) -> StoredOrder:
-    """The order with the area's fee on the Wh given up, whether by cancelling or by amending."""
-    fee = Energy(given_up_wh) * Price(terms.cancel_fee)
+def _with_fee(batch: OrderBatch, key: RowKey, order: StoredOrder, given_up_wh: int) -> StoredOrder:
+    """The order with the area's fee on the Wh given up, whether by cancelling or by amending.
+
+    The fee is reserved as far as free money reaches; the rest lapses, and the order records it.
+    """
+    fee_nano = (Energy(given_up_wh) * Price(batch.terms(key.area, key.slot).cancel_fee)).nano
+    held_nano = fee_held(
+        batch.context, area=key.area, slot=key.slot, owner=key.did, fee_nano=fee_nano
+    )
     return msgspec.structs.replace(
         order,
         withdrawn_wh=order.withdrawn_wh + given_up_wh,
-        fee_nano=order.fee_nano + fee.nano,
+        fee_nano=order.fee_nano + held_nano,
+        lapsed_nano=order.lapsed_nano + fee_nano - held_nano,
     )

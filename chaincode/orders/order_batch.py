@@ -41,8 +41,9 @@ class StoredOrder(
     """The current state of an order; steps are (price in micro/kWh, quantity in Wh).
 
     `open` is False once the order is cancelled. `withdrawn_wh` are the Wh given up by cancelling or
-    amending, and `fee_nano` is the total fee for them, which settlement posts. Once the order was
-    amended, `placed` is the SHA-256 of the steps that its sheet named.
+    amending, and `fee_nano` is the total fee for them, which is reserved and which settlement
+    posts. `lapsed_nano` is the part of the fee that could not be reserved, and is never due. Once the
+    order was amended, `placed` is the SHA-256 of the steps that its sheet named.
     """
 
     id: Name
@@ -55,6 +56,7 @@ class StoredOrder(
     open: bool = True
     withdrawn_wh: int = 0
     fee_nano: int = 0
+    lapsed_nano: int = 0
     placed: Name = ""
 
     @property
@@ -104,7 +106,7 @@ class OrderBatch:
     """The rows that a batch reads, and the order rows that it changes."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self.context = context
         self._known: set[str] = set()
         self._locked: frozenset[str] = frozenset()
         self._meters: dict[str, Meter | None] = {}
@@ -123,7 +125,7 @@ class OrderBatch:
 
     def load_locks(self) -> None:
         """Read which participants are locked."""
-        self._locked = locked_traders(self._context)
+        self._locked = locked_traders(self.context)
 
     def load_traders(self, places: Iterable[tuple[str, str]]) -> None:
         """Read which traders are participants; a trader who holds the loaded meter is known."""
@@ -138,7 +140,7 @@ class OrderBatch:
     def load_participants(self, dids: Iterable[str]) -> None:
         """Read which DIDs are participants."""
         wanted = list(dict.fromkeys(dids))
-        found = self._context.get_many([PARTICIPANTS.key(did) for did in wanted])
+        found = self.context.get_many([PARTICIPANTS.key(did) for did in wanted])
         self._known.update(did for did, row in zip(wanted, found, strict=True) if row is not None)
 
     def _holds(self, did: str, meter: str) -> bool:
@@ -150,7 +152,7 @@ class OrderBatch:
     def load_meters(self, names: Iterable[str]) -> None:
         """Read meters and, once per area, the rows of their areas."""
         wanted = [(name,) for name in dict.fromkeys(names)]
-        for (name,), row in zip(wanted, METERS.get_many(self._context, wanted), strict=True):
+        for (name,), row in zip(wanted, METERS.get_many(self.context, wanted), strict=True):
             self._meters[name] = row
 
     def load_rows(self, keys: Iterable[RowKey]) -> None:
@@ -167,7 +169,7 @@ class OrderBatch:
             *(SLOTS.key(area, slot_part(slot)) for area, slot in slots),
             *(ORDERS.key(key.area, slot_part(key.slot), key.did) for key in wanted),
         ]
-        found = iter(self._context.get_many(asked))
+        found = iter(self.context.get_many(asked))
         for name in areas:
             area = self._areas[name] = AREAS.found(next(found))
             self._paused[name] = frozenset() if area is None else paused_zones(area)
@@ -175,7 +177,7 @@ class OrderBatch:
             empty = EMPTY_GATES.found(next(found))
             self._empty_until[name] = -1 if empty is None else empty.until_slot
             wanted_slots = [slot for area_name, slot in slots if area_name == name]
-            rules = rules_of_slots(self._context, name, wanted_slots)
+            rules = rules_of_slots(self.context, name, wanted_slots)
             self._rules.update({(name, slot): value for slot, value in rules.items()})
         for place in slots:
             closed_empty = place[1] <= self._empty_until[place[0]]
@@ -200,11 +202,11 @@ class OrderBatch:
 
     def meter_at(self, name: str, slot: int) -> MeterVersion:
         """The certificate of a loaded meter for a slot; a meter without one is refused."""
-        return meter_at(self._context, self._meters[name], name, slot)
+        return meter_at(self.context, self._meters[name], name, slot)
 
     def require_supply(self, name: str, slot: int) -> None:
         """Refuse a loaded meter that nobody supplies in a slot."""
-        supplied_at(self._context, self._meters[name], name, slot)
+        supplied_at(self.context, self._meters[name], name, slot)
 
     def area_of(self, meter: str) -> str | None:
         """The area of a loaded meter, which never changes; None for an unknown meter."""
@@ -227,8 +229,8 @@ class OrderBatch:
         if row is None:
             raise AREA_UNKNOWN(area=area)
         require_slot_start(row, slot)
-        now_s = clock_time_s(self._context, area=row, clock=self._clocks[area], name=area)
-        rules = self._rules.get((area, slot)) or rules_at(self._context, area, slot)
+        now_s = clock_time_s(self.context, area=row, clock=self._clocks[area], name=area)
+        rules = self._rules.get((area, slot)) or rules_at(self.context, area, slot)
         return SlotTerms(
             slot_s=row.slot_s,
             limit_min=rules.price_band[0],
@@ -286,5 +288,5 @@ class OrderBatch:
         changed = sorted(self._changed)
         for key in changed:
             row = OrderRow(orders=self._rows[key], withdrawn=self.withdrawn(key))
-            ORDERS.put(self._context, row, key.area, slot_part(key.slot), key.did)
+            ORDERS.put(self.context, row, key.area, slot_part(key.slot), key.did)
         return changed

@@ -1,17 +1,18 @@
 """Correction of a settled slot: settle it again on the newest readings, post the differences.
 
-A run has three steps, and any member can continue it. READINGS finds the meters whose reading has
-another version than the one they were settled on; these meters are the causes, and without a cause
-the run does nothing. TRADES computes settled Wh and retired certificates again, in match sequence.
-METERS computes residual supply, surplus and minted certificates again. The run posts differences of
+A run has three steps, and any member can continue it. READINGS looks for a meter whose reading has
+another version than the one it was settled on; without one the run is refused, and while it looks
+the slot stays SETTLED and takes reports. TRADES computes settled Wh and retired certificates again,
+in match sequence. METERS computes residual supply, surplus and minted certificates again, and
+records the meters with another version; these meters are the causes. The run posts differences of
 rounded amounts per (account, kind, trade), in further pages; each line names its correction.
 Earlier postings stay.
 
 Trades, meters and sums then show what a first settlement on the newest readings would show: the
 same newest readings lead to the same books in whatever order readings and corrections arrive. For
 that reason nothing here depends on what an account holds: covers were released when the slot
-settled, and defaults are not decided again. If a correction takes a client below zero, its retailer
-pays the amount at the client's next settlement.
+settled, and what a client cannot pay is decided when entries are folded, where claims that an
+earlier settlement left are repaid first.
 
 A plant that fed in less than it was settled on first loses live certificates; certificates that its
 buyers retired are reversed only as far as their trades settle less.
@@ -19,23 +20,24 @@ buyers retired are reversed only as far as their trades settle less.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 
+from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
 from chaincode.clearing.order_book import (
     trader_of,
 )
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
-from chaincode.errors import PAGE_UNKNOWN, Broken
-from chaincode.metering.readings import newest_readings
+from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, Broken
+from chaincode.metering.readings import READING_VERSIONS_MAX, newest_readings
 from chaincode.settlement.postings import (
     differences,
 )
-from chaincode.settlement.run import deliver, meter_lines, settled_meter, trade_lines
+from chaincode.settlement.run import answering, deliver, meter_lines, settled_meter, trade_lines
 from chaincode.settlement.settled_slot import (
     METER_PAGES,
     SETTLEMENTS,
@@ -51,7 +53,7 @@ from chaincode.slots.gate import (
     SlotAnswer,
     SlotArguments,
 )
-from chaincode.slots.runs import PAGE_ROWS, enter, leave
+from chaincode.slots.runs import PAGE_ROWS, Step, Taken, advance, begun, cost, slot_in
 from chaincode.state import (
     Name,
     Row,
@@ -60,6 +62,8 @@ from chaincode.state import (
     page_part,
     slot_part,
 )
+
+COMPARED_POINTS = cost(rows=READING_VERSIONS_MAX + 1)  # a meter whose versions are compared
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -98,28 +102,11 @@ class CausesAnswer(msgspec.Struct, frozen=True):
 
 
 def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Settle a settled slot again on the newest readings and post the differences.
-
-    Nothing is posted if no reading is newer than the reading that the slot was settled on.
-    """
-    slot, run = enter(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        phases=("SETTLED", "CORRECTING"),
-        first_step="READINGS",
+    """Settle a settled slot again on the newest readings and post the differences."""
+    slot = slot_in(
+        context, area=arguments.area, slot=arguments.slot, phases=("SETTLED", "CORRECTING")
     )
-    correcting = _Correcting(context, arguments, slot, run)
-    left = correcting.work()
-    return leave(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        row=correcting.at.slot,
-        run=left,
-        done="SETTLED",
-        during="CORRECTING",
-    )
+    return _Correcting(context, arguments, slot, slot.run or begun("READINGS")).work()
 
 
 def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:
@@ -148,50 +135,53 @@ class _Correcting:
         self.at = SettledSlot(
             context, arguments.area, arguments.slot, slot=slot, run=run, newest=True
         )
+        self._begins = slot.run is None
         self._number = self.at.sums.corrections + 1
+        self._has_cause = run.step != "READINGS"
         self._causes: list[Cause] = []
 
-    def work(self) -> Run | None:
-        """Work step by step; return None when done, else the run to continue from."""
+    def work(self) -> SlotAnswer:
+        """Do as much of the run as a transaction has points for, and store it."""
         at = self.at
-        steps = {
-            "READINGS": (self._find_causes, "TRADES"),
-            "TRADES": (self._correct_trades, "METERS"),
-            "METERS": (self._correct_meters, ""),
-        }
-        while at.run.step:
-            act, following = steps[at.run.step]
-            if not act():
-                at.store(finished=False)
-                return at.run
-            if at.run.step == "READINGS" and not self._has_cause():
-                return None
-            at.move(step=following, cursor="", page=0)
-        at.add(corrections=1)
-        at.store(finished=True)
-        event = SlotCorrected(at.name, at.start, self._number, at.sums)
-        self._context.emit("slot_corrected", encode(event))
-        return None
+        steps = (
+            Step("READINGS", self._find_cause),
+            Step("TRADES", self._correct_trades),
+            Step("METERS", self._correct_meters),
+        )
+        done = advance(at.progress, steps)
+        if not self._has_cause and done:
+            if self._begins:
+                raise NOTHING_TO_CORRECT(slot=at.start)
+            return at.store(phase="SETTLED", finished=True)
+        self._put_causes()
+        if done:
+            at.add(corrections=1)
+        at.write(finished=done)
+        if done:
+            event = SlotCorrected(at.name, at.start, self._number, at.sums)
+            self._context.emit("slot_corrected", encode(event))
+            return at.store(phase="SETTLED", finished=True)
+        waits = at.run.step == "READINGS"
+        return at.store(phase="SETTLED" if waits else "CORRECTING", finished=False)
 
-    def _find_causes(self) -> bool:
-        """Compare versions page by page; no reading is accepted while the run is in progress."""
-        at = self.at
+    def _find_cause(self, points: int) -> Taken:
+        """Compare versions page by page until one differs; reports are still taken."""
+        at, left = self.at, points
         for number in range(at.run.page, at.sums.meter_pages):
-            if not at.has_room():
-                at.move(page=number)
-                self._put_causes()
-                return False
             page = self._meter_page(number)
+            spent = len(page.meters) * COMPARED_POINTS
+            if spent > left:
+                at.progress.move(page=number)
+                return Taken(points - left, done=False)
+            left -= spent
             names = [meter.meter for meter in page.meters]
             readings = newest_readings(self._context, at.start, names)
             for meter, reading in zip(page.meters, readings, strict=True):
                 version = 0 if reading is None else reading.version
                 if version != meter.read_version:
-                    self._causes.append(Cause(meter.meter, version, meter.read_version))
-            if len(self._causes) >= PAGE_ROWS:
-                self._put_causes()
-        self._put_causes()
-        return True
+                    self._has_cause = True
+                    return Taken(points - left, done=True)
+        return Taken(points - left, done=True)
 
     def _put_causes(self) -> None:
         at = self.at
@@ -200,36 +190,30 @@ class _Correcting:
             page = CausePage(correction=self._number, causes=causes)
             CAUSES.put(self._context, page, *at.names(at.sums.cause_pages))
             at.add(cause_pages=1)
-        self._causes = []
 
-    def _has_cause(self) -> bool:
-        pages = self.at.sums.cause_pages
-        if not pages:
-            return False
-        page = CAUSES.get(self._context, *self.at.names(pages - 1))
-        return page is not None and page.correction == self._number
-
-    def _correct_trades(self) -> bool:
+    def _correct_trades(self, points: int) -> Taken:
         """Settle the trades again; the run's cursor counts the trades done on its page."""
-        at = self.at
+        at, left = self.at, points
+        if not self._has_cause:
+            return Taken(0, done=True)
         for number in range(at.run.page, at.slot.trade_pages):
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
             trades = list(page.trades)
             done = int(at.run.cursor or 0)
-            fits = True
-            while done < len(trades) and (fits := at.has_room()):
-                chunk = trades[done : done + at.chunk]
-                trades[done : done + at.chunk] = self._correct_chunk(chunk)
+            while done < len(trades) and (units := at.units(left)):
+                chunk = self._correct_chunk(trades[done : done + units])
+                trades[done : done + len(chunk)] = chunk
                 done += len(chunk)
+                left -= len(chunk) * at.unit_points
             if trades != page.trades:
                 TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
-            if not fits:
-                at.move(page=number, cursor=str(done))
-                return False
-            at.move(page=number + 1, cursor="")
-        return True
+            if done < len(trades):
+                at.progress.move(page=number, cursor=str(done))
+                return Taken(points - left, done=False)
+            at.progress.move(page=number + 1, cursor="")
+        return Taken(points - left, done=True)
 
     def _correct_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
         at = self.at
@@ -242,42 +226,51 @@ class _Correcting:
             retired_more_wh = certificates_wh - trade.retired_wh
             if energy_wh != before_wh:
                 before = trade_lines(at, trade, before_wh)
-                self._post(before, trade_lines(at, trade, energy_wh))
+                after = trade_lines(at, trade, energy_wh)
+                self._post(before, after, answering(at, [trade.buy_meter, trade.sell_meter]))
             if retired_more_wh:
-                at.books.change(trader_of(trade.buy), retired_wh=retired_more_wh)
+                retailer = at.metered.parties[trade.buy_meter].retailer
+                entry = Entry(retired_wh=retired_more_wh)
+                at.entries.add(trader_of(trade.buy), entry, retailer=retailer)
             at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
             corrected.append(
                 msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
             )
         return corrected
 
-    def _correct_meters(self) -> bool:
-        at = self.at
+    def _correct_meters(self, points: int) -> Taken:
+        at, left = self.at, points
+        if not self._has_cause:
+            return Taken(0, done=True)
         for number in range(at.run.page, at.sums.meter_pages):
-            if not at.has_room():
-                at.move(page=number)
-                return False
             page = self._meter_page(number)
-            names = [meter.meter for meter in page.meters]
-            at.metered.load(names)
-            at.books.load(at.metered.parties[name].account for name in names)
+            spent = len(page.meters) * at.unit_points
+            if spent > left:
+                at.progress.move(page=number)
+                return Taken(points - left, done=False)
+            left -= spent
+            at.metered.load(meter.meter for meter in page.meters)
             rows = [self._correct_meter(meter) for meter in page.meters]
             if rows != page.meters:
                 METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(number))
-        return True
+        return Taken(points - left, done=True)
 
     def _correct_meter(self, old: MeterSettled) -> MeterSettled:
         at, new = self.at, settled_meter(self.at, old.meter)
+        if new.read_version != old.read_version:
+            self._causes.append(Cause(old.meter, new.read_version, old.read_version))
+        party = at.metered.parties[old.meter]
         if (new.residual_wh, new.surplus_wh) != (old.residual_wh, old.surplus_wh):
             before, after = (
                 meter_lines(at, row.meter, residual_wh=row.residual_wh, surplus_wh=row.surplus_wh)
                 for row in (old, new)
             )
-            self._post(before, after)
+            self._post(before, after, answering(at, [old.meter]))
         minted_wh, retired_wh = new.minted_wh - old.minted_wh, new.retired_wh - old.retired_wh
         if minted_wh or retired_wh:
-            account = at.metered.parties[old.meter].account
-            at.books.change(account, minted_wh=minted_wh, live_wh=minted_wh - retired_wh)
+            entry = Entry(minted_wh=minted_wh, live_wh=minted_wh - retired_wh)
+            at.entries.add(party.account, entry, retailer=party.retailer)
+        at.metered.finish(old.meter)
         at.add(
             residual_wh=new.residual_wh - old.residual_wh,
             surplus_wh=new.surplus_wh - old.surplus_wh,
@@ -286,8 +279,10 @@ class _Correcting:
         )
         return new
 
-    def _post(self, before: Sequence[Posting], after: Sequence[Posting]) -> None:
-        self.at.post(differences(before, after, cause=cause_name(self._number)))
+    def _post(
+        self, before: Sequence[Posting], after: Sequence[Posting], retailers: Mapping[str, str]
+    ) -> None:
+        self.at.post(differences(before, after, cause=cause_name(self._number)), retailers)
 
     def _meter_page(self, number: int) -> MeterPage:
         page = METER_PAGES.get(self._context, *self.at.names(number))

@@ -1,15 +1,12 @@
 """What the meters of a slot measured, and what is left of that energy as trades are settled.
 
 Readings come from the private collection and never enter the public state: from one transaction of
-a run to the next only what trades have used of each meter is carried on.
+a run to the next only what trades have used of each meter is carried on, in a row for each meter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
-
-import msgspec
 
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
@@ -18,34 +15,23 @@ from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, su
 from chaincode.metering.readings import first_readings, newest_readings
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
-from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
-    Name,
     Row,
     Table,
-    page_part,
+    at_slot,
     slot_part,
 )
 
-USED_BYTES = 40  # size of a meter's entry in a page, without the meter's name
+
+class Used(Row, frozen=True, gc=False):
+    """The Wh that trades have used of a meter so far in an unfinished run."""
+
+    export_wh: int = 0
+    import_wh: int = 0
+    certificates_wh: int = 0
 
 
-class Used(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, array_like=True):
-    """The Wh that trades have used of a meter so far in this run."""
-
-    meter: Name
-    export_wh: int
-    import_wh: int
-    certificates_wh: int
-
-
-class CarryPage(Row, frozen=True):
-    """A page of the data that an unfinished run carries to its next transaction."""
-
-    used: Annotated[list[Used], msgspec.Meta(max_length=PAGE_ROWS)]
-
-
-CARRIES = Table(45, "carry pages", CarryPage, ("area", "slot", "page"))
+USED = Table(39, "used energy", Used, ("area", "slot", "meter"))
 
 
 class MeteredSlot:
@@ -53,7 +39,7 @@ class MeteredSlot:
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
     so far. `versions` holds the version of the reading, 0 where the meter is estimated.
-    `carry_bytes` is the size that the carry pages may have.
+    `answering` names for each holder of a loaded meter the retailer that answers for it.
     """
 
     def __init__(
@@ -72,8 +58,7 @@ class MeteredSlot:
         self._tariffs = tariffs
         self._estimates = estimates
         self._read = newest_readings if newest else first_readings
-        self._used: dict[str, Used] = {}
-        self.carry_bytes = 0
+        self._used: dict[str, Used | None] = {}
         self._measured: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, str] = {}
         self.parties: dict[str, Party] = {}
@@ -96,18 +81,18 @@ class MeteredSlot:
         }
         self._load_vats(supplies.values())
         readings = self._read(self._context, self._slot, wanted)
-        for name, row, reading in zip(wanted, rows, readings, strict=True):
+        carried = USED.get_many(self._context, [self._names(name) for name in wanted])
+        for name, row, reading, used_row in zip(wanted, rows, readings, carried, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
-            if name not in self._used:
-                self.carry_bytes += len(name) + USED_BYTES
+            self._used[name] = used_row
             self.zones[name] = version.zone
             self._sources[name] = version.source
             self.versions[name] = 0 if reading is None else reading.version
             measure = self._estimates.get(name) if reading is None else reading.reading.leaf
             taken = measure.export_wh, measure.import_wh
             self._measured[name] = taken
-            used = self._used.get(name, Used(name, 0, 0, 0))
+            used = used_row or Used()
             plant = Generation(name, taken[0], certified=bool(version.source))
             minted_wh = certify([plant]).get(name, 0)
             self.export_wh[name] = taken[0] - used.export_wh
@@ -119,38 +104,32 @@ class MeteredSlot:
         """The kind of generation behind a loaded meter."""
         return self._sources[meter]
 
-    def read_carry(self, pages: int) -> None:
-        """Load what the run's last transaction carried on."""
-        names = [self._names(page) for page in range(pages)]
-        for page in CARRIES.get_many(self._context, names):
-            if page is not None:
-                self._used.update((used.meter, used) for used in page.used)
-        self.carry_bytes = sum(len(name) + USED_BYTES for name in self._used)
-
-    def write_carry(self, pages_before: int) -> int:
-        """Write what trades have used of meters; return the number of pages."""
+    def write(self) -> None:
+        """Write what trades have used of the loaded meters, for the next transaction."""
         for name, (export_wh, import_wh) in self._measured.items():
-            self._used[name] = Used(
-                name,
-                export_wh - self.export_wh[name],
-                import_wh - self.import_wh[name],
-                self.minted_wh[name] - self.live_wh[name],
+            used = Used(
+                export_wh=export_wh - self.export_wh[name],
+                import_wh=import_wh - self.import_wh[name],
+                certificates_wh=self.minted_wh[name] - self.live_wh[name],
             )
-        rows = [used for _, used in sorted(self._used.items()) if used != Used(used.meter, 0, 0, 0)]
-        starts = range(0, len(rows), PAGE_ROWS)
-        for page, start in enumerate(starts):
-            carry = CarryPage(used=rows[start : start + PAGE_ROWS])
-            CARRIES.put(self._context, carry, *self._names(page))
-        self.drop_carry(pages_before, kept=len(starts))
-        return len(starts)
+            if used != (self._used[name] or Used()):
+                USED.put(self._context, used, *self._names(name))
+                self._used[name] = used
 
-    def drop_carry(self, pages: int, *, kept: int = 0) -> None:
-        """Delete the carry pages from number `kept` on."""
-        for page in range(kept, pages):
-            CARRIES.delete(self._context, *self._names(page))
+    def finish(self, meter: str) -> None:
+        """Delete what was carried of a loaded meter, which is settled; `write` skips it."""
+        if self._used[meter] is not None:
+            USED.delete(self._context, *self._names(meter))
+        del self._measured[meter]
 
-    def _names(self, page: int) -> tuple[str, str, str]:
-        return self._area, slot_part(self._slot), page_part(page)
+    def retailer_of(self, meter: str) -> str | None:
+        """The retailer that supplies a meter in this slot; None if it has none then."""
+        row = METERS.get(self._context, meter)
+        version = None if row is None else at_slot(row.versions, self._slot)
+        return None if version is None else version.retailer
+
+    def _names(self, meter: str) -> tuple[str, str, str]:
+        return self._area, slot_part(self._slot), meter
 
     def _load_vats(self, supplies: Iterable[Supply]) -> None:
         supplied = list(supplies)

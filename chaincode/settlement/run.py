@@ -1,31 +1,34 @@
 """Settlement of a slot: delivered against contracted, postings, certificates.
 
-A run has five steps, which use `delivery` and `postings`. READINGS checks that every meter has a
-reading; once the report deadline has passed, a meter without a reading is estimated. TRADES
-computes the settled Wh of each trade in match sequence, its legs and fees, and the certificates
-retired. METERS computes residual supply, surplus and minted certificates for every meter that takes
-part in the slot. FEES posts the cancellation fees of the book. Once all else is posted, DEFAULTS posts
-what a client cannot pay to the client's retailer. Covers are released with their trades. All market
-money moves here.
+A run has four steps, which use `delivery` and `postings`. READINGS checks that every meter has a
+reading; once the report deadline has passed, a meter without a reading is estimated. While it goes
+on the slot stays CLEARED and takes reports. TRADES computes the settled Wh of each trade in match
+sequence, its legs and fees, and the certificates retired. METERS computes residual supply, surplus
+and minted certificates for every meter that takes part in the slot. FEES posts the cancellation fees
+of the book. Covers are released with their trades.
 
+All market money moves here, as entries that change no balance: what a client cannot pay is decided
+when they are folded (`accounts/claims`). So any number of slots settle at once, in any order.
 `correction` settles readings that arrive later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 import msgspec
 
+from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import market_time_s
-from chaincode.clearing.order_book import book_page, trader_of
+from chaincode.clearing.order_book import Withdrawal, book_page, trader_of
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
+from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
+from chaincode.metering.estimates import ABSENT_READS
 from chaincode.metering.meters import AREA_METERS, expected_meters
-from chaincode.settlement.defaults import default_postings
 from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
 from chaincode.settlement.meter_balances import missing
 from chaincode.settlement.postings import (
@@ -43,8 +46,21 @@ from chaincode.settlement.settled_slot import (
     SlotSettlement,
 )
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
-from chaincode.slots.runs import CHUNK_ROWS, enter, leave
+from chaincode.slots.runs import (
+    ENTRY_BYTES,
+    POSTING_BYTES,
+    Step,
+    Taken,
+    advance,
+    begun,
+    cost,
+    slot_in,
+)
 from chaincode.state import encode
+
+READ_ROWS = 250  # meters whose readings are looked for together
+PRESENT_POINTS = cost(rows=3)  # a meter that has a reading
+WITHDRAWAL_POINTS = cost(rows=4, keys=2, size=2 * POSTING_BYTES + 2 * ENTRY_BYTES)
 
 
 class SlotSettled(msgspec.Struct, frozen=True):
@@ -57,24 +73,16 @@ class SlotSettled(msgspec.Struct, frozen=True):
 
 def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
     """Settle a cleared slot, or continue its run, as far as one transaction allows."""
-    slot, run = enter(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        phases=("CLEARED", "SETTLING"),
-        first_step="READINGS",
+    slot = slot_in(
+        context, area=arguments.area, slot=arguments.slot, phases=("CLEARED", "SETTLING")
     )
-    settling = _Settling(context, arguments, slot, run)
-    left = settling.work()
-    return leave(
-        context,
-        area=arguments.area,
-        slot=arguments.slot,
-        row=settling.at.slot,
-        run=left,
-        done="SETTLED",
-        during="SETTLING",
-    )
+    return _Settling(context, arguments, slot, slot.run or begun("READINGS")).work()
+
+
+def answering(at: SettledSlot, meters: Sequence[str]) -> Mapping[str, str]:
+    """The retailer that answers for each holder of `meters`, which must be loaded."""
+    parties = [at.metered.parties[meter] for meter in meters]
+    return {party.account: party.retailer for party in parties}
 
 
 def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[Posting]:
@@ -110,7 +118,6 @@ def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int],
     """The settled Wh and retired certificates of the slot's next trades."""
     metered = at.metered
     metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
-    at.books.load(name for t in trades for name in (trader_of(t.buy), trader_of(t.sell)))
     owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
     settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
     return settled_wh, retire_in_order(owed, settled_wh, metered.live_wh)
@@ -142,26 +149,23 @@ class _Settling:
             context, arguments.area, arguments.slot, slot=slot, run=run, newest=False
         )
 
-    def work(self) -> Run | None:
-        """Work step by step; return None when done, else the run to continue from."""
+    def work(self) -> SlotAnswer:
+        """Do as much of the run as a transaction has points for, and store it."""
         self._check_time()
         at = self.at
-        steps = {
-            "READINGS": (self._await_readings, "TRADES"),
-            "TRADES": (self._settle_trades, "METERS"),
-            "METERS": (self._settle_meters, "FEES"),
-            "FEES": (self._charge_withdrawals, "DEFAULTS"),
-            "DEFAULTS": (self._settle_defaults, ""),
-        }
-        while at.run.step:
-            act, following = steps[at.run.step]
-            if not act():
-                at.store(finished=False)
-                return at.run
-            at.move(step=following, cursor="", page=0)
-        at.store(finished=True)
-        self._context.emit("slot_settled", encode(SlotSettled(at.name, at.start, at.sums)))
-        return None
+        steps = (
+            Step("READINGS", self._await_readings),
+            Step("TRADES", self._settle_trades),
+            Step("METERS", self._settle_meters),
+            Step("FEES", self._charge_withdrawals),
+        )
+        done = advance(at.progress, steps)
+        at.write(finished=done)
+        if done:
+            self._context.emit("slot_settled", encode(SlotSettled(at.name, at.start, at.sums)))
+            return at.store(phase="SETTLED", finished=True)
+        waits = at.run.step == "READINGS"
+        return at.store(phase="CLEARED" if waits else "SETTLING", finished=False)
 
     def _check_time(self) -> None:
         now_s = market_time_s(self._context, self.at.name)
@@ -170,54 +174,66 @@ class _Settling:
         self._deadline_s = self.at.end_s + self.at.rules.report_deadline_s
         self._may_estimate = now_s >= self._deadline_s
 
-    def _await_readings(self) -> bool:
-        estimates = self.at.estimates
-        rows_max = min(CHUNK_ROWS, estimates.rows_max) if self._may_estimate else CHUNK_ROWS
-        while self.at.has_room():
-            meters = self._next_meters(rows_max)
+    def _await_readings(self, points: int) -> Taken:
+        """Look for the readings of all meters; meters without one are estimated when it is time."""
+        at, left = self.at, points
+        absent_points = cost(rows=ABSENT_READS + at.estimates.slots_back)
+        while left >= READ_ROWS * PRESENT_POINTS + absent_points:
+            meters = self._next_meters(READ_ROWS)
             if meters is None:
-                return True
-            absent = missing(self._context, self.at.start, meters)
+                return Taken(points - left, done=True)
+            absent = missing(self._context, at.start, meters)
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
-                    slot=self.at.start,
+                    slot=at.start,
                     count=len(absent),
                     first=absent[0],
                     deadline_s=self._deadline_s,
                 )
-            estimates.add(absent)
-        return False
+            left -= max(1, len(meters)) * PRESENT_POINTS
+            fits = left // absent_points  # house: division, how many fit
+            at.estimates.add(absent[:fits])
+            left -= min(fits, len(absent)) * absent_points
+            if fits < len(absent):
+                before = [meter for meter in meters if meter < absent[fits]]
+                at.progress.move(cursor=before[-1])
+                return Taken(points - left, done=False)
+        return Taken(points - left, done=False)
 
-    def _settle_trades(self) -> bool:
-        at = self.at
+    def _settle_trades(self, points: int) -> Taken:
+        at, left = self.at, points
         for number in range(at.run.page, at.slot.trade_pages):
-            at.move(page=number)
+            at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
             trades = list(page.trades)
             done = sum(1 for trade in trades if trade.settled_wh is not None)
-            fits = True
-            while done < len(trades) and (fits := at.has_room()):
-                chunk = trades[done : done + at.chunk]
-                trades[done : done + at.chunk] = self._settle_chunk(chunk)
+            while done < len(trades) and (units := at.units(left)):
+                chunk = self._settle_chunk(trades[done : done + units])
+                trades[done : done + len(chunk)] = chunk
                 done += len(chunk)
-            TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
-            if not fits:
-                return False
-        return True
+                left -= len(chunk) * at.unit_points
+            if trades != page.trades:
+                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+            if done < len(trades):
+                return Taken(points - left, done=False)
+        return Taken(points - left, done=True)
 
     def _settle_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
         at = self.at
         settled_wh, retired_wh = deliver(at, trades)
         for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
-            at.post(trade_lines(at, trade, energy_wh))
-            at.books.change(
-                trader_of(trade.buy),
-                reserved_nano=-trade.buy_cover_nano,
-                retired_wh=certificates_wh,
-            )
-            at.books.change(trader_of(trade.sell), reserved_nano=-trade.sell_cover_nano)
+            retailers = answering(at, [trade.buy_meter, trade.sell_meter])
+            at.post(trade_lines(at, trade, energy_wh), retailers)
+            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=certificates_wh)
+            sold = Entry(reserved_nano=-trade.sell_cover_nano)
+            for name, meter, entry in (
+                (trade.buy, trade.buy_meter, bought),
+                (trade.sell, trade.sell_meter, sold),
+            ):
+                retailer = at.metered.parties[meter].retailer
+                at.entries.add(trader_of(name), entry, retailer=retailer)
         at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
         return [
             msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
@@ -226,28 +242,30 @@ class _Settling:
             )
         ]
 
-    def _settle_meters(self) -> bool:
-        at = self.at
-        while at.has_room():
-            meters = self._next_meters(min(CHUNK_ROWS, at.chunk))
+    def _settle_meters(self, points: int) -> Taken:
+        at, left = self.at, points
+        while units := at.units(left):
+            meters = self._next_meters(units)
             if meters is None:
-                return True
+                return Taken(points - left, done=True)
+            left -= max(1, len(meters)) * at.unit_points
             at.metered.load(meters)
-            at.books.load(at.metered.parties[meter].account for meter in meters)
             rows = [self._settle_meter(meter) for meter in meters]
-            METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(at.sums.meter_pages))
-            at.add(meter_pages=1)
-        return False
+            if rows:
+                page = MeterPage(meters=rows)
+                METER_PAGES.put(self._context, page, *at.names(at.sums.meter_pages))
+                at.add(meter_pages=1)
+        return Taken(points - left, done=False)
 
     def _settle_meter(self, name: str) -> MeterSettled:
         at, meter = self.at, settled_meter(self.at, name)
         residual_wh, surplus_wh, minted_wh = meter.residual_wh, meter.surplus_wh, meter.minted_wh
-        at.post(meter_lines(at, name, residual_wh=residual_wh, surplus_wh=surplus_wh))
-        at.books.change(
-            at.metered.parties[name].account,
-            minted_wh=minted_wh,
-            live_wh=minted_wh - meter.retired_wh,
-        )
+        lines = meter_lines(at, name, residual_wh=residual_wh, surplus_wh=surplus_wh)
+        at.post(lines, answering(at, [name]))
+        party = at.metered.parties[name]
+        certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
+        at.entries.add(party.account, certificates, retailer=party.retailer)
+        at.metered.finish(name)
         at.add(
             residual_wh=residual_wh,
             surplus_wh=surplus_wh,
@@ -256,39 +274,41 @@ class _Settling:
         )
         return meter
 
-    def _charge_withdrawals(self) -> bool:
-        at = self.at
+    def _charge_withdrawals(self, points: int) -> Taken:
+        at, left = self.at, points
         for number in range(at.run.page, at.slot.book_pages):
-            if not at.has_room():
-                at.move(page=number)
-                return False
             page = book_page(self._context, at.name, at.start, number)
-            traders = [trader_of(withdrawal.order) for withdrawal in page.withdrawals]
-            at.books.load(traders)
+            spent = len(page.withdrawals) * WITHDRAWAL_POINTS
+            if spent > left:
+                at.progress.move(page=number)
+                return Taken(points - left, done=False)
+            left -= spent
             for withdrawal in page.withdrawals:
-                at.post(
-                    cancellation_postings(
-                        trader_of(withdrawal.order),
-                        dso=at.area.dso,
-                        cancelled_wh=withdrawal.withdrawn_wh,
-                        fee_nano=withdrawal.fee_nano,
-                    )
-                )
-            # All withdrawals of a trader are on one page. Defaults are posted here too, because
-            # `_settle_defaults` goes through meters and the trader may no longer hold a meter.
-            at.post(default_postings(self._context, at.books, traders))
-        return True
+                self._charge(withdrawal)
+        return Taken(points - left, done=True)
 
-    def _settle_defaults(self) -> bool:
-        at = self.at
-        while at.has_room():
-            meters = self._next_meters(CHUNK_ROWS)
-            if meters is None:
-                return True
-            at.metered.load(meters)
-            holders = [at.metered.parties[meter].account for meter in meters]
-            at.post(default_postings(self._context, at.books, holders))
-        return False
+    def _charge(self, withdrawal: Withdrawal) -> None:
+        """Post the fee that was reserved when the order was withdrawn, and release its reserve."""
+        at, trader = self.at, trader_of(withdrawal.order)
+        if not withdrawal.fee_nano:
+            return
+        retailer = at.metered.retailer_of(withdrawal.meter) or self._admitting(trader)
+        lines = cancellation_postings(
+            trader,
+            dso=at.area.dso,
+            cancelled_wh=withdrawal.withdrawn_wh,
+            fee_nano=withdrawal.fee_nano,
+        )
+        at.post(lines, {trader: retailer})
+        released = Entry(reserved_nano=-withdrawal.fee_nano)
+        at.entries.add(trader, released, retailer=retailer)
+
+    def _admitting(self, trader: str) -> str:
+        """The retailer of a participant whose meter has no supplier in the slot."""
+        row = PARTICIPANTS.get(self._context, trader)
+        if row is None:
+            raise Broken(f"trader {trader} is no participant")
+        return row.retailer
 
     def _next_meters(self, rows_max: int) -> list[str] | None:
         """The next meters of the area that take part in this slot; None after the last one."""
@@ -297,6 +317,6 @@ class _Settling:
         chunk = list(islice(rows, rows_max))
         if not chunk:
             return None
-        at.move(cursor=chunk[-1][0])
+        at.progress.move(cursor=chunk[-1][0])
         certified = [name for name, row in chunk if row.from_slot <= at.start]
         return expected_meters(self._context, certified, at.start)

@@ -5,12 +5,18 @@ Postings are in pages, and pages are only appended; meters and sums show the cur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import msgspec
 
-from chaincode.accounts.balances import RunAccounts
+from chaincode.accounts.entries import (
+    NewEntries,
+    close_epoch,
+    correction_cause,
+    open_epoch,
+    settlement_cause,
+)
 from chaincode.accounts.posting import Posting
 from chaincode.area.fees import fees_of_slot
 from chaincode.area.rules import rules_at
@@ -22,8 +28,17 @@ from chaincode.settlement.meter_balances import MeteredSlot
 from chaincode.settlement.postings import (
     Billing,
 )
-from chaincode.slots.gate import Run, Slot
-from chaincode.slots.runs import PAGE_ROWS, chained, has_room
+from chaincode.slots.gate import Phase, Run, Slot, SlotAnswer
+from chaincode.slots.runs import (
+    ENTRY_BYTES,
+    PAGE_ROWS,
+    POINTS,
+    POSTING_BYTES,
+    USED_BYTES,
+    Progress,
+    cost,
+    store,
+)
 from chaincode.state import (
     Name,
     Row,
@@ -34,9 +49,13 @@ from chaincode.state import (
 )
 from chaincode.units import local_hour
 
-CHUNK_POSTINGS = 2_000  # in one chunk; each has some 350 bytes with the longest names
 LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
+LEG_ENTRIES = 8  # buyer, seller, their retailers, three suppliers' VAT, the spread
 FEE_POSTINGS = 4  # of a fee row with its VAT
+FEE_ENTRIES = 2  # of a fee row: its payee, and the VAT of its supplier
+TRADE_BYTES = 1_200  # of a trade in its page, with a short path
+METER_READS = 14  # of a meter: certificate, readings, what was used, VAT, residual prices
+CHUNK = 250  # trades or meters that are processed together
 
 
 class PostingPage(Row, frozen=True):
@@ -78,7 +97,8 @@ class MeterPage(Row, frozen=True, kw_only=True):
 class SlotSettlement(Row, frozen=True, kw_only=True):
     """The sums of a slot, Wh; the sums grow during the run and change with corrections.
 
-    The row also counts the pages of meters, of estimates and of causes of corrections.
+    The row also counts the pages of meters, of estimates and of causes of corrections, and names
+    the epoch under which the slot has appended entries last.
     """
 
     settled_wh: int = 0
@@ -92,6 +112,7 @@ class SlotSettlement(Row, frozen=True, kw_only=True):
     estimate_pages: int = 0
     corrections: int = 0
     cause_pages: int = 0
+    entries_epoch: int = -1
     v: int = 2
 
 
@@ -100,11 +121,23 @@ METER_PAGES = Table(47, "metered pages", MeterPage, ("area", "slot", "page"))
 SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
 
 
-class SettledSlot:
-    """One transaction's work on a slot: its rules, books and meters, and what it writes.
+def unit_points(fee_rows: int) -> int:
+    """The points of a trade or a meter to which so many fee rows may apply.
 
-    `chunk` is the number of trades or meters that are processed between two checks of the room
-    left. `newest` selects the newest readings instead of the first readings.
+    A trade loads two meters and writes what it used of them; a meter needs less.
+    """
+    postings = LEG_POSTINGS + FEE_POSTINGS * fee_rows
+    entries = LEG_ENTRIES + FEE_ENTRIES * fee_rows
+    size = postings * POSTING_BYTES + entries * ENTRY_BYTES + TRADE_BYTES + 2 * USED_BYTES
+    return min(POINTS, cost(rows=2 * METER_READS + entries, keys=2 + entries, size=size))
+
+
+class SettledSlot:
+    """One transaction's work on a slot: its rules and meters, and what it writes.
+
+    `cause` names the settlement or the correction in the entries that it appends. `unit_points`
+    are the points of a trade or a meter; they follow from the number of fee rows in the slot.
+    `newest` selects the newest readings instead of the first readings.
     """
 
     def __init__(
@@ -115,20 +148,20 @@ class SettledSlot:
         self.name, self.start, self.part = area, start, slot_part(start)
         self.rules = rules_at(context, area, start)
         self.end_s = start + self.area.slot_s
-        self.slot, self.run = slot, run
+        self.slot, self.progress = slot, Progress(run)
         self.sums = SETTLEMENTS.get(context, area, self.part) or SlotSettlement()
         self._tariffs = Tariffs(context, area, start)
         hour = local_hour(start, self.rules.offset_s(start))
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
-        most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self.fees.values()))
-        self.chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
-        self.books = RunAccounts(context, area)
+        self.unit_points = unit_points(max(map(len, self.fees.values())))
+        number = self.sums.corrections + 1
+        cause = correction_cause(start, number) if newest else settlement_cause(start)
+        self.entries = NewEntries(context, area, cause)
         pages = self.sums.estimate_pages
         self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
         self.metered = MeteredSlot(
             context, area, start, self._tariffs, self.estimates, newest=newest
         )
-        self.metered.read_carry(slot.carry_pages)
         self._postings: list[Posting] = []
 
     @property
@@ -136,21 +169,25 @@ class SettledSlot:
         """How the area bills, with the VAT of every party loaded so far."""
         return Billing(vat=self._tariffs.vats, reverse_charge=self.rules.reverse_charge)
 
-    def has_room(self) -> bool:
-        """Whether another chunk fits into this transaction."""
-        return has_room(self.context, self.books, bytes_later=self.metered.carry_bytes)
+    @property
+    def run(self) -> Run:
+        """Where the run continues."""
+        return self.progress.run
+
+    def units(self, points: int) -> int:
+        """How many trades or meters the points pay for, at most as many as go together."""
+        return min(CHUNK, points // self.unit_points)  # house: division, how many fit
 
     def names(self, page: int) -> tuple[str, str, str]:
         """The parts of the key of a page of this slot."""
         return self.name, self.part, page_part(page)
 
-    def move(self, **position: int | str) -> None:
-        """Record in the run where it continues."""
-        self.run = msgspec.structs.replace(self.run, **position)
+    def post(self, postings: Sequence[Posting], answering: Mapping[str, str]) -> None:
+        """Append postings to the slot's pages, and what they move to the entries.
 
-    def post(self, postings: Sequence[Posting]) -> None:
-        """Book postings and append them to the slot's pages."""
-        self.books.post(postings)
+        `answering` names the retailer that answers for each client among the accounts.
+        """
+        self.entries.post(postings, answering)
         self._postings.extend(postings)
         while len(self._postings) >= PAGE_ROWS:
             self._put_postings(self._postings[:PAGE_ROWS])
@@ -163,26 +200,36 @@ class SettledSlot:
             self.sums, **{name: old[name] + number for name, number in sums.items()}
         )
 
-    def store(self, *, finished: bool) -> None:
-        """Write accounts, postings and sums, and the data that the next transaction needs."""
+    def write(self, *, finished: bool) -> None:
+        """Write entries, postings and sums, and the data that the next transaction needs.
+
+        When the run has ended the epoch is closed if the slot has entries in it, so that folding
+        need not wait for the next gate.
+        """
         if self._postings:
             self._put_postings(self._postings)
-        self.books.write()
+        epoch = self.entries.write()
+        if epoch is not None:
+            self.sums = msgspec.structs.replace(self.sums, entries_epoch=epoch)
+        if finished and self.sums.entries_epoch == open_epoch(self.context, self.name):
+            close_epoch(self.context, self.name)
         self.estimates.write()
         pages = self.estimates.pages
         self.sums = msgspec.structs.replace(self.sums, estimate_pages=pages, v=2)
         SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
-        if finished:
-            self.metered.drop_carry(self.slot.carry_pages)
-            carried = 0
-        else:
-            carried = self.metered.write_carry(self.slot.carry_pages)
-        self.slot = msgspec.structs.replace(self.slot, carry_pages=carried)
+        self.metered.write()
+
+    def store(self, *, phase: Phase, finished: bool) -> SlotAnswer:
+        """Store the slot's phase and where the run continues."""
+        run = None if finished else self.run
+        return store(
+            self.context, area=self.name, slot=self.start, row=self.slot, run=run, phase=phase
+        )
 
     def _put_postings(self, postings: list[Posting]) -> None:
         page = PostingPage(postings=postings)
         number = self.slot.posting_pages
         POSTINGS.put(self.context, page, *self.names(number))
-        self.move(digest=chained(self.run.digest, encode(page)))
+        self.progress.chain(encode(page))
         self.slot = msgspec.structs.replace(self.slot, posting_pages=number + 1)
         self.add(postings=len(postings))

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from chaincode.accounts.balances import close_epoch, open_epoch
+from chaincode.accounts.entries import close_epoch
 from chaincode.area.clock import market_time_s
 from chaincode.area.history import HISTORIES, first_slot
 from chaincode.area.rules import rules_at
@@ -53,7 +53,9 @@ from chaincode.state import (
 from chaincode.units import is_slot_start
 
 Phase = Literal["CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED", "CORRECTING"]
-"""Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run."""
+"""Open slots have no row; in CLEARING, SETTLING and CORRECTING any member continues the run.
+
+While a run only looks for readings the slot stays CLEARED or SETTLED, and takes reports."""
 
 
 SeedNames = Annotated[list[Name], msgspec.Meta(max_length=SEED_MEMBERS_MAX)]
@@ -85,7 +87,6 @@ class Slot(Row, frozen=True):
     book_pages: int = 0
     trade_pages: int = 0
     posting_pages: int = 0
-    carry_pages: int = 0
     quantity_wh: Annotated[dict[Name, int], msgspec.Meta(max_length=ZONES_MAX)] = msgspec.field(
         default_factory=dict[str, int]
     )
@@ -180,7 +181,7 @@ def close_gate(context: Context, arguments: SlotArguments) -> SlotAnswer:
         raise GATE_NOT_DUE(slot=arguments.slot, gate_s=gate_s, now_s=now_s)
     deadline_s = gate_s + rules.seed_deadline_s
     gate = Gate(
-        epoch=open_epoch(context, area.area),
+        epoch=close_epoch(context, area.area),
         paused=[zone.id for zone in area.zones if zone.paused],
         zones=len(area.zones),
         locks=last_act(context),
@@ -189,9 +190,8 @@ def close_gate(context: Context, arguments: SlotArguments) -> SlotAnswer:
     )
     lane = get_lane(context, area.area)
     SLOTS.put(context, Slot(phase="CLOSED"), area.area, part)
-    GATES.put(context, gate, area.area, part)
     LANES.put(context, msgspec.structs.replace(lane, closed_slot=arguments.slot), area.area)
-    close_epoch(context, area.area)
+    GATES.put(context, gate, area.area, part)
     move_history(context, area, closed_slot=arguments.slot, now_s=now_s)
     closed = GateClosed(area.area, arguments.slot, gate.seeds, gate.deadline_s)
     context.emit("gate_closed", encode(closed))

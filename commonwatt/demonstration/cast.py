@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from chaincode.accounts.balances import PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.area.capacities import CapacityArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow

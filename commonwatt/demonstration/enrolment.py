@@ -15,7 +15,7 @@ import msgspec
 from api.faults import LEDGER_BUSY, TOKEN_UNUSABLE, Fault
 from api.features.orders.writes import submit
 from api.services import EnrolmentResult, HomeOffer
-from chaincode.accounts.balances import PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.area.joining import ParticipantArguments
 from chaincode.area.zones import AreaName
 from chaincode.errors import ALREADY_REGISTERED, TERMS_FROZEN, Refused

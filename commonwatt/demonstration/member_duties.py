@@ -1,7 +1,7 @@
 """The work of a market's members, slot by slot, in a demonstration and in a simulation.
 
 `MemberDuties.tick` takes market time and does what is due: retailers submit their clients' sheets,
-the DSO closes gates and clears, seed members reveal, a retailer settles and corrects. All state is on the ledger, so
+the DSO closes gates and clears, seed members reveal, a retailer settles, corrects and folds. All state is on the ledger, so
 `resume` finds out what is due after a crash.
 """
 
@@ -12,7 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments, PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import AreaName
 from chaincode.clearing.empty_slots import EmptyGatesArguments
@@ -28,6 +29,7 @@ from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.settlement.run import SlotSettlement
+from chaincode.slots.folding import FoldAnswer
 from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.demonstration.bidding import make_orders, sign_sheet
 from commonwatt.demonstration.cast import (
@@ -109,15 +111,11 @@ class MemberDuties:
     async def resume(self) -> None:
         """Find the newest closed gate and the oldest slot that has not settled.
 
-        Interrupted work is finished first, in its usual order: the run that holds the lane, then
-        the clearing of slots whose gate has closed.
+        Interrupted clearings are finished first, in the order of slots.
         """
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
             return
-        running = area.lane.run
-        if running is not None and (await self.slot(running)).phase == "SETTLING":
-            await self._run("settle_slot", running, "SETTLED", Member(RETAILERS[0]))
         self._close_next = self._place_next = area.lane.closed_slot + SLOT_S
         slot = area.lane.closed_slot
         while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
@@ -146,8 +144,9 @@ class MemberDuties:
             if not await self._settle(self._settle_next):
                 break
             self._settle_next += SLOT_S
+            await self._fold()
         for slot in sorted(self._to_correct):
-            await self._run("correct_slot", slot, "SETTLED", Member(RETAILERS[0]))
+            await self._correct(slot)
             self._to_correct.discard(slot)
 
     async def settled_before(self, count: int) -> list[SlotView]:
@@ -250,8 +249,31 @@ class MemberDuties:
         """Continue a run until the slot's phase is `done`."""
         while True:
             receipt = await self.submit(name, SlotArguments(AREA, slot), member)
-            if receipt.read(SlotAnswer).phase == done:
+            answer = receipt.read(SlotAnswer)
+            if answer.phase == done and not answer.step:
                 return
+
+    async def _correct(self, slot: int) -> None:
+        """Correct a slot; without a reading that is newer there is nothing to do."""
+        try:
+            await self._run("correct_slot", slot, "SETTLED", Member(RETAILERS[0]))
+        except Refused as refused:
+            if refused.code != "NOTHING_TO_CORRECT":
+                raise
+            return
+        await self._fold()
+
+    async def _fold(self) -> None:
+        """Fold what is due; entries behind a gate wait until its slot has cleared."""
+        more = True
+        while more:
+            try:
+                receipt = await self.submit("fold_accounts", AreaName(AREA), Member(RETAILERS[0]))
+            except Refused as refused:
+                if refused.code != "NOTHING_TO_FOLD":
+                    raise
+                return
+            more = receipt.read(FoldAnswer).more
 
     async def _settle(self, slot: int) -> bool:
         """Settle a slot; return False while its readings are missing."""
@@ -276,10 +298,10 @@ class MemberDuties:
         """Once a day, book a deposit for each client whose account is low."""
         for home in self._cast.homes:
             answer = await self._ledger.evaluate(
-                "get_account", OwnerArguments(AREA, home.did), member=Member(home.retailer)
+                "describe_account", OwnerArguments(AREA, home.did), member=Member(home.retailer)
             )
             account = msgspec.json.decode(answer, type=AccountAnswer)
-            if account.available_nano < DEPOSIT_LOW_NANO:
+            if account.worth_nano - account.account.reserved_nano < DEPOSIT_LOW_NANO:
                 deposit = PaymentArguments(
                     AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-{day}"
                 )

@@ -14,9 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from chaincode.accounts.balances import Totals
 from chaincode.area.clock import ClockArguments
-from chaincode.area.zones import AreaName
 from chaincode.auctions.book import PriceRule
 from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
@@ -31,6 +29,7 @@ from commonwatt.demonstration.cast import (
     found,
     make_cast,
 )
+from commonwatt.demonstration.conservation import area_totals
 from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw
 from commonwatt.demonstration.simulated_reports import SimulatedReports
@@ -181,8 +180,7 @@ async def _result(
     state_hash: str,
     began: float,
 ) -> SimulationResult:
-    answer = await ledger.evaluate("sum_accounts", AreaName(AREA), member=Member(DSO))
-    totals = msgspec.json.decode(answer, type=Totals)
+    totals = await area_totals(ledger)
     tally = duties.tally
     return SimulationResult(
         days=days,

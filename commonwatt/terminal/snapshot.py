@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments, Totals
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments, Totals
 from chaincode.area.zones import AreaName
 from chaincode.queries.market import AreaAnswer, OpenOrdersAnswer, SlotView, TradesAnswer, TradeView
 from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration.cast import AREA, DSO, Cast, Home
+from commonwatt.demonstration.conservation import area_totals
 from ledger_network.port import Ledger, Member
 
 HOMES_SHOWN = 14
@@ -61,7 +62,7 @@ async def take_snapshot(
         trades = msgspec.json.decode(answer, type=TradesAnswer).trades[:TRADES_SHOWN]
     holders: list[Holder] = []
     for home in cast.homes[:HOMES_SHOWN]:
-        answer = await ask("get_account", OwnerArguments(AREA, home.did))
+        answer = await ask("describe_account", OwnerArguments(AREA, home.did))
         holders.append(Holder(home, msgspec.json.decode(answer, type=AccountAnswer)))
     return Snapshot(
         area=msgspec.json.decode(await ask("describe_area", AreaName(AREA)), type=AreaAnswer),
@@ -70,7 +71,7 @@ async def take_snapshot(
         history=history,
         trades=trades,
         holders=holders,
-        totals=msgspec.json.decode(await ask("sum_accounts", AreaName(AREA)), type=Totals),
+        totals=await area_totals(ledger),
         height=(await ledger.health()).height,
         orders=orders,
         slots=slots,

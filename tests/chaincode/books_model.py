@@ -1,8 +1,8 @@
 """The books of a town kept a second time, in dicts, and compared with what the contract stores.
 
-Balances are added up by hand from payments and postings; deliveries, certificates and what each
-slot posts are worked out again from its trades and readings (`settlement.reference`); reserves
-from the trades that wait and the pay-outs that are pending.
+Balances are added up by hand from payments and postings (`money_model`); deliveries, certificates
+and what each slot posts are worked out again from its trades and readings
+(`settlement.reference`); reserves from the trades that wait and the fees of cancelled orders.
 """
 
 from __future__ import annotations
@@ -12,12 +12,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import msgspec
 
-from chaincode.accounts.balances import ACCOUNTS, Account, Totals
-from chaincode.accounts.posting import DEFAULT, Posting
+from chaincode.accounts.balances import ACCOUNTS, Account
+from chaincode.accounts.claims import CLAIM_SUMS, CLAIMS
+from chaincode.accounts.entries import (
+    correction_cause,
+    fee_cause,
+    payment_cause,
+    settlement_cause,
+)
+from chaincode.accounts.posting import Posting
+from chaincode.accounts.statements import FOLD_PAGES, SumArguments, Totals
 from chaincode.area.vat import (
     Vat,
 )
-from chaincode.area.zones import AreaName
 from chaincode.clearing.order_book import (
     BOOK_PAGES,
     BookPage,
@@ -33,18 +40,11 @@ from chaincode.state import (
     page_part,
     slot_part,
 )
+from tests.chaincode.money_model import Money, Noted
 from tests.chaincode.settlement.case import Case, PartyIn, ReadingIn, TradeIn
 from tests.chaincode.settlement.reference import Books as SettledSlowly
 from tests.chaincode.settlement.reference import Line, explained_nano, settle_slowly
 from tests.chaincode.town import AREA, DSO, PRICES, RETAILERS, Town, Trader
-
-
-class Pending(msgspec.Struct):
-    """A payment that no clearing has folded yet; `closed` once a gate came after it."""
-
-    owner: str
-    amount_nano: int
-    closed: bool = False
 
 
 class Books:
@@ -52,37 +52,40 @@ class Books:
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        self.balances: Counter[str] = Counter()
-        self.minted: Counter[str] = Counter()
-        self.live: Counter[str] = Counter()
-        self.retired: Counter[str] = Counter()
-        self.pending: list[Pending] = []
+        self.money = Money()
+        self.gate_epochs: dict[int, int] = {}
         self.waiting: dict[int, list[MatchedTrade]] = {}
         self.metered_export_wh = 0
         self.seen: Counter[str] = Counter()
         self.corrections: Counter[int] = Counter()
 
-    def paid(self, trader: Trader, amount_nano: int) -> None:
-        """A payment was taken; it waits for the next clearing."""
-        self.pending.append(Pending(trader.did, amount_nano))
-        self.pending.append(Pending(trader.retailer, -amount_nano))
+    def paid(self, trader: Trader, amount_nano: int, reference: str) -> None:
+        """A payment was taken; it waits to be folded."""
+        cause = payment_cause(trader.retailer, reference)
+        self.money.note(trader.did, cause, trader.retailer, money=amount_nano)
+        self.money.note(trader.retailer, cause, money=-amount_nano)
 
-    def gate_closed(self) -> None:
-        """Payments so far may be folded."""
-        for payment in self.pending:
-            payment.closed = True
+    def held(self, slot: int, did: str, fee_nano: int) -> int:
+        """A cancellation fee is reserved as far as free money reaches; the reserved part."""
+        held_nano = min(fee_nano, max(0, self.money.free(did)))
+        if held_nano:
+            self.money.note(did, fee_cause(slot), reserved=held_nano)
+        return held_nano
 
-    def available_nano(self, did: str) -> int:
-        """What a pay-out may take: the balance with everything pending, less covers."""
-        pending = sum(payment.amount_nano for payment in self.pending if payment.owner == did)
-        return self.balances[did] + pending - self._covers()[did]
+    def gate_closed(self, slot: int) -> None:
+        """What was noted so far may be folded before the slot clears."""
+        self.gate_epochs[slot] = self.money.close()
+
+    def folded(self, due_slot: int | None) -> None:
+        """Fold what may be folded before `due_slot` clears, everything closed without one."""
+        before = len(self.money.folded)
+        self.money.fold(self.money.open - 1 if due_slot is None else self.gate_epochs[due_slot])
+        for _, _, amount in self.money.folded[before:]:
+            self.seen["default" if amount > 0 else "repayment"] += 1
 
     def cleared(self, slot: int, rows: Mapping[str, list[StoredOrder]]) -> None:
-        """Fold payments; take the slot's trades from the ledger and hold them against its book."""
-        for payment in self.pending:
-            if payment.closed:
-                self.balances[payment.owner] += payment.amount_nano
-        self.pending = [payment for payment in self.pending if not payment.closed]
+        """Fold; take the slot's trades from the ledger and hold them against its book."""
+        self.folded(slot)
         book, trades = self._book(slot), self.trades(slot)
         self._check_book(slot, book, rows)
         _check_trades(book, trades)
@@ -95,7 +98,8 @@ class Books:
                 (trade.sell, trade.sell_cover_nano),
             ):
                 did = trader_of(name)
-                assert not cover_nano or self.balances[did] >= covers[did], f"{name} has no cover"
+                self.money.reserved[did] += cover_nano
+                assert not cover_nano or self.money.balance[did] >= covers[did], f"{name}: no cover"
 
     def settled(
         self, slot: int, readings: Mapping[str, tuple[int, int]], estimated: set[str]
@@ -107,14 +111,23 @@ class Books:
         assert {str(trade.number): trade.settled_wh for trade in trades} == expected.settled
         versions = {meter: 0 if meter in estimated else 1 for meter in case.readings}
         self._check_meters(slot, trades, readings, versions)
-        self._count_certificates(case, expected, sign=1)
+        cause = settlement_cause(slot)
+        self._count_certificates(case, expected, cause, sign=1)
         owner = {meter: trader.did for meter, trader in self.town.meters.items()}
         postings = self._postings(slot)
         _check_explanations(postings)
         self._check_postings(slot, postings, expected.lines, owner)
-        for posting in postings:
-            self.balances[posting.account] += posting.amount_nano
-        del self.waiting[slot]
+        self._note(postings, cause)
+        for trade in self.waiting.pop(slot):
+            for name, cover_nano in (
+                (trade.buy, trade.buy_cover_nano),
+                (trade.sell, trade.sell_cover_nano),
+            ):
+                self._note_one(trader_of(name), cause, reserved=-cover_nano)
+        for page in self._book(slot):
+            for withdrawal in page.withdrawals:
+                self._note_one(trader_of(withdrawal.order), cause, reserved=-withdrawal.fee_nano)
+        self._close_if_noted(cause)
 
     def corrected(
         self,
@@ -133,15 +146,16 @@ class Books:
         assert {str(trade.number): trade.settled_wh for trade in trades} == now.settled
         stored = {meter: versions.get(meter, 0) for meter in new.readings}
         self._check_meters(slot, trades, newest, stored)
-        self._count_certificates(old, was, sign=-1)
-        self._count_certificates(new, now, sign=1)
+        number = max((cause for cause, _ in self._causes(slot)), default=0)
+        named = correction_cause(slot, number)
+        self._count_certificates(old, was, named, sign=-1)
+        self._count_certificates(new, now, named, sign=1)
         due: Counter[str] = Counter()
         for sign, lines in ((-1, was.lines), (1, now.lines)):
             for line in lines:
                 due[self._owner(line.account)] += sign * line.nano
         _check_explanations(self._postings(slot))
         causes = self._causes(slot)
-        number = max((cause for cause, _ in causes), default=0)
         cause = f"correction-{number}"
         fresh = number > self.corrections[slot]
         postings = [p for p in self._postings(slot) if fresh and p.cause == cause]
@@ -149,14 +163,15 @@ class Books:
         for posting in postings:
             assert posting.amount_nano
             posted[posting.account] += posting.amount_nano
-            self.balances[posting.account] += posting.amount_nano
+        self._note(postings, named)
+        if fresh:
+            self._close_if_noted(named)
         assert len({(p.account, p.kind, p.trade, p.explanation) for p in postings}) <= len(postings)
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
         assert posted.total() == 0
         self.seen.update(f"corrected: {posting.kind}" for posting in postings)
         moved = {name for name, wh in newest.items() if before.get(name, (0, 0)) != wh}
-        named = {meter for at, meter in causes if fresh and at == number}
-        assert moved <= named
+        assert moved <= {meter for at, meter in causes if fresh and at == number}
         self.corrections[slot] = number
         return fresh
 
@@ -165,24 +180,65 @@ class Books:
         accounts = {
             owner: ACCOUNTS.decode(value) for owner, value in self._under(ACCOUNTS.key(AREA, ""))
         }
-        covers = self._covers()
-        for payment in self.pending:
-            if payment.amount_nano < 0 and payment.owner not in RETAILERS:
-                covers[payment.owner] -= payment.amount_nano
-        owners = {*accounts, *self.balances, *covers, *self.minted, *self.retired}
+        money = self.money
+        owners = {*accounts, *money.balance, *money.reserved, *money.minted, *money.retired}
         for owner in owners:
             assert accounts.get(owner, Account()) == Account(
-                balance_nano=self.balances[owner],
-                reserved_nano=covers[owner],
-                minted_wh=self.minted[owner],
-                live_wh=self.live[owner],
-                retired_wh=self.retired[owner],
+                balance_nano=money.balance[owner],
+                reserved_nano=money.reserved[owner],
+                claims_nano=money.owes(owner),
+                minted_wh=money.minted[owner],
+                live_wh=money.live[owner],
+                retired_wh=money.retired[owner],
             ), owner
-        answer = self.town.submit("sum_accounts", AreaName(AREA))
+        self._check_claims()
+        answer = self.town.submit("sum_accounts", SumArguments(AREA))
         totals = msgspec.json.decode(answer, type=Totals)
         assert totals.money_nano == 0
         assert totals.minted_wh == totals.live_wh + totals.retired_wh == self.metered_export_wh
-        assert totals.reserved_nano == covers.total()
+        assert totals.claims_nano == sum(money.owes(owner) for owner in owners)
+
+    def _check_claims(self) -> None:
+        """The claims are those of the model, and each has been posted."""
+        claims = {
+            tuple(name.split("/")): CLAIMS.decode(value).amount_nano
+            for name, value in self._under(CLAIMS.key(AREA, ""))
+        }
+        assert claims == {
+            (client, cause, retailer): amount
+            for client, held in self.money.claims.items()
+            for (cause, retailer), amount in held.items()
+        }
+        for retailer in RETAILERS:
+            sums = {
+                client: CLAIM_SUMS.decode(value).amount_nano
+                for client, value in self._under(CLAIM_SUMS.key(AREA, retailer, ""))
+            }
+            assert sums == self.money.held_by(retailer)
+        posted: Counter[str] = Counter()
+        for _, value in self._under(FOLD_PAGES.key(AREA, "")):
+            for posting in FOLD_PAGES.decode(value).postings:
+                posted[posting.account] += posting.amount_nano
+        moved: Counter[str] = Counter()
+        for client, retailer, amount in self.money.folded:
+            moved[client] += amount
+            moved[retailer] -= amount
+        assert {k: v for k, v in posted.items() if v} == {k: v for k, v in moved.items() if v}
+
+    def _note(self, postings: Iterable[Posting], cause: str) -> None:
+        for posting in postings:
+            self._note_one(posting.account, cause, money=posting.amount_nano)
+
+    def _note_one(self, owner: str, cause: str, **amounts: int) -> None:
+        """Note what a cause adds; a trader's retailer answers for it."""
+        retailers = {trader.did: trader.retailer for trader in self.town.traders}
+        self.money.note(owner, cause, retailers.get(owner, "-"), **amounts)
+
+    def _close_if_noted(self, cause: str) -> None:
+        """The end of a slot's run closes the epoch in which it has noted something."""
+        here = [p for p in self.money.noted if p.epoch == self.money.open and p.cause == cause]
+        if any(self.money.noted[place] != Noted() for place in here):
+            self.money.close()
 
     def trades(self, slot: int) -> list[MatchedTrade]:
         """The trades of a slot as stored."""
@@ -248,18 +304,20 @@ class Books:
             assert meter.estimated == (versions[meter.meter] == 0)
             assert meter.read_version == versions[meter.meter]
 
-    def _count_certificates(self, case: Case, expected: SettledSlowly, *, sign: int) -> None:
+    def _count_certificates(
+        self, case: Case, expected: SettledSlowly, cause: str, *, sign: int
+    ) -> None:
         owner = {meter: trader.did for meter, trader in self.town.meters.items()}
         trades = {trade.id: trade for trade in case.trades}
         for meter, reading in case.readings.items():
             export_wh = reading.export if self.town.meters[meter].source else 0
             sold_wh = sum(wh for id_, wh in expected.settled.items() if trades[id_].seller == meter)
             used_wh = sold_wh if self.town.meters[meter].source else 0
-            self.minted[owner[meter]] += sign * export_wh
-            self.live[owner[meter]] += sign * (export_wh - used_wh)
+            live_wh = export_wh - used_wh
+            self._note_one(owner[meter], cause, minted=sign * export_wh, live=sign * live_wh)
             self.metered_export_wh += sign * export_wh
         for meter_name, wh in expected.retired.items():
-            self.retired[owner[meter_name]] += sign * wh
+            self._note_one(owner[meter_name], cause, retired=sign * wh)
 
     def _book(self, slot: int) -> list[BookPage]:
         return [BOOK_PAGES.decode(value) for value in self._pages(BOOK_PAGES.key, slot)]
@@ -362,7 +420,7 @@ class Books:
     def _check_postings(
         self, slot: int, postings: list[Posting], lines: Iterable[Line], owner: Mapping[str, str]
     ) -> None:
-        """Postings sum to zero, and are what the reference, cancelling and defaults come to."""
+        """Postings sum to zero, and are what the reference and cancelling come to."""
         assert sum(posting.amount_nano for posting in postings) == 0
         due: Counter[str] = Counter()
         for line in lines:
@@ -372,19 +430,11 @@ class Books:
             for withdrawal in page.withdrawals:
                 due[trader_of(withdrawal.order)] -= withdrawal.fee_nano
                 due[DSO] += withdrawal.fee_nano
-        for trader in self.town.traders:
-            short_nano = self.balances[trader.did] + due[trader.did]
-            if short_nano < 0:
-                due[trader.did] -= short_nano
-                due[trader.retailer] += short_nano
         posted: Counter[str] = Counter()
         for posting in postings:
             posted[posting.account] += posting.amount_nano
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in due.items() if v}
-        defaults = {p.account for p in postings if p.kind == DEFAULT and p.amount_nano > 0}
         self.seen.update(posting.kind for posting in postings)
-        for did in defaults:
-            assert self.balances[did] + posted[did] == 0
         value = self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))]
         assert SETTLEMENTS.decode(value).postings == len(postings)
 

@@ -15,9 +15,10 @@ import msgspec
 import pytest
 
 from chaincode import context
-from chaincode.accounts.balances import ACCOUNTS, ENTRIES, Account, Entry, epoch_part
+from chaincode.accounts.balances import ACCOUNTS, Account
+from chaincode.accounts.claims import CLAIMS, Claim
+from chaincode.accounts.entries import ENTRIES, Entry, epoch_part, payment_cause
 from chaincode.accounts.posting import Posting
-from chaincode.area.zones import LANES
 from chaincode.clearing import run as clearing
 from chaincode.clearing.order_book import BOOK_PAGES
 from chaincode.clearing.records import CLEARINGS
@@ -29,7 +30,6 @@ from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, Met
 from chaincode.metering.reports import COLLECTION, Leaf, Reading, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement import correction
-from chaincode.settlement import meter_balances as metered
 from chaincode.settlement import run as settlement
 from chaincode.settlement import settled_slot as settled
 from chaincode.settlement.settled_slot import (
@@ -39,7 +39,7 @@ from chaincode.settlement.settled_slot import (
     MeterSettled,
     SlotSettlement,
 )
-from chaincode.slots import runs
+from chaincode.slots import folding, runs
 from chaincode.slots.gate import SLOTS
 from chaincode.state import Dated, R, Row, Side, Table, slot_part
 from identity import keys
@@ -59,6 +59,7 @@ class Household(msgspec.Struct, frozen=True, kw_only=True):
     plant_wh: int | None = None
     source: str = "solar"
     from_slot: int = SLOT
+    zone: str = ""
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -70,10 +71,10 @@ class Ending(msgspec.Struct, frozen=True):
     meters: list[MeterSettled]
     sums: SlotSettlement
     accounts: dict[str, Account]
+    claims: dict[str, Claim]
     entries: dict[str, Entry]
     posted: dict[tuple[str, str], int]
     phase: str
-    lane_run: int | None
 
 
 @lru_cache(maxsize=100_000)
@@ -98,13 +99,14 @@ def order(
     steps: Sequence[tuple[int, int]],
     *,
     name: str = "o",
+    meter: str = "meter",
     withdrawn_wh: int = 0,
     open_: bool = True,
 ) -> StoredOrder:
     """An order at the household's meter."""
     return StoredOrder(
         id=name,
-        meter=meter_number(number),
+        meter=meter_number(number, name=meter),
         zone=ZONES[number % 2],
         side=side,
         steps=list(steps),
@@ -114,40 +116,43 @@ def order(
     )
 
 
-def settle_in(town: Town, households: Sequence[Household]) -> None:
+def settle_in(town: Town, households: Sequence[Household], *, meter: str = "meter") -> None:
     """Write the households into the town's state as transactions would have left them."""
     owed: Counter[str] = Counter()
     for number, household in enumerate(households):
-        did, meter = did_number(number), meter_number(number)
+        did, name = did_number(number), meter_number(number, name=meter)
         retailer = RETAILERS[(number >> 1) % 2]
         _put(town, PARTICIPANTS, Participant(did=did, retailer=retailer, joins=1), did)
         version = MeterVersion(
             holder=did,
-            zone=ZONES[number % 2],
+            zone=household.zone or ZONES[number % 2],
             grid_level=7,
             import_w=40_000,
             export_w=40_000,
             source=household.source,
         )
         supply = Supply(holder=did, retailer=retailer, offtaker=retailer)
-        _put_meter(town, meter, Dated(household.from_slot, version), supply)
+        _put_meter(town, name, Dated(household.from_slot, version), supply)
         if household.plant_wh is not None:
             plant = meter_number(number, name="plant")
             _put_meter(town, plant, Dated(SLOT, version), supply)
             put_reading(town, plant, 0, household.plant_wh)
-        if household.balance_nano:
-            _put(town, ACCOUNTS, Account(balance_nano=household.balance_nano), AREA, did)
-            owed[retailer] -= household.balance_nano
+        fees_nano = sum(order.fee_nano for order in household.orders)
+        if household.balance_nano or fees_nano:  # what cancelling costs was there and is reserved
+            balance_nano = household.balance_nano + fees_nano
+            account = Account(balance_nano=balance_nano, reserved_nano=fees_nano)
+            _put(town, ACCOUNTS, account, AREA, did)
+            owed[retailer] -= balance_nano
         for place, nano in enumerate(household.credits_nano):
-            for owner, amount in ((did, nano), (retailer, -nano)):
-                entry = Entry(amount_nano=amount, reserved_nano=0, kind="credit")
-                names = (AREA, epoch_part(0), owner, f"{retailer}.c{number}-{place}")
-                _put(town, ENTRIES, entry, *names)
+            cause = payment_cause(retailer, f"c{number}-{place}")
+            for owner, answering, amount in ((did, retailer, nano), (retailer, "-", -nano)):
+                entry = Entry(money_nano=amount)
+                _put(town, ENTRIES, entry, AREA, epoch_part(0), owner, cause, answering)
         if household.orders:
             row = OrderRow(orders=list(household.orders))
             _put(town, ORDERS, row, AREA, slot_part(SLOT), did)
         if household.import_wh is not None:
-            put_reading(town, meter, household.import_wh, household.export_wh)
+            put_reading(town, name, household.import_wh, household.export_wh)
     for retailer, nano in owed.items():
         _put(town, ACCOUNTS, Account(balance_nano=nano), AREA, retailer)
 
@@ -171,10 +176,10 @@ def ending(town: Town, slot: int = SLOT) -> Ending:
         meters=[m for _, page in _rows(town, METER_PAGES, AREA, part) for m in page.meters],
         sums=msgspec.structs.replace(sums, meter_pages=0, estimate_pages=0, cause_pages=0),
         accounts=dict(_rows(town, ACCOUNTS, AREA)),
+        claims=dict(_rows(town, CLAIMS, AREA)),
         entries=dict(_rows(town, ENTRIES, AREA)),
         posted={place: nano for place, nano in posted.items() if nano},
         phase=SLOTS.decode(town.view.rows[SLOTS.key(AREA, part)]).phase,
-        lane_run=LANES.decode(town.view.rows[LANES.key(AREA)]).run,
     )
 
 
@@ -184,30 +189,43 @@ def all_postings(town: Town, slot: int = SLOT) -> list[Posting]:
     return [posting for _, page in pages for posting in page.postings]
 
 
-def cut_after(patch: pytest.MonkeyPatch, *, writes: int, chunk: int) -> None:
-    """Let a transaction of a run stop once it has written so much, and look after each chunk.
+def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Let a transaction of a run have points for so many units, or for one page of some of them.
 
     These are the very constants that say where a run is cut; nothing else of it knows them.
     """
-    patch.setattr(runs, "WRITES_LEFT_MIN", context.WRITES_MAX - writes)
-    patch.setattr(clearing, "FOLD_ROWS", chunk)
+    unit = runs.POINTS // chunk
+    patch.setattr(folding, "ENTRY_POINTS", unit)
     patch.setattr(clearing, "CHUNK_ROWS", chunk)
-    patch.setattr(settlement, "CHUNK_ROWS", chunk)
-    patch.setattr(settled, "CHUNK_POSTINGS", chunk)
-    patch.setattr(estimates, "CHUNK_READS", chunk)
+    patch.setattr(clearing, "CHUNK_POINTS", runs.POINTS)
+    patch.setattr(clearing, "TRADE_BYTES", context.BYTES_MAX)
+    patch.setattr(clearing, "RECORD_POINTS", runs.POINTS // 4)
+    patch.setattr(clearing, "RELEASE_POINTS", runs.POINTS // (50 * chunk))
+    patch.setattr(settlement, "READ_ROWS", chunk)
+    patch.setattr(settlement, "PRESENT_POINTS", runs.POINTS // (2 * chunk))
+    patch.setattr(settlement, "WITHDRAWAL_POINTS", runs.POINTS // (4 * chunk))
+
+    def points_of(fee_rows: int) -> int:
+        assert fee_rows >= 0
+        return unit
+
+    patch.setattr(settled, "unit_points", points_of)
+    patch.setattr(correction, "COMPARED_POINTS", unit)
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Let trades, postings and carried meters stand in pages of so few rows."""
-    for module in (clearing, correction, estimates, settled, metered):
+    for module in (clearing, correction, estimates, settled):
         patch.setattr(module, "PAGE_ROWS", rows)
 
 
 def without_limits(patch: pytest.MonkeyPatch) -> None:
     """Let one transaction be as large as it likes, as no engine would."""
-    for module in (context, runs):
-        for name in ("READS_MAX", "WRITES_MAX", "BYTES_MAX"):
-            patch.setattr(module, name, 10**12)
+    for name in ("READS_MAX", "WRITES_MAX", "BYTES_MAX"):
+        patch.setattr(context, name, 10**12)
+    patch.setattr(runs, "POINTS", 10**15)
+    patch.setattr(runs, "ROOM_PERCENT", 10**15)
+    patch.setattr(settled, "CHUNK", 10**9)
 
 
 def _rows(town: Town, table: Table[R], *parts: str) -> list[tuple[str, R]]:

@@ -12,12 +12,9 @@ from hashlib import sha256
 
 import msgspec
 
-from chaincode.accounts.balances import (
-    Account,
-    OwnerArguments,
-    PaymentArguments,
-    PayoutArguments,
-)
+from chaincode.accounts.balances import Account
+from chaincode.accounts.payments import PaymentArguments, PayoutArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.fees import FeeRow
 from chaincode.area.intents import HOLD_TYP, JOIN_TYP, PAYOUT_TYP, Hold, Join, Payout
@@ -25,12 +22,14 @@ from chaincode.area.joining import ParticipantArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from chaincode.area.zones import AreaArguments, ZoneArguments
+from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.context import PrivateKey as PrivatePlace
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
+from chaincode.metering.readings import COLLECTION, Reading, reading_key
 from chaincode.metering.reports import Leaf, ReportArguments
 from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
@@ -290,8 +289,28 @@ class Town:
 
     def account(self, owner: str) -> Account:
         """An account as folded."""
-        answer = self.submit("get_account", OwnerArguments(AREA, owner))
-        return msgspec.json.decode(msgspec.json.decode(answer, type=_Answer).account, type=Account)
+        return self.statement(owner).account
+
+    def statement(self, owner: str) -> AccountAnswer:
+        """An account with what is not folded yet."""
+        answer = self.submit("describe_account", OwnerArguments(AREA, owner))
+        return msgspec.json.decode(answer, type=AccountAnswer)
+
+    def fold(self, member: str = DSO) -> int:
+        """Fold all that is due; how many transactions that took."""
+        for count in range(1_000):
+            if self.fold_once(member) is None:
+                return count
+        raise AssertionError("folding does not end")
+
+    def fold_once(self, member: str = DSO) -> bytes | None:
+        """One transaction of folding; None if nothing is due."""
+        try:
+            return self.submit("fold_accounts", AreaName(AREA), member)
+        except Refused as refused:
+            if refused.code != "NOTHING_TO_FOLD":
+                raise
+            return None
 
     # A slot's life
 
@@ -325,7 +344,8 @@ class Town:
     def run(self, name: str, slot: int, done: str, members: Sequence[str] = (DSO,)) -> int:
         """Continue a run to its end, members taking turns; how many transactions it took."""
         for count in range(1_000):
-            if self.step(name, slot, members[count % len(members)]).phase == done:
+            answer = self.step(name, slot, members[count % len(members)])
+            if answer.phase == done and not answer.step:
                 return count + 1
         raise AssertionError(f"{name} does not end")
 
@@ -374,6 +394,13 @@ class Town:
         self.submit("record_readings", arguments, ORACLE, transient=transient)
         for leaf in leaves:
             self.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+
+    def put_readings(self, slot: int, leaves: Sequence[Leaf], *, version: int) -> None:
+        """Write a version of readings into the state, whatever stands around them."""
+        for leaf in leaves:
+            reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
+            key = reading_key(slot, leaf.meter, version=version)
+            self.view.private[PrivatePlace(COLLECTION, key)] = encode(reading)
 
     def lock_token(self, trader: Trader, sequence: int, *, lock: bool) -> ActArguments:
         """The regulator's act on a trader."""
@@ -517,7 +544,3 @@ class Town:
             valid_until_s=from_slot,
         )
         return SupplyArguments(sign_compact(trader.key, SUPPLY_TYP, encode(consent)))
-
-
-class _Answer(msgspec.Struct):
-    account: msgspec.Raw

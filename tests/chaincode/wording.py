@@ -22,5 +22,7 @@ def in_english(posting: Posting) -> str:
             return f"{told.quantity_wh} Wh cancelled"
         case "carried":
             return "what the client cannot pay, carried by its retailer"
+        case "repaid":
+            return "what the client pays back to its retailer"
         case "corrected":
             return f"{told.base_nano + posting.amount_nano} instead of {told.base_nano}"

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 import pytest
 
+from chaincode.area.zones import AreaName
 from chaincode.auctions.book import AuctionRules, Book, Order, Zone
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.errors import Refused
@@ -170,8 +171,10 @@ def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> 
         market.submit("settle_slot", SlotArguments(AREA, SLOT), R1)
     market.close_gate(NEXT)
     before = market.state_hash()
-    with pytest.raises(Refused, match="LANE_BUSY"):
+    with pytest.raises(Refused, match="CLEARING_OUT_OF_ORDER"):
         market.clear_part(NEXT)
+    with pytest.raises(Refused, match="NOTHING_TO_FOLD"):  # what is behind the gate waits
+        market.submit("fold_accounts", AreaName(AREA), R2)
     assert market.state_hash() == before
     market.credit("B000", MILLION)  # nobody waits for a run
     phases: list[str] = []

@@ -127,10 +127,11 @@ def test_certificates_follow_a_correction(estimated: Market) -> None:
     assert (seller.minted_wh, seller.live_wh, buyer.retired_wh) == (100, 0, 100)
 
 
-def test_nothing_new_corrects_nothing(estimated: Market) -> None:
+def test_a_correction_without_a_newer_reading_is_refused(estimated: Market) -> None:
     before = estimated.state_hash()
 
-    estimated.correct()
+    with pytest.raises(Refused, match="NOTHING_TO_CORRECT"):
+        estimated.correct()
 
     assert estimated.state_hash() == before
 
@@ -177,10 +178,8 @@ def test_silent_meter_is_estimated_by_the_last_slot_that_was_read(open_market: O
     assert rows == [("B", 300, 0, True), ("S", 0, 400, True)]
 
 
-def test_correction_may_take_a_client_below_zero_and_its_retailer_carries_it_later(
-    open_market: Opener,
-) -> None:
-    """What a client owes is not judged by the order of corrections; the next settlement does."""
+def test_what_a_correction_takes_and_a_client_lacks_becomes_a_claim(open_market: Opener) -> None:
+    """What a client owes is not judged by the order of corrections."""
     market = open_market(Rules(market=market_rules(report_deadline_s=0).market))
     market.trader("B", deposit_nano=10 * MILLION)
     market.clear()
@@ -189,12 +188,9 @@ def test_correction_may_take_a_client_below_zero_and_its_retailer_carries_it_lat
 
     market.correct()
 
-    assert market.account("B").account.balance_nano == -15 * MILLION
-    market.clear(NEXT)
-    market.report("meter import export\nB 0 0", NEXT, others=False)
-    market.settle(NEXT)
     assert market.account("B").account.balance_nano == 0
-    assert market.posted(NEXT, kind="default") == {"B": 15 * MILLION, "R1": -15 * MILLION}
+    assert market.folded(kind="default") == {"B": 15 * MILLION, "R1": -15 * MILLION}
+    assert market.claims(R1) == {"B": 15 * MILLION}
 
 
 @pytest.mark.parametrize("member", [DSO, R1])
@@ -207,5 +203,11 @@ def test_any_member_of_the_market_corrects_and_only_what_has_settled(
         market.submit("correct_slot", SlotArguments(AREA, SLOT), member)
     market.report("meter import export\nS 0 500\nB 450 0")
     market.settle()
+    with pytest.raises(Refused, match="NOTHING_TO_CORRECT"):
+        market.correct(member=member)
+    leaf = edited(market.leaf("B"), import_wh=440)
+    market.send_report(market.signed_report([leaf]))
 
     market.correct(member=member)
+
+    assert market.slot().phase == "SETTLED"

@@ -49,7 +49,7 @@ def test_what_a_scenario_does_is_not_in_the_next_copy(open_market: Opener) -> No
     second = open_market(prepare=admit)
 
     assert rows(second) == begun
-    assert second.account("S").available_nano == first.account("S").available_nano
+    assert second.account("S").worth_nano == first.account("S").worth_nano
     second.clear()
 
 

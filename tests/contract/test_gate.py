@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.accounts.balances import PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
@@ -86,7 +86,7 @@ def test_credit_in_flight_meets_the_closing_epoch(open_market: Opener) -> None:
 
     market.credit("B", MILLION, reference="once")
     market.credit("B", MILLION, reference="once")
-    assert market.account("B").available_nano == MILLION
+    assert market.account("B").worth_nano == MILLION
 
 
 def test_order_at_the_gate_is_refused_before_anybody_has_closed_it(market: Market) -> None:

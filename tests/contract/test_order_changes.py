@@ -33,15 +33,17 @@ def test_fee_is_due_on_what_an_amendment_gives_up_and_not_on_what_it_adds(
 ) -> None:
     market = open_market(market_rules(cancel_fee=FEE))
     market.trader("B")
-    market.place("""
+    market.clear(SLOT)  # folds what was paid in
+    orders = """
         who  id  side  price   wh
         B    b   buy   100000  1000
-        """)
+        """
+    market.place(orders, slot=NEXT)
 
     for revision, wh in ((1, 1500), (2, 1100), (3, 1200)):
-        assert market.amend("B", "b", revision, [(100_000, wh)]) == "AMENDED"
+        assert market.amend("B", "b", revision, [(100_000, wh)], slot=NEXT) == "AMENDED"
 
-    (view,) = market.orders("B")
+    (view,) = market.orders("B", NEXT)
     assert (view.order.withdrawn_wh, view.order.fee_nano) == (400, 400 * FEE)
     assert view.order.revision == 3
 
@@ -49,32 +51,32 @@ def test_fee_is_due_on_what_an_amendment_gives_up_and_not_on_what_it_adds(
 def test_cancellation_fee_is_posted_to_the_dso_when_the_slot_settles(open_market: Opener) -> None:
     market = open_market(market_rules(cancel_fee=FEE))
     market.traders("S", "B")
-    market.place("""
+    market.clear(SLOT)  # folds what was paid in
+    orders = """
         who  id  side  price   wh
         S    s   sell  100000  1000
         S    t   sell  100000  500
         B    b   buy   120000  800
-        """)
+        """
+    market.place(orders, slot=NEXT)
 
-    assert market.cancel("S", "t") == "CANCELLED"
-    assert market.amend("B", "b", 1, [(120_000, 600)]) == "AMENDED"
-    assert market.states("S") == {"s": "LISTED", "t": "CANCELLED"}
-    market.clear()
+    assert market.cancel("S", "t", slot=NEXT) == "CANCELLED"
+    assert market.amend("B", "b", 1, [(120_000, 600)], slot=NEXT) == "AMENDED"
+    assert market.states("S", NEXT) == {"s": "LISTED", "t": "CANCELLED"}
+    market.clear(NEXT)
+    assert market.account("S").account.reserved_nano == 500 * FEE
     assert market.totals().money_nano == 0
-    market.report("""
-        meter  import  export
-        S      0       600
-        B      600     0
-        """)
-    market.settle()
+    market.report("meter import export\nS 0 600\nB 600 0", NEXT)
+    market.settle(NEXT)
 
-    assert market.posted(kind="fee:cancel") == {
+    assert market.posted(NEXT, kind="fee:cancel") == {
         "S": -500 * FEE,
         "B": -200 * FEE,
         DSO: 700 * FEE,
     }
-    assert not any(posting.kind == "vat:cancel" for posting in market.postings())
-    assert market.states("S") == {"s": "SETTLED", "t": "CANCELLED"}
+    assert not any(posting.kind == "vat:cancel" for posting in market.postings(NEXT))
+    assert market.states("S", NEXT) == {"s": "SETTLED", "t": "CANCELLED"}
+    assert market.account("S").account.reserved_nano == 0
 
 
 def test_cancelled_order_does_not_trade_and_its_capacity_is_free_again(market: Market) -> None:

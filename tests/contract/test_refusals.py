@@ -58,7 +58,11 @@ from tests.contract.stage.supply_faults import BEYOND
 
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
-    "LANE_BUSY",  # test_clearing_again.py: it takes a slot too large for one transaction
+    "TRANSIENT_UNEXPECTED",  # doors/test_freezing.py
+    "CLEARING_OUT_OF_ORDER",  # test_clearing_again.py: it takes two closed slots
+    "NOTHING_TO_CORRECT",  # test_correcting.py: it takes a settled slot
+    "PAYOUT_WAITS",  # test_payments.py: it takes a closed slot
+    "FOLDING_BEHIND",  # tests/chaincode/accounts/test_folding.py: it takes hundreds of gates
     "REPORT_LATE",  # in the middle of a run: tests/chaincode/settlement/test_late_readings.py
     "SEED_OUT_OF_ORDER",  # test_draw.py: it takes rules that let two gates close at once
     "SEED_MEMBERS_TOO_MANY",  # these take hundreds of members or acts: tests/chaincode/slots

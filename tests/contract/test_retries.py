@@ -67,6 +67,8 @@ REPEATED_WITH_A_CODE = {
     "clear_slot": "SLOT_PHASE",
     "settle_slot": "SLOT_PHASE",
     "retire_meter": "METER_UNKNOWN",
+    "correct_slot": "NOTHING_TO_CORRECT",
+    "fold_accounts": "NOTHING_TO_FOLD",
 }
 """Transactions that refuse their repetition; every other answers it and changes nothing."""
 
@@ -115,26 +117,28 @@ def live(market: Market) -> str:
     supplies(market)
     market.submit("pause_zone", PauseArguments(WEST, "works"), DSO)
     market.submit("resume_zone", PauseArguments(WEST, "works"), DSO)
+    market.clear(SLOT)  # folds what was paid in
     market.debit("B", MILLION)
-    market.place("""
+    orders = """
         who  id  side  price   wh
         S    s   sell  100000  500
         S    t   sell  100000  100
         B    b   buy   120000  600
-        """)
-    market.amend("B", "b", 1, [(120_000, 500)])
-    market.cancel("S", "t")
+        """
+    market.place(orders, slot=NEXT)
+    market.amend("B", "b", 1, [(120_000, 500)], slot=NEXT)
+    market.cancel("S", "t", slot=NEXT)
     market.act("lock", "S", 1)
     market.act("unlock", "S", 2)
-    market.clear()
-    market.dispute("raise", "B", 0)
-    market.dispute("withdraw", "B", 0)
-    market.report("meter import export\nS 0 400\nB 500 0")
-    market.settle()
+    market.clear(NEXT)
+    market.dispute("raise", "B", 0, slot=NEXT)
+    market.dispute("withdraw", "B", 0, slot=NEXT)
+    market.report("meter import export\nS 0 400\nB 500 0", NEXT)
+    market.settle(NEXT)
     leaf = market.leaf("S")
     edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
-    market.send_report(market.signed_report([edited]))
-    market.correct()
+    market.send_report(market.signed_report([edited], NEXT))
+    market.correct(NEXT)
     market.clock.now_s = NEXT + 2 * SLOT_S
     market.submit("close_empty_gates", EmptyGatesArguments(AREA, NEXT + SLOT_S), R1)
     nodes = RevocationArguments(AREA, market.oracle.nodes[3], SLOT)

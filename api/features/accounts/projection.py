@@ -1,4 +1,4 @@
-"""Writes postings, balances and certificates from payments and settlements."""
+"""Writes postings, balances, claims and certificates from payments, settlements and folding."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import msgspec
 from api.features.batch import Gain
 from api.features.event_context import EventContext
 from api.read_model.statements import insert, upsert
-from chaincode.accounts.balances import Payment, PaymentArguments, PayoutArguments
+from chaincode.accounts.payments import Payment, PaymentArguments, PayoutArguments
 from chaincode.accounts.posting import Posting
 from chaincode.area.intents import PAYOUTS
 from chaincode.settlement.settled_slot import MeterSettled
+from chaincode.slots.folding import AccountsFolded
 
 PAID = "paid"  # our name for the rule of a payment, which the contract does not explain
 
@@ -28,6 +29,11 @@ PUT_CERTIFICATE = upsert(
     "certificate",
     ["owner", "slot", "meter", "area"],
     ["zone", "source", "minted_wh", "retired_wh", "block"],
+)
+ADD_CLAIM = (
+    f"{insert('claim', ['area', 'retailer', 'client', 'amount_nano', 'block'])} "
+    "ON CONFLICT (area, client, retailer) DO UPDATE SET "
+    "amount_nano = claim.amount_nano + excluded.amount_nano, block = excluded.block"
 )
 DROP_CERTIFICATES = "DELETE FROM certificate WHERE area = ? AND slot = ?"
 
@@ -56,6 +62,32 @@ def _reference(arguments: bytes, *, is_payout: bool) -> str:
         token = msgspec.json.decode(arguments, type=PayoutArguments).token
         return PAYOUTS.open(token).payload.reference
     return msgspec.json.decode(arguments, type=PaymentArguments).reference
+
+
+async def folded(data: msgspec.Raw, at: EventContext) -> None:
+    """Post what retailers have paid for clients and what clients have repaid; once."""
+    event = msgspec.json.decode(data, type=AccountsFolded)
+    ((known,),) = await at.database.rows(
+        "SELECT COUNT(*) FROM posting WHERE transaction_id = ? AND slot IS NULL",
+        at.happened.transaction,
+    )
+    if known:
+        return
+    lines = await at.questions.fold_postings(event.area, event.page)
+    for number, (client, retailer) in enumerate(zip(lines[::2], lines[1::2], strict=True)):
+        for place, posting in enumerate((client, retailer)):
+            told = posting.explanation
+            row = (
+                at.batch.next_posting(), event.area, None, 2 * number + place, posting.account,
+                posting.amount_nano, posting.kind, None, told.rule, 0, 0, 0, told.base_nano, "",
+                retailer.account, at.happened.name, at.happened.transaction, at.block,
+            )  # fmt: skip
+            at.batch.put(ADD_POSTING, row)
+            claims_nano = posting.amount_nano if posting is client else 0
+            gain = Gain(balance_nano=posting.amount_nano, claims_nano=claims_nano)
+            at.batch.gain(event.area, posting.account, gain, block=at.block)
+        claim = (event.area, retailer.account, client.account, client.amount_nano, at.block)
+        at.batch.put(ADD_CLAIM, claim)
 
 
 async def certify(at: EventContext, area: str, slot: int, metered: Iterable[MeterSettled]) -> None:

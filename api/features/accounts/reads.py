@@ -10,7 +10,8 @@ from api.read_model.paging import Where, count_of, key_of, page_of
 from api.read_model.records import Page
 
 _ACCOUNT = (
-    "SELECT area, owner, balance_nano, reserved_nano, minted_wh, live_wh, retired_wh, block "
+    "SELECT area, owner, balance_nano, reserved_nano, claims_nano, minted_wh, live_wh, retired_wh, "
+    "block "
     "FROM account"
 )
 _POSTING = (
@@ -18,6 +19,7 @@ _POSTING = (
     "in_price, base_nano, reference, retailer, cause, "
     "transaction_id, block FROM posting"
 )
+_CLAIM = "SELECT id, area, retailer, client, amount_nano, block FROM claim"
 _CERTIFICATE = (
     "SELECT area, slot, meter, owner, zone, source, minted_wh, retired_wh, block FROM certificate"
 )
@@ -58,7 +60,9 @@ class PostingRecord(NamedTuple):
 
 
 class AccountRecord(NamedTuple):
-    """An owner's account; `available_nano` is not reserved for trades that still have to settle.
+    """An owner's account; `available_nano` is neither reserved for trades nor owed to retailers.
+
+    `claims_nano` is what retailers have paid for the owner and not got back yet.
 
     `minted_wh` are the certificates of the owner's plants, `live_wh` those that are not retired,
     `retired_wh` the certificates that the owner has retired as a consumer.
@@ -68,6 +72,7 @@ class AccountRecord(NamedTuple):
     owner: str
     balance_nano: int
     reserved_nano: int
+    claims_nano: int
     minted_wh: int
     live_wh: int
     retired_wh: int
@@ -75,8 +80,24 @@ class AccountRecord(NamedTuple):
 
     @property
     def available_nano(self) -> int:
-        """The balance less the reservations."""
-        return self.balance_nano - self.reserved_nano
+        """The balance less the reservations and the claims."""
+        return self.balance_nano - self.reserved_nano - self.claims_nano
+
+
+class ClaimRecord(NamedTuple):
+    """What a retailer has paid for a client and not got back yet."""
+
+    id: int
+    area: str
+    retailer: str
+    client: str
+    amount_nano: int
+    block: int
+
+    @property
+    def cursor(self) -> str:
+        """The cursor behind this row."""
+        return str(self.id)
 
 
 class CertificateRecord(NamedTuple):
@@ -106,7 +127,7 @@ class AccountReads:
     async def account(self, area: str, owner: str) -> AccountRecord:
         """Return an owner's account; without a row, an account of zeros."""
         rows = await self.database.rows(f"{_ACCOUNT} WHERE area = ? AND owner = ?", area, owner)
-        return AccountRecord(*rows[0]) if rows else AccountRecord(area, owner, 0, 0, 0, 0, 0, 0)
+        return AccountRecord(*rows[0]) if rows else AccountRecord(area, owner, 0, 0, 0, 0, 0, 0, 0)
 
     async def postings_of(
         self,
@@ -140,6 +161,22 @@ class AccountReads:
         rows = await self.database.rows(f"{_POSTING} {where.text} ORDER BY sequence", *where.values)
         return [PostingRecord(*row) for row in rows]
 
+    async def claims_of(
+        self, area: str, owner: str, *, first: int, after: str | None = None
+    ) -> Page[ClaimRecord]:
+        """Return the claims that an owner holds, and those that are held on it."""
+        where = _claims_where(area, owner)
+        if after is not None:
+            where.add("id > ?", *key_of(after, int))
+        text = f"{_CLAIM} {where.text} ORDER BY id"
+        return await page_of(
+            self.database, text, where.values, first=first, make=lambda row: ClaimRecord(*row)
+        )
+
+    async def count_claims(self, area: str, owner: str) -> int:
+        """Return how many `claims_of` an owner there are."""
+        return await count_of(self.database, "claim", _claims_where(area, owner))
+
     async def certificates_of(
         self, area: str, owner: str, *, first: int, after: str | None = None
     ) -> Page[CertificateRecord]:
@@ -156,6 +193,12 @@ class AccountReads:
         """Return how many `certificates_of` an owner there are."""
         where = Where().add("owner = ? AND area = ?", owner, area)
         return await count_of(self.database, "certificate", where)
+
+
+def _claims_where(area: str, owner: str) -> Where:
+    return Where().add(
+        "(client = ? OR retailer = ?) AND area = ? AND amount_nano > 0", owner, owner, area
+    )
 
 
 def _postings_where(area: str, owner: str, slot: int | None) -> Where:

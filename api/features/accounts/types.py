@@ -10,7 +10,7 @@ from strawberry import ID
 
 from api.access.table import SIGNED_IN, Viewer
 from api.access.visible_rows import own_account, posting_owner, visible_owner, visible_postings
-from api.features.accounts.reads import CertificateRecord, PostingRecord
+from api.features.accounts.reads import CertificateRecord, ClaimRecord, PostingRecord
 from api.graphql.context import Info, require_viewer
 from api.graphql.fields import Column, asked, column, node_of, object_type, part, watched
 from api.graphql.loaders import grouped, load_together
@@ -34,6 +34,7 @@ class PostingKind(Enum):
     FEE = "FEE"
     VAT = "VAT"
     DEFAULT = "DEFAULT"
+    REPAYMENT = "REPAYMENT"
     CREDIT = "CREDIT"
     DEBIT = "DEBIT"
 
@@ -46,6 +47,7 @@ class PostingRule(Enum):
     TAXED = "TAXED"
     CANCELLED = "CANCELLED"
     CARRIED = "CARRIED"
+    REPAID = "REPAID"
     CORRECTED = "CORRECTED"
     PAID = "PAID"
 
@@ -85,7 +87,7 @@ class PostingExplanation:
     """The values that the amount of a posting is computed from.
 
     A priced amount is `quantity` x (`rate` - `inPrice`), a taxed amount is `base` x `taxRate` ppm.
-    A cancelled or carried amount and a payment are `base`. A corrected amount is the amount that is
+    A cancelled, carried or repaid amount and a payment are `base`. A corrected amount is the amount that is
     due now less `base`.
     """
 
@@ -104,12 +106,16 @@ class PostingExplanation:
 
 @object_type("What an account holds in money and in energy certificates.")
 class Balance:
-    """What an account holds. `amount` is all of it; `available` excludes reservations of trades."""
+    """What an account holds. `amount` is all of it; `available` excludes reservations and claims.
+
+    `claims` is what retailers have paid for the owner and not got back yet.
+    """
 
     owner: strawberry.ID = column(SIGNED_IN, "owner")
     amount: Money = column(SIGNED_IN, "balance_nano", by=money)
     available: Money = column(SIGNED_IN, "available_nano", by=money)
     reserved: Money = column(SIGNED_IN, "reserved_nano", by=money)
+    claims: Money = column(SIGNED_IN, "claims_nano", by=money)
     minted: Energy = column(SIGNED_IN, "minted_wh")
     live: Energy = column(SIGNED_IN, "live_wh")
     retired: Energy = column(SIGNED_IN, "retired_wh")
@@ -129,6 +135,17 @@ class Posting:
     explanation: PostingExplanation = part(SIGNED_IN, PostingExplanation)
     section: str = column(SIGNED_IN, "kind", by=section_of)
     cause: str = column(SIGNED_IN, "cause")
+    block: int = column(SIGNED_IN, "block")
+
+
+@object_type("What a retailer has paid for a client and not got back yet.")
+class Claim:
+    """A retailer's claim on a client. It is repaid before the client's account holds anything."""
+
+    id: strawberry.ID = column(SIGNED_IN, "cursor")
+    retailer: strawberry.ID = column(SIGNED_IN, "retailer")
+    client: strawberry.ID = column(SIGNED_IN, "client")
+    amount: Money = column(SIGNED_IN, "amount_nano", by=money)
     block: int = column(SIGNED_IN, "block")
 
 
@@ -173,6 +190,19 @@ async def certificates_of(
     )
 
 
+async def claims_of(
+    services: Services, viewer: Viewer, *, owner: str | None
+) -> Listing[ClaimRecord]:
+    """Return the claims that an account holds and those that are held on it."""
+    account = await visible_owner(services, viewer, "accounts", owner)
+    return Listing(
+        lambda first, after: services.read_model.claims_of(
+            services.area, account, first=first, after=after
+        ),
+        lambda: services.read_model.count_claims(services.area, account),
+    )
+
+
 @strawberry.type
 class AccountQuery:
     """Queries about accounts."""
@@ -203,6 +233,17 @@ class AccountQuery:
         listing = await postings_of(info.context.services, viewer, owner=owner, slot=slot)
         return await connect(
             listing, lambda record: node_of(Posting, record), first=first, after=after
+        )
+
+    @asked(SIGNED_IN, description="The claims that an account holds and those held on it.")
+    async def claims(
+        self, info: Info, owner: ID | None = None, first: int | None = 50, after: str | None = None
+    ) -> Connection[Claim]:
+        """Return the claims of an account, oldest first; without an owner, the viewer's."""
+        viewer = require_viewer(info)
+        listing = await claims_of(info.context.services, viewer, owner=owner)
+        return await connect(
+            listing, lambda record: node_of(Claim, record), first=first, after=after
         )
 
     @asked(SIGNED_IN, description="Energy certificates of an owner's plants, newest first.")

@@ -11,7 +11,8 @@ from api.read_model.records import Page
 
 _CLIENT = (
     "SELECT p.did, p.retailer, p.locked, COALESCE(a.balance_nano, 0), "
-    "COALESCE(a.reserved_nano, 0), COALESCE(a.minted_wh, 0), COALESCE(a.live_wh, 0), "
+    "COALESCE(a.reserved_nano, 0), COALESCE(a.claims_nano, 0), COALESCE(a.minted_wh, 0), "
+    "COALESCE(a.live_wh, 0), "
     "COALESCE(a.retired_wh, 0), COALESCE(a.block, 0) "
     "FROM participant p LEFT JOIN account a ON a.owner = p.did AND a.area = ?"
 )
@@ -40,6 +41,7 @@ class ClientRecord(NamedTuple):
     locked: bool
     balance_nano: int
     reserved_nano: int
+    claims_nano: int
     minted_wh: int
     live_wh: int
     retired_wh: int
@@ -52,8 +54,8 @@ class ClientRecord(NamedTuple):
 
     @property
     def available_nano(self) -> int:
-        """The balance less the reservations."""
-        return self.balance_nano - self.reserved_nano
+        """The balance less the reservations and the claims."""
+        return self.balance_nano - self.reserved_nano - self.claims_nano
 
     @property
     def cursor(self) -> str:

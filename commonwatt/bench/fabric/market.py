@@ -16,7 +16,7 @@ from typing import TypeVar
 
 import msgspec
 
-from chaincode.accounts.balances import PaymentArguments
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.area.joining import ParticipantArguments
 from chaincode.documents.intake import BATCH_TOKENS_MAX

@@ -11,7 +11,7 @@ import pytest
 
 from api.features.reads import ReadModel, open_read_model
 from api.live.projection import Changed, Projection
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.context import Event
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import OrdersAnswer, SlotView, TraderArguments, TradesAnswer
@@ -91,10 +91,10 @@ async def compare_orders(market: Market, reads: ReadModel, name: str, slot: int)
 async def compare_accounts(market: Market, reads: ReadModel) -> None:
     for owner in (*map(did_of, TRADERS), R1, DSO, "spread"):
         arguments = OwnerArguments(AREA, owner)
-        held = await ask(market.ledger, "get_account", arguments, AccountAnswer)
+        held = await ask(market.ledger, "describe_account", arguments, AccountAnswer)
         found = await reads.account(AREA, owner)
         assert (found.available_nano, found.minted_wh, found.live_wh, found.retired_wh) == (
-            held.available_nano,
+            held.worth_nano - held.account.reserved_nano,
             held.account.minted_wh,
             held.account.live_wh,
             held.account.retired_wh,

@@ -32,7 +32,7 @@ SEEN = {
     *("PRICE_BAND", "GATE_CLOSED", "TRADER_LOCKED", "AMENDED_ALREADY", "REVISION_WRONG"),
     *("out: EXPIRED", "out: LOCKED", "out: ZONE_PAUSED", "out: NO_COVER"),
     *("energy", "residual", "surplus", "vat", "fee:grid", "fee:loss", "fee:levy", "fee:cancel"),
-    "default",
+    *("default", "repayment", "PAYOUT_WAITS", "FUNDS_INSUFFICIENT"),
     *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "vat", "fee:grid")),
 }
 
@@ -199,8 +199,10 @@ class Chance:
         market, draw = self.market, self.random
         market.close()
         if draw.random() < 0.8:
-            for slot in draw.sample(market.closed, len(market.closed)):
+            for slot in list(market.closed):
                 market.clear(slot)
+        if draw.random() < 0.3:
+            market.fold()
         self.report_until(market.town.engine.now_s)
         for slot in draw.sample(market.cleared, len(market.cleared)):
             if slot in market.read and draw.random() < 0.7:
@@ -238,7 +240,7 @@ def run(events: int, seed: int) -> ShadowedTown:
         for meter in list(market.withheld.get(slot, {})):
             market.report_late(slot, meter)
         market.correct(slot)
-    market.books.check()
+    market.fold()
     return market
 
 
@@ -330,9 +332,13 @@ class Market(RuleBasedStateMachine):
     @precondition(lambda self: self.market.open_slot < SLOT + 10 * SLOT_S)
     @rule(clears=st.booleans())
     def close_gate(self, *, clears: bool) -> None:
-        slot = self.market.close()
-        if clears:
-            self.market.clear(slot)
+        self.market.close()
+        while clears and self.market.closed:
+            self.market.clear(self.market.closed[0])
+
+    @rule()
+    def fold_accounts(self) -> None:
+        self.market.fold()
 
     @precondition(lambda self: bool(self.market.closed))
     @rule()

@@ -8,7 +8,7 @@ cancelled ones too." Each method answers with the code that the contract must gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 import msgspec
@@ -34,6 +34,7 @@ class Kept(msgspec.Struct):
     withdrawn_wh: int = 0
     fee_nano: int = 0
     placed: list[Step] | None = None
+    lapsed_nano: int = 0
 
     @property
     def wh(self) -> int:
@@ -42,12 +43,23 @@ class Kept(msgspec.Struct):
 
 
 class Orders:
-    """The orders of one participant in one slot; all its meters can do `capacity_wh` either way."""
+    """The orders of one participant in one slot; all its meters can do `capacity_wh` either way.
 
-    def __init__(self, *, capacity_wh: int, band: tuple[int, int], fee: int) -> None:
+    `hold` reserves a fee as far as there is free money and says how much that is.
+    """
+
+    def __init__(
+        self,
+        *,
+        capacity_wh: int,
+        band: tuple[int, int],
+        fee: int,
+        hold: Callable[[int], int] = lambda fee_nano: fee_nano,
+    ) -> None:
         self.capacity_wh = capacity_wh
         self.band = band
         self.fee = fee
+        self.hold = hold
         self.kept: dict[str, Kept] = {}
         self.withdrawn: list[str] = []
 
@@ -143,13 +155,16 @@ class Orders:
                 withdrawn_wh=order.withdrawn_wh,
                 fee_nano=order.fee_nano,
                 placed=sha256(encode(order.placed)).hexdigest() if order.placed else "",
+                lapsed_nano=order.lapsed_nano,
             )
             for name, order in self.kept.items()
         ]
 
     def _withdraw(self, order: Kept, wh: int) -> None:
         order.withdrawn_wh += wh
-        order.fee_nano += wh * self.fee
+        held_nano = self.hold(wh * self.fee)
+        order.fee_nano += held_nano
+        order.lapsed_nano += wh * self.fee - held_nano
 
     def _is_same(self, kept: Kept, meter: str, zone: str, order: SheetOrder) -> bool:
         """Whether an order is the one kept, as it was signed first."""

@@ -7,10 +7,12 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaincode.accounts.balances import ACCOUNTS, Account
 from chaincode.area.rules import MarketRules
 from chaincode.orders.order_batch import ORDERS, OrderRow
 from chaincode.orders.sheets import SheetOrder, Step
 from chaincode.state import slot_part
+from identity.canonical import encode
 from tests.chaincode.orders.order_model import Orders
 from tests.chaincode.town import AREA, SLOT, SLOT_S, Town
 
@@ -77,6 +79,8 @@ def test_a_row_of_orders_is_what_the_rules_make_of_it(acted: list[Act]) -> None:
     town = Town(1, rules=RULES, import_w=watts, export_w=watts, slots=1)
     town.certify(town.traders[0], meter="second")
     town.at(SLOT - OPENS_S + 60)
+    money = encode(Account(balance_nano=10**12))  # enough for every fee, as if it were folded
+    town.view.rows[ACCOUNTS.key(AREA, town.traders[0].did)] = money
     model = Orders(capacity_wh=CAPACITY_WH, band=BAND, fee=FEE)
 
     got, wanted = carry_out(town, model, acted)

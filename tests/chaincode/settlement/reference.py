@@ -218,7 +218,7 @@ def explained_nano(posting: Posting, before_nano: int = 0) -> int:
             return told.quantity_wh * (told.rate - told.in_price)
         case "taxed":
             return half_away(Fraction(told.base_nano * told.rate, 10**6))
-        case "cancelled" | "carried":
+        case "cancelled" | "carried" | "repaid":
             return told.base_nano
         case "corrected":
             assert told.base_nano == before_nano

@@ -190,20 +190,24 @@ def test_meter_that_is_certified_later_is_not_read_for_a_slot_before(town: Town)
 
 
 def test_no_reading_comes_into_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of settling and of correcting; between the two and after them it does."""
+    """In the middle of settling and of correcting; while a run looks for readings it does."""
     town = Town(3, slots=1)
     town.close_gate(SLOT)
     town.clear(SLOT)
     town.at(SLOT + SLOT_S + town.rules.report_deadline_s)
-    cut_after(monkeypatch, writes=1, chunk=1)
+    cut_after(monkeypatch, 1)
     arguments = SlotArguments(AREA, SLOT)
 
-    assert town.step("settle_slot", SLOT).phase == "SETTLING"
+    assert town.step("settle_slot", SLOT).phase == "CLEARED"
+    assert record(town, [leaf("m002", 0, 7)]) == 1
+    while town.step("settle_slot", SLOT).phase == "CLEARED":
+        pass
     assert refusal(town, [leaf("m000", 0, 7)]) == "REPORT_LATE"
     assert town.refused("correct_slot", arguments) == "SLOT_PHASE"
     town.settle(SLOT)
     record(town, [leaf("m000", 0, 7)])
-    assert town.step("correct_slot", SLOT).phase == "CORRECTING"
+    while town.step("correct_slot", SLOT).phase == "SETTLED":
+        pass
     assert refusal(town, [leaf("m001", 0, 7)]) == "REPORT_LATE"
     assert refusal(town, [leaf("m000", 0, 8, quality="edited")]) in (
         "REPORT_LATE",

@@ -610,12 +610,46 @@ GATES = (
     ),
     Ladder(
         "an account is asked for",
-        asking("get_account"),
+        asking("describe_account"),
         {"area": "none", "owner": "x"},
         [("AREA_UNKNOWN", {"area": AREA})],
     ),
 )
 MONEY_AND_ACTS = (
+    Ladder(
+        "accounts are folded",
+        submitting("fold_accounts"),
+        {"area": "none", "MEMBER": REGULATOR},
+        [
+            ("ROLE_WRONG", {"MEMBER": ORACLE}),
+            ("AREA_UNKNOWN", {"area": AREA}),
+            ("NOTHING_TO_FOLD", {}),
+        ],
+    ),
+    Ladder(
+        "claims are asked for",
+        asking("list_claims"),
+        {"area": "none", "retailer": "x/y", "after": ""},
+        [("ARGUMENTS_INVALID", {"retailer": R1}), ("AREA_UNKNOWN", {"area": AREA})],
+    ),
+    Ladder(
+        "entries are asked for",
+        asking("list_entries"),
+        {"area": "none", "owner": "x", "first": 0},
+        [("AREA_UNKNOWN", {"area": AREA})],
+    ),
+    Ladder(
+        "lines that folding posted are asked for",
+        asking("list_fold_postings"),
+        {"area": "none", "page": 9},
+        [("AREA_UNKNOWN", {"area": AREA}), ("PAGE_UNKNOWN", {"page": 0})],
+    ),
+    Ladder(
+        "accounts are summed",
+        asking("sum_accounts"),
+        {"area": "none", "after": "", "digest": "0"},
+        [("ARGUMENTS_INVALID", {"digest": HEX}), ("AREA_UNKNOWN", {"area": AREA})],
+    ),
     Ladder(
         "a client is paid out",
         ladders.paying_out,

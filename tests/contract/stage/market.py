@@ -14,15 +14,22 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from chaincode.accounts.balances import (
+from chaincode.accounts.payments import Payment, PaymentArguments
+from chaincode.accounts.posting import Posting
+from chaincode.accounts.statements import (
     AccountAnswer,
+    ClaimsAnswer,
+    ClaimsArguments,
+    EntriesAnswer,
+    EntriesArguments,
+    EntryView,
+    FoldPageAnswer,
+    FoldPageArguments,
     OwnerArguments,
-    Payment,
-    PaymentArguments,
     PayoutArguments,
+    SumArguments,
     Totals,
 )
-from chaincode.accounts.posting import Posting
 from chaincode.area.clock import ClockArguments
 from chaincode.area.intents import PAYOUTS
 from chaincode.area.joining import ParticipantArguments
@@ -31,6 +38,7 @@ from chaincode.area.tariffs import FeesArguments, ResidualArguments, VatArgument
 from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ActAnswer, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
+from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
 from chaincode.metering.reports import Leaf
@@ -101,11 +109,10 @@ class Opener(Protocol):
 
 
 class Paid(NamedTuple):
-    """A payment, below zero for one out, and how many gates had closed when it was made."""
+    """A payment, below zero for one out."""
 
     name: str
     amount_nano: int
-    gates: int
 
 
 class Submission(NamedTuple):
@@ -124,7 +131,6 @@ class Memory(NamedTuple):
     revealed: int
     payments: dict[tuple[str, str], Paid]
     gates: list[int]
-    folded_gates: int
     names: dict[str, str]
     zones: dict[str, str]
     registers: dict[str, tuple[int, int]]
@@ -172,7 +178,6 @@ class Market:
         self.revealed = 0
         self._payments: dict[tuple[str, str], Paid] = {}
         self._gates: list[int] = []
-        self._folded_gates = 0
         self._names: dict[str, str] = {}
         self._zones: dict[str, str] = {}
         self._registers: dict[str, tuple[int, int]] = {}
@@ -231,8 +236,7 @@ class Market:
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = _reference(arguments)
-            gates = len(self._gates)
-            paid = Paid(self.named(payment.participant), payment.amount_nano, gates)
+            paid = Paid(self.named(payment.participant), payment.amount_nano)
             self._payments.setdefault((member, reference), paid)
 
     def ask(self, name: str, arguments: msgspec.Struct, kind: type[T], member: str = DSO) -> T:
@@ -273,7 +277,6 @@ class Market:
             self.revealed,
             dict(self._payments),
             list(self._gates),
-            self._folded_gates,
             dict(self._names),
             dict(self._zones),
             dict(self._registers),
@@ -284,7 +287,6 @@ class Market:
         self.revealed = memory.revealed
         self._payments = dict(memory.payments)
         self._gates = list(memory.gates)
-        self._folded_gates = memory.folded_gates
         self._names = dict(memory.names)
         self._zones = dict(memory.zones)
         self._registers = dict(memory.registers)
@@ -610,23 +612,34 @@ class Market:
     def clear_part(self, slot: int = SLOT, *, member: str = DSO) -> str:
         """One transaction of clearing; the phase after it."""
         answer = self.submit("clear_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
-        if answer.phase == "CLEARED":
-            self._folded_gates = len(self._gates)
         return answer.phase
 
+    def fold(self, *, member: str = R2) -> int:
+        """Fold all that is due; how many transactions that took."""
+        for count in range(RUN_TRANSACTIONS_MAX):
+            try:
+                self.submit("fold_accounts", AreaName(AREA), member)
+            except Refused as refused:
+                if refused.code != "NOTHING_TO_FOLD":
+                    raise
+                return count
+        raise AssertionError("folding does not end")
+
     def settle(self, slot: int = SLOT, *, member: str = R1) -> None:
-        """Settle the slot to its end."""
+        """Settle the slot to its end, and fold what that makes due."""
         for _ in range(RUN_TRANSACTIONS_MAX):
             answer = self.submit("settle_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
             if answer.phase == "SETTLED":
+                self.fold()
                 return
         raise AssertionError(f"settling slot {slot} does not end")
 
     def correct(self, slot: int = SLOT, *, member: str = R2) -> None:
-        """Correct the settled slot to its end."""
+        """Correct the settled slot to its end, and fold what that makes due."""
         for _ in range(RUN_TRANSACTIONS_MAX):
             answer = self.submit("correct_slot", SlotArguments(AREA, slot), member).read(SlotAnswer)
-            if answer.phase == "SETTLED":
+            if answer.phase == "SETTLED" and not answer.step:
+                self.fold()
                 return
         raise AssertionError(f"correcting slot {slot} does not end")
 
@@ -714,11 +727,46 @@ class Market:
     def account(self, owner: str) -> AccountAnswer:
         """The account of a trader by name, or of any other owner."""
         name = did_of(owner) if owner in self._names.values() else owner
-        return self.ask("get_account", OwnerArguments(AREA, name), AccountAnswer)
+        return self.ask("describe_account", OwnerArguments(AREA, name), AccountAnswer)
 
     def totals(self) -> Totals:
-        """The sums over all accounts."""
-        return self.ask("sum_accounts", AreaName(AREA), Totals)
+        """The sums over all entries and accounts."""
+        totals = self.ask("sum_accounts", SumArguments(AREA), Totals)
+        while totals.after is not None:
+            following = SumArguments(AREA, totals.after, totals.digest)
+            totals = totals.plus(self.ask("sum_accounts", following, Totals))
+        return totals
+
+    def entries(self, owner: str) -> list[EntryView]:
+        """The entries of a trader that are not folded yet."""
+        arguments = EntriesArguments(AREA, did_of(owner))
+        return self.ask("list_entries", arguments, EntriesAnswer).entries
+
+    def claims(self, retailer: str) -> dict[str, int]:
+        """What each trader owes a retailer."""
+        answer = self.ask("list_claims", ClaimsArguments(AREA, retailer), ClaimsAnswer)
+        assert answer.after is None
+        return {self.named(claim.client): claim.amount_nano for claim in answer.claims}
+
+    def fold_postings(self) -> list[Posting]:
+        """All lines that folding has posted."""
+        postings: list[Posting] = []
+        page, pages = 0, 1
+        while page < pages:
+            arguments = FoldPageArguments(AREA, page)
+            answer = self.ask("list_fold_postings", arguments, FoldPageAnswer)
+            postings.extend(answer.postings)
+            page, pages = page + 1, answer.pages
+        return postings
+
+    def folded(self, *, kind: str) -> dict[str, int]:
+        """The sum of the lines of one kind that folding has posted, by account."""
+        sums: dict[str, int] = {}
+        for posting in self.fold_postings():
+            if posting.kind == kind:
+                account = self.named(posting.account)
+                sums[account] = sums.get(account, 0) + posting.amount_nano
+        return sums
 
     def postings(self, slot: int = SLOT) -> list[Posting]:
         """All postings of a slot."""
@@ -742,9 +790,10 @@ class Market:
     def check_end(self) -> None:
         """What holds at the end of every scenario.
 
-        Money sums to zero; certificates minted are live or retired; every account is what was
-        paid in and out and posted; every reserve has its matched trade that is not settled, or
-        its pay-out that is not folded. Within a run only the sums hold.
+        Money sums to zero; certificates minted are live or retired; every balance less its claims
+        is what was paid in and out and posted, once everything is folded; nobody has both a
+        balance and a claim; every reserve has its matched trade that is not settled, or the
+        cancelled order whose fee is not posted. Within a run only the sums hold.
         """
         self.run(self.ledger.check_end())
         totals = self.totals()
@@ -757,18 +806,30 @@ class Market:
             assert sum(by_account.values()) == 0
             for account, amount in by_account.items():
                 posted[account] = posted.get(account, 0) + amount
+        assert sum(posting.amount_nano for posting in self.fold_postings()) == 0
+        held = sum(sum(self.claims(retailer).values()) for retailer in (R1, R2))
+        assert totals.claims_nano == held
         if any(view.phase in ("CLEARING", "SETTLING", "CORRECTING") for view in views):
             return
         covers = self._covers([view.slot for view in views if view.phase == "CLEARED"])
-        pending = self._pending()
+        fees_nano = 0
         for name in self._names.values():
             answer = self.account(name)
-            reserved_nano = covers.get(name, 0) + pending.get(name, 0)
-            assert answer.account.reserved_nano == reserved_nano, name
+            assert answer.account.balance_nano >= 0, name
+            assert not (answer.account.balance_nano and answer.account.claims_nano), name
             paid_nano = sum(p.amount_nano for p in self._payments.values() if p.name == name)
-            has_nano = answer.available_nano + covers.get(name, 0)
-            assert has_nano == paid_nano + posted.get(name, 0), name
-        assert totals.reserved_nano == sum(covers.values()) + sum(pending.values())
+            assert answer.worth_nano == paid_nano + posted.get(name, 0), name
+            fees_nano += self._fees_held(
+                name, settled=[v.slot for v in views if v.phase == "SETTLED"]
+            )
+        assert totals.reserved_nano == sum(covers.values()) + fees_nano
+
+    def _fees_held(self, name: str, *, settled: Sequence[int]) -> int:
+        """The fees of a trader's cancelled orders in slots that are not settled."""
+        slots = {SLOT + number * SLOT_S for number in range(4)} | set(self._gates)
+        return sum(
+            view.order.fee_nano for slot in slots - set(settled) for view in self.orders(name, slot)
+        )
 
     def _covers(self, slots: Sequence[int]) -> dict[str, int]:
         """Cover of the trades of slots that are cleared and not settled, by trader."""
@@ -782,14 +843,6 @@ class Market:
                     name = self.named(order).partition("/")[0]
                     covers[name] = covers.get(name, 0) + cover_nano
         return covers
-
-    def _pending(self) -> dict[str, int]:
-        """Pay-outs that no clearing has folded since, by trader."""
-        pending: dict[str, int] = {}
-        for paid in self._payments.values():
-            if paid.amount_nano < 0 and paid.gates >= self._folded_gates:
-                pending[paid.name] = pending.get(paid.name, 0) - paid.amount_nano
-        return pending
 
 
 def _reference(payment: msgspec.Struct) -> str:

@@ -137,13 +137,15 @@ export interface Balance {
   amount: string;
   available: string;
   reserved: string;
+  /** What retailers have paid for the owner and not got back yet. */
+  claims: string;
   minted: number;
   live: number;
   retired: number;
   block: number;
 }
-export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "FEE" | "VAT" | "DEFAULT" | "CREDIT" | "DEBIT";
-export type PostingRule = "PRICED" | "TAXED" | "CANCELLED" | "CARRIED" | "CORRECTED" | "PAID";
+export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "FEE" | "VAT" | "DEFAULT" | "REPAYMENT" | "CREDIT" | "DEBIT";
+export type PostingRule = "PRICED" | "TAXED" | "CANCELLED" | "CARRIED" | "REPAID" | "CORRECTED" | "PAID";
 /** What an amount is computed from; the rule says which of the numbers count. */
 export interface PostingExplanation {
   kind: PostingKind;
@@ -169,6 +171,14 @@ export interface Posting {
   trade: number | null;
   explanation: PostingExplanation;
   section: string;
+  block: number;
+}
+/** What a retailer has paid for a client and not got back yet. */
+export interface Claim {
+  id: string;
+  retailer: string;
+  client: string;
+  amount: string;
   block: number;
 }
 export interface Certificate {

@@ -5,28 +5,30 @@ import { Card, Figure, Figures, Head, Name, Term } from "../../parts/layout.tsx"
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
-import type { Balance, Page, Posting } from "../../transport/types.ts";
+import type { Balance, Claim, Page, Posting } from "../../transport/types.ts";
 import { CLIENTS_QUERY, type ClientRow } from "../members/clients_page.tsx";
+import { ClaimsTable } from "./claims.tsx";
 import { Postings } from "./postings.tsx";
 
 const OWN = `query OwnAccount($owner: ID) {
-  balance(owner: $owner) { owner amount available reserved minted live retired block }
+  balance(owner: $owner) { owner amount available reserved claims minted live retired block }
+  claims(owner: $owner, first: 100) { nodes { id retailer client amount block } pageInfo { hasNextPage endCursor } }
   postings(owner: $owner, first: 30) {
     nodes { id slot account amount trade section block
       explanation { kind fee rule quantity rate taxRate inPrice base reference retailer cause } } pageInfo { hasNextPage endCursor }
   }
 }`;
 
-/** What a client could owe, in nano-currency: a negative balance plus the money that its orders reserve. */
-export function exposureOf(balance: Pick<Balance, "amount" | "reserved">): bigint {
+/** What a client could owe, in nano-currency: claims, a negative balance, and what its orders reserve. */
+export function exposureOf(balance: Pick<Balance, "amount" | "reserved" | "claims">): bigint {
   const amount = money(balance.amount);
-  return (amount < 0n ? -amount : 0n) + money(balance.reserved);
+  return (amount < 0n ? -amount : 0n) + money(balance.claims) + money(balance.reserved);
 }
 
 export function Exposure() {
   const live = useLive();
   const owner = live.viewer?.member ?? null;
-  const own = useAsk<{ balance: Balance; postings: Page<Posting> }>(OWN, { owner });
+  const own = useAsk<{ balance: Balance; claims: Page<Claim>; postings: Page<Posting> }>(OWN, { owner });
   const clients = useAsk<{ clients: Page<ClientRow> }>(CLIENTS_QUERY, {});
   return (
     <>
@@ -74,6 +76,11 @@ export function Exposure() {
               <Empty>No client has reserved money or owes anything.</Empty>
             );
           }}
+        </Shown>
+      </Card>
+      <Card title="Claims on clients" span={12} aside="what you paid for clients and did not get back yet">
+        <Shown asked={own} lines={3}>
+          {({ claims }) => <ClaimsTable claims={claims.nodes} currency={live.currency} />}
         </Shown>
       </Card>
       <Card title="Amounts on your account" span={12} aside="newest first">

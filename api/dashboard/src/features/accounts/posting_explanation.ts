@@ -20,7 +20,8 @@ export interface PostingWords {
   readonly inPrice: (rate: string, part: string) => string;
   readonly taxed: (percent: string, base: string) => string;
   readonly cancelled: (energy: string) => string;
-  readonly carried: string;
+  readonly carried: (retailer: string | null) => string;
+  readonly repaid: (retailer: string | null) => string;
   readonly corrected: (after: string, before: string) => string;
   readonly paid: (retailer: string | null, reference: string | null) => string;
 }
@@ -61,7 +62,9 @@ export function calculation(told: PostingExplanation, amount: bigint, currency: 
     case "CANCELLED":
       return words.cancelled(energy(told.quantity));
     case "CARRIED":
-      return words.carried;
+      return words.carried(told.retailer);
+    case "REPAID":
+      return words.repaid(told.retailer);
     case "CORRECTED":
       return words.corrected(exactMoney(base + amount, currency), exactMoney(base, currency));
     case "PAID":

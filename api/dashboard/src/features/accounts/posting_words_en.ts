@@ -24,7 +24,14 @@ export const ENGLISH: PostingWords = {
     },
     FEE: { name: "Fee", meaning: "A fee of the area's price sheet." },
     VAT: { name: "VAT", meaning: "Value added tax on the energy." },
-    DEFAULT: { name: "Unpaid amount", meaning: "An amount that the account which owes it could not pay." },
+    DEFAULT: {
+      name: "Paid by the retailer",
+      meaning: "The account held too little. The retailer paid the rest, and claims it back.",
+    },
+    REPAYMENT: {
+      name: "Paid back to the retailer",
+      meaning: "The retailer had paid this earlier, when the account held too little.",
+    },
     CREDIT: PAYMENT,
     DEBIT: PAYMENT,
   },
@@ -45,7 +52,8 @@ export const ENGLISH: PostingWords = {
   inPrice: (rate, part) => `the fee is ${rate}, of which ${part} was part of the price already`,
   taxed: (percent, base) => `${percent} of ${base}`,
   cancelled: (energy) => `the fee for ${energy} that the order gave up`,
-  carried: "the client could not pay this amount, so its retailer carries it",
+  carried: (retailer) => `the client could not pay this amount, so ${retailer ?? "its retailer"} paid it and claims it back`,
+  repaid: (retailer) => `the client paid back what ${retailer ?? "its retailer"} had paid for it`,
   corrected: (after, before) => `${after} after the correction, ${before} before it`,
   paid: (retailer, reference) =>
     `paid outside the market${retailer ? `, through ${retailer}` : ""}${reference ? `, reference ${reference}` : ""}`,

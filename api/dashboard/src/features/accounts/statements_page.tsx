@@ -9,11 +9,13 @@ import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { Tabs } from "../../parts/tabs.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
-import type { Balance, Certificate, Page, Posting, Trade } from "../../transport/types.ts";
+import type { Balance, Certificate, Claim, Page, Posting, Trade } from "../../transport/types.ts";
 import { stateWord } from "../orders/order_trail.tsx";
+import { ClaimsInWords } from "./claims.tsx";
 import { Postings } from "./postings.tsx";
 
-const BALANCE = `query MyBalance { balance { owner amount available reserved minted live retired block } }`;
+const BALANCE = `query MyBalance { balance { owner amount available reserved claims minted live retired block }
+  claims(first: 20) { nodes { id retailer client amount block } pageInfo { hasNextPage endCursor } } }`;
 const TRADES = `query MyTrades($first: Int!) {
   myTrades(first: $first) {
     nodes { id slot number side buyer seller quantity buyPrice sellPrice relation settled state block }
@@ -46,7 +48,7 @@ type Key = (typeof VIEWS)[number]["key"];
 export function Statements() {
   const live = useLive();
   const route = useRoute();
-  const balance = useAsk<{ balance: Balance }>(BALANCE, {});
+  const balance = useAsk<{ balance: Balance; claims: Page<Claim> }>(BALANCE, {});
   const asked = route.query.get("show");
   const chosen: Key = VIEWS.find((view) => view.key === asked)?.key ?? "trades";
   const choose = (key: Key) => go(`statements?show=${key}`);
@@ -56,7 +58,8 @@ export function Statements() {
       <Card title="Balance" span={12}>
         <Shown asked={balance} lines={2}>
           {(data) => (
-            <Figures>
+            <>
+              <Figures>
               <Figure
                 name="Balance"
                 value={signedMoney(money(data.balance.amount), live.currency)}
@@ -71,6 +74,8 @@ export function Statements() {
               <Figure name="Certificates used" value={energy(data.balance.retired)} />
               <Figure name="As of block" value={data.balance.block} />
             </Figures>
+            <ClaimsInWords claims={data.claims.nodes} currency={live.currency} />
+            </>
           )}
         </Shown>
       </Card>

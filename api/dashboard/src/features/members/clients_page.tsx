@@ -15,7 +15,7 @@ const CLIENTS = `query Clients {
     nodes {
       did locked
       meters { id zone health { state sentence at } }
-      balance { amount available reserved live block }
+      balance { amount available reserved claims live block }
     }
     pageInfo { hasNextPage endCursor } totalCount
   }
@@ -29,7 +29,7 @@ const POSTINGS = `query ClientPostings($owner: ID!) {
 
 export type ClientRow = Pick<Client, "did" | "locked"> & {
   meters: Pick<Client["meters"][number], "id" | "zone" | "health">[];
-  balance: Pick<Balance, "amount" | "available" | "reserved" | "live" | "block">;
+  balance: Pick<Balance, "amount" | "available" | "reserved" | "claims" | "live" | "block">;
 };
 export const CLIENTS_QUERY = CLIENTS;
 

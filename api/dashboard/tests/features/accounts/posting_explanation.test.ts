@@ -34,7 +34,14 @@ test("a calculation is shown with the units that people read", () => {
     [{ kind: "VAT", rule: "TAXED", taxRate: 190_000, base: "49560000" }, "19 % of 0.04956 EUR"],
     [{ kind: "VAT", rule: "TAXED", taxRate: 77_500, base: "-49560000" }, "7.75 % of 0.04956 EUR"],
     [{ kind: "FEE", fee: "cancel", rule: "CANCELLED", quantity: 200 }, "the fee for 0.2 kWh that the order gave up"],
-    [{ kind: "DEFAULT", rule: "CARRIED" }, "the client could not pay this amount, so its retailer carries it"],
+    [
+      { kind: "DEFAULT", rule: "CARRIED" },
+      "the client could not pay this amount, so its retailer paid it and claims it back",
+    ],
+    [
+      { kind: "REPAYMENT", rule: "REPAID", retailer: "GreenPower" },
+      "the client paid back what GreenPower had paid for it",
+    ],
     [
       { kind: "CREDIT", rule: "PAID", retailer: "GreenPower", reference: "invoice 7" },
       "paid outside the market, through GreenPower, reference invoice 7",

@@ -1,0 +1,134 @@
+"""The largest lawful units fit into a transaction with room to spare (doors 2, 3, 22)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from chaincode.area.zones import AreaName, ZoneArguments
+from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
+from chaincode.orders.order_batch import StoredOrder
+from chaincode.slots.gate import SlotArguments
+from chaincode.state import Side
+from tests.chaincode.crowd import (
+    Household,
+    all_postings,
+    ending,
+    meter_number,
+    order,
+    put_reading,
+    settle_in,
+)
+from tests.chaincode.town import AREA, DSO, ROOT, SLOT, SLOT_S, ZONES, Town
+
+LONG = "n" * 57  # with a number behind it a name of 64 characters
+
+
+def within_room(town: Town) -> None:
+    """No transaction has come near a limit."""
+    engine = town.engine
+    for used, limit in (
+        (engine.written_max, WRITES_MAX),
+        (engine.read_max, READS_MAX),
+        (engine.bytes_max, BYTES_MAX),
+    ):
+        assert used * 10 <= limit * 8
+
+
+def street(count: int) -> list[Household]:
+    """Households with the longest names that all trade with each other."""
+    households: list[Household] = []
+    for number in range(count):
+        side: Side = "buy" if (number >> 1) % 2 else "sell"
+        orders: list[StoredOrder] = [
+            order(number, side, [(100_000, 50)], name="o" * 64, meter=LONG)
+        ]
+        import_wh, export_wh = (60, 0) if side == "buy" else (0, 70)
+        households.append(
+            Household(orders=orders, balance_nano=10**9, import_wh=import_wh, export_wh=export_wh)
+        )
+    return households
+
+
+def trade_and_settle(count: int) -> Town:
+    """Clear, settle, correct and fold a slot in which every meter trades."""
+    town = Town(0, slots=3)
+    settle_in(town, street(count), meter=LONG)
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    town.at(SLOT + SLOT_S)
+    transactions = town.settle(SLOT)
+    assert transactions <= count  # more would mean that the run hardly moves
+    put_reading(town, meter_number(0, name=LONG), 0, 10, version=2)
+    town.run("correct_slot", SLOT, "SETTLED")
+    town.fold()
+    return town
+
+
+def test_slot_of_meters_with_the_longest_names_is_settled_and_corrected() -> None:
+    """Door 3, small: what the run carries grows with the meters, in rows of their own."""
+    town = trade_and_settle(1_500)
+
+    within_room(town)
+    end = ending(town)
+    assert len(end.trades) == 750
+    assert {trade.settled_wh for trade in end.trades} >= {50}
+    assert sum(posting.amount_nano for posting in all_postings(town)) == 0
+
+
+@pytest.mark.exhaustive
+def test_slot_of_27000_meters_with_the_longest_names_ends() -> None:
+    """Door 3: every transaction committed without progress, for ever."""
+    town = trade_and_settle(27_000)
+
+    within_room(town)
+    assert len(ending(town).meters) == 27_000
+
+
+def test_last_report_comes_between_two_transactions_that_look_for_readings() -> None:
+    """Door 2: at 7,600 meters the check took two transactions and the report was late."""
+    count = 7_600
+    households = [
+        Household(import_wh=10 if number < count - 1 else None) for number in range(count)
+    ]
+    town = Town(0, slots=2)
+    settle_in(town, households)
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    town.at(SLOT + SLOT_S)
+
+    answer = town.step("settle_slot", SLOT)
+    assert (answer.phase, answer.step) == ("CLEARED", "READINGS")
+    assert town.refused("settle_slot", SlotArguments(AREA, SLOT)) == "READINGS_MISSING"
+    put_reading(town, meter_number(count - 1), 10, 0)
+    town.settle(SLOT)
+
+    within_room(town)
+    assert ending(town).sums.estimated == 0
+    assert ending(town).sums.residual_wh == 10 * count
+
+
+def test_thousand_zones_without_trades_and_1989_credits_clear() -> None:
+    """Door 22: 5,001 keys were refused at each try, until other credits shifted the cut."""
+    town = Town(0, slots=2)
+    zones = [ROOT, *ZONES, *(f"{LONG}-{number:06d}" for number in range(1_000 - 1 - len(ZONES)))]
+    for zone in zones[3:]:
+        town.submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO, admin=True)
+    households: list[Household] = []
+    for number, zone in enumerate(zones):
+        sale = msgspec.structs.replace(order(number, "sell", [(100_000, 50)]), zone=zone)
+        households.append(Household(orders=[sale], credits_nano=[1_000], zone=zone))
+    households.extend(Household(credits_nano=[1_000]) for _ in range(989))
+    settle_in(town, households)
+    town.close_gate(SLOT)
+
+    town.clear(SLOT)
+
+    within_room(town)
+    assert len(ending_zones(town)) == 1_000
+    assert town.refused("fold_accounts", AreaName(AREA)) == "NOTHING_TO_FOLD"
+
+
+def ending_zones(town: Town) -> list[str]:
+    """The zones that have a record of the clearing."""
+    return [key for key in town.view.rows if key.startswith("43/")]
