@@ -24,6 +24,7 @@ from typing import NamedTuple, Self
 
 PPM = 1_000_000
 SECONDS_PER_HOUR = 3600
+SECONDS_PER_DAY = 86_400
 INT64_SAFE = 2**62  # totals of a clearing stay below this, so int64 never overflows
 
 
@@ -186,6 +187,11 @@ def is_slot_start(second: int, slot_s: int) -> bool:
     return second % slot_s == 0
 
 
+def day_of(second: int) -> int:
+    """The number of the UTC day that contains `second`, counted from 1970."""
+    return second // SECONDS_PER_DAY
+
+
 def local_hour(second: int, offset_s: int) -> int:
     """The hour of the local day (0 to 23) at `second` (UTC), `offset_s` east of UTC."""
-    return (second + offset_s) % 86_400 // SECONDS_PER_HOUR
+    return (second + offset_s) % SECONDS_PER_DAY // SECONDS_PER_HOUR
