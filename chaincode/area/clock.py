@@ -13,6 +13,8 @@ import msgspec
 
 from chaincode.area.rules import RULES
 from chaincode.area.zones import (
+    AREAS,
+    Area,
     get_lane,
     own_area,
 )
@@ -20,7 +22,7 @@ from chaincode.context import (
     Accepted,
     Context,
 )
-from chaincode.errors import CLOCK_BACKWARDS, NO_CLOCK
+from chaincode.errors import AREA_UNKNOWN, CLOCK_BACKWARDS, CLOCK_REAL, NO_CLOCK
 from chaincode.state import Id, Row, Second, Table, at_slot, encode
 
 RATE_MAX = 100_000  # a slot of 15 minutes in 9 milliseconds
@@ -59,6 +61,8 @@ def set_clock(context: Context, arguments: ClockArguments) -> Accepted:
     demonstration may continue where it stopped, but a deadline that has passed stays passed.
     """
     area = own_area(context, arguments.area)
+    if not area.demonstration:
+        raise CLOCK_REAL(area=area.area)
     floor_s = 0
     clock = CLOCKS.get(context, area.area)
     if clock is not None:
@@ -82,7 +86,17 @@ def set_clock(context: Context, arguments: ClockArguments) -> Accepted:
 
 def market_time_s(context: Context, area: str) -> int:
     """The market time of this transaction in `area`, in seconds UTC."""
-    clock = CLOCKS.get(context, area)
+    return clock_time_s(
+        context, area=AREAS.get(context, area), clock=CLOCKS.get(context, area), name=area
+    )
+
+
+def clock_time_s(context: Context, *, area: Area | None, clock: Clock | None, name: str) -> int:
+    """Market time by rows that were read already; a demonstration without a clock is refused."""
+    if area is None:
+        raise AREA_UNKNOWN(area=name)
+    if not area.demonstration:
+        return context.time_s
     if clock is None:
-        raise NO_CLOCK(area=area)
+        raise NO_CLOCK(area=name)
     return clock.market_s(context.time_s)

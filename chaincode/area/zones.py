@@ -54,12 +54,17 @@ class TreeZone(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Area(Row, frozen=True):
-    """An area: its DSO, its slot length and the tree of its zones, the root first."""
+    """An area: its DSO, its slot length and the tree of its zones, the root first.
+
+    `demonstration` never changes: only a demonstration has a clock of its own, and everything that
+    shows the area says that it is one.
+    """
 
     area: str
     dso: str
     slot_s: int
     zones: list[TreeZone]
+    demonstration: bool = False
 
 
 class ZoneArea(Row, frozen=True):
@@ -106,12 +111,16 @@ class AreaName(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AreaArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new area and its root zone; the caller becomes the area's DSO."""
+    """A new area and its root zone; the caller becomes the area's DSO.
+
+    Market time in a real area is transaction time. A demonstration sets a clock of its own.
+    """
 
     area: Id
     root: Id
     grid_level: GridLevel
     slot_s: Literal[300, 900, 1800, 3600] = 900
+    demonstration: bool = False
 
 
 class ZoneArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,7 +155,11 @@ def register_area(context: Context, arguments: AreaArguments) -> Accepted:
         raise ALREADY_REGISTERED(kind="zone", name=arguments.root)
     root = TreeZone(arguments.root, None, arguments.grid_level, paused=False)
     area = Area(
-        area=arguments.area, dso=context.caller.member, slot_s=arguments.slot_s, zones=[root]
+        area=arguments.area,
+        dso=context.caller.member,
+        slot_s=arguments.slot_s,
+        zones=[root],
+        demonstration=arguments.demonstration,
     )
     AREAS.put(context, area, arguments.area)
     ZONES.put(context, ZoneArea(area=arguments.area), arguments.root)

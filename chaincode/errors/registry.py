@@ -60,6 +60,11 @@ DATED_BEFORE_GATE = Refusal(
     "It is too late for a change from slot {from_slot} on: the gates up to slot {closed_slot} have closed.",
     "Let the change begin at a slot whose gate is still open.",
 )
+TERMS_FROZEN = Refusal(
+    "TERMS_FROZEN",
+    "Slot {slot} has opened: its terms are frozen since {opening_s}.",
+    "Let the change begin at a slot that has not opened yet.",
+)
 VERSIONS_TOO_MANY = Refusal(
     "VERSIONS_TOO_MANY",
     "There are {limit} dated versions already, and no more are kept.",
@@ -125,10 +130,15 @@ RULE_OUT_OF_BOUNDS = Refusal(
     "Market rule {rule} is out of its bounds: {bound}.",
     "Bring the rule within the named bound; the page on configuration lists all bounds.",
 )
+CLOCK_REAL = Refusal(
+    "CLOCK_REAL",
+    "Area {area} is a real area: its market time is real time.",
+    "Only an area that was registered as a demonstration has a clock of its own.",
+)
 NO_CLOCK = Refusal(
     "NO_CLOCK",
-    "Area {area} has no clock.",
-    "The area's DSO has to set the clock with set_clock; a real market uses real time at rate 1.",
+    "Area {area} is a demonstration and has no clock yet.",
+    "The area's DSO has to set the clock with set_clock.",
 )
 CLOCK_BACKWARDS = Refusal(
     "CLOCK_BACKWARDS",

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from chaincode.area.clock import CLOCKS, Clock
+from chaincode.area.clock import CLOCKS, Clock, clock_time_s
 from chaincode.area.rules import RULES, AreaRules, rules_at
 from chaincode.area.zones import AREAS, Area, paused_zones, require_slot_start
 from chaincode.consortium.participants import PARTICIPANTS, locked_traders
 from chaincode.context import Context
-from chaincode.errors import AREA_UNKNOWN, NO_CLOCK
+from chaincode.errors import AREA_UNKNOWN
 from chaincode.metering.meters import METERS, Meter
 from chaincode.orders.sheets import Step
 from chaincode.slots.gate import SLOTS
@@ -169,7 +169,7 @@ class OrderBatch:
         return zone in self._paused[area]
 
     def terms(self, area: str, slot: int) -> SlotTerms:
-        """The terms of a loaded slot; a slot without an area, rules or clock is refused."""
+        """The terms of a loaded slot; a slot without an area, rules or market time is refused."""
         terms = self._terms.get((area, slot))
         if terms is None:
             terms = self._terms[area, slot] = self._read_terms(area, slot)
@@ -181,9 +181,7 @@ class OrderBatch:
             raise AREA_UNKNOWN(area=area)
         require_slot_start(row, slot)
         rules = rules_at(self._rules[area], area, slot)
-        clock = self._clocks[area]
-        if clock is None:
-            raise NO_CLOCK(area=area)
+        now_s = clock_time_s(self._context, area=row, clock=self._clocks[area], name=area)
         return SlotTerms(
             slot_s=row.slot_s,
             limit_min=rules.price_band[0],
@@ -191,7 +189,7 @@ class OrderBatch:
             cancel_fee=rules.cancel_fee,
             opening_s=rules.opening_s(slot),
             gate_s=rules.gate_s(slot),
-            now_s=clock.market_s(self._context.time_s),
+            now_s=now_s,
             is_closed=self._closed[area, slot],
         )
 

@@ -59,7 +59,10 @@ class TraderArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AreaAnswer(msgspec.Struct, frozen=True):
-    """An area with its lane, its clock and the current market time (None without a clock)."""
+    """An area with its lane, its clock and the current market time.
+
+    A real area has no clock. A demonstration has no market time before its clock is set.
+    """
 
     area: Area
     lane: Lane
@@ -150,7 +153,8 @@ def describe_area(context: Context, arguments: AreaName) -> AreaAnswer:
     """An area's tree of zones, lane and clock."""
     area = get_area(context, arguments.area)
     clock = CLOCKS.get(context, area.area)
-    market_s = None if clock is None else market_time_s(context, area.area)
+    waits = area.demonstration and clock is None
+    market_s = None if waits else market_time_s(context, area.area)
     return AreaAnswer(area, get_lane(context, area.area), clock, market_s)
 
 

@@ -352,7 +352,7 @@ class Town:
         ]
         setup = (
             ("initialise", InitialiseArguments(did_of("regulator"), organisations), DSO),
-            ("register_area", AreaArguments(AREA, ROOT, 5), DSO),
+            ("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True), DSO),
             *(("register_zone", ZoneArguments(AREA, zone, ROOT, 7), DSO) for zone in ZONES),
             ("set_clock", ClockArguments(AREA, START_S, START_S, 1), DSO),
             ("post_seed_anchor", SeedArguments(AREA, SLOT, self._tip), DSO),

@@ -296,7 +296,7 @@ class Market:
         ]
         regulator = did_of("regulator")
         self.submit("initialise", InitialiseArguments(regulator, organisations), admin=True)
-        area = AreaArguments(AREA, ROOT, self.rules.root_level)
+        area = AreaArguments(AREA, ROOT, self.rules.root_level, demonstration=True)
         self.submit("register_area", area, admin=True)
         for zone in (EAST, WEST):
             self.zone(zone, ROOT)
