@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
+from chaincode.area.profile import Profile
 from chaincode.area.zones import (
     VERSIONS_MAX,
     own_area,
@@ -74,6 +75,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contract_model: Literal["through_retailer"] = "through_retailer"
     reverse_charge: bool = False
     plausible_ppm: Count = 50_000
+    final_s: Count = 35 * 86_400
+    profile: Profile | None = None
 
     def gate_s(self, slot: int) -> int:
         """The second at which the gate of `slot` closes."""

@@ -1,26 +1,23 @@
-"""Oracle reports: what meters measured in a slot, signed by 2f+1 oracle nodes.
+"""Reports of registers at a slot boundary, signed by 2f+1 oracle nodes or validated by the DSO.
 
 A report names the root of a Merkle tree over salted leaves, one per meter. The leaves travel as
-transient data and are stored in the collection `readings`, once per (meter, slot, version);
+transient data and are stored in the collection `readings`, once per (meter, boundary) and rank;
 the public ledger holds only the root and the signatures (arguments of the transaction). A report
 writes no public key, so that the endorsement policy of the collection applies.
 
-The contract checks that readings are plausible: registers do not run backwards, the energy fits
-the certified power, and the registers of a slot begin where the slot before it ended.
-
-A slot takes one reading per meter until it has settled. After that it still takes the reading of a
-meter that was estimated, and a next version of a reading that is substituted or edited. Nothing is
-ever overwritten, and `correct_slot` settles the difference.
+Nodes sign measured registers only. A report is taken until the slots at its boundary are final,
+whatever their phase: a slot that has begun to settle is not changed by it, and the next correction
+settles the difference. `plausible.py` decides whether registers fit those before and after.
 
 The trees follow RFC 9162 (section 2.1): a leaf is hashed after a byte 0x00, a node after 0x01.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import msgspec
 
@@ -30,6 +27,7 @@ from chaincode.area.zones import (
     VERSIONS_MAX,
     Area,
     get_area,
+    own_area,
     require_open,
     require_slot_start,
 )
@@ -41,37 +39,39 @@ from chaincode.context import (
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
+    LEAF_BOUNDARY,
     LEAVES_COUNT,
     LEAVES_MISSING,
     LEAVES_ORDER,
     LEAVES_UNREADABLE,
     METER_AREA_FIXED,
+    METER_UNKNOWN,
     ORACLE_CONFIGURATION,
     ORACLE_NODES_COUNT,
-    READING_BACKWARDS,
-    READING_GAP,
-    READING_IMPLAUSIBLE,
+    READING_PURGED,
     READING_REPEATED,
     REPORT_EARLY,
-    REPORT_LATE,
     REPORT_ROOT,
     SIGNATURES_FEW,
     SIGNER_REPEATED,
     SIGNER_UNKNOWN,
+    SLOT_FINAL,
     VERSIONS_TOO_MANY,
 )
-from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at
+from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.meters import METERS
+from chaincode.metering.plausible import Neighbours, Powers
 from chaincode.metering.readings import (
     COLLECTION,
-    READING_VERSIONS_MAX,
+    RANKS,
     Leaf,
-    Quality,
+    Rank,
     Reading,
-    newest_readings,
+    is_same,
+    ranked,
     reading_key,
-    stored_versions,
+    readings_at,
 )
-from chaincode.slots.gate import SLOTS
 from chaincode.state import (
     Count,
     Dated,
@@ -83,17 +83,14 @@ from chaincode.state import (
     Table,
     at_slot,
     encode,
-    slot_part,
     with_version,
 )
-from chaincode.units import Power, times_exceeded
 from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
-LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
+LEAVES_MAX = 1_000  # meters of a report; up to ten keys are read for each meter
 NODES_MAX = 31  # oracle nodes: f = 10
 TRANSIENT_LEAVES = "leaves"
-CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
 
 
 class OracleSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,18 +119,18 @@ class OracleArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A report that a node signs: the root over `count` leaves, for one slot of one area.
+    """A report that a node signs: the root over `count` leaves, for one boundary of one area.
 
     `configuration` is the digest of the oracle set that the node assumes to be part of.
     """
 
     area: Id
+    boundary: Second
     channel: str
     configuration: Hex32
     contract: str
     count: Count
     root: Hex32
-    slot: Second
     v: Literal[1]
 
 
@@ -141,6 +138,15 @@ class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same report, signed by at least 2f+1 nodes; one token per node."""
 
     tokens: Annotated[list[str], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+
+
+class ValidatedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Registers at a boundary that the DSO has validated: the root over `count` leaves."""
+
+    area: Id
+    boundary: Second
+    count: Count
+    root: Hex32
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -202,44 +208,118 @@ def merkle_root(leaves: Sequence[bytes]) -> str:
 
 
 def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
-    """Check a report's signatures, root and plausibility, and store its readings privately."""
+    """Check a report's signatures, root and plausibility, and store its registers privately."""
     report, signers = take_cosigned(context, REPORTS, arguments.tokens)
     area = get_area(context, report.area)
-    require_slot_start(area, report.slot)
+    require_slot_start(area, report.boundary)
     _check_signers(context, report, signers)
     leaves = _read_leaves(context, report)
+    count = store_registers(context, area, leaves, rank="oracle", root=report.root)
+    if count:
+        context.emit("readings_recorded", encode(report))
+    return Recorded(count)
+
+
+def record_validated_readings(context: Context, arguments: ValidatedArguments) -> Recorded:
+    """Store registers that the area's DSO has validated; they rank above those of the oracle."""
+    area = own_area(context, arguments.area)
+    require_slot_start(area, arguments.boundary)
+    leaves = _read_leaves(context, arguments)
+    count = store_registers(context, area, leaves, rank="dso", root=arguments.root)
+    if count:
+        context.emit("readings_validated", encode(arguments))
+    return Recorded(count)
+
+
+def store_registers(
+    context: Context, area: Area, leaves: Sequence[Leaf], *, rank: Rank, root: str
+) -> int:
+    """Store the leaves of one boundary that are new at their rank; return how many are new.
+
+    A leaf that says the same as the stored one of its rank is passed over. Raises `Refused` if a
+    leaf says something else, comes too early or too late, or is not plausible.
+    """
+    boundary = leaves[0].boundary
+    index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
+    neighbours = Neighbours(context, index, boundary=boundary, slot_s=area.slot_s)
     names = [leaf.meter for leaf in leaves]
-    earlier = stored_versions(context, report.slot, names)
-    readings = [encode(Reading(leaf=leaf, rank="oracle", root=report.root)) for leaf in leaves]
-    if all(reading in known for reading, known in zip(readings, earlier, strict=True)):
-        return Recorded(0)
-    now_s = market_time_s(context, report.area)
-    slot = SLOTS.get(context, report.area, slot_part(report.slot))
-    phase = "OPEN" if slot is None else slot.phase
-    for leaf, known in zip(leaves, earlier, strict=True):
-        if known and not (phase == "SETTLED" and leaf.quality in CORRECTIONS):
-            raise READING_REPEATED(meter=leaf.meter, slot=report.slot)
-        if len(known) == READING_VERSIONS_MAX:
-            raise VERSIONS_TOO_MANY(limit=READING_VERSIONS_MAX)
-    if now_s < report.slot + area.slot_s:
-        raise REPORT_EARLY(slot=report.slot, end_s=report.slot + area.slot_s, now_s=now_s)
-    if phase in ("SETTLING", "CORRECTING"):
-        raise REPORT_LATE(slot=report.slot, phase=phase)
-    replacing = [bool(known) for known in earlier]
-    _check_plausible(context, area, report, leaves, replacing)
+    neighbours.load(names)
+    known = [name for name in names if index.is_measured(name, boundary)]
+    stored = dict(
+        zip(known, readings_at(context, [(boundary, name) for name in known]), strict=True)
+    )
+    new = [leaf for leaf in leaves if _is_new(leaf, stored, rank)]
+    if not new:
+        return 0
+    rules = rules_at(RULES.get(context, area.area), area.area, boundary)
+    _check_time(context, area, rules, boundary)
+    powers = _powers(context, area, rules, boundary, [leaf.meter for leaf in new])
     collection = context.private(COLLECTION)
-    for leaf, known, reading in zip(leaves, earlier, readings, strict=True):
-        key = reading_key(report.slot, leaf.meter, version=len(known) + 1)
-        collection.put(key, reading)
-    context.emit("readings_recorded", encode(report))
-    return Recorded(len(leaves))
+    for leaf in new:
+        neighbours.check(leaf, powers[leaf.meter])
+        reading = ranked(leaf, rank=rank, root=root, before=stored.get(leaf.meter))
+        collection.put(reading_key(boundary, leaf.meter), encode(reading))
+        if leaf.meter not in stored:
+            index.add(leaf.meter, boundary)
+    index.write()
+    return len(new)
+
+
+def _is_new(leaf: Leaf, stored: Mapping[str, Reading | None], rank: Rank) -> bool:
+    """Whether a leaf is to be stored: nothing of its rank or of a higher rank is stored yet.
+
+    A leaf that contradicts the stored one of its rank is refused.
+    """
+    if leaf.meter not in stored:
+        return True
+    reading = stored[leaf.meter]
+    if reading is None:
+        raise READING_PURGED(meter=leaf.meter, boundary=leaf.boundary)
+    earlier = reading.of_rank(rank)
+    if earlier is not None:
+        if is_same(leaf, earlier):
+            return False
+        raise READING_REPEATED(meter=leaf.meter, boundary=leaf.boundary)
+    return RANKS.index(rank) > RANKS.index(reading.rank)
+
+
+def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int) -> None:
+    """Refuse a boundary that has not come, and one at which every slot is final."""
+    now_s = market_time_s(context, area.area)
+    if now_s < boundary:
+        raise REPORT_EARLY(boundary=boundary, now_s=now_s)
+    final_s = boundary + rules.final_s
+    if now_s >= final_s:
+        raise SLOT_FINAL(slot=boundary - area.slot_s, final_s=final_s)
+
+
+def _powers(
+    context: Context, area: Area, rules: MarketRules, boundary: int, names: Sequence[str]
+) -> dict[str, Powers]:
+    """The powers of meters of the area that are certified before or after the boundary."""
+    found: dict[str, Powers] = {}
+    rows = METERS.get_many(context, [(name,) for name in names])
+    for name, row in zip(names, rows, strict=True):
+        versions = [] if row is None else row.versions
+        both = [at_slot(versions, slot) for slot in (boundary - area.slot_s, boundary)]
+        held = [version for version in both if version is not None]
+        if not held:
+            raise METER_UNKNOWN(meter=name, slot=boundary)
+        if held[-1].area != area.area:
+            raise METER_AREA_FIXED(meter=name, area=held[-1].area)
+        found[name] = Powers(
+            max(version.import_w for version in held),
+            max(version.export_w for version in held),
+            rules.plausible_ppm,
+        )
+    return found
 
 
 def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> None:
     row = ORACLES.get(context, report.area)
-    oracle = None if row is None else at_slot(row.versions, report.slot)
+    oracle = None if row is None else at_slot(row.versions, report.boundary)
     if oracle is None or configuration_digest(oracle) != report.configuration:
-        raise ORACLE_CONFIGURATION(area=report.area, slot=report.slot)
+        raise ORACLE_CONFIGURATION(area=report.area, slot=report.boundary)
     for place, signer in enumerate(signers):
         if signer not in oracle.nodes:
             raise SIGNER_UNKNOWN(did=signer)
@@ -250,7 +330,20 @@ def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> 
         raise SIGNATURES_FEW(count=len(signers), needed=needed)
 
 
-def _read_leaves(context: Context, report: Report) -> list[Leaf]:
+class _Rooted(Protocol):
+    """What names the root over leaves, their number and their boundary."""
+
+    @property
+    def boundary(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def root(self) -> str: ...
+
+
+def _read_leaves(context: Context, report: _Rooted) -> list[Leaf]:
     """The transient leaves in rising order of meters, checked against the report's root."""
     data = context.transient.get(TRANSIENT_LEAVES)
     if data is None:
@@ -264,63 +357,10 @@ def _read_leaves(context: Context, report: Report) -> list[Leaf]:
     for before, leaf in pairwise(leaves):
         if before.meter >= leaf.meter:
             raise LEAVES_ORDER(meter=leaf.meter, before=before.meter)
+    for leaf in leaves:
+        if leaf.boundary != report.boundary:
+            raise LEAF_BOUNDARY(meter=leaf.meter, boundary=leaf.boundary, named=report.boundary)
     root = merkle_root([leaf_bytes(leaf) for leaf in leaves])
     if root != report.root:
         raise REPORT_ROOT(root=root, named=report.root)
     return leaves
-
-
-def _check_plausible(
-    context: Context,
-    area: Area,
-    report: Report,
-    leaves: Sequence[Leaf],
-    replacing: Sequence[bool],
-) -> None:
-    """Check leaves against certified power and against the slots before and after.
-
-    A leaf that replaces a settled reading may end at another value than the next slot begins with;
-    the next slot is then corrected to begin with the new value.
-    """
-    rules = rules_at(RULES.get(context, area.area), area.area, report.slot)
-    names = [leaf.meter for leaf in leaves]
-    meters = METERS.get_many(context, [(name,) for name in names])
-    following = report.slot + area.slot_s
-    before = newest_readings(context, report.slot - area.slot_s, names)
-    after = newest_readings(context, following, names)  # reports may arrive out of order
-    around = zip(leaves, meters, before, after, replacing, strict=True)
-    for leaf, meter, earlier, later, replaces in around:
-        version = _meter_in_area(meter, leaf.meter, report)
-        if leaf.import_wh < 0 or leaf.export_wh < 0:
-            raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
-        _check_power(area, rules, leaf, version)
-        if earlier is not None and not _follows(leaf, earlier.reading.leaf):
-            raise READING_GAP(meter=leaf.meter, slot=report.slot)
-        if later is not None and not replaces and not _follows(later.reading.leaf, leaf):
-            raise READING_GAP(meter=leaf.meter, slot=following)
-
-
-def _follows(leaf: Leaf, earlier: Leaf) -> bool:
-    """Whether the registers begin at the values with which the slot before ended."""
-    return (earlier.import_to_wh, earlier.export_to_wh) == (
-        leaf.import_from_wh,
-        leaf.export_from_wh,
-    )
-
-
-def _meter_in_area(meter: Meter | None, name: str, report: Report) -> MeterVersion:
-    version = meter_at(meter, name, report.slot)
-    if version.area != report.area:
-        raise METER_AREA_FIXED(meter=name, area=version.area)
-    return version
-
-
-def _check_power(area: Area, rules: MarketRules, leaf: Leaf, meter: MeterVersion) -> None:
-    """Refuse a reading above the certified energy plus the rule's tolerance and one step."""
-    for energy_wh, power_w in (
-        (leaf.import_wh, meter.import_w),
-        (leaf.export_wh, meter.export_w),
-    ):
-        limit_wh = Power(power_w).over(area.slot_s).wh
-        if times_exceeded(energy_wh - leaf.resolution_wh, limit_wh, rules.plausible_ppm):
-            raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)

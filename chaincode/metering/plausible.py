@@ -1,0 +1,111 @@
+"""Whether registers at a boundary fit what is known of the meter before and after it.
+
+Rules of the contract: "Registers, not differences", 3. A register is refused if it lies below the
+last measured one before it or above the next one after it, or if it is farther from either than
+the certified power allows in the time between. An exchange in between takes the place of the
+neighbour: the new device counts from its opening registers, the old one to its closing registers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from chaincode.context import Context
+from chaincode.errors import READING_BACKWARDS, READING_IMPLAUSIBLE, READING_PURGED
+from chaincode.metering.exchanges import MeterExchanges
+from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.readings import Leaf, readings_at
+from chaincode.metering.registers import Registers, runs_back
+from chaincode.units import Power, times_exceeded
+
+
+class Powers(NamedTuple):
+    """The certified powers of a meter, W, and the tolerance above them, ppm."""
+
+    import_w: int
+    export_w: int
+    tolerance_ppm: int
+
+
+class Neighbour(NamedTuple):
+    """What the device showed at another time, the seconds in between, and the resolution, Wh."""
+
+    registers: Registers
+    seconds: int
+    resolution_wh: int
+
+
+class Neighbours:
+    """The measured boundaries before and after one boundary, for the meters of a report."""
+
+    def __init__(
+        self, context: Context, index: MeasuredBoundaries, *, boundary: int, slot_s: int
+    ) -> None:
+        self._context = context
+        self._index = index
+        self._boundary = boundary
+        self._slot_s = slot_s
+        self._exchanges = MeterExchanges(context)
+        self._before: dict[str, Neighbour] = {}
+        self._after: dict[str, Neighbour] = {}
+
+    def load(self, meters: Sequence[str]) -> None:
+        """Read the neighbours of `meters`; raises `READING_PURGED`."""
+        earlier, later = self._boundary - self._slot_s, self._boundary + self._slot_s
+        self._exchanges.load(meters)
+        self._index.load(meters, first=max(0, earlier), last=later)
+        places: list[tuple[int, str]] = []
+        for meter in meters:
+            before = self._index.last_until(meter, earlier) if earlier >= 0 else None
+            after = self._index.next_from(meter, later)
+            places += [(found, meter) for found in (before, after) if found is not None]
+        for (boundary, meter), reading in zip(
+            places, readings_at(self._context, places), strict=True
+        ):
+            if reading is None:
+                raise READING_PURGED(meter=meter, boundary=boundary)
+            self._keep(meter, boundary, reading.leaf)
+
+    def check(self, leaf: Leaf, powers: Powers) -> None:
+        """Refuse a leaf that runs back or that moved faster than the certified power allows."""
+        before, after = self._before.get(leaf.meter), self._after.get(leaf.meter)
+        own = leaf.registers
+        line = [
+            *([before.registers] if before else []), own, *([after.registers] if after else [])
+        ]  # fmt: skip
+        if runs_back(line):
+            raise READING_BACKWARDS(meter=leaf.meter, boundary=leaf.boundary)
+        if before is not None:
+            _check_power(leaf, own.since(before.registers), before, powers)
+        if after is not None:
+            _check_power(leaf, after.registers.since(own), after, powers)
+
+    def _keep(self, meter: str, boundary: int, leaf: Leaf) -> None:
+        is_before = boundary < self._boundary
+        first, end = sorted((boundary, self._boundary))
+        exchanges = self._exchanges.between(meter, first, end)
+        if is_before:
+            registers, from_s = leaf.registers, boundary
+            if exchanges:
+                registers, from_s = exchanges[-1].opening, exchanges[-1].slot
+            seconds = self._boundary - from_s
+            self._before[meter] = Neighbour(registers, seconds, leaf.resolution_wh)
+            return
+        registers, to_s = leaf.registers, boundary
+        if exchanges:
+            registers, to_s = exchanges[0].closing, exchanges[0].slot + self._slot_s
+        seconds = to_s - self._boundary
+        self._after[meter] = Neighbour(registers, seconds, leaf.resolution_wh)
+
+
+def _check_power(leaf: Leaf, passed: Registers, neighbour: Neighbour, powers: Powers) -> None:
+    """Refuse more than the certified energy, the rule's tolerance and one step of each reading."""
+    steps_wh = leaf.resolution_wh + neighbour.resolution_wh
+    for energy_wh, power_w in (
+        (passed.import_wh, powers.import_w),
+        (passed.export_wh, powers.export_w),
+    ):
+        limit_wh = Power(power_w).over(neighbour.seconds).wh
+        if times_exceeded(energy_wh - steps_wh, limit_wh, powers.tolerance_ppm):
+            raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)
