@@ -14,7 +14,7 @@ from chaincode.area.zones import get_area, require_slot_start
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN
 from chaincode.metering.meters import AREA_METERS, METERS, Meter
-from chaincode.metering.readings import VersionedReading, newest_readings
+from chaincode.metering.readings import Reading, readings_at
 from chaincode.settlement.settled_slot import METER_PAGES, SETTLEMENTS, MeterSettled
 from chaincode.slots.gate import (
     PageArguments,
@@ -27,25 +27,25 @@ from chaincode.state import (
     slot_part,
 )
 
-PAGE_METERS = 500  # of a page of readings; up to six keys are read for each meter
+PAGE_METERS = 500  # of a page of readings or meters
 PAGE_VERSIONS = 2_000  # of a page of certified meters, some 700 kB; a meter is on one page only
 
 
 class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A slot's readings of the meters after `after`, which is a value from the previous page."""
+    """A boundary's readings of the meters after `after`, a value from the previous page."""
 
     area: Id
-    slot: Second
+    boundary: Second
     after: Name = ""
 
 
 class ReadingsAnswer(msgspec.Struct, frozen=True):
-    """The newest readings of up to 500 meters, and `after` for the next page (None at the end).
+    """The readings of up to 500 meters, and `after` for the next page (None at the end).
 
     A meter without a reading is left out, so a page may hold fewer than 500 readings.
     """
 
-    readings: list[VersionedReading]
+    readings: list[Reading]
     after: str | None
 
 
@@ -71,12 +71,15 @@ class MeteredAnswer(msgspec.Struct, frozen=True):
 
 
 def list_readings(context: Context, arguments: ReadingsArguments) -> ReadingsAnswer:
-    """A page of the newest readings of a slot, each with its version, sorted by meter."""
-    require_slot_start(get_area(context, arguments.area), arguments.slot)
+    """A page of the readings of a boundary, sorted by meter."""
+    area = get_area(context, arguments.area)
+    require_slot_start(area, arguments.boundary)
     rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
     page = list(islice(rows, PAGE_METERS))
-    names = [name for name, row in page if row.from_slot <= arguments.slot]
-    readings = newest_readings(context, arguments.slot, names)
+    places = [
+        (arguments.boundary, name) for name, row in page if row.from_slot <= arguments.boundary
+    ]
+    readings = readings_at(context, places)
     return ReadingsAnswer(
         [reading for reading in readings if reading is not None],
         page[-1][0] if len(page) == PAGE_METERS else None,

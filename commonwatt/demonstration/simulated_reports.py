@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaincode.metering.reports import LEAVES_MAX, Leaf
-from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast
+from commonwatt.demonstration.cast import AREA, ORACLE, Cast
 from commonwatt.demonstration.meter_curve import HouseholdCurve
 from commonwatt.demonstration.profiles import simbench_week
 from ledger_network.port import Ledger, Member
@@ -13,7 +13,7 @@ SECOND_NS = 1_000_000_000
 
 
 class SimulatedReports:
-    """Makes and records the report of a slot, signed by all nodes."""
+    """Makes and records the reports of boundaries, signed by all nodes."""
 
     def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:
         self._ledger = ledger
@@ -21,14 +21,14 @@ class SimulatedReports:
         homes = {home.meter: home.profile for home in cast.homes}
         self._curve = HouseholdCurve(homes, simbench_week(), first_slot)
 
-    async def report(self, slot: int) -> None:
-        """Have the oracle operator record the readings of a slot."""
-        leaves = self._leaves(slot)
+    async def report(self, boundary_s: int) -> None:
+        """Have the oracle operator record the registers at a boundary."""
+        leaves = self._leaves(boundary_s)
         for start in range(0, len(leaves), LEAVES_MAX):
             report, ordered = make_report(
                 leaves[start : start + LEAVES_MAX],
                 area=AREA,
-                slot=slot,
+                boundary=boundary_s,
                 oracle=self._cast.oracle,
                 channel=self._ledger.channel,
                 contract=self._ledger.contract,
@@ -41,21 +41,18 @@ class SimulatedReports:
                 transient=signed.transient,
             )
 
-    def _leaves(self, slot: int) -> list[Leaf]:
+    def _leaves(self, boundary_s: int) -> list[Leaf]:
         leaves: list[Leaf] = []
         for home in self._cast.homes:
-            before = self._curve.registers(home.meter, slot * SECOND_NS)
-            after = self._curve.registers(home.meter, (slot + SLOT_S) * SECOND_NS)
+            import_wh, export_wh = self._curve.registers(home.meter, boundary_s * SECOND_NS)
             leaves.append(
                 Leaf(
-                    export_from_wh=before[1],
-                    export_to_wh=after[1],
-                    import_from_wh=before[0],
-                    import_to_wh=after[0],
+                    boundary=boundary_s,
+                    export_wh=export_wh,
+                    import_wh=import_wh,
                     meter=home.meter,
-                    quality="measured",
                     resolution_wh=1,
-                    salt=self._cast.draw.bytes32("salt", slot, home.number).hex(),
+                    salt=self._cast.draw.bytes32("salt", boundary_s, home.number).hex(),
                 )
             )
         return leaves

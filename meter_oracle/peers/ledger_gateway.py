@@ -81,12 +81,12 @@ class Submitter(Protocol):
 class LedgerView(Protocol):
     """Shows what the ledger holds, as the node's own member sees it."""
 
-    async def meters(self, slot: int) -> list[Certified]:
-        """Return the meters certified for a slot; raises `PeerUnreachable`."""
+    async def meters(self, boundary: int) -> list[Certified]:
+        """Return the meters certified before or after a boundary; raises `PeerUnreachable`."""
         ...
 
-    async def readings(self, slot: int) -> list[Leaf]:
-        """Return the newest recorded readings of a slot; raises `PeerUnreachable`."""
+    async def readings(self, boundary: int) -> list[Leaf]:
+        """Return the recorded readings of a boundary; raises `PeerUnreachable`."""
         ...
 
 
@@ -125,30 +125,33 @@ class LedgerGateway:
                 return LEDGER_UNAVAILABLE
         return LEDGER_UNAVAILABLE
 
-    async def meters(self, slot: int) -> list[Certified]:
+    async def meters(self, boundary: int) -> list[Certified]:
         """Return the certified meters, as `LedgerView` defines it."""
         found: list[Certified] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
             page = await self._ask("list_meters", MetersArguments(self._area, after), MetersAnswer)
             for meter in page.meters:
-                version = at_slot(meter.versions, slot)
-                if version is not None:
-                    found.append(Certified(meter.meter, version.import_w, version.export_w))
+                both = [at_slot(meter.versions, second) for second in (boundary - 1, boundary)]
+                held = [version for version in both if version is not None]
+                if held:
+                    import_w = max(version.import_w for version in held)
+                    export_w = max(version.export_w for version in held)
+                    found.append(Certified(meter.meter, import_w, export_w))
             after = page.after
             if after is None:
                 break
         return found
 
-    async def readings(self, slot: int) -> list[Leaf]:
+    async def readings(self, boundary: int) -> list[Leaf]:
         """Return the recorded readings, as `LedgerView` defines it."""
         found: list[Leaf] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
             page = await self._ask(
-                "list_readings", ReadingsArguments(self._area, slot, after), ReadingsAnswer
+                "list_readings", ReadingsArguments(self._area, boundary, after), ReadingsAnswer
             )
-            found += [stored.reading.leaf for stored in page.readings]
+            found += [reading.leaf for reading in page.readings]
             after = page.after
             if after is None:
                 break
@@ -191,16 +194,16 @@ class RemoteLedgerGateway:
             return LEDGER_UNAVAILABLE
         return answer.code if isinstance(answer, Heard) else LEDGER_UNAVAILABLE
 
-    async def meters(self, slot: int) -> list[Certified]:
+    async def meters(self, boundary: int) -> list[Certified]:
         """Return the certified meters, as `LedgerView` defines it."""
-        answer = await self._asks.ask(AskMeters(slot), timeout_s=ASK_S)
+        answer = await self._asks.ask(AskMeters(boundary), timeout_s=ASK_S)
         if not isinstance(answer, Meters):
             raise unreachable(answer, self._asks.name)
         return answer.meters
 
-    async def readings(self, slot: int) -> list[Leaf]:
+    async def readings(self, boundary: int) -> list[Leaf]:
         """Return the recorded readings, as `LedgerView` defines it."""
-        answer = await self._asks.ask(AskReadings(slot), timeout_s=ASK_S)
+        answer = await self._asks.ask(AskReadings(boundary), timeout_s=ASK_S)
         if not isinstance(answer, Readings):
             raise unreachable(answer, self._asks.name)
         return answer.leaves
@@ -261,9 +264,9 @@ class LedgerGatewayServer:
                     )
                     return Heard(await self._gateway.submit(report))
                 case AskMeters():
-                    return Meters(await self._gateway.meters(message.slot))
+                    return Meters(await self._gateway.meters(message.boundary))
                 case AskReadings():
-                    return Readings(await self._gateway.readings(message.slot))
+                    return Readings(await self._gateway.readings(message.boundary))
                 case AskSales():
                     return Sales(await self._gateway.sales(message.slot))
                 case Tell():
