@@ -25,7 +25,7 @@ from chaincode.errors import (
     ROLE_WRONG,
     TRANSACTION_UNKNOWN,
 )
-from chaincode.metering import meters, reports
+from chaincode.metering import exchanges, meters, reports
 from chaincode.orders import handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
@@ -114,6 +114,8 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _write(gate.close_gate, gate.GateArguments, MEMBERS),
     _write(clear_slot, gate.SlotArguments, MEMBERS),
     _write(reports.record_readings, reports.ReportArguments, ORACLE),
+    _write(reports.record_validated_readings, reports.ValidatedArguments, DSO),
+    _write(exchanges.exchange_meter, exchanges.ExchangeArguments, DSO),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
     _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),

@@ -21,6 +21,7 @@ from chaincode.units import (
 )
 
 QUARTERS = 96
+WEIGHT_OF_DAY = PER_MILLE * SECONDS_PER_QUARTER
 
 Weight = Annotated[int, msgspec.Meta(ge=0, le=PER_MILLE)]
 DayWeights = Annotated[list[Weight], msgspec.Meta(min_length=QUARTERS, max_length=QUARTERS)]
@@ -34,13 +35,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def weight_of(weights: Sequence[int] | None, slot: int, *, slot_s: int, offset_s: int) -> int:
-    """The weight of a slot that begins `offset_s` east of UTC; without weights, its length.
+    """The weight of a slot, whose start is `offset_s` east of UTC, in per mille of a day x 900 s.
 
-    The unit is per mille of a day times seconds where there are weights, else seconds of a day;
-    only weights of one list are compared.
+    Without weights all quarters weigh the same, a 96th of the day.
     """
     if weights is None:
-        return slot_s
+        return share_down(WEIGHT_OF_DAY, slot_s, SECONDS_PER_DAY)  # exact for all lengths of slots
     quarter = local_quarter(slot, offset_s)
     if slot_s <= SECONDS_PER_QUARTER:
         return weights[quarter] * slot_s
@@ -53,5 +53,4 @@ def estimated_wh(
 ) -> int:
     """The import that is estimated for a slot: `daily_wh` x the slot's weight, rounded down."""
     weight = weight_of(weights, slot, slot_s=slot_s, offset_s=offset_s)
-    day = SECONDS_PER_DAY if weights is None else PER_MILLE * SECONDS_PER_QUARTER
-    return share_down(daily_wh, weight, day)
+    return share_down(daily_wh, weight, WEIGHT_OF_DAY)

@@ -88,7 +88,8 @@ class SlotEnergies:
             ends.append(Measured(boundary, reading.registers))
         return energy_between(
             self._slot,
-            *ends,
+            ends[0],
+            ends[1],
             self._exchanges.between(meter, before, after),
             self._weights,
             slot_s=self._slot_s,

@@ -8,7 +8,7 @@ neighbour: the new device counts from its opening registers, the old one to its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chaincode.context import Context
@@ -49,6 +49,7 @@ class Neighbours:
         self._exchanges = MeterExchanges(context)
         self._before: dict[str, Neighbour] = {}
         self._after: dict[str, Neighbour] = {}
+        self._ends: dict[str, tuple[int | None, int | None]] = {}
 
     def load(self, meters: Sequence[str]) -> None:
         """Read the neighbours of `meters`; raises `READING_PURGED`."""
@@ -59,6 +60,7 @@ class Neighbours:
         for meter in meters:
             before = self._index.last_until(meter, earlier) if earlier >= 0 else None
             after = self._index.next_from(meter, later)
+            self._ends[meter] = before, after
             places += [(found, meter) for found in (before, after) if found is not None]
         for (boundary, meter), reading in zip(
             places, readings_at(self._context, places), strict=True
@@ -80,6 +82,18 @@ class Neighbours:
             _check_power(leaf, own.since(before.registers), before, powers)
         if after is not None:
             _check_power(leaf, after.registers.since(own), after, powers)
+
+    def span(self, meters: Iterable[str]) -> tuple[int, int | None]:
+        """The slots whose energy the readings of `meters` change: the first, and the end of the last.
+
+        They lie between the measured boundaries around this one. The end is None where no later
+        boundary is measured: then all later slots change, because their estimates do.
+        """
+        ends = [self._ends[meter] for meter in meters]
+        first = min(self._boundary if before is None else before for before, _ in ends)
+        if any(after is None for _, after in ends):
+            return first, None
+        return first, max(after for _, after in ends if after is not None)
 
     def _keep(self, meter: str, boundary: int, leaf: Leaf) -> None:
         is_before = boundary < self._boundary

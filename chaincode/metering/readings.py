@@ -64,6 +64,11 @@ class Reading(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True)
         """What the registers show."""
         return self.leaf.registers
 
+    @property
+    def roots(self) -> list[str]:
+        """The roots of the reports that this reading and those it replaced came with."""
+        return [one.root for one in (*self.replaced, self)]
+
     def of_rank(self, rank: Rank) -> Leaf | None:
         """The leaf that somebody of `rank` has vouched for."""
         for one in (*self.replaced, self):

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -149,6 +149,24 @@ class ValidatedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     root: Hex32
 
 
+class ReadingsRecorded(msgspec.Struct, frozen=True):
+    """The event of a report: of its readings under `root`, `recorded` are new.
+
+    `slot` is the slot that ends at the boundary. The readings change the energy of slots from
+    `first_slot` on and before `end_s`, or up to now if `end_s` is None; those that have settled are
+    due a correction.
+    """
+
+    area: str
+    boundary: int
+    slot: int
+    root: str
+    rank: Rank
+    recorded: int
+    first_slot: int
+    end_s: int | None
+
+
 class Recorded(msgspec.Struct, frozen=True):
     """The number of readings stored from a report; 0 if the report was known already."""
 
@@ -214,10 +232,7 @@ def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
     require_slot_start(area, report.boundary)
     _check_signers(context, report, signers)
     leaves = _read_leaves(context, report)
-    count = store_registers(context, area, leaves, rank="oracle", root=report.root)
-    if count:
-        context.emit("readings_recorded", encode(report))
-    return Recorded(count)
+    return _recorded(context, area, leaves, rank="oracle", root=report.root)
 
 
 def record_validated_readings(context: Context, arguments: ValidatedArguments) -> Recorded:
@@ -225,16 +240,42 @@ def record_validated_readings(context: Context, arguments: ValidatedArguments) -
     area = own_area(context, arguments.area)
     require_slot_start(area, arguments.boundary)
     leaves = _read_leaves(context, arguments)
-    count = store_registers(context, area, leaves, rank="dso", root=arguments.root)
-    if count:
-        context.emit("readings_validated", encode(arguments))
-    return Recorded(count)
+    return _recorded(context, area, leaves, rank="dso", root=arguments.root)
+
+
+def _recorded(
+    context: Context, area: Area, leaves: Sequence[Leaf], *, rank: Rank, root: str
+) -> Recorded:
+    stored = store_registers(context, area, leaves, rank=rank, root=root)
+    if stored is None:
+        return Recorded(0)
+    boundary = leaves[0].boundary
+    event = ReadingsRecorded(
+        area.area,
+        boundary,
+        boundary - area.slot_s,
+        root,
+        rank,
+        stored.leaves,
+        stored.first_slot,
+        stored.end_s,
+    )
+    context.emit("readings_recorded", encode(event))
+    return Recorded(stored.leaves)
+
+
+class Stored(NamedTuple):
+    """How many leaves were new, and the slots whose energy they change (`ReadingsRecorded`)."""
+
+    leaves: int
+    first_slot: int
+    end_s: int | None
 
 
 def store_registers(
     context: Context, area: Area, leaves: Sequence[Leaf], *, rank: Rank, root: str
-) -> int:
-    """Store the leaves of one boundary that are new at their rank; return how many are new.
+) -> Stored | None:
+    """Store the leaves of one boundary that are new at their rank; None if no leaf is new.
 
     A leaf that says the same as the stored one of its rank is passed over. Raises `Refused` if a
     leaf says something else, comes too early or too late, or is not plausible.
@@ -250,7 +291,7 @@ def store_registers(
     )
     new = [leaf for leaf in leaves if _is_new(leaf, stored, rank)]
     if not new:
-        return 0
+        return None
     rules = rules_at(RULES.get(context, area.area), area.area, boundary)
     _check_time(context, area, rules, boundary)
     powers = _powers(context, area, rules, boundary, [leaf.meter for leaf in new])
@@ -262,7 +303,7 @@ def store_registers(
         if leaf.meter not in stored:
             index.add(leaf.meter, boundary)
     index.write()
-    return len(new)
+    return Stored(len(new), *neighbours.span(leaf.meter for leaf in new))
 
 
 def _is_new(leaf: Leaf, stored: Mapping[str, Reading | None], rank: Rank) -> bool:

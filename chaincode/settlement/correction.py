@@ -30,7 +30,7 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import PAGE_UNKNOWN, Broken
-from chaincode.metering.readings import newest_readings
+from chaincode.metering.slot_meters import Supplied, energies_now
 from chaincode.settlement.postings import (
     differences,
 )
@@ -61,11 +61,13 @@ from chaincode.state import (
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A meter with another reading: the version now and the version before; 0 is an estimate."""
+    """A meter whose energy in the slot has changed: the Wh now and the Wh before."""
 
     meter: str
-    version: int
-    before: int
+    import_wh: int
+    export_wh: int
+    import_before_wh: int
+    export_before_wh: int
 
 
 class CausePage(Row, frozen=True):
@@ -143,9 +145,7 @@ class _Correcting:
 
     def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
         self._context = context
-        self.at = SettledSlot(
-            context, arguments.area, arguments.slot, slot=slot, run=run, newest=True
-        )
+        self.at = SettledSlot(context, arguments.area, arguments.slot, slot=slot, run=run)
         self._number = self.at.sums.corrections + 1
         self._causes: list[Cause] = []
 
@@ -172,20 +172,23 @@ class _Correcting:
         return None
 
     def _find_causes(self) -> bool:
-        """Compare versions page by page; no reading is accepted while the run is in progress."""
+        """Compute the energies again, page by page, and fix those that have changed."""
         at = self.at
-        for number in range(at.run.page, at.sums.meter_pages):
+        for number in range(at.run.page, at.sums.energy_pages):
             if not at.has_room():
                 at.move(page=number)
                 self._put_causes()
                 return False
-            page = self._meter_page(number)
-            names = [meter.meter for meter in page.meters]
-            readings = newest_readings(self._context, at.start, names)
-            for meter, reading in zip(page.meters, readings, strict=True):
-                version = 0 if reading is None else reading.version
-                if version != meter.read_version:
-                    self._causes.append(Cause(meter.meter, version, meter.read_version))
+            before = at.energies.page(number)
+            supplied = [Supplied(energy.meter, 0) for energy in before]
+            now = energies_now(self._context, at.area, at.start, supplied)
+            if now != before:
+                at.energies.replace(number, now)
+            for old, new in zip(before, now, strict=True):
+                if old != new:
+                    self._causes.append(
+                        Cause(new.meter, new.import_wh, new.export_wh, old.import_wh, old.export_wh)
+                    )
             if len(self._causes) >= PAGE_ROWS:
                 self._put_causes()
         self._put_causes()

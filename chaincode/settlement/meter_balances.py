@@ -1,20 +1,19 @@
 """What the meters of a slot measured, and what is left of that energy as trades are settled.
 
-Readings come from the private collection and never enter the public state: from one transaction of
-a run to the next only what trades have used of each meter is carried on.
+The energies are those that the settlement has fixed (`slot_meters`). From one transaction of a run to
+the next only what trades have used of each meter is carried on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
-from chaincode.metering.estimates import Estimates
 from chaincode.metering.meters import METERS, MeterVersion, meter_at
-from chaincode.metering.readings import first_readings, newest_readings
+from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
 from chaincode.slots.runs import PAGE_ROWS
@@ -50,7 +49,7 @@ class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far. `versions` holds the version of the reading, 0 where the meter is estimated.
+    so far. `estimated` holds the meters whose energy is an estimate.
     `carry_bytes` is the size that the carry pages may have.
     """
 
@@ -60,16 +59,13 @@ class MeteredSlot:
         area: str,
         slot: int,
         tariffs: Tariffs,
-        estimates: Estimates,
-        *,
-        newest: bool,
+        energies: SlotMeters,
     ) -> None:
         self._context = context
         self._area = area
         self._slot = slot
         self._tariffs = tariffs
-        self._estimates = estimates
-        self._read = newest_readings if newest else first_readings
+        self._energies = energies
         self._used: dict[str, Used] = {}
         self.carry_bytes = 0
         self._measured: dict[str, tuple[int, int]] = {}
@@ -79,7 +75,7 @@ class MeteredSlot:
         self.import_wh: dict[str, int] = {}
         self.live_wh: dict[str, int] = {}
         self.minted_wh: dict[str, int] = {}
-        self.versions: dict[str, int] = {}
+        self.estimated: set[str] = set()
         self.zones: dict[str, str] = {}
 
     def load(self, meters: Iterable[str]) -> None:
@@ -88,20 +84,20 @@ class MeteredSlot:
         if not wanted:
             return
         rows = METERS.get_many(self._context, [(name,) for name in wanted])
-        readings = self._read(self._context, self._slot, wanted)
-        for name, row, reading in zip(wanted, rows, readings, strict=True):
+        for name, row in zip(wanted, rows, strict=True):
             version = meter_at(row, name, self._slot)
             self.parties[name] = self._party(version)
             if name not in self._used:
                 self.carry_bytes += len(name) + USED_BYTES
             self.zones[name] = version.zone
             self._sources[name] = version.source
-            self.versions[name] = 0 if reading is None else reading.version
-            measure = self._estimates.get(name) if reading is None else reading.reading.leaf
-            taken = measure.export_wh, measure.import_wh
+            energy = self._energies.get(name)
+            if energy.estimated:
+                self.estimated.add(name)
+            taken = energy.export_wh, energy.import_wh
             self._measured[name] = taken
             used = self._used.get(name, Used(name, 0, 0, 0))
-            plant = Generation(name, taken[0], certified=bool(version.source))
+            plant = Generation(name, taken[0], energy.generation_wh, certified=bool(version.source))
             minted_wh = certify([plant]).get(name, 0)
             self.export_wh[name] = taken[0] - used.export_wh
             self.import_wh[name] = taken[1] - used.import_wh
@@ -157,9 +153,3 @@ class MeteredSlot:
             residual_export=self._tariffs.residual(version.offtaker).export_price,
             grid_level=version.grid_level,
         )
-
-
-def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
-    """The members of `meters` that have no reading for `slot`."""
-    readings = first_readings(context, slot, meters)
-    return [name for name, reading in zip(meters, readings, strict=True) if reading is None]

@@ -25,9 +25,9 @@ from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS
+from chaincode.metering.slot_meters import Supplied, energies_now
 from chaincode.settlement.defaults import default_postings
 from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
-from chaincode.settlement.meter_balances import missing
 from chaincode.settlement.postings import (
     SettledTrade,
     cancellation_postings,
@@ -119,7 +119,7 @@ def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int],
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
     """What the slot settles at a meter once all of the meter's trades are settled."""
     metered = at.metered
-    minted_wh, version = metered.minted_wh[meter], metered.versions[meter]
+    minted_wh = metered.minted_wh[meter]
     return MeterSettled(
         meter=meter,
         zone=metered.zones[meter],
@@ -128,8 +128,7 @@ def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
         surplus_wh=metered.export_wh[meter],
         minted_wh=minted_wh,
         retired_wh=minted_wh - metered.live_wh[meter],
-        estimated=not version,
-        version=version,
+        estimated=meter in metered.estimated,
     )
 
 
@@ -138,9 +137,7 @@ class _Settling:
 
     def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
         self._context = context
-        self.at = SettledSlot(
-            context, arguments.area, arguments.slot, slot=slot, run=run, newest=False
-        )
+        self.at = SettledSlot(context, arguments.area, arguments.slot, slot=slot, run=run)
 
     def work(self) -> Run | None:
         """Work step by step; return None when done, else the run to continue from."""
@@ -171,21 +168,22 @@ class _Settling:
         self._may_estimate = now_s >= self._deadline_s
 
     def _await_readings(self) -> bool:
-        estimates = self.at.estimates
-        rows_max = min(CHUNK_ROWS, estimates.rows_max) if self._may_estimate else CHUNK_ROWS
-        while self.at.has_room():
-            meters = self._next_meters(rows_max)
+        at = self.at
+        while at.has_room():
+            meters = self._next_meters(CHUNK_ROWS)
             if meters is None:
                 return True
-            absent = missing(self._context, self.at.start, meters)
+            supplied = [Supplied(meter, 0) for meter in meters]
+            energies = energies_now(self._context, at.area, at.start, supplied)
+            absent = [energy.meter for energy in energies if energy.estimated]
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
-                    slot=self.at.start,
+                    slot=at.start,
                     count=len(absent),
                     first=absent[0],
                     deadline_s=self._deadline_s,
                 )
-            estimates.add(absent)
+            at.energies.add(energies)
         return False
 
     def _settle_trades(self) -> bool:

@@ -16,7 +16,7 @@ from chaincode.area.rules import RULES, rules_at
 from chaincode.area.tariffs import Tariffs
 from chaincode.area.zones import get_area
 from chaincode.context import Context
-from chaincode.metering.estimates import Estimates
+from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.meter_balances import MeteredSlot
 from chaincode.settlement.postings import (
     Billing,
@@ -46,8 +46,8 @@ class PostingPage(Row, frozen=True):
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
-    `minted_wh` - `retired_wh` stays live with the holder. `version` is the version of the reading;
-    an estimated meter has no version.
+    `minted_wh` - `retired_wh` stays live with the holder. `estimated` is True until measured
+    boundaries enclose the slot.
     """
 
     meter: str
@@ -58,12 +58,6 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     minted_wh: int
     retired_wh: int
     estimated: bool
-    version: int = 1
-
-    @property
-    def read_version(self) -> int:
-        """The version of the reading that the meter was settled on; 0 for an estimate."""
-        return 0 if self.estimated else self.version
 
 
 class MeterPage(Row, frozen=True, kw_only=True):
@@ -76,7 +70,7 @@ class MeterPage(Row, frozen=True, kw_only=True):
 class SlotSettlement(Row, frozen=True, kw_only=True):
     """The sums of a slot, Wh; the sums grow during the run and change with corrections.
 
-    The row also counts the pages of meters, of estimates and of causes of corrections.
+    The row also counts the pages of meters, of energies and of causes of corrections.
     """
 
     settled_wh: int = 0
@@ -87,7 +81,7 @@ class SlotSettlement(Row, frozen=True, kw_only=True):
     postings: int = 0
     estimated: int = 0
     meter_pages: int = 0
-    estimate_pages: int = 0
+    energy_pages: int = 0
     corrections: int = 0
     cause_pages: int = 0
     v: int = 2
@@ -102,12 +96,10 @@ class SettledSlot:
     """One transaction's work on a slot: its rules, books and meters, and what it writes.
 
     `chunk` is the number of trades or meters that are processed between two checks of the room
-    left. `newest` selects the newest readings instead of the first readings.
+    left.
     """
 
-    def __init__(
-        self, context: Context, area: str, start: int, *, slot: Slot, run: Run, newest: bool
-    ) -> None:
+    def __init__(self, context: Context, area: str, start: int, *, slot: Slot, run: Run) -> None:
         self.context = context
         self.area = get_area(context, area)
         self.name, self.start, self.part = area, start, slot_part(start)
@@ -121,11 +113,8 @@ class SettledSlot:
         most = LEG_POSTINGS + FEE_POSTINGS * max(map(len, self.fees.values()))
         self.chunk = max(1, CHUNK_POSTINGS // most)  # house: division, how many fit into a chunk
         self.books = RunAccounts(context, area)
-        pages = self.sums.estimate_pages
-        self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
-        self.metered = MeteredSlot(
-            context, area, start, self._tariffs, self.estimates, newest=newest
-        )
+        self.energies = SlotMeters(context, area, start, pages=self.sums.energy_pages)
+        self.metered = MeteredSlot(context, area, start, self._tariffs, self.energies)
         self.metered.read_carry(slot.carry_pages)
         self._postings: list[Posting] = []
 
@@ -166,9 +155,8 @@ class SettledSlot:
         if self._postings:
             self._put_postings(self._postings)
         self.books.write()
-        self.estimates.write()
-        pages = self.estimates.pages
-        self.sums = msgspec.structs.replace(self.sums, estimate_pages=pages, v=2)
+        self.energies.write()
+        self.sums = msgspec.structs.replace(self.sums, energy_pages=self.energies.pages, v=2)
         SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
         if finished:
             self.metered.drop_carry(self.slot.carry_pages)

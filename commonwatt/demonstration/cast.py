@@ -186,7 +186,7 @@ async def found(ledger: Ledger, cast: Cast, *, first_slot: int, clock: ClockArgu
 
     regulator = did_key(cast.regulator.public)
     await submit("initialise", InitialiseArguments(regulator, list(ORGANISATIONS)))
-    await submit("register_area", AreaArguments(AREA, ROOT, 5))
+    await submit("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True))
     for zone in ZONES:
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
         await submit("set_zone_capacity", CapacityArguments(zone, 250_000, 160_000, first_slot))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chaincode.metering.reports import LEAVES_MAX, Leaf
-from commonwatt.demonstration.cast import AREA, ORACLE, Cast
+from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast
 from commonwatt.demonstration.meter_curve import HouseholdCurve
 from commonwatt.demonstration.profiles import simbench_week
 from ledger_network.port import Ledger, Member
@@ -18,11 +18,18 @@ class SimulatedReports:
     def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:
         self._ledger = ledger
         self._cast = cast
+        self._reported_s = 0
         homes = {home.meter: home.profile for home in cast.homes}
         self._curve = HouseholdCurve(homes, simbench_week(), first_slot)
 
-    async def report(self, boundary_s: int) -> None:
-        """Have the oracle operator record the registers at a boundary."""
+    async def report(self, slot: int) -> None:
+        """Have the oracle operator record the registers at both ends of a slot."""
+        for boundary_s in (slot, slot + SLOT_S):
+            if boundary_s > self._reported_s:
+                await self._record(boundary_s)
+                self._reported_s = boundary_s
+
+    async def _record(self, boundary_s: int) -> None:
         leaves = self._leaves(boundary_s)
         for start in range(0, len(leaves), LEAVES_MAX):
             report, ordered = make_report(
