@@ -22,10 +22,11 @@ from chaincode.clearing.order_book import BOOK_PAGES
 from chaincode.clearing.records import CLEARINGS
 from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.participants import PARTICIPANTS, Participant
-from chaincode.context import PrivateKey
-from chaincode.metering import estimates
+from chaincode.context import Caller, Context, PrivateKey
 from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
-from chaincode.metering.reports import COLLECTION, Leaf, Reading, reading_key
+from chaincode.metering import slot_meters
+from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.readings import COLLECTION, Leaf, ranked, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement import correction
 from chaincode.settlement import meter_balances as metered
@@ -42,7 +43,8 @@ from chaincode.slots import runs
 from chaincode.slots.gate import SLOTS
 from chaincode.state import Dated, R, Row, Side, Table, slot_part
 from identity.canonical import encode
-from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town
+from tests.chaincode.dict_engine import CHANNEL
+from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, SLOT_S, ZONES, Town
 
 LETTERS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
@@ -169,7 +171,7 @@ def ending(town: Town, slot: int = SLOT) -> Ending:
         trades=[trade for _, page in _rows(town, TRADES, AREA, part) for trade in page.trades],
         clearings=list(_rows(town, CLEARINGS, AREA, part)),
         meters=[m for _, page in _rows(town, METER_PAGES, AREA, part) for m in page.meters],
-        sums=msgspec.structs.replace(sums, meter_pages=0, estimate_pages=0, cause_pages=0),
+        sums=msgspec.structs.replace(sums, meter_pages=0, energy_pages=0, cause_pages=0),
         accounts=dict(_rows(town, ACCOUNTS, AREA)),
         entries=dict(_rows(town, ENTRIES, AREA)),
         posted={place: nano for place, nano in posted.items() if nano},
@@ -194,12 +196,11 @@ def cut_after(patch: pytest.MonkeyPatch, *, writes: int, chunk: int) -> None:
     patch.setattr(clearing, "CHUNK_ROWS", chunk)
     patch.setattr(settlement, "CHUNK_ROWS", chunk)
     patch.setattr(settled, "CHUNK_POSTINGS", chunk)
-    patch.setattr(estimates, "CHUNK_READS", chunk)
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Let trades, postings and carried meters stand in pages of so few rows."""
-    for module in (clearing, correction, estimates, settled, metered):
+    for module in (clearing, correction, slot_meters, settled, metered):
         patch.setattr(module, "PAGE_ROWS", rows)
 
 
@@ -226,25 +227,41 @@ def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion]) -> None:
 
 
 def put_reading(
-    town: Town,
-    meter: str,
-    import_wh: int,
-    export_wh: int,
-    *,
-    slot: int = SLOT,
-    version: int = 1,
+    town: Town, meter: str, import_wh: int, export_wh: int, *, slot: int = SLOT
 ) -> None:
-    """Write a version of a reading into the state, whatever stands around it."""
+    """Write registers at both ends of a slot into the state; those at its start show 0 Wh."""
+    put_register(town, meter, slot, 0, 0)
+    put_register(town, meter, slot + SLOT_S, import_wh, export_wh)
+
+
+def put_register(
+    town: Town, meter: str, boundary: int, import_wh: int, export_wh: int
+) -> None:
+    """Write registers at a boundary into the state, whatever stands there."""
     leaf = Leaf(
-        export_from_wh=0,
-        export_to_wh=export_wh,
-        import_from_wh=0,
-        import_to_wh=import_wh,
+        boundary=boundary,
+        export_wh=export_wh,
+        import_wh=import_wh,
         meter=meter,
-        quality="measured",
         resolution_wh=1,
         salt=sha256(meter.encode()).hexdigest(),
     )
-    reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
-    key = reading_key(slot, meter, version=version)
-    town.view.private[PrivateKey(COLLECTION, key)] = encode(reading)
+    reading = ranked(leaf, rank="oracle", root="0" * 64, before=None)
+    private = town.view.private
+    private[PrivateKey(COLLECTION, reading_key(boundary, meter))] = encode(reading)
+    written = Context(
+        town.view,
+        channel=CHANNEL,
+        contract=town.engine.contract.name,
+        caller=Caller(DSO, "client", ""),
+        transaction="00",
+        time_s=0,
+        transient={},
+        arguments_bytes=0,
+        writes=True,
+    )
+    index = MeasuredBoundaries(written, COLLECTION, slot_s=SLOT_S)
+    index.load([meter], first=boundary, last=boundary)
+    index.add(meter, boundary)
+    index.write()
+    private.update((place, value) for place, value in written.effects().private.items() if value)
