@@ -34,6 +34,7 @@ from chaincode.state import Count, Hex32, Id, Row, Second, Table, encode, slot_p
 from chaincode.units import SECONDS_PER_DAY
 from identity.jws import TokenRefused, decode_payload
 
+FOR_EVER = 2**62  # after every second
 EXCHANGES_MAX = 50  # of one meter within its final deadline; a device lasts for years
 TRANSIENT_EXCHANGE = "exchange"
 
@@ -57,7 +58,10 @@ class ExchangeRegisters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fi
     v: int = 1
 
     def in_order(self, before: Registers | None, after: Registers | None) -> bool:
-        """Whether no register runs back to the closing or from the opening of this exchange."""
+        """Whether no register runs back to the closing or from the opening of this exchange.
+
+        `before` and `after` are what the old and the new device showed at other times.
+        """
         exchange = self.in_slot(0)
         old = [exchange.closing] if before is None else [before, exchange.closing]
         new = [exchange.opening] if after is None else [exchange.opening, after]
@@ -89,6 +93,20 @@ class ExchangeArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     slot: Second
 
 
+class MeterExchanged(msgspec.Struct, frozen=True):
+    """The event of an exchange.
+
+    It changes the energy of slots from `first_slot` on and before `end_s`, or up to now if `end_s`
+    is None; those that have settled are due a correction.
+    """
+
+    area: str
+    meter: str
+    slot: int
+    first_slot: int
+    end_s: int | None
+
+
 def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
     """Record that a meter's device was replaced; the registers travel as transient data.
 
@@ -110,13 +128,14 @@ def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
             return Accepted(meter)
         raise EXCHANGE_EXISTS(meter=meter, slot=slot)
     _check_time(context, area, slot)
-    _check_order(context, area, meter, slot, registers)
+    before, after = _check_order(context, area, meter, slot, registers)
     kept = [one for one in slots if one >= slot - DAYS_KEPT * SECONDS_PER_DAY]
     if len(kept) >= EXCHANGES_MAX:
         raise EXCHANGES_TOO_MANY(meter=meter, limit=EXCHANGES_MAX)
     EXCHANGES.put(context, ExchangeSlots(slots=sorted([*kept, slot])), meter)
     collection.put(key, encode(registers))
-    context.emit("meter_exchanged", encode(arguments))
+    event = MeterExchanged(area.area, meter, slot, slot if before is None else before, after)
+    context.emit("meter_exchanged", encode(event))
     return Accepted(meter)
 
 
@@ -141,21 +160,32 @@ def _check_time(context: Context, area: Area, slot: int) -> None:
 
 def _check_order(
     context: Context, area: Area, meter: str, slot: int, registers: ExchangeRegisters
-) -> None:
+) -> tuple[int | None, int | None]:
+    """Hold the registers against those of the same devices; the measured boundaries around."""
+    end = slot + area.slot_s
     index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
-    index.load([meter], first=slot, last=slot + area.slot_s)
-    around = (index.last_until(meter, slot), index.next_from(meter, slot + area.slot_s))
-    found: list[Registers | None] = []
-    for boundary in around:
-        if boundary is None:
-            found.append(None)
-            continue
-        (reading,) = readings_at(context, [(boundary, meter)])
-        if reading is None:
-            raise READING_PURGED(meter=meter, boundary=boundary)
-        found.append(reading.registers)
-    if not registers.in_order(*found):
+    index.load([meter], first=slot, last=end)
+    before, after = index.last_until(meter, slot), index.next_from(meter, end)
+    exchanges = MeterExchanges(context)
+    exchanges.load([meter])
+    old = exchanges.between(meter, 0 if before is None else before, slot)
+    new = exchanges.between(meter, end, FOR_EVER if after is None else after)
+    if not registers.in_order(
+        old[-1].opening if old else _shown(context, meter, before),
+        new[0].closing if new else _shown(context, meter, after),
+    ):
         raise READING_BACKWARDS(meter=meter, boundary=slot)
+    return before, after
+
+
+def _shown(context: Context, meter: str, boundary: int | None) -> Registers | None:
+    """The registers at a measured boundary; None for None."""
+    if boundary is None:
+        return None
+    (reading,) = readings_at(context, [(boundary, meter)])
+    if reading is None:
+        raise READING_PURGED(meter=meter, boundary=boundary)
+    return reading.registers
 
 
 class MeterExchanges:

@@ -20,19 +20,37 @@ from chaincode.metering.registers import Registers, runs_back
 from chaincode.units import Power, times_exceeded
 
 
-class Powers(NamedTuple):
-    """The certified powers of a meter, W, and the tolerance above them, ppm."""
+class PowersFrom(NamedTuple):
+    """The certified powers of a meter, W, from a slot on."""
 
+    from_s: int
     import_w: int
     export_w: int
+
+
+class Powers(NamedTuple):
+    """The certified powers of a meter, W, each from a slot on, and the tolerance, ppm."""
+
+    versions: Sequence[PowersFrom]
     tolerance_ppm: int
+
+    def limits_wh(self, first_s: int, end_s: int) -> tuple[int, int]:
+        """The import and export that are certified for the time from `first_s` to `end_s`."""
+        import_ws = export_ws = 0
+        ends = [*(version.from_s for version in self.versions[1:]), end_s]
+        for version, version_end_s in zip(self.versions, ends, strict=True):
+            seconds = max(0, min(end_s, version_end_s) - max(first_s, version.from_s))
+            import_ws += version.import_w * seconds
+            export_ws += version.export_w * seconds
+        return Power(import_ws).over(1).wh, Power(export_ws).over(1).wh
 
 
 class Neighbour(NamedTuple):
-    """What the device showed at another time, the seconds in between, and the resolution, Wh."""
+    """What the device showed at another time, Wh; the time in between runs from first to end."""
 
     registers: Registers
-    seconds: int
+    first_s: int
+    end_s: int
     resolution_wh: int
 
 
@@ -103,23 +121,18 @@ class Neighbours:
             registers, from_s = leaf.registers, boundary
             if exchanges:
                 registers, from_s = exchanges[-1].opening, exchanges[-1].slot
-            seconds = self._boundary - from_s
-            self._before[meter] = Neighbour(registers, seconds, leaf.resolution_wh)
+            self._before[meter] = Neighbour(registers, from_s, end, leaf.resolution_wh)
             return
         registers, to_s = leaf.registers, boundary
         if exchanges:
             registers, to_s = exchanges[0].closing, exchanges[0].slot + self._slot_s
-        seconds = to_s - self._boundary
-        self._after[meter] = Neighbour(registers, seconds, leaf.resolution_wh)
+        self._after[meter] = Neighbour(registers, first, to_s, leaf.resolution_wh)
 
 
 def _check_power(leaf: Leaf, passed: Registers, neighbour: Neighbour, powers: Powers) -> None:
     """Refuse more than the certified energy, the rule's tolerance and one step of each reading."""
     steps_wh = leaf.resolution_wh + neighbour.resolution_wh
-    for energy_wh, power_w in (
-        (passed.import_wh, powers.import_w),
-        (passed.export_wh, powers.export_w),
-    ):
-        limit_wh = Power(power_w).over(neighbour.seconds).wh
+    limits_wh = powers.limits_wh(neighbour.first_s, neighbour.end_s)
+    for energy_wh, limit_wh in zip((passed.import_wh, passed.export_wh), limits_wh, strict=True):
         if times_exceeded(energy_wh - steps_wh, limit_wh, powers.tolerance_ppm):
             raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)

@@ -60,7 +60,7 @@ from chaincode.errors import (
 )
 from chaincode.metering.measured import MeasuredBoundaries
 from chaincode.metering.meters import METERS
-from chaincode.metering.plausible import Neighbours, Powers
+from chaincode.metering.plausible import Neighbours, Powers, PowersFrom
 from chaincode.metering.readings import (
     COLLECTION,
     RANKS,
@@ -337,7 +337,7 @@ def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int)
 def _powers(
     context: Context, area: Area, rules: MarketRules, boundary: int, names: Sequence[str]
 ) -> dict[str, Powers]:
-    """The powers of meters of the area that are certified before or after the boundary."""
+    """The powers of meters, which the area has before or after the boundary."""
     found: dict[str, Powers] = {}
     rows = METERS.get_many(context, [(name,) for name in names])
     for name, row in zip(names, rows, strict=True):
@@ -348,11 +348,11 @@ def _powers(
             raise METER_UNKNOWN(meter=name, slot=boundary)
         if held[-1].area != area.area:
             raise METER_AREA_FIXED(meter=name, area=held[-1].area)
-        found[name] = Powers(
-            max(version.import_w for version in held),
-            max(version.export_w for version in held),
-            rules.plausible_ppm,
+        dated = (
+            PowersFrom(version.from_slot, version.value.import_w, version.value.export_w)
+            for version in versions
         )
+        found[name] = Powers(list(dated), rules.plausible_ppm)
     return found
 
 

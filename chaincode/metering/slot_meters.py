@@ -11,7 +11,7 @@ Rules of the contract: "Registers, not differences", 4, 5 and 7.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import msgspec
@@ -104,7 +104,8 @@ def _weights(row: AreaRules | None, area: str, slot_s: int) -> Weights:
         weights = profile.imports if imports else profile.exports
         return weight_of(weights, slot, slot_s=slot_s, offset_s=rules.offset_s(slot))
 
-    return Weights(partial(weigh, imports=True), partial(weigh, imports=False))
+    # A long gap is weighed again for each meter and slot of it.
+    return Weights(cache(partial(weigh, imports=True)), cache(partial(weigh, imports=False)))
 
 
 class SlotMeters:

@@ -24,12 +24,15 @@ from collections.abc import Sequence
 import msgspec
 
 from chaincode.accounts.posting import Posting
+from chaincode.area.clock import market_time_s
+from chaincode.area.rules import RULES, rules_at
+from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import (
     trader_of,
 )
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
-from chaincode.errors import PAGE_UNKNOWN, Broken
+from chaincode.errors import PAGE_UNKNOWN, SLOT_FINAL, Broken
 from chaincode.metering.slot_meters import Supplied, energies_now
 from chaincode.settlement.postings import (
     differences,
@@ -109,6 +112,8 @@ def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
         phases=("SETTLED", "CORRECTING"),
         first_step="READINGS",
     )
+    if slot.run is None:
+        _require_not_final(context, arguments)
     correcting = _Correcting(context, arguments, slot, run)
     left = correcting.work()
     return leave(
@@ -120,6 +125,15 @@ def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
         done="SETTLED",
         during="CORRECTING",
     )
+
+
+def _require_not_final(context: Context, arguments: SlotArguments) -> None:
+    """Refuse to begin a correction once nothing of the slot changes any more."""
+    area = get_area(context, arguments.area)
+    rules = rules_at(RULES.get(context, area.area), area.area, arguments.slot)
+    final_s = arguments.slot + area.slot_s + rules.final_s
+    if market_time_s(context, area.area) >= final_s:
+        raise SLOT_FINAL(slot=arguments.slot, final_s=final_s)
 
 
 def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:

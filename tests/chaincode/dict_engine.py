@@ -72,6 +72,7 @@ class DictEngine:
         self.now_s = now_s
         self.events: list[Event] = []
         self.written_max = 0
+        self.reads_max = 0
 
     def submit(
         self,
@@ -88,6 +89,7 @@ class DictEngine:
         answer = self.contract.invoke(context, name, data)
         effects = context.effects()
         self.written_max = max(self.written_max, context.writes)
+        self.reads_max = max(self.reads_max, context.reads)
         for key, value in effects.writes.items():
             if (key in self.view.rows) != (value is not None):
                 self.view.changed()
