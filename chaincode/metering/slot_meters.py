@@ -96,10 +96,14 @@ def energies_now(
 
 
 def _weights(row: AreaRules | None, area: str, slot_s: int) -> Weights:
-    """The weights of slots by the rules that hold for each of them."""
+    """The weights of slots by the rules that hold for each of them.
+
+    A gap may reach back to slots whose rules are no longer kept; the oldest rules weigh those.
+    """
+    oldest = 0 if row is None else row.versions[0].from_slot
 
     def weigh(slot: int, *, imports: bool) -> int:
-        rules = rules_at(row, area, slot)
+        rules = rules_at(row, area, max(oldest, slot))
         profile = rules.profile or Profile()
         weights = profile.imports if imports else profile.exports
         return weight_of(weights, slot, slot_s=slot_s, offset_s=rules.offset_s(slot))

@@ -248,8 +248,23 @@ def put_register(
     )
     reading = ranked(leaf, rank="oracle", root="0" * 64, before=None)
     private = town.view.private
-    private[PrivateKey(COLLECTION, reading_key(boundary, meter))] = encode(reading)
-    written = Context(
+    private[private_place(COLLECTION, reading_key(boundary, meter))] = encode(reading)
+    written = writing_context(town)
+    index = MeasuredBoundaries(written, COLLECTION, slot_s=SLOT_S)
+    index.load([meter], first=boundary, last=boundary)
+    index.add(meter, boundary)
+    index.write()
+    private.update((place, value) for place, value in written.effects().private.items() if value)
+
+
+def private_place(collection: str, key: str) -> PrivateKey:
+    """Where a private value stands in the view of a town."""
+    return PrivateKey(collection, key)
+
+
+def writing_context(town: Town) -> Context:
+    """The view of a transaction that may write, in which a test calls functions itself."""
+    return Context(
         town.view,
         channel=CHANNEL,
         contract=town.engine.contract.name,
@@ -260,8 +275,3 @@ def put_register(
         arguments_bytes=0,
         writes=True,
     )
-    index = MeasuredBoundaries(written, COLLECTION, slot_s=SLOT_S)
-    index.load([meter], first=boundary, last=boundary)
-    index.add(meter, boundary)
-    index.write()
-    private.update((place, value) for place, value in written.effects().private.items() if value)
