@@ -114,9 +114,8 @@ def live(market: Market) -> str:
     market.dispute("withdraw", "B", 0)
     market.report("meter import export\nS 0 400\nB 500 0")
     market.settle()
-    leaf = market.leaf("S")
-    edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
-    market.send_report(market.signed_report([edited]))
+    market.validate(market.leaf("S", export_wh=10))
+    market.exchange("S", SLOT, (0, 410), (0, 410))
     market.correct()
     return market.state_hash()
 
