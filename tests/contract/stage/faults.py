@@ -471,11 +471,11 @@ GATES = (
     Ladder(
         "readings are asked for",
         asking("list_readings"),
-        {"area": "none", "slot": SLOT + 1, "after": "x" * 65},
+        {"area": "none", "boundary": SLOT + 1, "after": "x" * 65},
         [
             ("ARGUMENTS_INVALID", {"after": ""}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("SLOT_INVALID", {"slot": SLOT}),
+            ("SLOT_INVALID", {"boundary": SLOT}),
         ],
     ),
     Ladder(
