@@ -351,7 +351,7 @@ class Certificate(Model):
 
 
 class Reading(Model):
-    """A meter's registers at a boundary; `slot` is the slot that ends there."""
+    """A meter's registers at a boundary, which is the end of `slot`."""
 
     id = fields.BigIntField(primary_key=True)
     meter = fields.CharField(max_length=NAME_MAX)

@@ -281,7 +281,7 @@ class Migration(migrations.Migration):
                 "app": "read_model",
                 "unique_together": (("meter", "boundary"),),
                 "pk_attr": "id",
-                "table_description": "A meter's registers at a boundary; `slot` is the slot that ends there.",
+                "table_description": "A meter's registers at a boundary, which is the end of `slot`.",
             },
             bases=["Model"],
         ),
