@@ -194,6 +194,11 @@ def day_of(second: int) -> int:
     return second // SECONDS_PER_DAY
 
 
+def slot_of_day(second: int, slot_s: int) -> int:
+    """The number of the slot of the UTC day, from 0, that contains `second`."""
+    return second % SECONDS_PER_DAY // slot_s
+
+
 def share_down(total: int, part: int, whole: int) -> int:
     """`total` x `part` / `whole`, rounded down."""
     return total * part // whole

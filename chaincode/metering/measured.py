@@ -16,7 +16,7 @@ import msgspec
 
 from chaincode.context import Context
 from chaincode.state import Count
-from chaincode.units import SECONDS_PER_DAY, day_of
+from chaincode.units import SECONDS_PER_DAY, day_of, slot_of_day
 from identity.canonical import encode
 
 DAYS_KEPT = 402  # the longest final deadline, and the days at its two ends
@@ -124,9 +124,7 @@ class MeasuredBoundaries:
                 self._collection.put(days_key(meter), row)
 
     def _bit(self, boundary: int) -> int:
-        return 1 << (
-            (boundary - day_of(boundary) * SECONDS_PER_DAY) // self._slot_s
-        )  # house: division, exact
+        return 1 << slot_of_day(boundary, self._slot_s)
 
     def _days_around(self, meter: str, first: int, last: int) -> Iterator[int]:
         first_day, last_day = day_of(first), day_of(last)

@@ -8,12 +8,13 @@ contract's own and are never stored here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
 from chaincode.context import Context
+from chaincode.errors import READING_PURGED, READING_REPEATED
 from chaincode.metering.registers import Registers
 from chaincode.state import Count, Hex32, Id, Second, slot_part
 
@@ -106,3 +107,21 @@ def ranked(leaf: Leaf, *, rank: Rank, root: str, before: Reading | None) -> Read
 def is_same(one: Leaf, other: Leaf) -> bool:
     """Whether two leaves of a meter and boundary say the same; salts may differ."""
     return msgspec.structs.replace(one, salt=other.salt) == other
+
+
+def is_new(leaf: Leaf, stored: Mapping[str, Reading | None], rank: Rank) -> bool:
+    """Whether a leaf is to be stored: nothing of its rank or of a higher rank is stored yet.
+
+    A leaf that contradicts the stored one of its rank is refused.
+    """
+    if leaf.meter not in stored:
+        return True
+    reading = stored[leaf.meter]
+    if reading is None:
+        raise READING_PURGED(meter=leaf.meter, boundary=leaf.boundary)
+    earlier = reading.of_rank(rank)
+    if earlier is not None:
+        if is_same(leaf, earlier):
+            return False
+        raise READING_REPEATED(meter=leaf.meter, boundary=leaf.boundary)
+    return RANKS.index(rank) > RANKS.index(reading.rank)

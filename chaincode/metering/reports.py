@@ -14,7 +14,7 @@ The trees follow RFC 9162 (section 2.1): a leaf is hashed after a byte 0x00, a n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple, Protocol
@@ -32,10 +32,7 @@ from chaincode.area.zones import (
     require_slot_start,
 )
 from chaincode.consortium.organisations import require_key
-from chaincode.context import (
-    Accepted,
-    Context,
-)
+from chaincode.context import Accepted, Context
 from chaincode.documents.document import Document
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
@@ -48,8 +45,6 @@ from chaincode.errors import (
     METER_UNKNOWN,
     ORACLE_CONFIGURATION,
     ORACLE_NODES_COUNT,
-    READING_PURGED,
-    READING_REPEATED,
     REPORT_EARLY,
     REPORT_ROOT,
     SIGNATURES_FEW,
@@ -63,11 +58,9 @@ from chaincode.metering.meters import METERS
 from chaincode.metering.plausible import Neighbours, Powers, PowersFrom
 from chaincode.metering.readings import (
     COLLECTION,
-    RANKS,
     Leaf,
     Rank,
-    Reading,
-    is_same,
+    is_new,
     ranked,
     reading_key,
     readings_at,
@@ -289,7 +282,7 @@ def store_registers(
     stored = dict(
         zip(known, readings_at(context, [(boundary, name) for name in known]), strict=True)
     )
-    new = [leaf for leaf in leaves if _is_new(leaf, stored, rank)]
+    new = [leaf for leaf in leaves if is_new(leaf, stored, rank)]
     if not new:
         return None
     rules = rules_at(RULES.get(context, area.area), area.area, boundary)
@@ -304,24 +297,6 @@ def store_registers(
             index.add(leaf.meter, boundary)
     index.write()
     return Stored(len(new), *neighbours.span(leaf.meter for leaf in new))
-
-
-def _is_new(leaf: Leaf, stored: Mapping[str, Reading | None], rank: Rank) -> bool:
-    """Whether a leaf is to be stored: nothing of its rank or of a higher rank is stored yet.
-
-    A leaf that contradicts the stored one of its rank is refused.
-    """
-    if leaf.meter not in stored:
-        return True
-    reading = stored[leaf.meter]
-    if reading is None:
-        raise READING_PURGED(meter=leaf.meter, boundary=leaf.boundary)
-    earlier = reading.of_rank(rank)
-    if earlier is not None:
-        if is_same(leaf, earlier):
-            return False
-        raise READING_REPEATED(meter=leaf.meter, boundary=leaf.boundary)
-    return RANKS.index(rank) > RANKS.index(reading.rank)
 
 
 def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int) -> None:

@@ -1,7 +1,7 @@
 """The energy on which a slot settles each meter: measured, or estimated where nothing is measured.
 
 A settlement fixes the energies in its first step and writes them into pages. Reports that come
-later change no page; the next correction computes the energies again and fixes them anew. Every
+later change no page; the next correction computes the energies again and fixes them again. Every
 peer computes the same energies. They are public, because they are the sums of what the slot settles
 at a meter; the registers stay private.
 

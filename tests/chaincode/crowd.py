@@ -23,9 +23,9 @@ from chaincode.clearing.records import CLEARINGS
 from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.participants import PARTICIPANTS, Participant
 from chaincode.context import Caller, Context, PrivateKey
-from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
 from chaincode.metering import slot_meters
 from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion
 from chaincode.metering.readings import COLLECTION, Leaf, ranked, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement import correction
@@ -234,9 +234,7 @@ def put_reading(
     put_register(town, meter, slot + SLOT_S, import_wh, export_wh)
 
 
-def put_register(
-    town: Town, meter: str, boundary: int, import_wh: int, export_wh: int
-) -> None:
+def put_register(town: Town, meter: str, boundary: int, import_wh: int, export_wh: int) -> None:
     """Write registers at a boundary into the state, whatever stands there."""
     leaf = Leaf(
         boundary=boundary,

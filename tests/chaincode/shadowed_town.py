@@ -37,7 +37,6 @@ QUICK_RULES = msgspec.structs.replace(RULES, report_deadline_s=600, final_s=400 
 SLOT_WH = 1_000  # the certified power of a meter over a slot
 
 
-
 class ShadowedTown:
     """Acts on a town and on dicts alike; an act that the dicts do not foretell fails."""
 

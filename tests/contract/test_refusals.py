@@ -64,7 +64,12 @@ def people(market: Market) -> None:
     in another area, and one that is certified from the third slot on.
     """
     for area, dso in ((ELSEWHERE, OTHER_DSO), (BARE, DSO)):
-        market.submit("register_area", AreaArguments(area, f"{area}-root", 5, demonstration=True), dso, admin=True)
+        market.submit(
+            "register_area",
+            AreaArguments(area, f"{area}-root", 5, demonstration=True),
+            dso,
+            admin=True,
+        )
     prices = ResidualPrices(import_price=1, export_price=1)
     residuals = [ResidualArguments(area, SLOT_S, prices) for area in (ELSEWHERE, BARE)]
     anchor = SeedArguments(ELSEWHERE, SLOT_S, seeds(b"else")[0])

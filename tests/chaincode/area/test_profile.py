@@ -67,7 +67,9 @@ def test_slots_of_any_length_weigh_what_their_quarters_do(
 
 @pytest.mark.parametrize(("day", "quarters"), DAYS)
 @pytest.mark.parametrize("slot_s", [300, 900, 1_800, 3_600])
-def test_without_weights_all_slots_weigh_the_same(day: datetime, quarters: int, slot_s: int) -> None:
+def test_without_weights_all_slots_weigh_the_same(
+    day: datetime, quarters: int, slot_s: int
+) -> None:
     """A day of 96 quarters has the weight of one day, the others that of their quarters."""
     found = [weight_of(None, slot, slot_s=slot_s, offset_s=0) for slot in slots_of(day, slot_s)]
 

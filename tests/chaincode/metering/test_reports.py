@@ -198,7 +198,9 @@ class TestPlausible:
         later = SLOT + 5 * SLOT_S
         town.at(later)
 
-        assert refusal(town, [leaf(boundary=later, import_wh=6_253)], later) == "READING_IMPLAUSIBLE"
+        assert (
+            refusal(town, [leaf(boundary=later, import_wh=6_253)], later) == "READING_IMPLAUSIBLE"
+        )
         assert record(town, [leaf(boundary=later, import_wh=6_252)]) == 1
 
     def test_power_counts_for_as_long_as_it_was_certified(self, town: Town) -> None:
@@ -208,7 +210,9 @@ class TestPlausible:
         later = SLOT + 4 * SLOT_S
         town.at(later)
 
-        assert refusal(town, [leaf(boundary=later, import_wh=3_313)], later) == "READING_IMPLAUSIBLE"
+        assert (
+            refusal(town, [leaf(boundary=later, import_wh=3_313)], later) == "READING_IMPLAUSIBLE"
+        )
         assert record(town, [leaf(boundary=later, import_wh=3_312)]) == 1
 
     @pytest.mark.parametrize("field", ["import_wh", "export_wh"])
@@ -292,9 +296,7 @@ class TestOnce:
         assert record(town, leaves) == 0
 
     @pytest.mark.parametrize("change", [{"import_wh": 1_001}, {"resolution_wh": 10}])
-    def test_no_other_report_replaces_a_reading(
-        self, town: Town, change: dict[str, int]
-    ) -> None:
+    def test_no_other_report_replaces_a_reading(self, town: Town, change: dict[str, int]) -> None:
         record(town, [leaf("m000")])
 
         assert refusal(town, [leaf("m000", **change)]) == "READING_REPEATED"

@@ -114,7 +114,10 @@ def test_estimated_meter_is_read_late(town: Town) -> None:
 
     correct_as_due(town, (SLOT, NEXT))
 
-    assert (energies(town)["m002"], energies(town, NEXT)["m002"]) == ((21, 3, False), (20, 3, False))
+    assert (energies(town)["m002"], energies(town, NEXT)["m002"]) == (
+        (21, 3, False),
+        (20, 3, False),
+    )
 
 
 def test_gap_of_two_slots_is_filled_in_any_order_of_reports() -> None:

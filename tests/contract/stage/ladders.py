@@ -185,6 +185,4 @@ def _with_transient(
     market: Market, name: str, arguments: Fields, data: Mapping[str, bytes], member: str
 ) -> str:
     transient = {key: value for key, value in data.items() if value}
-    return refused(
-        lambda: market.submit(name, struct_of(arguments), member, transient=transient)
-    )
+    return refused(lambda: market.submit(name, struct_of(arguments), member, transient=transient))

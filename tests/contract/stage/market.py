@@ -635,7 +635,9 @@ class Market:
             salt=sha256(meter.encode()).hexdigest(),
         )
         transient = {TRANSIENT_EXCHANGE: encode(registers)}
-        return self.submit("exchange_meter", ExchangeArguments(meter, slot), DSO, transient=transient)
+        return self.submit(
+            "exchange_meter", ExchangeArguments(meter, slot), DSO, transient=transient
+        )
 
     def report(self, table: str, slot: int = SLOT, *, others: bool = True) -> SignedReport:
         """Report a table with the columns meter, import, export (Wh) when the slot is over.
@@ -652,7 +654,10 @@ class Market:
             self.send_report(self.signed_report([self.leaf(meter, slot) for meter in fresh]))
         for meter, row in measured.items():
             import_wh, export_wh = self._registers.get(meter, (0, 0))
-            self._registers[meter] = (import_wh + int(row["import"]), export_wh + int(row["export"]))
+            self._registers[meter] = (
+                import_wh + int(row["import"]),
+                export_wh + int(row["export"]),
+            )
         signed = self.signed_report([self.leaf(meter, end) for meter in meters])
         self.send_report(signed)
         self._read.update((meter, boundary) for meter in meters for boundary in (slot, end))

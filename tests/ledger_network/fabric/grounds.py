@@ -222,7 +222,9 @@ class StandingNetwork:
         number = next(self._reports)
         home = self.cast.homes[number % HOMES]
         boundary = FIRST_SLOT + number // HOMES * SLOT_S
-        assert boundary <= FIRST_SLOT + ENDED_SLOTS * SLOT_S, "the boundaries to report have run out"
+        assert boundary <= FIRST_SLOT + ENDED_SLOTS * SLOT_S, (
+            "the boundaries to report have run out"
+        )
         leaf = Leaf(boundary, 0, 0, home.meter, 1, f"{number:064x}")
         report, leaves = make_report(
             [leaf],

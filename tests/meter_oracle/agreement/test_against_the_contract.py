@@ -130,9 +130,7 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
                 return answer.code
 
             leaves = list(recorded.values())
-            more = [
-                msgspec.structs.replace(one, import_wh=one.import_wh + 9_000) for one in leaves
-            ]
+            more = [msgspec.structs.replace(one, import_wh=one.import_wh + 9_000) for one in leaves]
             assert await asked(more) == "REPORT_DISAGREES"
             assert await asked(leaves, channel="elsewhere") == "REPORT_FOREIGN"
             assert await asked(leaves, root="ab" * 32) == "REPORT_ROOT"
