@@ -109,7 +109,7 @@ def reference(line: Line, imports: list[int] | None, exports: list[int] | None) 
     """The energy of each slot by the rules, and whether it is an estimate (of 0 Wh)."""
     found: list[Wh] = [(0, 0, True)] * SLOTS
     for before, after in pairwise(sorted(line.measured())):
-        total = dict.fromkeys(range(before, after), (0, 0))
+        total: dict[int, Shown] = dict.fromkeys(range(before, after), (0, 0))
         for slots, (import_wh, export_wh) in stretches(line, before, after):
             parts = zip(
                 slots,

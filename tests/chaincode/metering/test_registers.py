@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -13,13 +14,25 @@ from chaincode.metering.registers import (
     Exchange,
     Measured,
     Registers,
+    Weigh,
     Weights,
     energy_between,
     runs_back,
 )
 
 SLOT_S = 900
-EVEN = Weights(lambda _: 1, lambda _: 1)
+
+
+def weighing(weights: Sequence[int]) -> Weigh:
+    """The weights of the slots from second 0 on."""
+
+    def weigh(slot: int) -> int:
+        return weights[slot // SLOT_S]
+
+    return weigh
+
+
+EVEN = Weights(weighing([1] * 100), weighing([1] * 100))
 
 
 def spread_slowly(total: int, weights: list[int]) -> list[int]:
@@ -62,7 +75,7 @@ def test_gap_is_spread_by_weight_with_ties_to_the_earlier_slot(
 ) -> None:
     before = Measured(0, Registers(7, 9))
     after = Measured(len(weights) * SLOT_S, Registers(7 + imports, 9 + exports))
-    weigh = Weights(lambda slot: weights[slot // SLOT_S], lambda slot: slot // SLOT_S)
+    weigh = Weights(weighing(weights), weighing(range(len(weights))))
     found = energies(before, after, [], weigh)
     assert [one.import_wh for one in found] == spread_slowly(imports, weights)
     assert [one.export_wh for one in found] == spread_slowly(exports, list(range(len(weights))))
@@ -82,7 +95,7 @@ def test_slots_between_measured_boundaries_sum_to_the_difference(
         if is_measured or number in (0, len(steps) - 1):
             measured.append(Measured(number * SLOT_S, Registers(register, 2 * register, register)))
         register += energy_wh
-    weigh = Weights(lambda slot: weights[slot // SLOT_S], lambda slot: weights[slot // SLOT_S])
+    weigh = Weights(weighing(weights), weighing(weights))
     for before, after in pairwise(measured):
         found = energies(before, after, [], weigh)
         passed = after.registers.since(before.registers)
