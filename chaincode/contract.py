@@ -27,21 +27,21 @@ from chaincode.errors import (
     TRANSACTION_UNKNOWN,
     TRANSIENT_UNEXPECTED,
 )
-from chaincode.metering import certification, last_resort, oracles, reports, supply
+from chaincode.metering import certification, exchanges, last_resort, oracles, reports, supply
 from chaincode.orders import clock_changes, closed_books, handlers
 from chaincode.queries import market
 from chaincode.queries.meters import (
+    BoundaryMetersArguments,
     MetersArguments,
     MeterSlot,
     ReadingsArguments,
-    SlotMetersArguments,
     describe_last_resort,
     describe_meter,
     describe_oracle,
+    list_boundary_meters,
     list_metered,
     list_meters,
     list_readings,
-    list_slot_meters,
 )
 from chaincode.settlement import correction, disputes
 from chaincode.settlement.run import settle_slot
@@ -148,6 +148,18 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
         ORACLE,
         transient=(reports.TRANSIENT_LEAVES,),
     ),
+    _write(
+        reports.record_validated_readings,
+        reports.ValidatedArguments,
+        DSO,
+        transient=(reports.TRANSIENT_LEAVES,),
+    ),
+    _write(
+        exchanges.exchange_meter,
+        exchanges.ExchangeArguments,
+        DSO,
+        transient=(exchanges.TRANSIENT_EXCHANGE,),
+    ),
     _write(settle_slot, gate.SlotArguments, MEMBERS),
     _write(correction.correct_slot, gate.SlotArguments, MEMBERS),
     _write(disputes.dispute_trade, disputes.DisputeArguments, MEMBERS),
@@ -161,7 +173,7 @@ TRANSACTIONS: tuple[TransactionRow, ...] = (
     _read(market.list_postings, gate.PageArguments),
     _read(market.list_orders, market.TraderArguments),
     _read(list_meters, MetersArguments),
-    _read(list_slot_meters, SlotMetersArguments),
+    _read(list_boundary_meters, BoundaryMetersArguments),
     _read(describe_meter, MeterSlot),
     _read(describe_last_resort, gate.SlotArguments),
     _read(describe_oracle, gate.SlotArguments),

@@ -24,6 +24,9 @@ from typing import NamedTuple, Self
 
 PPM = 1_000_000
 SECONDS_PER_HOUR = 3600
+SECONDS_PER_DAY = 86_400
+SECONDS_PER_QUARTER = 900
+PER_MILLE = 1_000
 INT64_SAFE = 2**62  # totals of a clearing stay below this, so int64 never overflows
 
 
@@ -191,6 +194,26 @@ def is_slot_start(second: int, slot_s: int) -> bool:
     return second % slot_s == 0
 
 
+def day_of(second: int) -> int:
+    """The number of the UTC day that contains `second`, counted from 1970."""
+    return second // SECONDS_PER_DAY
+
+
+def slot_of_day(second: int, slot_s: int) -> int:
+    """The number of the slot of the UTC day, from 0, that contains `second`."""
+    return second % SECONDS_PER_DAY // slot_s
+
+
+def share_down(total: int, part: int, whole: int) -> int:
+    """`total` x `part` / `whole`, rounded down."""
+    return total * part // whole
+
+
+def local_quarter(second: int, offset_s: int) -> int:
+    """The quarter hour of the local day (0 to 95) at `second` (UTC), `offset_s` east of UTC."""
+    return (second + offset_s) % SECONDS_PER_DAY // SECONDS_PER_QUARTER
+
+
 def local_hour(second: int, offset_s: int) -> int:
     """The hour of the local day (0 to 23) at `second` (UTC), `offset_s` east of UTC."""
-    return (second + offset_s) % 86_400 // SECONDS_PER_HOUR
+    return (second + offset_s) % SECONDS_PER_DAY // SECONDS_PER_HOUR

@@ -8,7 +8,7 @@ announced, and the query is repeated for a limited time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -17,7 +17,7 @@ from chaincode.accounts.posting import Posting
 from chaincode.accounts.statements import FoldPageAnswer, FoldPageArguments
 from chaincode.clearing.run import MatchedTrade
 from chaincode.errors import Refused
-from chaincode.metering.readings import VersionedReading
+from chaincode.metering.readings import Reading
 from chaincode.queries.market import (
     BookAnswer,
     BookArguments,
@@ -110,29 +110,22 @@ class LedgerQuestions:
             found += await self._at_least(1, ask)
         return found
 
-    async def readings(
-        self, area: str, slot: int, *, root: str, count: int
-    ) -> list[VersionedReading]:
-        """Return the newest readings of a slot; the report with this root has `count` of them."""
+    async def readings(self, area: str, boundary: int, *, root: str, count: int) -> list[Reading]:
+        """Return a boundary's readings that came with `root`; there are at least `count` of them."""
 
-        async def ask() -> list[VersionedReading]:
-            found: list[VersionedReading] = []
+        async def ask() -> list[Reading]:
+            found: list[Reading] = []
             after: str | None = ""
             while after is not None:
-                arguments = ReadingsArguments(area, slot, after)
+                arguments = ReadingsArguments(area, boundary, after)
                 answer = await self._ask("list_readings", arguments, ReadingsAnswer)
-                found += answer.readings
+                found += [reading for reading in answer.readings if root in reading.roots]
                 after = answer.after
             return found
 
-        def shows_report(found: Sequence[VersionedReading]) -> bool:
-            own = sum(1 for one in found if one.reading.root == root)
-            later = sum(1 for one in found if one.version > 1)
-            return own + later >= count
-
         found = await ask()
         for _ in range(ATTEMPTS_MAX):
-            if shows_report(found):
+            if len(found) >= count:
                 break
             await asyncio.sleep(AGAIN_S)
             found = await ask()

@@ -79,17 +79,16 @@ class Supply(Model):
 
 
 class Reading(Model):
-    """A version of a meter's reading: registers at both ends of the slot."""
+    """A meter's registers at a boundary, which is the end of `slot`."""
 
     id = fields.BigIntField(primary_key=True)
     meter = fields.CharField(max_length=NAME_MAX)
+    boundary = fields.BigIntField()
     slot = fields.BigIntField()
-    version = fields.IntField()
-    import_from_wh = fields.BigIntField()
-    import_to_wh = fields.BigIntField()
-    export_from_wh = fields.BigIntField()
-    export_to_wh = fields.BigIntField()
-    quality = fields.CharField(max_length=16)
+    rank = fields.CharField(max_length=16)
+    import_wh = fields.BigIntField()
+    export_wh = fields.BigIntField()
+    generation_wh = fields.BigIntField(null=True)
     resolution_wh = fields.IntField()
     block = fields.BigIntField()
 
@@ -97,7 +96,7 @@ class Reading(Model):
         """The name and the keys of the table."""
 
         table = "reading"
-        unique_together = (("meter", "slot", "version"),)
+        unique_together = (("meter", "boundary"),)
 
 
 class MeterHealth(Model):

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chaincode.area.fees import RATE_MAX
+from chaincode.area.profile import Profile
 from chaincode.area.zones import Area
 from chaincode.context import Context
 from chaincode.errors import NO_MARKET_RULES
@@ -72,6 +73,7 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     contract_model: Literal["through_retailer"] = "through_retailer"
     reverse_charge: bool = False
     plausible_ppm: Rate = 50_000
+    profile: Profile | None = None
 
     def gate_s(self, slot: int) -> int:
         """The second at which the gate of `slot` closes."""

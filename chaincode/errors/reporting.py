@@ -62,34 +62,48 @@ REPORT_ROOT = Refusal(
 )
 READING_REPEATED = Refusal(
     "READING_REPEATED",
-    "Meter {meter} already has a reading for slot {slot}.",
-    "Leave the meter out: a reading is written once. After the slot has settled, a next version is accepted if its quality is edited or substituted.",
+    "Meter {meter} already has another reading at {boundary}.",
+    "Leave the meter out: a reading is written once. The DSO may validate other registers (record_validated_readings).",
 )
 REPORT_EARLY = Refusal(
     "REPORT_EARLY",
-    "Slot {slot} ends at {end_s}; it is {now_s}.",
-    "Send it again when the slot is over.",
+    "The boundary is at {boundary}; it is {now_s}.",
+    "Send it again when the boundary has come.",
     repeatable=True,
 )
-REPORT_LATE = Refusal(
-    "REPORT_LATE",
-    "Slot {slot} is {phase} and accepts no readings until that run has ended.",
-    "Send the report again when the run has ended; correct_slot then settles the difference.",
-    repeatable=True,
+SLOT_FINAL = Refusal(
+    "SLOT_FINAL",
+    "Slot {slot} has been final since {final_s}; nothing of it changes any more.",
+    "Settle what is still wrong outside the ledger.",
+)
+EXCHANGE_EXISTS = Refusal(
+    "EXCHANGE_EXISTS",
+    "Another exchange of meter {meter} is recorded in slot {slot}.",
+    "Record each exchange once, with the registers that the fitter noted.",
+)
+EXCHANGES_TOO_MANY = Refusal(
+    "EXCHANGES_TOO_MANY",
+    "Meter {meter} has had {limit} exchanges within its final deadline.",
+    "Retire the meter and certify a new one under another name.",
+)
+READING_PURGED = Refusal(
+    "READING_PURGED",
+    "The reading of meter {meter} at {boundary} was purged.",
+    "A purged reading is never estimated. Restore the peer's private data from another member's peer.",
 )
 READING_BACKWARDS = Refusal(
     "READING_BACKWARDS",
-    "A register of meter {meter} runs back in slot {slot}.",
-    "Leave the meter out and have it examined.",
+    "A register of meter {meter} at {boundary} lies below one before it or above one after it.",
+    "Leave the meter out and have it examined. If its device was replaced, the DSO has to record that (exchange_meter).",
 )
-READING_GAP = Refusal(
-    "READING_GAP",
-    "Meter {meter} does not begin slot {slot} where it ended the one before.",
-    "Registers of neighbouring slots have to meet: report the slots in between first, or leave the meter out.",
+LEAF_BOUNDARY = Refusal(
+    "LEAF_BOUNDARY",
+    "The leaf of meter {meter} is for {boundary}; the report is for {named}.",
+    "Put only leaves of the report's boundary under its root.",
 )
 READING_IMPLAUSIBLE = Refusal(
     "READING_IMPLAUSIBLE",
-    "Meter {meter} shows {energy_wh} Wh where it is certified for {limit_wh}.",
+    "Meter {meter} moved by {energy_wh} Wh where it is certified for {limit_wh} Wh.",
     "Leave the meter out and have it examined, or have the DSO certify its true power.",
 )
 

@@ -58,12 +58,14 @@ class Supply(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Who supplies a meter from a slot on, and which holder agreed to it.
 
     The retailer supplies what trades leave of the import and answers for the holder; the offtaker
-    takes what trades leave of the export. A supply holds for this holder only.
+    takes what trades leave of the export. A supply holds for this holder only. Where nothing is
+    measured, a part of `daily_import_wh` is estimated for each slot.
     """
 
     holder: DidName
     retailer: Name
     offtaker: Name
+    daily_import_wh: int = 0
 
 
 class Meter(Row, frozen=True, gc=False):
@@ -168,6 +170,12 @@ def expected_meters(context: Context, names: Sequence[str], slot: int) -> list[s
         for name, row in zip(names, rows, strict=True)
         if row is not None and supply_at(context, row, slot) is not None
     ]
+
+
+def takes_part(context: Context, meter: Meter, boundary: int, *, slot_s: int) -> bool:
+    """Whether a meter takes part in the slot that ends at a boundary or in the one that begins there."""
+    before = supply_at(context, meter, boundary - slot_s) if boundary >= slot_s else None
+    return before is not None or supply_at(context, meter, boundary) is not None
 
 
 def put_version(

@@ -1,133 +1,127 @@
-"""Stored readings: leaves by meter, slot and version in the collection `readings`.
+"""Stored readings: a meter's registers at a slot boundary, in the collection `readings`.
 
-A version is written once and never changed. Before a slot has settled a meter has at most a first
-version; a reading that arrives later (see `reports`) is the next version. Private values are read
-by exact key, so the newest version is found by asking for the versions one after the other.
+Rules of the contract: "Registers, not differences", 1 and 2. A reading is stored once per (meter,
+boundary) and rank. A reading of a higher rank takes the place of a lower one and keeps it inside,
+so that nothing is overwritten. Oracle nodes sign measured registers only; estimates are the
+contract's own and are never stored here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
 from chaincode.context import Context
-from chaincode.state import Count, Hex32, Id, slot_part
+from chaincode.errors import READING_PURGED, READING_REPEATED
+from chaincode.metering.registers import Registers
+from chaincode.state import Count, Hex32, Id, Second, slot_part
 
 COLLECTION = "readings"
-READING_VERSIONS_MAX = 5  # a report also reads both neighbouring slots and stays below READS_MAX
-SLOTS_AT_ONCE = 8
+RESOLUTION_WH_MAX = 10_000
 
-Quality = Literal["measured", "estimated", "substituted", "edited"]
+Rank = Literal["oracle", "dso"]
+RANKS: tuple[Rank, ...] = ("oracle", "dso")
+"""From low to high: agreed by the oracle nodes, validated by the DSO (rules of settlement)."""
 
 
-class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One meter's registers at both ends of the slot, Wh; the salt hides them in the root."""
+class Leaf(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True):
+    """A meter's registers at a boundary, Wh; the salt hides them in the report's root."""
 
-    export_from_wh: Count
-    export_to_wh: Count
-    import_from_wh: Count
-    import_to_wh: Count
+    boundary: Second
+    export_wh: Count
+    import_wh: Count
     meter: Id
-    quality: Quality
-    resolution_wh: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    resolution_wh: Annotated[int, msgspec.Meta(ge=1, le=RESOLUTION_WH_MAX)]
     salt: Hex32
+    generation_wh: Count | None = None
 
     @property
-    def import_wh(self) -> int:
-        """The Wh that the meter imported in this slot."""
-        return self.import_to_wh - self.import_from_wh
+    def registers(self) -> Registers:
+        """What the registers show."""
+        return Registers(self.import_wh, self.export_wh, self.generation_wh)
 
-    @property
-    def export_wh(self) -> int:
-        """The Wh that the meter exported in this slot."""
-        return self.export_to_wh - self.export_from_wh
+
+class Ranked(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A leaf, the root of the report that contains it, and the rank of who vouches for it."""
+
+    leaf: Leaf
+    rank: Rank
+    root: Hex32
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A stored reading: the leaf, the root that contains it, and the source of the reading."""
+    """A stored reading, and the readings of lower ranks whose place it took, the oldest first."""
 
     leaf: Leaf
-    rank: Literal["oracle"]
+    rank: Rank
     root: Hex32
+    replaced: Annotated[list[Ranked], msgspec.Meta(max_length=len(RANKS) - 1)]
     v: int = 1
 
+    @property
+    def registers(self) -> Registers:
+        """What the registers show."""
+        return self.leaf.registers
 
-class VersionedReading(msgspec.Struct, frozen=True, gc=False):
-    """A stored reading and its version, counted from 1."""
+    @property
+    def roots(self) -> list[str]:
+        """The roots of the reports that this reading and those it replaced came with."""
+        return [one.root for one in (*self.replaced, self)]
 
-    version: int
-    reading: Reading
+    def of_rank(self, rank: Rank) -> Leaf | None:
+        """The leaf that somebody of `rank` has vouched for."""
+        for one in (*self.replaced, self):
+            if one.rank == rank:
+                return one.leaf
+        return None
 
 
 _reading = msgspec.json.Decoder(Reading)
 
 
-def reading_key(slot: int, meter: str, *, version: int = 1) -> str:
-    """The key of a version of a reading in its collection."""
-    return f"{slot_part(slot)}/{meter}/{version}"
+def reading_key(boundary: int, meter: str) -> str:
+    """The key of a reading in its collection."""
+    return f"{slot_part(boundary)}/{meter}"
 
 
-def first_readings(
-    context: Context, slot: int, meters: Sequence[str]
-) -> list[VersionedReading | None]:
-    """The first readings of `meters` in the order asked; None where no reading was reported."""
-    keys = [reading_key(slot, meter) for meter in meters]
-    values = context.private(COLLECTION).get_many(keys)
-    return [
-        None if value is None else VersionedReading(1, _reading.decode(value)) for value in values
-    ]
+def readings_at(context: Context, places: Sequence[tuple[int, str]]) -> list[Reading | None]:
+    """The readings at (boundary, meter) in the order asked; None where there is no reading.
 
-
-def newest_readings(
-    context: Context, slot: int, meters: Sequence[str]
-) -> list[VersionedReading | None]:
-    """The newest readings of `meters` in the order asked; None where no reading was reported."""
-    return [
-        VersionedReading(len(versions), _reading.decode(versions[-1])) if versions else None
-        for versions in stored_versions(context, slot, meters)
-    ]
-
-
-def stored_versions(context: Context, slot: int, meters: Sequence[str]) -> list[list[bytes]]:
-    """All stored versions of the readings of `meters`, oldest first."""
-    collection = context.private(COLLECTION)
-    found: list[list[bytes]] = [[] for _ in meters]
-    asked = list(range(len(meters)))
-    for version in range(1, READING_VERSIONS_MAX + 1):
-        keys = [reading_key(slot, meters[place], version=version) for place in asked]
-        held = list(zip(asked, collection.get_many(keys), strict=True))
-        for place, value in held:
-            if value is not None:
-                found[place].append(value)
-        asked = [place for place, value in held if value is not None]
-        if not asked:
-            break
-    return found
-
-
-def last_slots_read(
-    context: Context, slots: Sequence[int], meters: Sequence[str]
-) -> dict[str, int]:
-    """The first of `slots` in which each of `meters` has a reading.
-
-    A meter without a reading in any of the slots is left out. The function asks for a few slots at
-    a time, because most meters without a reading now were read in one of the slots just before.
+    A reading that was purged is None too; the index of measured boundaries tells the two apart.
     """
-    collection = context.private(COLLECTION)
-    found: dict[str, int] = {}
-    for start in range(0, len(slots), SLOTS_AT_ONCE):
-        places = [
-            (meter, slot)
-            for meter in meters
-            if meter not in found
-            for slot in slots[start : start + SLOTS_AT_ONCE]
-        ]
-        if not places:
-            break
-        keys = [reading_key(slot, meter) for meter, slot in places]
-        for (meter, slot), value in zip(places, collection.get_many(keys), strict=True):
-            if value is not None:
-                found.setdefault(meter, slot)
-    return found
+    keys = [reading_key(boundary, meter) for boundary, meter in places]
+    values = context.private(COLLECTION).get_many(keys)
+    return [None if value is None else _reading.decode(value) for value in values]
+
+
+def ranked(leaf: Leaf, *, rank: Rank, root: str, before: Reading | None) -> Reading:
+    """The reading to store for a leaf; `before` is the reading of a lower rank at its place."""
+    replaced: list[Ranked] = []
+    if before is not None:
+        replaced = [*before.replaced, Ranked(before.leaf, before.rank, before.root)]
+    return Reading(leaf=leaf, rank=rank, root=root, replaced=replaced)
+
+
+def is_same(one: Leaf, other: Leaf) -> bool:
+    """Whether two leaves of a meter and boundary say the same; salts may differ."""
+    return msgspec.structs.replace(one, salt=other.salt) == other
+
+
+def is_new(leaf: Leaf, stored: Mapping[str, Reading | None], rank: Rank) -> bool:
+    """Whether a leaf is to be stored: nothing of its rank or of a higher rank is stored yet.
+
+    A leaf that contradicts the stored one of its rank is refused.
+    """
+    if leaf.meter not in stored:
+        return True
+    reading = stored[leaf.meter]
+    if reading is None:
+        raise READING_PURGED(meter=leaf.meter, boundary=leaf.boundary)
+    earlier = reading.of_rank(rank)
+    if earlier is not None:
+        if is_same(leaf, earlier):
+            return False
+        raise READING_REPEATED(meter=leaf.meter, boundary=leaf.boundary)
+    return RANKS.index(rank) > RANKS.index(reading.rank)

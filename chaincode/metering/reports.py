@@ -1,16 +1,13 @@
-"""Oracle reports: what meters measured in a slot, signed by 2f+1 oracle nodes.
+"""Reports of registers at a slot boundary, signed by 2f+1 oracle nodes or validated by the DSO.
 
 A report names the root of a Merkle tree over salted leaves, one per meter. The leaves travel as
-transient data and are stored in the collection `readings`, once per (meter, slot, version);
+transient data and are stored in the collection `readings`, once per (meter, boundary) and rank;
 the public ledger holds only the root and the signatures (arguments of the transaction). A report
 writes no public key, so that the endorsement policy of the collection applies.
 
-The contract checks that readings are plausible: registers do not run backwards, the energy fits
-the certified power, and the registers of a slot begin where the slot before it ended.
-
-A slot takes one reading per meter until it has settled. After that it still takes the reading of a
-meter that was estimated, and a next version of a reading that is substituted or edited. Nothing is
-ever overwritten, and `correct_slot` settles the difference.
+Nodes sign measured registers only. A report is taken until the slots at its boundary are final,
+whatever their phase: a slot that has begun to settle is not changed by it, and the next correction
+settles the difference. `plausible.py` decides whether registers fit those before and after.
 
 The trees follow RFC 9162 (section 2.1): a leaf is hashed after a byte 0x00, a node after 0x01.
 """
@@ -20,80 +17,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 
 from chaincode.area.clock import market_time_s
 from chaincode.area.rules import MarketRules, rules_at
-from chaincode.area.zones import Area, get_area, require_slot_start
+from chaincode.area.zones import Area, get_area, own_area, require_slot_start
 from chaincode.context import Context
 from chaincode.documents.document import ChannelName, Document, Token
 from chaincode.documents.intake import take_cosigned
 from chaincode.errors import (
+    LEAF_BOUNDARY,
     LEAVES_COUNT,
     LEAVES_MISSING,
     LEAVES_ORDER,
     LEAVES_UNREADABLE,
     METER_AREA_FIXED,
-    READING_BACKWARDS,
-    READING_GAP,
-    READING_IMPLAUSIBLE,
-    READING_REPEATED,
+    METER_UNKNOWN,
     REPORT_EARLY,
-    REPORT_LATE,
     REPORT_ROOT,
     SIGNATURES_FEW,
     SIGNER_REPEATED,
     SIGNER_UNKNOWN,
-    VERSIONS_TOO_MANY,
+    SLOT_FINAL,
+    SUPPLY_MISSING,
 )
-from chaincode.metering.meters import METERS, Meter, MeterVersion, meter_at, supplied_at
+from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.meters import METERS, takes_part
 from chaincode.metering.oracles import NODES_MAX, counting_nodes
+from chaincode.metering.plausible import Neighbours, Powers, PowersFrom
 from chaincode.metering.readings import (
     COLLECTION,
-    READING_VERSIONS_MAX,
     Leaf,
-    Quality,
-    Reading,
-    newest_readings,
+    Rank,
+    is_new,
+    ranked,
     reading_key,
-    stored_versions,
+    readings_at,
 )
-from chaincode.slots.gate import SLOTS
 from chaincode.state import (
     Count,
     Hex32,
     Id,
     Second,
     encode,
-    slot_part,
 )
-from chaincode.units import Power, times_exceeded
 from identity.jws import TokenRefused, decode_payload
 
 REPORT_TYP = "commonwatt-report+jws"
-LEAVES_MAX = 1_000  # meters of a report; up to sixteen keys are read for each meter
+LEAVES_MAX = 1_000  # meters of a report; up to ten keys are read for each meter
 LEAVES_READ_MAX = (
     10_000  # beyond this a report's leaves cannot be read; up to this they are counted
 )
 TRANSIENT_LEAVES = "leaves"
-CORRECTIONS: tuple[Quality, ...] = ("substituted", "edited")  # these may replace settled readings
 
 
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A report that a node signs: the root over `count` leaves, for one slot of one area.
+    """A report that a node signs: the root over `count` leaves, for one boundary of one area.
 
     `configuration` is the digest of the oracle set that the node assumes to be part of.
     """
 
     area: Id
+    boundary: Second
     channel: ChannelName
     configuration: Hex32
     contract: ChannelName
     count: Count
     root: Hex32
-    slot: Second
     v: Literal[1]
 
 
@@ -101,6 +93,33 @@ class ReportArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The same report, signed by at least 2f+1 nodes; one token per node."""
 
     tokens: Annotated[list[Token], msgspec.Meta(min_length=1, max_length=NODES_MAX)]
+
+
+class ValidatedArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Registers at a boundary that the DSO has validated: the root over `count` leaves."""
+
+    area: Id
+    boundary: Second
+    count: Count
+    root: Hex32
+
+
+class ReadingsRecorded(msgspec.Struct, frozen=True):
+    """The event of a report: of its readings under `root`, `recorded` are new.
+
+    `slot` is the slot that ends at the boundary. The readings change the energy of slots from
+    `first_slot` on and before `end_s`, or up to now if `end_s` is None; those that have settled are
+    due a correction.
+    """
+
+    area: str
+    boundary: int
+    slot: int
+    root: str
+    rank: Rank
+    recorded: int
+    first_slot: int
+    end_s: int | None
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -134,44 +153,123 @@ def merkle_root(leaves: Sequence[bytes]) -> str:
 
 
 def record_readings(context: Context, arguments: ReportArguments) -> Recorded:
-    """Check a report's signatures, root and plausibility, and store its readings privately."""
+    """Check a report's signatures, root and plausibility, and store its registers privately."""
     report, signers = take_cosigned(context, REPORTS, arguments.tokens)
     area = get_area(context, report.area)
-    require_slot_start(area, report.slot)
+    require_slot_start(area, report.boundary)
     _check_signers(context, report, signers)
     leaves = _read_leaves(context, report)
-    names = [leaf.meter for leaf in leaves]
-    earlier = stored_versions(context, report.slot, names)
-    readings = [encode(Reading(leaf=leaf, rank="oracle", root=report.root)) for leaf in leaves]
-    if all(reading in known for reading, known in zip(readings, earlier, strict=True)):
+    return _recorded(context, area, leaves, rank="oracle", root=report.root)
+
+
+def record_validated_readings(context: Context, arguments: ValidatedArguments) -> Recorded:
+    """Store registers that the area's DSO has validated; they rank above those of the oracle."""
+    area = own_area(context, arguments.area)
+    require_slot_start(area, arguments.boundary)
+    leaves = _read_leaves(context, arguments)
+    return _recorded(context, area, leaves, rank="dso", root=arguments.root)
+
+
+def _recorded(
+    context: Context, area: Area, leaves: Sequence[Leaf], *, rank: Rank, root: str
+) -> Recorded:
+    stored = store_registers(context, area, leaves, rank=rank, root=root)
+    if stored is None:
         return Recorded(0)
-    now_s = market_time_s(context, report.area)
-    slot = SLOTS.get(context, report.area, slot_part(report.slot))
-    phase = "OPEN" if slot is None else slot.phase
-    for leaf, known in zip(leaves, earlier, strict=True):
-        if known and not (phase == "SETTLED" and leaf.quality in CORRECTIONS):
-            raise READING_REPEATED(meter=leaf.meter, slot=report.slot)
-        if len(known) == READING_VERSIONS_MAX:
-            raise VERSIONS_TOO_MANY(limit=READING_VERSIONS_MAX)
-    if now_s < report.slot + area.slot_s:
-        raise REPORT_EARLY(slot=report.slot, end_s=report.slot + area.slot_s, now_s=now_s)
-    if phase in ("SETTLING", "CORRECTING"):
-        raise REPORT_LATE(slot=report.slot, phase=phase)
-    replacing = [bool(known) for known in earlier]
-    _check_plausible(context, area, report, leaves, replacing)
+    boundary = leaves[0].boundary
+    event = ReadingsRecorded(
+        area.area,
+        boundary,
+        boundary - area.slot_s,
+        root,
+        rank,
+        stored.leaves,
+        stored.first_slot,
+        stored.end_s,
+    )
+    context.emit("readings_recorded", encode(event))
+    return Recorded(stored.leaves)
+
+
+class Stored(NamedTuple):
+    """How many leaves were new, and the slots whose energy they change (`ReadingsRecorded`)."""
+
+    leaves: int
+    first_slot: int
+    end_s: int | None
+
+
+def store_registers(
+    context: Context, area: Area, leaves: Sequence[Leaf], *, rank: Rank, root: str
+) -> Stored | None:
+    """Store the leaves of one boundary that are new at their rank; None if no leaf is new.
+
+    A leaf that says the same as the stored one of its rank is passed over. Raises `Refused` if a
+    leaf says something else, comes too early or too late, or is not plausible.
+    """
+    boundary = leaves[0].boundary
+    index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
+    neighbours = Neighbours(context, index, boundary=boundary, slot_s=area.slot_s)
+    names = [leaf.meter for leaf in leaves]
+    neighbours.load(names)
+    known = [name for name in names if index.is_measured(name, boundary)]
+    stored = dict(
+        zip(known, readings_at(context, [(boundary, name) for name in known]), strict=True)
+    )
+    new = [leaf for leaf in leaves if is_new(leaf, stored, rank)]
+    if not new:
+        return None
+    rules = rules_at(context, area.area, boundary)
+    _check_time(context, area, rules, boundary)
+    powers = _powers(context, area, rules, boundary, [leaf.meter for leaf in new])
     collection = context.private(COLLECTION)
-    for leaf, known, reading in zip(leaves, earlier, readings, strict=True):
-        key = reading_key(report.slot, leaf.meter, version=len(known) + 1)
-        collection.put(key, reading)
-    context.emit("readings_recorded", encode(report))
-    return Recorded(len(leaves))
+    for leaf in new:
+        neighbours.check(leaf, powers[leaf.meter])
+        reading = ranked(leaf, rank=rank, root=root, before=stored.get(leaf.meter))
+        collection.put(reading_key(boundary, leaf.meter), encode(reading))
+        if leaf.meter not in stored:
+            index.add(leaf.meter, boundary)
+    index.write()
+    return Stored(len(new), *neighbours.span(leaf.meter for leaf in new))
+
+
+def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int) -> None:
+    """Refuse a boundary that has not come, and one at which every slot is final."""
+    now_s = market_time_s(context, area.area)
+    if now_s < boundary:
+        raise REPORT_EARLY(boundary=boundary, now_s=now_s)
+    final_s = boundary + rules.final_s
+    if now_s >= final_s:
+        raise SLOT_FINAL(slot=boundary - area.slot_s, final_s=final_s)
+
+
+def _powers(
+    context: Context, area: Area, rules: MarketRules, boundary: int, names: Sequence[str]
+) -> dict[str, Powers]:
+    """The powers of meters, which take part in the area before or after the boundary."""
+    found: dict[str, Powers] = {}
+    rows = METERS.get_many(context, [(name,) for name in names])
+    for name, row in zip(names, rows, strict=True):
+        if row is None:
+            raise METER_UNKNOWN(meter=name, slot=boundary)
+        if row.area != area.area:
+            raise METER_AREA_FIXED(meter=name, area=row.area)
+        if not takes_part(context, row, boundary, slot_s=area.slot_s):
+            raise SUPPLY_MISSING(meter=name, slot=boundary)
+        dated: list[PowersFrom] = []
+        for version in row.versions:
+            powers = version.value
+            import_w, export_w = (0, 0) if powers is None else (powers.import_w, powers.export_w)
+            dated.append(PowersFrom(version.from_slot, import_w, export_w))
+        found[name] = Powers(dated, rules.plausible_ppm)
+    return found
 
 
 def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> None:
     oracle = counting_nodes(
         context,
         area=report.area,
-        slot=report.slot,
+        slot=report.boundary,
         configuration=report.configuration,
         signers=signers,
     )
@@ -185,7 +283,20 @@ def _check_signers(context: Context, report: Report, signers: Sequence[str]) -> 
         raise SIGNATURES_FEW(count=len(signers), needed=needed)
 
 
-def _read_leaves(context: Context, report: Report) -> list[Leaf]:
+class _Rooted(Protocol):
+    """What names the root over leaves, their number and their boundary."""
+
+    @property
+    def boundary(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def root(self) -> str: ...
+
+
+def _read_leaves(context: Context, report: _Rooted) -> list[Leaf]:
     """The transient leaves in rising order of meters, checked against the report's root."""
     data = context.transient.get(TRANSIENT_LEAVES)
     if data is None:
@@ -199,67 +310,10 @@ def _read_leaves(context: Context, report: Report) -> list[Leaf]:
     for before, leaf in pairwise(leaves):
         if before.meter >= leaf.meter:
             raise LEAVES_ORDER(meter=leaf.meter, before=before.meter)
+    for leaf in leaves:
+        if leaf.boundary != report.boundary:
+            raise LEAF_BOUNDARY(meter=leaf.meter, boundary=leaf.boundary, named=report.boundary)
     root = merkle_root([leaf_bytes(leaf) for leaf in leaves])
     if root != report.root:
         raise REPORT_ROOT(root=root, named=report.root)
     return leaves
-
-
-def _check_plausible(
-    context: Context,
-    area: Area,
-    report: Report,
-    leaves: Sequence[Leaf],
-    replacing: Sequence[bool],
-) -> None:
-    """Check leaves against certified power and against the slots before and after.
-
-    A leaf that replaces a settled reading may end at another value than the next slot begins with;
-    the next slot is then corrected to begin with the new value.
-    """
-    rules = rules_at(context, area.area, report.slot)
-    names = [leaf.meter for leaf in leaves]
-    meters = METERS.get_many(context, [(name,) for name in names])
-    following = report.slot + area.slot_s
-    before = newest_readings(context, report.slot - area.slot_s, names)
-    after = newest_readings(context, following, names)  # reports may arrive out of order
-    around = zip(leaves, meters, before, after, replacing, strict=True)
-    for leaf, meter, earlier, later, replaces in around:
-        version = _meter_in_area(context, meter, leaf.meter, report)
-        if leaf.import_wh < 0 or leaf.export_wh < 0:
-            raise READING_BACKWARDS(meter=leaf.meter, slot=report.slot)
-        _check_power(area, rules, leaf, version)
-        if earlier is not None and not _follows(leaf, earlier.reading.leaf):
-            raise READING_GAP(meter=leaf.meter, slot=report.slot)
-        if later is not None and not replaces and not _follows(later.reading.leaf, leaf):
-            raise READING_GAP(meter=leaf.meter, slot=following)
-
-
-def _follows(leaf: Leaf, earlier: Leaf) -> bool:
-    """Whether the registers begin at the values with which the slot before ended."""
-    return (earlier.import_to_wh, earlier.export_to_wh) == (
-        leaf.import_from_wh,
-        leaf.export_from_wh,
-    )
-
-
-def _meter_in_area(
-    context: Context, meter: Meter | None, name: str, report: Report
-) -> MeterVersion:
-    """The certificate of a meter that takes part in the slot of the report."""
-    version = meter_at(context, meter, name, report.slot)
-    if meter is not None and meter.area != report.area:
-        raise METER_AREA_FIXED(meter=name, area=meter.area)
-    supplied_at(context, meter, name, report.slot)
-    return version
-
-
-def _check_power(area: Area, rules: MarketRules, leaf: Leaf, meter: MeterVersion) -> None:
-    """Refuse a reading above the certified energy plus the rule's tolerance and one step."""
-    for energy_wh, power_w in (
-        (leaf.import_wh, meter.import_w),
-        (leaf.export_wh, meter.export_w),
-    ):
-        limit_wh = Power(power_w).over(area.slot_s).wh
-        if times_exceeded(energy_wh - leaf.resolution_wh, limit_wh, rules.plausible_ppm):
-            raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)

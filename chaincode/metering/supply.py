@@ -49,6 +49,8 @@ SUPPLY_TYP = "commonwatt-supply+jws"
 TOKEN_MAX = 8_192  # characters of a signed document, as its intake allows
 PLACE_MAX = 250  # characters of the name of a channel or contract; Fabric allows 249
 
+DAILY_IMPORT_WH_MAX = 2_400_000_000  # 100 MW for a day
+DailyImport = Annotated[int, msgspec.Meta(ge=0, le=DAILY_IMPORT_WH_MAX)]
 PlaceName = Annotated[str, msgspec.Meta(max_length=PLACE_MAX)]
 
 
@@ -57,13 +59,15 @@ class SupplyConsent(
 ):
     """What the holder of a meter signs: who supplies the meter from a slot on.
 
-    If `offtaker` is absent, the retailer takes the surplus too. Nobody may carry the document from
+    If `offtaker` is absent, the retailer takes the surplus too. `daily_import_wh` is what the meter
+    usually draws in a day; a slot in which nothing is measured is estimated as a part of it. Nobody may carry the document from
     `valid_until_s` on, a second of market time.
     """
 
     area: Id
     channel: PlaceName
     contract: PlaceName
+    daily_import_wh: DailyImport = 0
     from_slot: Second
     meter: Id
     offtaker: Id | None = None
@@ -131,7 +135,12 @@ def accept_supply(context: Context, arguments: SupplyArguments) -> Accepted:
     if version.holder != opened.did:
         raise METER_NOT_HELD(meter=consent.meter, did=opened.did)
     offtaker = consent.offtaker or consent.retailer
-    supply = Supply(holder=opened.did, retailer=consent.retailer, offtaker=offtaker)
+    supply = Supply(
+        holder=opened.did,
+        retailer=consent.retailer,
+        offtaker=offtaker,
+        daily_import_wh=consent.daily_import_wh,
+    )
     if starting_at(context, meter, consent.from_slot) == supply:
         return Accepted(consent.meter)
     now_s = market_time_s(context, meter.area)

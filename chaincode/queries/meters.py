@@ -22,10 +22,11 @@ from chaincode.metering.meters import (
     Supply,
     get_meter,
     supply_at,
+    takes_part,
     version_at,
 )
 from chaincode.metering.oracles import APPOINTMENTS, OracleSet, oracle_at, revoked_nodes
-from chaincode.metering.readings import VersionedReading, newest_readings
+from chaincode.metering.readings import Reading, readings_at
 from chaincode.settlement.settled_slot import METER_PAGES, SETTLEMENTS, MeterSettled
 from chaincode.slots.gate import PageArguments, SlotArguments
 from chaincode.state import (
@@ -36,24 +37,24 @@ from chaincode.state import (
     slot_part,
 )
 
-PAGE_METERS = 500  # of a page of readings; up to six keys are read for each meter
+PAGE_METERS = 500  # of a page of readings or meters
 
 
 class ReadingsArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A slot's readings of the meters after `after`, which is a value from the previous page."""
+    """A boundary's readings of the meters after `after`, a value from the previous page."""
 
     area: Id
-    slot: Second
+    boundary: Second
     after: Name = ""
 
 
 class ReadingsAnswer(msgspec.Struct, frozen=True):
-    """The newest readings of up to 500 meters, and `after` for the next page (None at the end).
+    """The readings of up to 500 meters, and `after` for the next page (None at the end).
 
     A meter without a reading is left out, so a page may hold fewer than 500 readings.
     """
 
-    readings: list[VersionedReading]
+    readings: list[Reading]
     after: str | None
 
 
@@ -78,29 +79,29 @@ class MeterSlot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slot: Second
 
 
-class SlotMetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The meters that take part in a slot, after `after`, a value from the previous page."""
+class BoundaryMetersArguments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The meters of a boundary, after `after`, a value from the previous page."""
 
     area: Id
-    slot: Second
+    boundary: Second
     after: Name = ""
 
 
-class SlotMeter(msgspec.Struct, frozen=True, gc=False):
-    """A meter that takes part in a slot: its certificate and supply."""
+class BoundaryMeter(msgspec.Struct, frozen=True, gc=False):
+    """A meter that is read at a boundary, and the higher of its powers before and after it, W."""
 
     meter: str
-    version: MeterVersion
-    supply: Supply
+    import_w: int
+    export_w: int
 
 
-class SlotMetersAnswer(msgspec.Struct, frozen=True):
-    """Up to 500 meters of a slot, and `after` for the next page (None at the end).
+class BoundaryMetersAnswer(msgspec.Struct, frozen=True):
+    """Up to 500 meters of a boundary, and `after` for the next page (None at the end).
 
     A meter that takes no part is left out, so a page may hold fewer than 500 meters.
     """
 
-    meters: list[SlotMeter]
+    meters: list[BoundaryMeter]
     after: str | None
 
 
@@ -141,12 +142,15 @@ class MeteredAnswer(msgspec.Struct, frozen=True):
 
 
 def list_readings(context: Context, arguments: ReadingsArguments) -> ReadingsAnswer:
-    """A page of the newest readings of a slot, each with its version, sorted by meter."""
-    require_slot_start(get_area(context, arguments.area), arguments.slot)
+    """A page of the readings of a boundary, sorted by meter."""
+    area = get_area(context, arguments.area)
+    require_slot_start(area, arguments.boundary)
     rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
     page = list(islice(rows, PAGE_METERS))
-    names = [name for name, row in page if row.from_slot <= arguments.slot]
-    readings = newest_readings(context, arguments.slot, names)
+    places = [
+        (arguments.boundary, name) for name, row in page if row.from_slot <= arguments.boundary
+    ]
+    readings = readings_at(context, places)
     return ReadingsAnswer(
         [reading for reading in readings if reading is not None],
         page[-1][0] if len(page) == PAGE_METERS else None,
@@ -191,19 +195,24 @@ def describe_oracle(context: Context, arguments: SlotArguments) -> OracleView:
     )
 
 
-def list_slot_meters(context: Context, arguments: SlotMetersArguments) -> SlotMetersAnswer:
-    """A page of the meters that take part in a slot: those of which a reading is expected."""
-    require_slot_start(get_area(context, arguments.area), arguments.slot)
+def list_boundary_meters(
+    context: Context, arguments: BoundaryMetersArguments
+) -> BoundaryMetersAnswer:
+    """A page of the meters that are read at a boundary: those that take part before or after it."""
+    area, boundary = get_area(context, arguments.area), arguments.boundary
+    require_slot_start(area, boundary)
     rows = AREA_METERS.range(context, arguments.area, after=arguments.after)
     page = list(islice(rows, PAGE_METERS))
-    names = [(name,) for name, row in page if row.from_slot <= arguments.slot]
-    meters: list[SlotMeter] = []
+    names = [(name,) for name, row in page if row.from_slot <= boundary]
+    meters: list[BoundaryMeter] = []
     for meter in METERS.get_many(context, names):
-        version = None if meter is None else version_at(context, meter, arguments.slot)
-        supply = None if meter is None else supply_at(context, meter, arguments.slot)
-        if meter is not None and version is not None and supply is not None:
-            meters.append(SlotMeter(meter.meter, version, supply))
-    return SlotMetersAnswer(meters, page[-1][0] if len(page) == PAGE_METERS else None)
+        if meter is None or not takes_part(context, meter, boundary, slot_s=area.slot_s):
+            continue
+        both = (max(0, boundary - area.slot_s), boundary)
+        held = [v for v in (version_at(context, meter, slot) for slot in both) if v is not None]
+        import_w, export_w = max(v.import_w for v in held), max(v.export_w for v in held)
+        meters.append(BoundaryMeter(meter.meter, import_w, export_w))
+    return BoundaryMetersAnswer(meters, page[-1][0] if len(page) == PAGE_METERS else None)
 
 
 def list_metered(context: Context, arguments: PageArguments) -> MeteredAnswer:

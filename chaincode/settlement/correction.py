@@ -27,13 +27,16 @@ import msgspec
 
 from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
+from chaincode.area.clock import market_time_s
+from chaincode.area.rules import rules_at
+from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import (
     trader_of,
 )
 from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
-from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, Broken
-from chaincode.metering.readings import READING_VERSIONS_MAX, newest_readings
+from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, SLOT_FINAL, Broken
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
 from chaincode.settlement.postings import (
     differences,
 )
@@ -53,7 +56,7 @@ from chaincode.slots.gate import (
     SlotAnswer,
     SlotArguments,
 )
-from chaincode.slots.runs import PAGE_ROWS, Step, Taken, advance, begun, cost, slot_in
+from chaincode.slots.runs import PAGE_ROWS, Step, Taken, advance, begun, slot_in
 from chaincode.state import (
     Name,
     Row,
@@ -63,15 +66,15 @@ from chaincode.state import (
     slot_part,
 )
 
-COMPARED_POINTS = cost(rows=READING_VERSIONS_MAX + 1)  # a meter whose versions are compared
-
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A meter with another reading: the version now and the version before; 0 is an estimate."""
+    """A meter whose energy in the slot has changed: the Wh now and the Wh before."""
 
     meter: Name
-    version: int
-    before: int
+    import_wh: int
+    export_wh: int
+    import_before_wh: int
+    export_before_wh: int
 
 
 class CausePage(Row, frozen=True):
@@ -102,11 +105,26 @@ class CausesAnswer(msgspec.Struct, frozen=True):
 
 
 def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
-    """Settle a settled slot again on the newest readings and post the differences."""
+    """Settle a settled slot again on what is measured now and post the differences.
+
+    Refused when no meter's energy in the slot has changed (`NOTHING_TO_CORRECT`), and once the slot is
+    final (`SLOT_FINAL`) unless its correction has begun before.
+    """
     slot = slot_in(
         context, area=arguments.area, slot=arguments.slot, phases=("SETTLED", "CORRECTING")
     )
+    if slot.run is None:
+        _require_not_final(context, arguments)
     return _Correcting(context, arguments, slot, slot.run or begun("READINGS")).work()
+
+
+def _require_not_final(context: Context, arguments: SlotArguments) -> None:
+    """Refuse to begin a correction once nothing of the slot changes any more."""
+    area = get_area(context, arguments.area)
+    rules = rules_at(context, area.area, arguments.slot)
+    final_s = arguments.slot + area.slot_s + rules.final_s
+    if market_time_s(context, area.area) >= final_s:
+        raise SLOT_FINAL(slot=arguments.slot, final_s=final_s)
 
 
 def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:
@@ -133,18 +151,18 @@ class _Correcting:
     def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
         self._context = context
         self.at = SettledSlot(
-            context, arguments.area, arguments.slot, slot=slot, run=run, newest=True
+            context, arguments.area, arguments.slot, slot=slot, run=run, corrects=True
         )
         self._begins = slot.run is None
         self._number = self.at.sums.corrections + 1
-        self._has_cause = run.step != "READINGS"
+        self._has_cause = run.step != "READINGS" or self._has_stored_cause()
         self._causes: list[Cause] = []
 
     def work(self) -> SlotAnswer:
         """Do as much of the run as a transaction has points for, and store it."""
         at = self.at
         steps = (
-            Step("READINGS", self._find_cause),
+            Step("READINGS", self._find_causes),
             Step("TRADES", self._correct_trades),
             Step("METERS", self._correct_meters),
         )
@@ -161,26 +179,41 @@ class _Correcting:
             event = SlotCorrected(at.name, at.start, self._number, at.sums)
             self._context.emit("slot_corrected", encode(event))
             return at.store(phase="SETTLED", finished=True)
-        waits = at.run.step == "READINGS"
-        return at.store(phase="SETTLED" if waits else "CORRECTING", finished=False)
+        return at.store(phase="CORRECTING" if self._has_cause else "SETTLED", finished=False)
 
-    def _find_cause(self, points: int) -> Taken:
-        """Compare versions page by page until one differs; reports are still taken."""
+    def _has_stored_cause(self) -> bool:
+        """Whether an earlier transaction of this correction has found a cause."""
+        pages = self.at.sums.cause_pages
+        if not pages:
+            return False
+        page = CAUSES.get(self._context, *self.at.names(pages - 1))
+        return page is not None and page.correction == self._number
+
+    def _find_causes(self, points: int) -> Taken:
+        """Compute the energies again, page by page, and fix those that have changed.
+
+        Readings that come later wait for the next correction.
+        """
         at, left = self.at, points
-        for number in range(at.run.page, at.sums.meter_pages):
-            page = self._meter_page(number)
-            spent = len(page.meters) * COMPARED_POINTS
+        for number in range(at.run.page, at.sums.energy_pages):
+            before = at.energies.page(number)
+            spent = len(before) * ENERGY_POINTS
             if spent > left:
                 at.progress.move(page=number)
                 return Taken(points - left, done=False)
             left -= spent
-            names = [meter.meter for meter in page.meters]
-            readings = newest_readings(self._context, at.start, names)
-            for meter, reading in zip(page.meters, readings, strict=True):
-                version = 0 if reading is None else reading.version
-                if version != meter.read_version:
+            meters = [energy.meter for energy in before]
+            now = energies_now(
+                self._context, at.area, at.start, supplied(self._context, at.start, meters)
+            )
+            if now != before:
+                at.energies.replace(number, now)
+            for old, new in zip(before, now, strict=True):
+                if old != new:
                     self._has_cause = True
-                    return Taken(points - left, done=True)
+                    self._causes.append(
+                        Cause(new.meter, new.import_wh, new.export_wh, old.import_wh, old.export_wh)
+                    )
         return Taken(points - left, done=True)
 
     def _put_causes(self) -> None:
@@ -257,8 +290,6 @@ class _Correcting:
 
     def _correct_meter(self, old: MeterSettled) -> MeterSettled:
         at, new = self.at, settled_meter(self.at, old.meter)
-        if new.read_version != old.read_version:
-            self._causes.append(Cause(old.meter, new.read_version, old.read_version))
         party = at.metered.parties[old.meter]
         if (new.residual_wh, new.surplus_wh) != (old.residual_wh, old.surplus_wh):
             before, after = (

@@ -1,18 +1,17 @@
 """What the meters of a slot measured, and what is left of that energy as trades are settled.
 
-Readings come from the private collection and never enter the public state: from one transaction of
-a run to the next only what trades have used of each meter is carried on, in a row for each meter.
+The energies are those that the settlement has fixed (`slot_meters`). From one transaction of a run to
+the next only what trades have used of each meter is carried on, in a row for each meter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
-from chaincode.metering.estimates import Estimates
 from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, supplied_at
-from chaincode.metering.readings import first_readings, newest_readings
+from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
 from chaincode.state import (
@@ -38,7 +37,7 @@ class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far. `versions` holds the version of the reading, 0 where the meter is estimated.
+    so far. `estimated` holds the meters whose energy is an estimate.
     `answering` names for each holder of a loaded meter the retailer that answers for it.
     """
 
@@ -48,16 +47,13 @@ class MeteredSlot:
         area: str,
         slot: int,
         tariffs: Tariffs,
-        estimates: Estimates,
-        *,
-        newest: bool,
+        energies: SlotMeters,
     ) -> None:
         self._context = context
         self._area = area
         self._slot = slot
         self._tariffs = tariffs
-        self._estimates = estimates
-        self._read = newest_readings if newest else first_readings
+        self._energies = energies
         self._used: dict[str, Used | None] = {}
         self._measured: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, str] = {}
@@ -66,7 +62,7 @@ class MeteredSlot:
         self.import_wh: dict[str, int] = {}
         self.live_wh: dict[str, int] = {}
         self.minted_wh: dict[str, int] = {}
-        self.versions: dict[str, int] = {}
+        self.estimated: set[str] = set()
         self.zones: dict[str, str] = {}
 
     def load(self, meters: Iterable[str]) -> None:
@@ -80,20 +76,20 @@ class MeteredSlot:
             for name, row in zip(wanted, rows, strict=True)
         }
         self._load_vats(supplies.values())
-        readings = self._read(self._context, self._slot, wanted)
         carried = USED.get_many(self._context, [self._names(name) for name in wanted])
-        for name, row, reading, used_row in zip(wanted, rows, readings, carried, strict=True):
+        for name, row, used_row in zip(wanted, rows, carried, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
             self._used[name] = used_row
             self.zones[name] = version.zone
             self._sources[name] = version.source
-            self.versions[name] = 0 if reading is None else reading.version
-            measure = self._estimates.get(name) if reading is None else reading.reading.leaf
-            taken = measure.export_wh, measure.import_wh
+            energy = self._energies.get(name)
+            if energy.estimated:
+                self.estimated.add(name)
+            taken = energy.export_wh, energy.import_wh
             self._measured[name] = taken
             used = used_row or Used()
-            plant = Generation(name, taken[0], certified=bool(version.source))
+            plant = Generation(name, taken[0], energy.generation_wh, certified=bool(version.source))
             minted_wh = certify([plant]).get(name, 0)
             self.export_wh[name] = taken[0] - used.export_wh
             self.import_wh[name] = taken[1] - used.import_wh
@@ -152,9 +148,3 @@ class MeteredSlot:
             vat=tariffs.client_vat(supply.retailer, supply.holder),
             surplus_vat=tariffs.client_vat(supply.offtaker, supply.holder),
         )
-
-
-def missing(context: Context, slot: int, meters: Sequence[str]) -> list[str]:
-    """The members of `meters` that have no reading for `slot`."""
-    readings = first_readings(context, slot, meters)
-    return [name for name, reading in zip(meters, readings, strict=True) if reading is None]

@@ -27,10 +27,9 @@ from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
 from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
-from chaincode.metering.estimates import ABSENT_READS
 from chaincode.metering.meters import AREA_METERS, expected_meters
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
 from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
-from chaincode.settlement.meter_balances import missing
 from chaincode.settlement.postings import (
     SettledTrade,
     cancellation_postings,
@@ -58,8 +57,7 @@ from chaincode.slots.runs import (
 )
 from chaincode.state import encode
 
-READ_ROWS = 250  # meters whose readings are looked for together
-PRESENT_POINTS = cost(rows=3)  # a meter that has a reading
+READ_ROWS = 250  # meters whose energies are looked for together
 WITHDRAWAL_POINTS = cost(rows=4, keys=2, size=2 * POSTING_BYTES + 2 * ENTRY_BYTES)
 
 
@@ -126,7 +124,7 @@ def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int],
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
     """What the slot settles at a meter once all of the meter's trades are settled."""
     metered = at.metered
-    minted_wh, version = metered.minted_wh[meter], metered.versions[meter]
+    minted_wh = metered.minted_wh[meter]
     return MeterSettled(
         meter=meter,
         zone=metered.zones[meter],
@@ -135,8 +133,7 @@ def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
         surplus_wh=metered.export_wh[meter],
         minted_wh=minted_wh,
         retired_wh=minted_wh - metered.live_wh[meter],
-        estimated=not version,
-        version=version,
+        estimated=meter in metered.estimated,
     )
 
 
@@ -146,7 +143,7 @@ class _Settling:
     def __init__(self, context: Context, arguments: SlotArguments, slot: Slot, run: Run) -> None:
         self._context = context
         self.at = SettledSlot(
-            context, arguments.area, arguments.slot, slot=slot, run=run, newest=False
+            context, arguments.area, arguments.slot, slot=slot, run=run, corrects=False
         )
 
     def work(self) -> SlotAnswer:
@@ -175,14 +172,17 @@ class _Settling:
         self._may_estimate = now_s >= self._deadline_s
 
     def _await_readings(self, points: int) -> Taken:
-        """Look for the readings of all meters; meters without one are estimated when it is time."""
+        """Fix the energies of all meters; meters that are not measured are estimated when it is time."""
         at, left = self.at, points
-        absent_points = cost(rows=ABSENT_READS + at.estimates.slots_back)
-        while left >= READ_ROWS * PRESENT_POINTS + absent_points:
+        while left >= READ_ROWS * ENERGY_POINTS:
             meters = self._next_meters(READ_ROWS)
             if meters is None:
                 return Taken(points - left, done=True)
-            absent = missing(self._context, at.start, meters)
+            left -= max(1, len(meters)) * ENERGY_POINTS
+            energies = energies_now(
+                self._context, at.area, at.start, supplied(self._context, at.start, meters)
+            )
+            absent = [energy.meter for energy in energies if energy.estimated]
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
                     slot=at.start,
@@ -190,14 +190,7 @@ class _Settling:
                     first=absent[0],
                     deadline_s=self._deadline_s,
                 )
-            left -= max(1, len(meters)) * PRESENT_POINTS
-            fits = left // absent_points  # house: division, how many fit
-            at.estimates.add(absent[:fits])
-            left -= min(fits, len(absent)) * absent_points
-            if fits < len(absent):
-                before = [meter for meter in meters if meter < absent[fits]]
-                at.progress.move(cursor=before[-1])
-                return Taken(points - left, done=False)
+            at.energies.add(energies)
         return Taken(points - left, done=False)
 
     def _settle_trades(self, points: int) -> Taken:

@@ -23,7 +23,7 @@ from chaincode.area.rules import rules_at
 from chaincode.area.tariffs import Tariffs
 from chaincode.area.zones import get_area
 from chaincode.context import Context
-from chaincode.metering.estimates import Estimates
+from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.meter_balances import MeteredSlot
 from chaincode.settlement.postings import (
     Billing,
@@ -67,8 +67,8 @@ class PostingPage(Row, frozen=True):
 class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What a slot settled at a meter, Wh; the certificates name plant, source, zone and slot.
 
-    `minted_wh` - `retired_wh` stays live with the holder. `version` is the version of the reading;
-    an estimated meter has no version.
+    `minted_wh` - `retired_wh` stays live with the holder. `estimated` is True until measured
+    boundaries enclose the slot.
     """
 
     meter: Name
@@ -79,12 +79,6 @@ class MeterSettled(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=
     minted_wh: int
     retired_wh: int
     estimated: bool
-    version: int = 1
-
-    @property
-    def read_version(self) -> int:
-        """The version of the reading that the meter was settled on; 0 for an estimate."""
-        return 0 if self.estimated else self.version
 
 
 class MeterPage(Row, frozen=True, kw_only=True):
@@ -97,7 +91,7 @@ class MeterPage(Row, frozen=True, kw_only=True):
 class SlotSettlement(Row, frozen=True, kw_only=True):
     """The sums of a slot, Wh; the sums grow during the run and change with corrections.
 
-    The row also counts the pages of meters, of estimates and of causes of corrections, and names
+    The row also counts the pages of meters, of energies and of causes of corrections, and names
     the epoch under which the slot has appended entries last.
     """
 
@@ -109,7 +103,7 @@ class SlotSettlement(Row, frozen=True, kw_only=True):
     postings: int = 0
     estimated: int = 0
     meter_pages: int = 0
-    estimate_pages: int = 0
+    energy_pages: int = 0
     corrections: int = 0
     cause_pages: int = 0
     entries_epoch: int = -1
@@ -137,11 +131,18 @@ class SettledSlot:
 
     `cause` names the settlement or the correction in the entries that it appends. `unit_points`
     are the points of a trade or a meter; they follow from the number of fee rows in the slot.
-    `newest` selects the newest readings instead of the first readings.
+    `corrects` says that this is a correction.
     """
 
     def __init__(
-        self, context: Context, area: str, start: int, *, slot: Slot, run: Run, newest: bool
+        self,
+        context: Context,
+        area: str,
+        start: int,
+        *,
+        slot: Slot,
+        run: Run,
+        corrects: bool,
     ) -> None:
         self.context = context
         self.area = get_area(context, area)
@@ -155,13 +156,10 @@ class SettledSlot:
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
         self.unit_points = unit_points(max(map(len, self.fees.values())))
         number = self.sums.corrections + 1
-        cause = correction_cause(start, number) if newest else settlement_cause(start)
+        cause = correction_cause(start, number) if corrects else settlement_cause(start)
         self.entries = NewEntries(context, area, cause)
-        pages = self.sums.estimate_pages
-        self.estimates = Estimates(context, area, start, self.area.slot_s, pages=pages)
-        self.metered = MeteredSlot(
-            context, area, start, self._tariffs, self.estimates, newest=newest
-        )
+        self.energies = SlotMeters(context, area, start, pages=self.sums.energy_pages)
+        self.metered = MeteredSlot(context, area, start, self._tariffs, self.energies)
         self._postings: list[Posting] = []
 
     @property
@@ -213,9 +211,8 @@ class SettledSlot:
             self.sums = msgspec.structs.replace(self.sums, entries_epoch=epoch)
         if finished and self.sums.entries_epoch == open_epoch(self.context, self.name):
             close_epoch(self.context, self.name)
-        self.estimates.write()
-        pages = self.estimates.pages
-        self.sums = msgspec.structs.replace(self.sums, estimate_pages=pages, v=2)
+        self.energies.write()
+        self.sums = msgspec.structs.replace(self.sums, energy_pages=self.energies.pages, v=2)
         SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
         self.metered.write()
 

@@ -19,7 +19,7 @@ import msgspec
 
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.metering.reports import Report
+from chaincode.metering.reports import ReadingsRecorded
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration.cast import (
     AREA,
@@ -152,10 +152,10 @@ async def _follow(ledger: Ledger, clock: MarketClock) -> list[float]:
         for event in happened.events:
             if event.name != "readings_recorded":
                 continue
-            report = msgspec.json.decode(event.data, type=Report)
-            counts[report.slot] = counts.get(report.slot, 0) + report.count
-            if counts[report.slot] == METERS:
-                ended_ns = clock.real_ns((report.slot + SLOT_S) * NS_PER_S)
+            found = msgspec.json.decode(event.data, type=ReadingsRecorded)
+            counts[found.boundary] = counts.get(found.boundary, 0) + found.recorded
+            if counts[found.boundary] == METERS:
+                ended_ns = clock.real_ns(found.boundary * NS_PER_S)
                 seconds.append((time.time_ns() - ended_ns) / NS_PER_S)
         if len(seconds) > SLOTS:
             break

@@ -159,14 +159,13 @@ def report() -> list[Figure]:
 async def _report() -> list[Figure]:
     milliseconds: list[float] = []
     async with bench_market(LEAVES_MAX) as market:
-        leaves = [_leaf(market, home) for home in range(LEAVES_MAX)]
-        for number in range(9):
-            slot = market.first_slot + number * SLOT_S
-            market.clock.now_s = slot + SLOT_S
+        leaves = [_leaf(market, home, market.first_slot) for home in range(LEAVES_MAX)]
+        for _ in range(9):
+            boundary = market.clock.now_s = leaves[0].boundary
             body, ordered = make_report(
                 leaves,
                 area=AREA,
-                slot=slot,
+                boundary=boundary,
                 oracle=market.cast.oracle,
                 channel=market.ledger.channel,
                 contract=market.ledger.contract,
@@ -195,14 +194,12 @@ async def _report() -> list[Figure]:
     ]
 
 
-def _leaf(market: BenchMarket, home: int) -> Leaf:
+def _leaf(market: BenchMarket, home: int, boundary: int) -> Leaf:
     return Leaf(
-        export_from_wh=0,
-        export_to_wh=0,
-        import_from_wh=1_000_000,
-        import_to_wh=1_000_250,
+        boundary=boundary,
+        export_wh=0,
+        import_wh=1_000_000,
         meter=market.cast.homes[home].meter,
-        quality="measured",
         resolution_wh=1,
         salt=market.cast.draw.bytes32("bench salt", home).hex(),
     )
@@ -210,5 +207,5 @@ def _leaf(market: BenchMarket, home: int) -> Leaf:
 
 def _next_leaf(leaf: Leaf) -> Leaf:
     return msgspec.structs.replace(
-        leaf, import_from_wh=leaf.import_to_wh, import_to_wh=leaf.import_to_wh + 250
+        leaf, boundary=leaf.boundary + SLOT_S, import_wh=leaf.import_wh + 250
     )

@@ -23,11 +23,11 @@ import typer
 from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
 from chaincode.errors import Refused
-from chaincode.metering.reports import Report
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.command_line import FAILED, command_group, ended
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found, start_clock
+from commonwatt.demonstration.late_readings import correct_late_readings
 from commonwatt.demonstration.market_plan import MarketPlan, PlanUnreadable, read_plan
 from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.deploy.market_compose import METERS_PORT
@@ -40,7 +40,7 @@ from commonwatt.wiring.network_readiness import (
 from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.ledger.engine import FabricLedger
 from ledger_network.fabric.runtime.probe import NotReady
-from ledger_network.port import Conflict, Invalid, Ledger, Member, Position, Unknown
+from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
 from meter_oracle.simulated.fleet import FleetRefused
 
 PROFILES = "profiles"
@@ -120,7 +120,7 @@ async def _members(plan: Path) -> None:
         duties = MemberDuties(ledger, market.cast(), first_slot, settled=_tell)
         await duties.resume()
         working = asyncio.create_task(_work(ledger, duties, market.clock.rate))
-        watching = asyncio.create_task(_watch_for_late_readings(ledger, duties))
+        watching = asyncio.create_task(correct_late_readings(ledger, duties))
         try:
             done, _ = await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
             for each in done:
@@ -176,15 +176,6 @@ async def _work(ledger: Ledger, duties: MemberDuties, rate: int) -> None:
         await duties.tick(market_s, lookahead_s=max(SLOT_S, 2 * rate))
         now_s = time.time()
         await asyncio.sleep(int(now_s) + 1.01 - now_s)
-
-
-async def _watch_for_late_readings(ledger: Ledger, duties: MemberDuties) -> None:
-    """Have a slot corrected when its readings arrive after it has settled."""
-    height = (await ledger.health()).height
-    async for happened in ledger.events(after=Position(max(0, height - 1), 0)):
-        for event in happened.events:
-            if event.name == READINGS_RECORDED:
-                duties.correct(msgspec.json.decode(event.data, type=Report).slot)
 
 
 def _tell(view: SlotView) -> None:

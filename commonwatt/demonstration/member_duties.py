@@ -103,10 +103,13 @@ class MemberDuties:
         self._to_correct: set[int] = set()
         self.tally = Tally()
 
-    def correct(self, slot: int) -> None:
-        """Correct a settled slot at the next `tick`; call this when readings of it arrive."""
-        if slot < self._settle_next:
-            self._to_correct.add(slot)
+    def correct(self, first_slot: int, end_s: int | None) -> None:
+        """Correct the settled slots from `first_slot` on and before `end_s` at the next `tick`.
+
+        Call this when readings that change these slots arrive; without an end, all later slots change.
+        """
+        end = self._settle_next if end_s is None else min(end_s, self._settle_next)
+        self._to_correct.update(range(first_slot, end, SLOT_S))
 
     async def resume(self) -> None:
         """Find the newest closed gate and the oldest slot that has not settled.

@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
 
-from chaincode.metering.reports import REPORTS
 from commonwatt.demonstration.cast import AREA, ORACLE, SLOT_S, Cast
 from commonwatt.demonstration.market_plan import MarketPlan
 from identity.did import did_key
@@ -28,11 +27,9 @@ from meter_oracle.node.assembly import NodeSetup, run_nodes, sources_of
 from meter_oracle.peers.certificates import make_certificates
 from meter_oracle.peers.ledger_gateway import (
     LEDGER_NAME,
-    RECORDED,
     LedgerGateway,
     LedgerGatewayServer,
     RemoteLedgerGateway,
-    SignedReport,
 )
 from meter_oracle.peers.transport import TlsFiles
 from meter_oracle.settings import MarketSettings, TimingSettings
@@ -106,21 +103,6 @@ class MeterProcess:
             await self._process.wait()
 
 
-class ReportedGateway(LedgerGateway):
-    """A ledger gateway that calls `reported` with the slot of each recorded report."""
-
-    def __init__(self, ledger: Ledger, reported: Callable[[int], None]) -> None:
-        super().__init__(ledger, AREA, Member(ORACLE))
-        self._reported = reported
-
-    async def submit(self, report: SignedReport) -> str:
-        """Submit, and call `reported` after a report. See `Submitter`."""
-        code = await super().submit(report)
-        if code == RECORDED:
-            self._reported(REPORTS.open(report.arguments.tokens[0]).payload.slot)
-        return code
-
-
 @asynccontextmanager
 async def running_meter_process(
     ledger: Ledger,
@@ -129,17 +111,15 @@ async def running_meter_process(
     folder: Path,
     plan: MarketPlan,
     faults: dict[str, FaultKind],
-    late: Callable[[int], None],
     api: str,
 ) -> AsyncGenerator[MeterProcess]:
     """Run a process whose nodes report to `ledger`; `folder` has certificates, settings and log.
 
-    `late` is called with each reported slot, because the slot may have settled already. The nodes'
-    health reports are passed on to the API at the address `api`.
+    The nodes' health reports are passed on to the API at the address `api`.
     """
     nodes = cast.oracle.nodes
     tls = await asyncio.to_thread(make_certificates, folder / "tls", [*nodes, LEDGER_NAME])
-    gateway = ReportedGateway(ledger, late)
+    gateway = LedgerGateway(ledger, AREA, Member(ORACLE))
     receiver = HealthApi(api)
     server = LedgerGatewayServer(gateway, tls.pop(LEDGER_NAME), nodes, receiver)
     port = await server.start("127.0.0.1:0")

@@ -13,22 +13,29 @@ SECOND_NS = 1_000_000_000
 
 
 class SimulatedReports:
-    """Makes and records the report of a slot, signed by all nodes."""
+    """Makes and records the reports of boundaries, signed by all nodes."""
 
     def __init__(self, ledger: Ledger, cast: Cast, first_slot: int) -> None:
         self._ledger = ledger
         self._cast = cast
+        self._reported_s = 0
         homes = {home.meter: home.profile for home in cast.homes}
         self._curve = HouseholdCurve(homes, simbench_week(), first_slot)
 
     async def report(self, slot: int) -> None:
-        """Have the oracle operator record the readings of a slot."""
-        leaves = self._leaves(slot)
+        """Have the oracle operator record the registers at both ends of a slot."""
+        for boundary_s in (slot, slot + SLOT_S):
+            if boundary_s > self._reported_s:
+                await self._record(boundary_s)
+                self._reported_s = boundary_s
+
+    async def _record(self, boundary_s: int) -> None:
+        leaves = self._leaves(boundary_s)
         for start in range(0, len(leaves), LEAVES_MAX):
             report, ordered = make_report(
                 leaves[start : start + LEAVES_MAX],
                 area=AREA,
-                slot=slot,
+                boundary=boundary_s,
                 oracle=self._cast.oracle,
                 channel=self._ledger.channel,
                 contract=self._ledger.contract,
@@ -41,21 +48,18 @@ class SimulatedReports:
                 transient=signed.transient,
             )
 
-    def _leaves(self, slot: int) -> list[Leaf]:
+    def _leaves(self, boundary_s: int) -> list[Leaf]:
         leaves: list[Leaf] = []
         for home in self._cast.homes:
-            before = self._curve.registers(home.meter, slot * SECOND_NS)
-            after = self._curve.registers(home.meter, (slot + SLOT_S) * SECOND_NS)
+            import_wh, export_wh = self._curve.registers(home.meter, boundary_s * SECOND_NS)
             leaves.append(
                 Leaf(
-                    export_from_wh=before[1],
-                    export_to_wh=after[1],
-                    import_from_wh=before[0],
-                    import_to_wh=after[0],
+                    boundary=boundary_s,
+                    export_wh=export_wh,
+                    import_wh=import_wh,
                     meter=home.meter,
-                    quality="measured",
                     resolution_wh=1,
-                    salt=self._cast.draw.bytes32("salt", slot, home.number).hex(),
+                    salt=self._cast.draw.bytes32("salt", boundary_s, home.number).hex(),
                 )
             )
         return leaves

@@ -21,6 +21,7 @@ from rich.live import Live
 
 from api.server.dashboard_build import build
 from commonwatt.demonstration.cast import TIME_ZONE
+from commonwatt.demonstration.late_readings import correct_late_readings
 from commonwatt.demonstration.meter_process import running_meter_process
 from commonwatt.terminal.formats import moment
 from commonwatt.terminal.page import live_page, slot_line
@@ -109,13 +110,13 @@ async def run_up(
                 folder=data / "meters",
                 plan=plan,
                 faults=faults,
-                late=market.duties.correct,
                 api=web.address,
             ) as meters,
         ):
             _welcome(console, market, web, plan.clock.market_anchor_s)
             show = _run_live if terminal else _run_lines
-            await _first_of(stop, web.ended(), meters.ended(), show(market, stop, console))
+            late = correct_late_readings(opened, market.duties)
+            await _first_of(stop, web.ended(), meters.ended(), late, show(market, stop, console))
     tally = market.duties.tally
     console.print(
         f"Stopped after {tally.slots} slots and {tally.trades} trades; everything is on disk. "

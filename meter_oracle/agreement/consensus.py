@@ -6,9 +6,9 @@ registers lie within the tolerance around the median: resolution + certified pow
 meters for which the same 2f + 1 nodes are within the tolerance, so the same nodes can sign all of it. A
 node whose observation of a meter is outside the tolerance signs a report without that meter.
 
-A node trusts no other node, so before it signs it judges a leaf again: against its own observations,
-against what the ledger holds, and by the contract's rule for plausible energies. The contract repeats
-these checks.
+A node trusts no other node, so before it signs it judges a leaf again: against its own observation,
+against the register that the ledger holds one slot earlier, and by the contract's rule for plausible
+energies. The contract repeats these checks.
 
 The functions have no side effects. The salts of leaves come from the leading node's secret and travel
 with the leaves.
@@ -99,9 +99,9 @@ def agree(
     return Agreed(middle, nodes) if len(nodes) >= quorum else None
 
 
-def salt_of(secret: bytes, area: str, slot: int, meter: str) -> str:
+def salt_of(secret: bytes, area: str, boundary: int, meter: str) -> str:
     """Return the salt of a leaf, made from the leading node's secret; always the same for a leaf."""
-    return hmac.digest(secret, f"{area}/{slot}/{meter}".encode(), "sha256").hex()
+    return hmac.digest(secret, f"{area}/{boundary}/{meter}".encode(), "sha256").hex()
 
 
 def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wanted]]:
@@ -128,14 +128,12 @@ def part_into_reports(wanted: Sequence[Wanted], *, quorum: int) -> list[list[Wan
 class Vouching(NamedTuple):
     """The values with which a node compares a proposed report: observed and recorded ones.
 
-    `before` and `after` are the node's own values at the slot's two boundaries. `earlier` and `later` are
-    the recorded readings of the slots before and after, `recorded` those of the slot itself.
+    `observed` are the node's own values at the boundary. `earlier` are the recorded readings one slot
+    before, `recorded` those of the boundary itself.
     """
 
-    before: Mapping[str, Values]
-    after: Mapping[str, Values]
+    observed: Mapping[str, Values]
     earlier: Mapping[str, Leaf]
-    later: Mapping[str, Leaf]
     recorded: Mapping[str, Leaf]
     limits: Mapping[str, Limits]
     slot_s: int
@@ -147,13 +145,13 @@ def objection(
 ) -> Objection | None:
     """Return why a node does not sign `report` over `leaves`, or None if it signs.
 
-    `expected` is a report that the node made itself for that slot. The two must agree in every field that
+    `expected` is a report that the node made itself for that boundary. The two must agree in every field that
     does not depend on the leaves.
     """
     filled = msgspec.structs.replace(expected, count=report.count, root=report.root)
     if report != filled:
         return Objection(
-            "REPORT_FOREIGN", "The report is for another market, slot or set of nodes.", []
+            "REPORT_FOREIGN", "The report is for another market, boundary or set of nodes.", []
         )
     names = [leaf.meter for leaf in leaves]
     if not 1 <= len(leaves) <= LEAVES_MAX or len(leaves) != report.count:
@@ -166,6 +164,8 @@ def objection(
         )
     if merkle_root([leaf_bytes(leaf) for leaf in leaves]) != report.root:
         return Objection("REPORT_ROOT", "The leaves do not give the root of the report.", [])
+    if any(leaf.boundary != report.boundary for leaf in leaves):
+        return Objection("REPORT_BOUNDARY", "A leaf is for another boundary than the report.", [])
     salts = {leaf.salt for leaf in leaves}
     if len(salts) != len(leaves) or any(len(set(salt)) == 1 for salt in salts):
         return Objection(
@@ -181,67 +181,40 @@ def objection(
 
 def vouches(leaf: Leaf, own: Vouching) -> bool:
     """Return whether a leaf is within the tolerance of the node's values and follows the records."""
-    limits = own.limits.get(leaf.meter)
-    if limits is None or leaf.quality != "measured" or leaf.meter in own.recorded:
+    limits, observed = own.limits.get(leaf.meter), own.observed.get(leaf.meter)
+    if limits is None or observed is None or leaf.meter in own.recorded:
         return False
-    begins = Values(leaf.import_from_wh, leaf.export_from_wh, leaf.resolution_wh)
-    ends = Values(leaf.import_to_wh, leaf.export_to_wh, leaf.resolution_wh)
-    return (
-        _is_plausible(leaf, limits, own.slot_s)
-        and _holds(
-            begins, _end(own.earlier.get(leaf.meter)), own.before.get(leaf.meter), own, limits
-        )
-        and _holds(ends, _begin(own.later.get(leaf.meter)), own.after.get(leaf.meter), own, limits)
+    said = Values(leaf.import_wh, leaf.export_wh, leaf.resolution_wh)
+    return is_within(said, observed, limits, skew_ns=own.skew_ns) and follows(
+        leaf, own.earlier.get(leaf.meter), limits, own.slot_s
     )
 
 
-def make_leaf(
-    meter: str, *, begins: Values, ends: Values, salt: str, limits: Limits, slot_s: int
-) -> Leaf | None:
-    """Make the leaf of a slot between two agreed boundaries; None if the contract would refuse it."""
-    leaf = Leaf(
-        export_from_wh=begins.export_wh,
-        export_to_wh=ends.export_wh,
-        import_from_wh=begins.import_wh,
-        import_to_wh=ends.import_wh,
+def make_leaf(meter: str, boundary: int, values: Values, *, salt: str) -> Leaf:
+    """Make the leaf of a meter at a boundary."""
+    return Leaf(
+        boundary=boundary,
+        export_wh=values.export_wh,
+        import_wh=values.import_wh,
         meter=meter,
-        quality="measured",
-        resolution_wh=ends.resolution_wh,
+        resolution_wh=values.resolution_wh,
         salt=salt,
     )
-    return leaf if _is_plausible(leaf, limits, slot_s) else None
 
 
-def _is_plausible(leaf: Leaf, limits: Limits, slot_s: int) -> bool:
-    """Return whether a leaf meets the contract's rule; one bad leaf has the whole report refused."""
+def follows(leaf: Leaf, earlier: Leaf | None, limits: Limits, slot_s: int) -> bool:
+    """Return whether a leaf can follow the one recorded a slot before, by the contract's rule.
+
+    A register that has fallen passes: only the contract knows whether the device was replaced.
+    """
+    if earlier is None:
+        return True
+    steps_wh = leaf.resolution_wh + earlier.resolution_wh
     for energy_wh, power_w in (
-        (leaf.import_wh, limits.import_w),
-        (leaf.export_wh, limits.export_w),
+        (leaf.import_wh - earlier.import_wh, limits.import_w),
+        (leaf.export_wh - earlier.export_wh, limits.export_w),
     ):
         certified_wh = Power(power_w).over(slot_s).wh
-        if energy_wh < 0 or times_exceeded(
-            energy_wh - leaf.resolution_wh, certified_wh, PLAUSIBLE_PPM
-        ):
+        if times_exceeded(energy_wh - steps_wh, certified_wh, PLAUSIBLE_PPM):
             return False
     return True
-
-
-def _holds(
-    said: Values,
-    recorded: tuple[int, int] | None,
-    observed: Values | None,
-    own: Vouching,
-    limits: Limits,
-) -> bool:
-    """Return whether one end of a leaf is the recorded register, or without one the observed register."""
-    if recorded is not None:
-        return (said.import_wh, said.export_wh) == recorded
-    return observed is not None and is_within(said, observed, limits, skew_ns=own.skew_ns)
-
-
-def _end(leaf: Leaf | None) -> tuple[int, int] | None:
-    return None if leaf is None else (leaf.import_to_wh, leaf.export_to_wh)
-
-
-def _begin(leaf: Leaf | None) -> tuple[int, int] | None:
-    return None if leaf is None else (leaf.import_from_wh, leaf.export_from_wh)

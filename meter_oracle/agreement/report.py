@@ -25,18 +25,24 @@ from meter_oracle.peers.ledger_gateway import SignedReport
 
 
 def make_report(
-    leaves: Iterable[Leaf], *, area: str, slot: int, oracle: OracleSet, channel: str, contract: str
+    leaves: Iterable[Leaf],
+    *,
+    area: str,
+    boundary: int,
+    oracle: OracleSet,
+    channel: str,
+    contract: str,
 ) -> tuple[Report, list[Leaf]]:
     """Return the report over `leaves`, and the leaves in its order (sorted by meter)."""
     ordered = sorted(leaves, key=lambda leaf: leaf.meter)
     report = Report(
         area=area,
+        boundary=boundary,
         channel=channel,
         configuration=configuration_digest(oracle),
         contract=contract,
         count=len(ordered),
         root=merkle_root([leaf_bytes(leaf) for leaf in ordered]),
-        slot=slot,
         v=1,
     )
     return report, ordered

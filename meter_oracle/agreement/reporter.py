@@ -1,9 +1,8 @@
-"""Makes the reports of a slot, has them signed and brings them to the ledger.
+"""Makes the reports of a boundary, has them signed and brings them to the ledger.
 
-A report holds the meters that are certified, not recorded yet, and agreed on at both ends of the slot.
-If a neighbouring slot is recorded, the report takes over its register, because the contract allows no
-gap between slots. If the ledger refuses a report because of one meter, the reporter halves the report
-until that meter is alone, so that the other meters do not wait for it.
+A report holds the meters that are certified before or after the boundary, not recorded there yet, and
+agreed on. If the ledger refuses a report because of one meter, the reporter halves the report until that
+meter is alone, so that the other meters do not wait for it.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ from identity.did import did_key
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
 from meter_oracle.agreement.consensus import (
-    Agreed,
     Objection,
     Values,
     Vouching,
     Wanted,
     agree,
+    follows,
     make_leaf,
     objection,
     part_into_reports,
@@ -57,17 +56,16 @@ OF_ONE_LEAF = frozenset({
     "METER_AREA_FIXED",
     "METER_UNKNOWN",
     "READING_BACKWARDS",
-    "READING_GAP",
     "READING_IMPLAUSIBLE",
+    "READING_PURGED",
     "READING_REPEATED",
     "SUPPLY_MISSING",
-    "VERSIONS_TOO_MANY",
 })  # fmt: skip
 OVERTAKEN = "READING_REPEATED"  # another node was faster; the reporter asks the ledger again
 
 
 class TurnOutcome(Enum):
-    """The rest of a slot after a turn: nothing, meters to try again soon, or late meters."""
+    """The rest of a boundary after a turn: nothing, meters to try again soon, or late meters."""
 
     DONE = "done"
     SOON = "soon"
@@ -75,12 +73,11 @@ class TurnOutcome(Enum):
 
 
 class Held(NamedTuple):
-    """The ledger's content around a slot."""
+    """The ledger's content at a boundary, and the readings one slot earlier."""
 
     certified: Mapping[str, Limits]
     recorded: Mapping[str, Leaf]
     earlier: Mapping[str, Leaf]
-    later: Mapping[str, Leaf]
 
 
 class Reporter:
@@ -120,77 +117,80 @@ class Reporter:
         """Note that this node has sent its observation of a boundary."""
         self._said.setdefault(boundary_s, asyncio.Event()).set()
 
-    def notice(self, slot: int) -> None:
-        """Note that another node says a slot has been reported; this ends the wait for a turn."""
-        self._notices.setdefault(slot, asyncio.Event()).set()
+    def notice(self, boundary_s: int) -> None:
+        """Note that another node says a boundary has been reported; this ends the wait for a turn."""
+        self._notices.setdefault(boundary_s, asyncio.Event()).set()
 
-    async def await_turn(self, slot: int, turn_s: float) -> None:
+    async def await_turn(self, boundary_s: int, turn_s: float) -> None:
         """Return when this node's turn has come, or as soon as another node has reported."""
-        event = self._notices.setdefault(slot, asyncio.Event())
+        event = self._notices.setdefault(boundary_s, asyncio.Event())
         if turn_s > 0:
             await wait_for(event, turn_s)
         event.clear()
 
-    async def work(self, slot: int) -> TurnOutcome:
-        """Report what can be reported of a slot now."""
+    async def work(self, boundary_s: int) -> TurnOutcome:
+        """Report what can be reported of a boundary now."""
         outcome = TurnOutcome.SOON
         for _ in range(PASSES_MAX):
             try:
-                held = await self._ask(slot)
+                held = await self._ask(boundary_s)
             except PeerUnreachable as fault:
                 await self._tell("waiting", fault.sentence)
                 return TurnOutcome.SOON
-            refused = self._refused.get(slot, set())
+            refused = self._refused.get(boundary_s, set())
             outstanding = [meter for meter in held.certified if meter not in held.recorded]
             if set(outstanding) <= refused:
-                return await self._done(slot if held.recorded else 0)
+                return await self._done(boundary_s, recorded=bool(held.recorded))
             wanted = await self._wanted(
-                slot, held, [meter for meter in outstanding if meter not in refused]
+                boundary_s, held, [meter for meter in outstanding if meter not in refused]
             )
             reports = part_into_reports(wanted, quorum=self._market.quorum)
             if not reports:
                 return TurnOutcome.LATER
-            known = len(self._objections.get(slot, ()))
-            codes = [await self._carry(slot, report) for report in reports]
+            known = len(self._objections.get(boundary_s, ()))
+            codes = [await self._carry(boundary_s, report) for report in reports]
             if all(code in (RECORDED, EXISTS) for code in codes):
                 outcome = TurnOutcome.LATER
                 if sum(len(report) for report in reports) == len(outstanding):
-                    return await self._done(slot)
-            if len(self._objections.get(slot, ())) == known and OVERTAKEN not in codes:
+                    return await self._done(boundary_s, recorded=True)
+            if len(self._objections.get(boundary_s, ())) == known and OVERTAKEN not in codes:
                 return outcome
         return outcome
 
-    async def _done(self, slot: int) -> TurnOutcome:
-        """Forget what the ledger held around a slot that is completely reported."""
-        self._held.pop(slot, None)
+    async def _done(self, boundary_s: int, *, recorded: bool) -> TurnOutcome:
+        """Forget what the ledger held at a boundary that is completely reported."""
+        self._held.pop(boundary_s, None)
+        slot = boundary_s - self._market.slot_s if recorded else 0
         await self._tell("good", "The node takes part.", slot=slot)
         return TurnOutcome.DONE
 
     async def sign(self, peer: str, message: Propose) -> Signed | Declined:
         """Sign another node's report if this node observed the same, or answer why not."""
-        report, slot = message.report, message.report.slot
-        ends_s = slot + self._market.slot_s
+        report, boundary_s = message.report, message.report.boundary
         now_s = self._keeper.market_ns() // NS_PER_S
-        if slot % self._market.slot_s or ends_s > now_s + self._early_s:
-            return Declined("REPORT_EARLY", "The slot is not over yet.", [])
-        if slot < now_s - (self._timing.keep_slots + 2) * self._market.slot_s:
-            return Declined("REPLAYED", "The slot is not one that is still reported.", [])
+        if boundary_s % self._market.slot_s or boundary_s > now_s + self._early_s:
+            return Declined("REPORT_EARLY", "The boundary has not been reached yet.", [])
+        if boundary_s < now_s - (self._timing.keep_slots + 1) * self._market.slot_s:
+            return Declined("REPLAYED", "The boundary is not one that is still reported.", [])
         for liar in self._observations.shown(message.observations):
             said = "The node has signed two contradicting observations of one boundary."
             await self._board.node(liar, "equivocates", said, at_s=now_s)
-        await wait_for(self._said.setdefault(ends_s, asyncio.Event()), self._timing.sweep_ms / 1000)
+        event = self._said.setdefault(boundary_s, asyncio.Event())
+        await wait_for(event, self._timing.sweep_ms / 1000)
         try:
-            held = self._held.get(slot) or await self._ask(slot)
+            held = self._held.get(boundary_s) or await self._ask(boundary_s)
         except PeerUnreachable as fault:
             return Declined("LEDGER_UNAVAILABLE", fault.sentence, [])
         found = self._objection(report, message.leaves, held)
         if found is not None:
-            log.info("report of %s for slot %s not signed: %s", peer, slot, found.sentence)
+            log.info(
+                "report of %s for boundary %s not signed: %s", peer, boundary_s, found.sentence
+            )
             return Declined(found.code, found.sentence, found.meters)
         return Signed(sign_compact(self._key, REPORT_TYP, encode(report)))
 
     def drop(self, oldest_s: int) -> None:
-        """Forget slots before `oldest_s`."""
+        """Forget boundaries before `oldest_s`."""
         kept: Sequence[dict[int, Any]] = (
             self._held,
             self._notices,
@@ -199,8 +199,8 @@ class Reporter:
             self._refused,
         )
         for rows in kept:
-            for slot in [slot for slot in rows if slot < oldest_s - self._market.slot_s]:
-                del rows[slot]
+            for boundary_s in [boundary_s for boundary_s in rows if boundary_s < oldest_s]:
+                del rows[boundary_s]
 
     @property
     def _early_s(self) -> int:
@@ -208,96 +208,68 @@ class Reporter:
 
     def _objection(self, report: Report, leaves: Sequence[Leaf], held: Held) -> Objection | None:
         own = Vouching(
-            before=self._own(report.slot),
-            after=self._own(report.slot + self._market.slot_s),
+            observed=self._observations.at(report.boundary).get(self._did, {}),
             earlier=held.earlier,
-            later=held.later,
             recorded=held.recorded,
             limits=held.certified,
             slot_s=self._market.slot_s,
             skew_ns=self._skew_ns,
         )
-        return objection(report, leaves, self._blank(report.slot), own)
+        return objection(report, leaves, self._made(report.boundary, [])[0], own)
 
-    def _own(self, boundary_s: int) -> Mapping[str, Values]:
-        return self._observations.at(boundary_s).get(self._did, {})
-
-    def _blank(self, slot: int) -> Report:
-        return self._made(slot, [])[0]
-
-    def _made(self, slot: int, leaves: Sequence[Leaf]) -> tuple[Report, list[Leaf]]:
+    def _made(self, boundary_s: int, leaves: Sequence[Leaf]) -> tuple[Report, list[Leaf]]:
         market = self._market
         return make_report(
             leaves,
             area=market.area,
-            slot=slot,
+            boundary=boundary_s,
             oracle=market.oracle,
             channel=market.channel,
             contract=market.contract,
         )
 
-    async def _ask(self, slot: int) -> Held:
-        """Ask what the ledger holds around a slot now; raises `PeerUnreachable`."""
-        slot_s, before = self._market.slot_s, self._held.get(slot)
+    async def _ask(self, boundary_s: int) -> Held:
+        """Ask what the ledger holds at a boundary now; raises `PeerUnreachable`."""
+        before = self._held.get(boundary_s)
         if before is None:
-            meters = await self._view.meters(slot)
+            meters = await self._view.meters(boundary_s)
             certified = {one.meter: Limits(one.import_w, one.export_w) for one in meters}
             earlier: Mapping[str, Leaf] = {}
         else:
             certified, earlier = before.certified, before.earlier
-        recorded = await self._readings(slot)
+        recorded = await self._readings(boundary_s)
         if not certified.keys() <= earlier.keys():
-            earlier = await self._readings(slot - slot_s)
-        later: Mapping[str, Leaf] = {}
-        if slot + 2 * slot_s <= self._keeper.market_ns() // NS_PER_S:
-            later = await self._readings(slot + slot_s)
-        self._held[slot] = Held(certified, recorded, earlier, later)
-        return self._held[slot]
+            earlier = await self._readings(boundary_s - self._market.slot_s)
+        self._held[boundary_s] = Held(certified, recorded, earlier)
+        return self._held[boundary_s]
 
-    async def _readings(self, slot: int) -> dict[str, Leaf]:
-        return {leaf.meter: leaf for leaf in await self._view.readings(slot)}
+    async def _readings(self, boundary_s: int) -> dict[str, Leaf]:
+        return {leaf.meter: leaf for leaf in await self._view.readings(boundary_s)}
 
-    async def _wanted(self, slot: int, held: Held, meters: Sequence[str]) -> list[Wanted]:
+    async def _wanted(self, boundary_s: int, held: Held, meters: Sequence[str]) -> list[Wanted]:
         """Return the leaves that 2f + 1 nodes can sign, with those nodes."""
-        everybody = frozenset(self._market.nodes)
-        ends_s = slot + self._market.slot_s
-        at = {boundary: self._by_meter(boundary) for boundary in (slot, ends_s)}
-        objections = self._objections.get(slot, set())
+        observed = self._by_meter(boundary_s)
+        objections = self._objections.get(boundary_s, set())
         wanted: list[Wanted] = []
         outside: dict[str, int] = {}
         for meter in meters:
             limits = held.certified[meter]
-            earlier, later = held.earlier.get(meter), held.later.get(meter)
-            ends = self._agreed(at[ends_s].get(meter, {}), limits)
-            if later is not None:
-                values = Values(later.import_from_wh, later.export_from_wh, later.resolution_wh)
-                ends = Agreed(values, everybody)
-            if ends is None:
-                await self._say_disagreement(meter, at[ends_s].get(meter, {}), ends_s)
+            said_of = observed.get(meter, {})
+            agreed = agree(said_of, limits, quorum=self._market.quorum, skew_ns=self._skew_ns)
+            if agreed is None:
+                await self._say_disagreement(meter, said_of, boundary_s)
                 continue
-            for node in at[ends_s].get(meter, {}).keys() - ends.nodes:
+            for node in said_of.keys() - agreed.nodes:
                 outside[node] = outside.get(node, 0) + 1
-            begins = self._agreed(at[slot].get(meter, {}), limits)
-            if earlier is not None:
-                values = Values(earlier.import_to_wh, earlier.export_to_wh, earlier.resolution_wh)
-                begins = Agreed(values, everybody)
-            if begins is None:
+            salt = salt_of(self._secret, self._market.area, boundary_s, meter)
+            leaf = make_leaf(meter, boundary_s, agreed.values, salt=salt)
+            if not follows(leaf, held.earlier.get(meter), limits, self._market.slot_s):
+                said = "The agreed registers rose by more than the meter's certified power allows."
+                await self._board.meter(meter, "suspect", said, at_s=boundary_s)
                 continue
-            leaf = make_leaf(
-                meter,
-                begins=begins.values,
-                ends=ends.values,
-                salt=salt_of(self._secret, self._market.area, slot, meter),
-                limits=limits,
-                slot_s=self._market.slot_s,
-            )
-            if leaf is None:
-                said = "The agreed registers run back, or exceed the meter's certified power."
-                await self._board.meter(meter, "suspect", said, at_s=ends_s)
-                continue
-            nodes = begins.nodes & ends.nodes
-            wanted.append(Wanted(leaf, frozenset(n for n in nodes if (n, meter) not in objections)))
-        await self._judge(outside, ends_s, len(wanted))
+            nodes = frozenset(n for n in agreed.nodes if (n, meter) not in objections)
+            wanted.append(Wanted(leaf, nodes))
+        await self._judge(outside, boundary_s, len(wanted))
         return wanted
 
     def _by_meter(self, boundary_s: int) -> dict[str, dict[str, Values]]:
@@ -306,9 +278,6 @@ class Reporter:
             for meter, one in values.items():
                 found.setdefault(meter, {})[node] = one
         return found
-
-    def _agreed(self, observed: Mapping[str, Values], limits: Limits) -> Agreed | None:
-        return agree(observed, limits, quorum=self._market.quorum, skew_ns=self._skew_ns)
 
     async def _say_disagreement(
         self, meter: str, observed: Mapping[str, Values], at_s: int
@@ -331,47 +300,48 @@ class Reporter:
             elif node in observed:
                 await self._board.node(node, "good", "The node takes part.", at_s=at_s)
 
-    async def _carry(self, slot: int, wanted: Sequence[Wanted]) -> str:
+    async def _carry(self, boundary_s: int, wanted: Sequence[Wanted]) -> str:
         """Have a report signed and submit it; return the ledger's code, or UNSIGNED."""
-        report, leaves = self._made(slot, [leaf for leaf, _ in wanted])
+        report, leaves = self._made(boundary_s, [leaf for leaf, _ in wanted])
         tokens: dict[str, str] = {}
         if self._did in wanted[0].nodes:
             tokens[self._did] = sign_compact(self._key, REPORT_TYP, encode(report))
-        ends_s = slot + self._market.slot_s
-        observations = [
-            *self._observations.tokens(slot), *self._observations.tokens(ends_s)
-        ]  # fmt: skip
-        message = Propose(report, leaves, observations)
-        objections = self._objections.setdefault(slot, set())
-        await self.peers.gather(message, tokens, objections, at_s=ends_s)
+        message = Propose(report, leaves, self._observations.tokens(boundary_s))
+        objections = self._objections.setdefault(boundary_s, set())
+        await self.peers.gather(message, tokens, objections, at_s=boundary_s)
         if len(tokens) < self._market.quorum:
-            log.info("slot %s: %d signatures, %d needed", slot, len(tokens), self._market.quorum)
+            log.info(
+                "boundary %s: %d signatures, %d needed",
+                boundary_s,
+                len(tokens),
+                self._market.quorum,
+            )
             return "UNSIGNED"
         ordered = [tokens[node] for node in self._market.nodes if node in tokens]
         signed = SignedReport(ReportArguments(ordered), {TRANSIENT_LEAVES: encode(leaves)})
         code = await self._submitter.submit(signed)
         if code in (RECORDED, EXISTS):
-            self.peers.announce(slot)
+            self.peers.announce(boundary_s)
         elif code in OF_ONE_LEAF:
-            return await self._halve(slot, wanted, code)
+            return await self._halve(boundary_s, wanted, code)
         else:
             await self._tell("waiting", f"The ledger answered {code} to a report.")
         return code
 
-    async def _halve(self, slot: int, wanted: Sequence[Wanted], code: str) -> str:
+    async def _halve(self, boundary_s: int, wanted: Sequence[Wanted], code: str) -> str:
         """Report the two halves separately after the ledger has refused the report for one leaf."""
-        if code == OVERTAKEN and set(await self._readings(slot)) >= {
+        if code == OVERTAKEN and set(await self._readings(boundary_s)) >= {
             one.leaf.meter for one in wanted
         }:
             return EXISTS
         if len(wanted) == 1:
             meter = wanted[0].leaf.meter
-            self._refused.setdefault(slot, set()).add(meter)
+            self._refused.setdefault(boundary_s, set()).add(meter)
             said = f"The ledger refuses the meter's reading: {code}."
-            await self._board.meter(meter, "refused", said, at_s=slot + self._market.slot_s)
+            await self._board.meter(meter, "refused", said, at_s=boundary_s)
             return code
         middle = len(wanted) // 2
-        codes = [await self._carry(slot, half) for half in (wanted[:middle], wanted[middle:])]
+        codes = [await self._carry(boundary_s, half) for half in (wanted[:middle], wanted[middle:])]
         return next((each for each in codes if each not in (RECORDED, EXISTS)), RECORDED)
 
     async def _tell(self, state: NodeState, sentence: str, *, slot: int = 0) -> None:

@@ -48,10 +48,10 @@ class Signatures:
         while left and len(tokens) < self._quorum:
             _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
 
-    def announce(self, slot: int) -> None:
+    def announce(self, boundary_s: int) -> None:
         """Tell all peers that the ledger has taken a report, without waiting for answers."""
         for link in self.links.values():
-            self._spawn(self._announce(link, slot))
+            self._spawn(self._announce(link, boundary_s))
 
     async def close(self) -> None:
         """Stop asking, and close all connections."""
@@ -82,12 +82,15 @@ class Signatures:
             said = "The node answered a request to sign with something other than its signature."
             await self._board.node(link.name, "disagrees", said, at_s=at_s)
 
-    async def _announce(self, link: PeerLink, slot: int) -> None:
+    async def _announce(self, link: PeerLink, boundary_s: int) -> None:
         try:
-            await link.ask(Submitted(slot), timeout_s=self._ask_s)
+            await link.ask(Submitted(boundary_s), timeout_s=self._ask_s)
         except PeerUnreachable as fault:
             log.info(
-                "%s was not told that slot %s is reported: %s", link.name, slot, fault.sentence
+                "%s was not told that boundary %s is reported: %s",
+                link.name,
+                boundary_s,
+                fault.sentence,
             )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -1,7 +1,7 @@
 """An oracle node, which reads meters at a slot's boundary, agrees with the others, signs and submits.
 
 At each boundary the node reads all meters before and after it, and sends its observation to all other
-nodes. Then the nodes report the slot that has ended, in as many rounds as necessary: the node whose turn
+nodes. Then the nodes report the registers at the boundary, in as many rounds as necessary: the node whose turn
 it is makes reports of what 2f + 1 nodes observed alike, collects signatures and submits; the others sign
 what they vouch for, and take over if the ledger holds nothing in time. No node relies on another node for
 what the ledger holds.
@@ -101,9 +101,6 @@ class OracleNode:
             view=view,
         )
         self._news: dict[int, asyncio.Event] = {}
-        self._over: set[int] = (
-            set()
-        )  # boundaries at which the slot that ends needs no further report
         self._objectors: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -133,7 +130,7 @@ class OracleNode:
                 self._begin(self._teller.run())
             at_s = self._keeper.market_ns() // NS_PER_S
             await self._board.node(self.did, "good", "The node has started.", at_s=at_s)
-            await self._certify(boundary_s - slot_s)
+            await self._certify(boundary_s)
             while True:
                 await self._keeper.until(boundary_s * NS_PER_S - lead_ns)
                 self._poller.open(boundary_s)
@@ -163,42 +160,36 @@ class OracleNode:
             log.error("a task of the node failed", exc_info=task.exception())
 
     async def _boundary(self, boundary_s: int) -> None:
-        """Do all the work of a boundary: limits, readings, observations, the report of the slot before."""
+        """Do all the work of a boundary: limits, readings, observations, the report."""
         if self._delivery is not None:
             self._begin(self._delivery.instruct(boundary_s))
         await self._poller.sweep(within_s=self._timing.sweep_ms / 1000)
-        await self._certify(boundary_s - self._market.slot_s)
+        await self._certify(boundary_s)
         await self._poller.report_health(boundary_s)
         await self._observe(boundary_s)
         self._begin(self._follow(boundary_s))
         await self._report(boundary_s)
         self._forget(boundary_s)
 
-    async def _certify(self, slot: int) -> None:
-        """Learn the certified powers of a slot's meters; without the ledger the old powers stay valid."""
+    async def _certify(self, boundary_s: int) -> None:
+        """Learn the certified powers of the meters at a boundary; without the ledger the old powers stay valid."""
         try:
-            self._poller.certify(await self._view.meters(slot))
+            self._poller.certify(await self._view.meters(boundary_s))
         except PeerUnreachable as fault:
             log.warning("the ledger does not say which meters are certified: %s", fault.sentence)
 
     def _forget(self, boundary_s: int) -> None:
-        """Forget what no report needs any more, now that the slot ending at a boundary is reported.
+        """Forget what no report needs any more, now that a boundary is reported.
 
-        The registers at a boundary are needed while the slot before or after it is reported: usually for
-        minutes, and for `keep_slots` at most.
+        The registers of the newest boundary stay: the next slot is judged by them.
         """
-        self._over.add(boundary_s)
-        slot_s = self._market.slot_s
-        for boundary in (boundary_s - slot_s, boundary_s):
-            if boundary in self._over and boundary + slot_s in self._over:
-                self._observations.forget_values(boundary)
-                self._poller.forget(boundary)
+        self._observations.forget_values(boundary_s)
+        self._poller.forget(boundary_s - self._market.slot_s)
         oldest_s = self._oldest_s()
         self._observations.drop(oldest_s)
         self._reporter.drop(oldest_s)
         for kept in [kept for kept in self._news if kept < oldest_s]:
             del self._news[kept]
-        self._over = {kept for kept in self._over if kept >= oldest_s}
 
     async def _follow(self, boundary_s: int) -> None:
         """Read late meters again, and send the others an observation of each that answers."""
@@ -249,19 +240,18 @@ class OracleNode:
             self._objectors.discard(link.name)
 
     async def _report(self, boundary_s: int) -> None:
-        """Report the slot that ends at a boundary, until the ledger holds all of its meters."""
-        slot = boundary_s - self._market.slot_s
+        """Report a boundary until the ledger holds all of its meters."""
         attempt = 0
         while boundary_s >= self._oldest_s():
             await self._gathered(boundary_s)
             order = submit_order(
-                self._market.nodes, slot, slot_s=self._market.slot_s, attempt=attempt
+                self._market.nodes, boundary_s, slot_s=self._market.slot_s, attempt=attempt
             )
             turn_s = order.index(self.did) * self._timing.turn_ms / 1000
-            await self._reporter.await_turn(slot, turn_s)
+            await self._reporter.await_turn(boundary_s, turn_s)
             await self._keeper.until_ledger(boundary_s)
             self._event(boundary_s).clear()
-            outcome = await self._reporter.work(slot)
+            outcome = await self._reporter.work(boundary_s)
             if outcome is TurnOutcome.DONE:
                 return
             wait_s = self._timing.retry_ms / 1000
@@ -288,7 +278,7 @@ class OracleNode:
             case Propose():
                 return await self._reporter.sign(peer, message)
             case Submitted():
-                self._reporter.notice(message.slot)
+                self._reporter.notice(message.boundary)
                 return Heard(OK)
             case _:
                 return Heard("MESSAGE_UNEXPECTED", "A node does not take this kind of message.")
@@ -316,6 +306,5 @@ class OracleNode:
         return self._news.setdefault(boundary_s, asyncio.Event())
 
     def _stir(self, boundary_s: int) -> None:
-        """Wake the reports of the slots before and after a boundary."""
+        """Wake the report of a boundary."""
         self._event(boundary_s).set()
-        self._event(boundary_s + self._market.slot_s).set()

@@ -17,10 +17,10 @@ from chaincode.errors import Refused
 from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Recorded, ReportArguments
 from chaincode.queries.market import TradesAnswer
 from chaincode.queries.meters import (
+    BoundaryMetersAnswer,
+    BoundaryMetersArguments,
     ReadingsAnswer,
     ReadingsArguments,
-    SlotMetersAnswer,
-    SlotMetersArguments,
 )
 from chaincode.slots.gate import SlotArguments
 from ledger_network.port import Conflict, Invalid, Ledger, Member, Unknown
@@ -56,7 +56,7 @@ SUBMIT_S = 30.0
 ASK_S = 10.0
 LEDGER_NAME = "urn:commonwatt:ledger"
 
-Answer = TypeVar("Answer", SlotMetersAnswer, ReadingsAnswer, TradesAnswer)
+Answer = TypeVar("Answer", BoundaryMetersAnswer, ReadingsAnswer, TradesAnswer)
 
 
 class SignedReport(msgspec.Struct, frozen=True):
@@ -80,12 +80,12 @@ class Submitter(Protocol):
 class LedgerView(Protocol):
     """Shows what the ledger holds, as the node's own member sees it."""
 
-    async def meters(self, slot: int) -> list[Certified]:
-        """Return the meters that take part in a slot; raises `PeerUnreachable`."""
+    async def meters(self, boundary: int) -> list[Certified]:
+        """Return the meters that take part before or after a boundary; raises `PeerUnreachable`."""
         ...
 
-    async def readings(self, slot: int) -> list[Leaf]:
-        """Return the newest recorded readings of a slot; raises `PeerUnreachable`."""
+    async def readings(self, boundary: int) -> list[Leaf]:
+        """Return the recorded readings of a boundary; raises `PeerUnreachable`."""
         ...
 
 
@@ -124,31 +124,28 @@ class LedgerGateway:
                 return LEDGER_UNAVAILABLE
         return LEDGER_UNAVAILABLE
 
-    async def meters(self, slot: int) -> list[Certified]:
-        """Return the meters that take part in a slot, as `LedgerView` defines it."""
+    async def meters(self, boundary: int) -> list[Certified]:
+        """Return the meters that take part before or after a boundary, as `LedgerView` defines it."""
         found: list[Certified] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
-            arguments = SlotMetersArguments(self._area, slot, after)
-            page = await self._ask("list_slot_meters", arguments, SlotMetersAnswer)
-            found.extend(
-                Certified(meter.meter, meter.version.import_w, meter.version.export_w)
-                for meter in page.meters
-            )
+            arguments = BoundaryMetersArguments(self._area, boundary, after)
+            page = await self._ask("list_boundary_meters", arguments, BoundaryMetersAnswer)
+            found.extend(Certified(one.meter, one.import_w, one.export_w) for one in page.meters)
             after = page.after
             if after is None:
                 break
         return found
 
-    async def readings(self, slot: int) -> list[Leaf]:
+    async def readings(self, boundary: int) -> list[Leaf]:
         """Return the recorded readings, as `LedgerView` defines it."""
         found: list[Leaf] = []
         after: str | None = ""
         for _ in range(PAGES_MAX):
             page = await self._ask(
-                "list_readings", ReadingsArguments(self._area, slot, after), ReadingsAnswer
+                "list_readings", ReadingsArguments(self._area, boundary, after), ReadingsAnswer
             )
-            found += [stored.reading.leaf for stored in page.readings]
+            found += [reading.leaf for reading in page.readings]
             after = page.after
             if after is None:
                 break
@@ -191,16 +188,16 @@ class RemoteLedgerGateway:
             return LEDGER_UNAVAILABLE
         return answer.code if isinstance(answer, Heard) else LEDGER_UNAVAILABLE
 
-    async def meters(self, slot: int) -> list[Certified]:
+    async def meters(self, boundary: int) -> list[Certified]:
         """Return the certified meters, as `LedgerView` defines it."""
-        answer = await self._asks.ask(AskMeters(slot), timeout_s=ASK_S)
+        answer = await self._asks.ask(AskMeters(boundary), timeout_s=ASK_S)
         if not isinstance(answer, Meters):
             raise unreachable(answer, self._asks.name)
         return answer.meters
 
-    async def readings(self, slot: int) -> list[Leaf]:
+    async def readings(self, boundary: int) -> list[Leaf]:
         """Return the recorded readings, as `LedgerView` defines it."""
-        answer = await self._asks.ask(AskReadings(slot), timeout_s=ASK_S)
+        answer = await self._asks.ask(AskReadings(boundary), timeout_s=ASK_S)
         if not isinstance(answer, Readings):
             raise unreachable(answer, self._asks.name)
         return answer.leaves
@@ -261,9 +258,9 @@ class LedgerGatewayServer:
                     )
                     return Heard(await self._gateway.submit(report))
                 case AskMeters():
-                    return Meters(await self._gateway.meters(message.slot))
+                    return Meters(await self._gateway.meters(message.boundary))
                 case AskReadings():
-                    return Readings(await self._gateway.readings(message.slot))
+                    return Readings(await self._gateway.readings(message.boundary))
                 case AskSales():
                     return Sales(await self._gateway.sales(message.slot))
                 case Tell():

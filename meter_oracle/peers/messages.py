@@ -89,9 +89,9 @@ class Declined(msgspec.Struct, frozen=True, tag="declined"):
 
 
 class Submitted(msgspec.Struct, frozen=True, tag="submitted"):
-    """The ledger has taken a report of a slot; the receiver asks the ledger itself."""
+    """The ledger has taken a report of a boundary; the receiver asks the ledger itself."""
 
-    slot: int
+    boundary: int
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
@@ -102,15 +102,15 @@ class Submit(msgspec.Struct, frozen=True, tag="submit"):
 
 
 class AskReadings(msgspec.Struct, frozen=True, tag="ask-readings"):
-    """To the ledger gateway: which readings of a slot are recorded?"""
+    """To the ledger gateway: which readings of a boundary are recorded?"""
 
-    slot: int
+    boundary: int
 
 
 class AskMeters(msgspec.Struct, frozen=True, tag="ask-meters"):
-    """To the ledger gateway: which meters are certified for a slot?"""
+    """To the ledger gateway: which meters are certified before or after a boundary?"""
 
-    slot: int
+    boundary: int
 
 
 class AskSales(msgspec.Struct, frozen=True, tag="ask-sales"):

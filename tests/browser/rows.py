@@ -310,12 +310,13 @@ class Rows:
         ]  # fmt: skip
 
     def _reading(self, meter: str, back: int) -> dict[str, Any]:
-        quality = "ESTIMATED" if back == 6 else "MEASURED"
         return {
-            "meter": meter, "slot": self.here - back * SLOT_S, "version": 2 if back == 7 else 1,
-            "import": 120 + 10 * back, "export": 610 - 20 * back,
+            "meter": meter, "slot": self.here - back * SLOT_S,
+            "boundary": self.here - (back - 1) * SLOT_S,
+            "import": None if back == 7 else 120 + 10 * back, "export": 610 - 20 * back,
             "importRegister": 18_204_120 - 120 * back, "exportRegister": 9_412_880 - 610 * back,
-            "quality": quality, "resolution": 1, "block": 811 - back,
+            "generationRegister": None, "quality": "VALIDATED" if back == 6 else "MEASURED",
+            "resolution": 1, "block": 811 - back,
         }  # fmt: skip
 
     def _readings(self) -> list[dict[str, Any]]:

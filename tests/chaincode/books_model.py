@@ -109,8 +109,7 @@ class Books:
         case = self._case(slot, trades, readings)
         expected = settle_slowly(case)
         assert {str(trade.number): trade.settled_wh for trade in trades} == expected.settled
-        versions = {meter: 0 if meter in estimated else 1 for meter in case.readings}
-        self._check_meters(slot, trades, readings, versions)
+        self._check_meters(slot, trades, readings, estimated)
         cause = settlement_cause(slot)
         self._count_certificates(case, expected, cause, sign=1)
         owner = {meter: trader.did for meter, trader in self.town.meters.items()}
@@ -134,18 +133,17 @@ class Books:
         slot: int,
         before: Mapping[str, tuple[int, int]],
         newest: Mapping[str, tuple[int, int]],
-        versions: Mapping[str, int],
+        estimated: set[str],
     ) -> bool:
-        """Settle from nothing on both readings and subtract; whether the slot was to correct.
+        """Settle from nothing on both energies and subtract; whether the slot was to correct.
 
-        `versions` are those of the newest readings; a meter without one is an estimate still.
+        `estimated` are the meters whose energy is an estimate still.
         """
         trades = self.trades(slot)
         old, new = (self._case(slot, trades, readings) for readings in (before, newest))
         was, now = settle_slowly(old), settle_slowly(new)
         assert {str(trade.number): trade.settled_wh for trade in trades} == now.settled
-        stored = {meter: versions.get(meter, 0) for meter in new.readings}
-        self._check_meters(slot, trades, newest, stored)
+        self._check_meters(slot, trades, newest, estimated)
         number = max((cause for cause, _ in self._causes(slot)), default=0)
         named = correction_cause(slot, number)
         self._count_certificates(old, was, named, sign=-1)
@@ -282,11 +280,11 @@ class Books:
         slot: int,
         trades: list[MatchedTrade],
         readings: Mapping[str, tuple[int, int]],
-        versions: Mapping[str, int],
+        estimated: set[str],
     ) -> None:
         """What the slot shows of each meter is what it was read, and its trades."""
         meters = self._meters(slot)
-        assert [meter.meter for meter in meters] == sorted(versions)
+        assert [meter.meter for meter in meters] == sorted(readings)
         sums = SETTLEMENTS.decode(self.town.view.rows[SETTLEMENTS.key(AREA, slot_part(slot))])
         assert sums.settled_wh == sum(trade.settled_wh or 0 for trade in trades)
         assert sums.residual_wh == sum(meter.residual_wh for meter in meters)
@@ -301,8 +299,9 @@ class Books:
             assert bought + meter.residual_wh == import_wh
             assert sold + meter.surplus_wh == export_wh
             assert meter.minted_wh == (export_wh if meter.source else 0)
-            assert meter.estimated == (versions[meter.meter] == 0)
-            assert meter.read_version == versions[meter.meter]
+            assert meter.estimated == (meter.meter in estimated)
+            if meter.estimated:
+                assert (export_wh, meter.surplus_wh, meter.minted_wh) == (0, 0, 0)
 
     def _count_certificates(
         self, case: Case, expected: SettledSlowly, cause: str, *, sign: int

@@ -24,10 +24,11 @@ from chaincode.clearing.order_book import BOOK_PAGES
 from chaincode.clearing.records import CLEARINGS
 from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.participants import PARTICIPANTS, Participant
-from chaincode.context import PrivateKey
-from chaincode.metering import estimates
+from chaincode.context import Caller, Context, PrivateKey
+from chaincode.metering import slot_meters
+from chaincode.metering.measured import MeasuredBoundaries
 from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion, Supply
-from chaincode.metering.reports import COLLECTION, Leaf, Reading, reading_key
+from chaincode.metering.readings import COLLECTION, Leaf, ranked, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
 from chaincode.settlement import correction
 from chaincode.settlement import run as settlement
@@ -45,7 +46,8 @@ from chaincode.state import Dated, R, Row, Side, Table, slot_part
 from identity import keys
 from identity.canonical import encode
 from identity.did import did_key
-from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, ZONES, Town, key_of
+from tests.chaincode.dict_engine import CHANNEL
+from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, SLOT_S, ZONES, Town, key_of
 
 
 class Household(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,7 +176,7 @@ def ending(town: Town, slot: int = SLOT) -> Ending:
         trades=[trade for _, page in _rows(town, TRADES, AREA, part) for trade in page.trades],
         clearings=list(_rows(town, CLEARINGS, AREA, part)),
         meters=[m for _, page in _rows(town, METER_PAGES, AREA, part) for m in page.meters],
-        sums=msgspec.structs.replace(sums, meter_pages=0, estimate_pages=0, cause_pages=0),
+        sums=msgspec.structs.replace(sums, meter_pages=0, energy_pages=0, cause_pages=0),
         accounts=dict(_rows(town, ACCOUNTS, AREA)),
         claims=dict(_rows(town, CLAIMS, AREA)),
         entries=dict(_rows(town, ENTRIES, AREA)),
@@ -202,7 +204,7 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
     patch.setattr(clearing, "RECORD_POINTS", runs.POINTS // 4)
     patch.setattr(clearing, "RELEASE_POINTS", runs.POINTS // (50 * chunk))
     patch.setattr(settlement, "READ_ROWS", chunk)
-    patch.setattr(settlement, "PRESENT_POINTS", runs.POINTS // (2 * chunk))
+    patch.setattr(settlement, "ENERGY_POINTS", runs.POINTS // (2 * chunk))
     patch.setattr(settlement, "WITHDRAWAL_POINTS", runs.POINTS // (4 * chunk))
 
     def points_of(fee_rows: int) -> int:
@@ -210,12 +212,12 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
         return unit
 
     patch.setattr(settled, "unit_points", points_of)
-    patch.setattr(correction, "COMPARED_POINTS", unit)
+    patch.setattr(correction, "ENERGY_POINTS", unit)
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Let trades, postings and carried meters stand in pages of so few rows."""
-    for module in (clearing, correction, estimates, settled):
+    for module in (clearing, correction, slot_meters, settled):
         patch.setattr(module, "PAGE_ROWS", rows)
 
 
@@ -251,25 +253,49 @@ def _put_meter(town: Town, meter: str, dated: Dated[MeterVersion | None], supply
 
 
 def put_reading(
-    town: Town,
-    meter: str,
-    import_wh: int,
-    export_wh: int,
-    *,
-    slot: int = SLOT,
-    version: int = 1,
+    town: Town, meter: str, import_wh: int, export_wh: int, *, slot: int = SLOT
 ) -> None:
-    """Write a version of a reading into the state, whatever stands around it."""
+    """Write registers at both ends of a slot into the state; those at its start show 0 Wh."""
+    put_register(town, meter, slot, 0, 0)
+    put_register(town, meter, slot + SLOT_S, import_wh, export_wh)
+
+
+def put_register(town: Town, meter: str, boundary: int, import_wh: int, export_wh: int) -> None:
+    """Write registers at a boundary into the state, whatever stands there."""
     leaf = Leaf(
-        export_from_wh=0,
-        export_to_wh=export_wh,
-        import_from_wh=0,
-        import_to_wh=import_wh,
+        boundary=boundary,
+        export_wh=export_wh,
+        import_wh=import_wh,
         meter=meter,
-        quality="measured",
         resolution_wh=1,
         salt=sha256(meter.encode()).hexdigest(),
     )
-    reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
-    key = reading_key(slot, meter, version=version)
-    town.view.private[PrivateKey(COLLECTION, key)] = encode(reading)
+    reading = ranked(leaf, rank="oracle", root="0" * 64, before=None)
+    private = town.view.private
+    private[private_place(COLLECTION, reading_key(boundary, meter))] = encode(reading)
+    written = writing_context(town)
+    index = MeasuredBoundaries(written, COLLECTION, slot_s=SLOT_S)
+    index.load([meter], first=boundary, last=boundary)
+    index.add(meter, boundary)
+    index.write()
+    private.update((place, value) for place, value in written.effects().private.items() if value)
+
+
+def private_place(collection: str, key: str) -> PrivateKey:
+    """Where a private value stands in the view of a town."""
+    return PrivateKey(collection, key)
+
+
+def writing_context(town: Town) -> Context:
+    """The view of a transaction that may write, in which a test calls functions itself."""
+    return Context(
+        town.view,
+        channel=CHANNEL,
+        contract=town.engine.contract.name,
+        caller=Caller(DSO, "client", ""),
+        transaction="00",
+        time_s=0,
+        transient={},
+        arguments_bytes=0,
+        writes=True,
+    )

@@ -72,7 +72,7 @@ class DictEngine:
         self.now_s = now_s
         self.events: list[Event] = []
         self.written_max = 0
-        self.read_max = 0
+        self.reads_max = 0
         self.bytes_max = 0
 
     def submit(
@@ -90,7 +90,7 @@ class DictEngine:
         answer = self.contract.invoke(context, name, data)
         effects = context.effects()
         self.written_max = max(self.written_max, context.writes)
-        self.read_max = max(self.read_max, context.reads)
+        self.reads_max = max(self.reads_max, context.reads)
         self.bytes_max = max(self.bytes_max, context.bytes_used)
         for key, value in effects.writes.items():
             if (key in self.view.rows) != (value is not None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -12,7 +13,8 @@ from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import PauseArguments
 from chaincode.errors import Refused
-from chaincode.metering.readings import READING_VERSIONS_MAX, Leaf
+from chaincode.metering.readings import Leaf
+from chaincode.metering.registers import Registers
 from chaincode.metering.reports import Recorded
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.orders.sheets import SheetOrder, Step
@@ -33,7 +35,10 @@ from tests.chaincode.town import (
     Trader,
 )
 
-QUICK_RULES = msgspec.structs.replace(RULES, opens_s=3_600, report_deadline_s=600)
+QUICK_RULES = msgspec.structs.replace(
+    RULES, opens_s=3_600, report_deadline_s=600, final_s=400 * 86_400
+)
+SLOT_WH = 1_000  # the certified power of a meter over a slot
 
 
 class ShadowedTown:
@@ -52,9 +57,12 @@ class ShadowedTown:
         self.closed: list[int] = []
         self.cleared: list[int] = []
         self.settled: list[int] = []
-        self.read: dict[int, dict[str, list[Leaf]]] = {}
-        self.withheld: dict[int, dict[str, Leaf]] = {}
+        self.reported: list[int] = []
+        self.read: dict[str, dict[int, Registers]] = {}
+        self.withheld: dict[int, dict[str, Registers]] = {}
+        self.validated: set[tuple[int, str]] = set()
         self.settled_on: dict[int, dict[str, tuple[int, int]]] = {}
+        self.estimated: dict[int, set[str]] = {}
         self.events = 0
         for trader in self.town.traders:
             self.pay(trader, deposit_nano)
@@ -169,72 +177,77 @@ class ShadowedTown:
         measured: Mapping[str, tuple[int, int]],
         withheld: Mapping[str, tuple[int, int]],
     ) -> None:
-        """Report what meters measured; the same report again brings nothing.
+        """Report registers at the end of a slot; the same report again brings nothing.
 
-        Registers of `withheld` meters go on too, but nobody learns of it before `report_late`.
+        A meter that was never read is read at the start of the slot too. Registers of `withheld`
+        meters run on too, but nobody learns of it before `report_late`.
         """
         self.town.at(slot + SLOT_S)
-        leaves = [
-            self.town.leaf(meter, import_wh=wh[0], export_wh=wh[1])
-            for meter, wh in {**measured, **withheld}.items()
-        ]
-        self.withheld[slot] = {leaf.meter: leaf for leaf in leaves if leaf.meter in withheld}
-        self._send(slot, [leaf for leaf in leaves if leaf.meter in measured])
-        for leaf in leaves:
-            self.town.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+        energies = {**measured, **withheld}
+        self._send(slot, [name for name in energies if name not in self.read])
+        for name, (import_wh, export_wh) in energies.items():
+            self.town.run_on(name, import_wh, export_wh)
+        self._send(slot + SLOT_S, list(measured))
+        self.withheld[slot] = {name: self.town.registers[name] for name in withheld}
+        self.reported.append(slot)
 
     def report_late(self, slot: int, meter: str) -> None:
         """Report what was withheld of a meter, after its slot has settled or before."""
-        self._send(slot, [self.withheld[slot].pop(meter)])
+        shown = self.withheld[slot].pop(meter)
+        leaf = self._leaf(meter, slot + SLOT_S, shown)
+        self._submit(slot + SLOT_S, [leaf])
 
     def edit(self, slot: int, meter: str, measured: tuple[int, int]) -> bool:
-        """Replace a settled reading; without room for it, or a place to begin at, nothing."""
-        versions = self.read[slot].get(meter, [])
-        waits = meter in self.withheld.get(slot + SLOT_S, {})
-        if waits or not 0 < len(versions) < READING_VERSIONS_MAX:
+        """Let the DSO validate other registers at the end of a slot, once; else nothing.
+
+        They lie between those before and after, also where the latter are not reported yet.
+        """
+        boundary = slot + SLOT_S
+        old = self.read.get(meter, {}).get(boundary)
+        if old is None or (boundary, meter) in self.validated or boundary - SLOT_S < SLOT:
             return False
-        old = versions[-1]
-        earlier = self.read.get(slot - SLOT_S, {}).get(meter, [])
-        import_wh, export_wh = old.import_from_wh, old.export_from_wh
-        if earlier:
-            import_wh, export_wh = earlier[-1].import_to_wh, earlier[-1].export_to_wh
-        leaf = msgspec.structs.replace(
-            old,
-            import_from_wh=import_wh,
-            import_to_wh=import_wh + measured[0],
-            export_from_wh=export_wh,
-            export_to_wh=export_wh + measured[1],
-            quality="edited",
+        line = {
+            **self.read[meter],
+            **{at + SLOT_S: rows[meter] for at, rows in self.withheld.items() if meter in rows},
+        }
+        before, after = line.get(boundary - SLOT_S), line.get(boundary + SLOT_S)
+        if before is None:
+            return False
+        new = Registers(
+            _between(before.import_wh, measured[0], None if after is None else after.import_wh),
+            _between(before.export_wh, measured[1], None if after is None else after.export_wh),
         )
-        arguments, transient = self.town.report(slot, [leaf])
-        if leaf in versions:  # a report over just this leaf may have brought it
+        if new == old:
             return False
-        measured_leaf = msgspec.structs.replace(leaf, quality="measured")
-        plain = self.town.report(slot, [measured_leaf])
-        if measured_leaf not in versions:  # else it is the first report sent again
-            code = self.town.refused("record_readings", plain[0], ORACLE, transient=plain[1])
-            assert code == "READING_REPEATED"
-        self.town.submit("record_readings", arguments, ORACLE, transient=transient)
-        versions.append(leaf)
-        if slot + SLOT_S not in self.read:  # the next report begins where this one ends
-            self.town.registers[meter] = (leaf.import_to_wh, leaf.export_to_wh)
-        self.events += 2
+        leaf = self._leaf(meter, boundary, new)
+        oracle, transient = self.town.report(boundary, [leaf])
+        code = self.town.refused("record_readings", oracle, ORACLE, transient=transient)
+        assert code == "READING_REPEATED"
+        arguments, transient = self.town.validated(boundary, [leaf])
+        for count in (1, 0):
+            answer = self.town.submit("record_validated_readings", arguments, transient=transient)
+            assert msgspec.json.decode(answer, type=Recorded).recorded == count
+        self.read[meter][boundary] = new
+        self.validated.add((boundary, meter))
+        if after is None:  # the next report runs on from here
+            self.town.registers[meter] = new
+        self.events += 3
         return True
 
     def settle(self, slot: int) -> None:
         """Settle a cleared slot, after the deadline if a reading is missing; compare everything."""
-        due = [name for name, since in self.town.certified_from.items() if since <= slot]
-        missing = [name for name in due if name not in self.read.get(slot, {})]
+        energies = self._energies(slot)
+        missing = {name for name, energy in energies.items() if energy is None}
         if missing:
             arguments = SlotArguments(AREA, slot)
             self.town.at(slot + SLOT_S)
             if self.town.engine.now_s < slot + SLOT_S + QUICK_RULES.report_deadline_s:
                 assert self.town.refused("settle_slot", arguments) == "READINGS_MISSING"
             self.town.at(slot + SLOT_S + QUICK_RULES.report_deadline_s)
-        estimates = {name: self._estimate(slot, name) for name in missing}
         self.events += self.town.settle(slot)
-        self.settled_on[slot] = {**self._measured(slot), **estimates}
-        self.books.settled(slot, self.settled_on[slot], set(estimates))
+        self.settled_on[slot] = {name: energy or (0, 0) for name, energy in energies.items()}
+        self.estimated[slot] = missing
+        self.books.settled(slot, self.settled_on[slot], missing)
         self.cleared.remove(slot)
         self.settled.append(slot)
         self.books.check()
@@ -243,47 +256,70 @@ class ShadowedTown:
         """Correct a settled slot, and compare what is posted with what settling again comes to."""
         changes = self.town.view.kept.changes
         posting_pages = self.books.slot(slot).posting_pages
-        newest = {**self.settled_on[slot], **self._measured(slot)}
-        versions = {name: len(leaves) for name, leaves in self.read.get(slot, {}).items()}
+        energies = self._energies(slot)
+        newest = {name: energy or (0, 0) for name, energy in energies.items()}
+        estimated = {name for name, energy in energies.items() if energy is None}
         try:
             self.events += self.town.run("correct_slot", slot, "SETTLED", (DSO, *RETAILERS))
         except Refused as refused:
             if refused.code != "NOTHING_TO_CORRECT":
                 raise
             self.events += 1
-        changed = self.books.corrected(slot, self.settled_on[slot], newest, versions)
+        changed = self.books.corrected(slot, self.settled_on[slot], newest, estimated)
+        assert changed == ((self.settled_on[slot], self.estimated[slot]) != (newest, estimated))
         if not changed:
             assert self.books.slot(slot).posting_pages == posting_pages
             assert self.town.view.kept.changes == changes
-        self.settled_on[slot] = newest
+        self.settled_on[slot], self.estimated[slot] = newest, estimated
         self.books.check()
         return changed
 
-    def _send(self, slot: int, leaves: Sequence[Leaf]) -> None:
-        read = self.read.setdefault(slot, {})
-        if not leaves:
-            return
-        arguments, transient = self.town.report(slot, leaves)
+    def check_conserved(self) -> None:
+        """Between measured boundaries all slots are settled on the difference of the registers."""
+        for name, line in self.read.items():
+            for before, after in pairwise(sorted(line)):
+                slots = range(before, after, SLOT_S)
+                if all(slot in self.settled_on for slot in slots):
+                    passed = line[after].since(line[before])
+                    settled = [self.settled_on[slot][name] for slot in slots]
+                    assert sum(import_wh for import_wh, _ in settled) == passed.import_wh
+                    assert sum(export_wh for _, export_wh in settled) == passed.export_wh
+
+    def _leaf(self, meter: str, boundary: int, shown: Registers) -> Leaf:
+        leaf = self.town.leaf(meter, boundary)
+        return msgspec.structs.replace(leaf, import_wh=shown.import_wh, export_wh=shown.export_wh)
+
+    def _send(self, boundary: int, meters: Sequence[str]) -> None:
+        """Report what meters show now."""
+        if meters:
+            self._submit(boundary, [self.town.leaf(meter, boundary) for meter in meters])
+
+    def _submit(self, boundary: int, leaves: Sequence[Leaf]) -> None:
+        arguments, transient = self.town.report(boundary, leaves)
         for count in (len(leaves), 0):
             answer = self.town.submit("record_readings", arguments, ORACLE, transient=transient)
             assert msgspec.json.decode(answer, type=Recorded).recorded == count
-        read.update((leaf.meter, [leaf]) for leaf in leaves)
+        for leaf in leaves:
+            self.read.setdefault(leaf.meter, {})[boundary] = leaf.registers
         self.events += 2
 
-    def _measured(self, slot: int) -> dict[str, tuple[int, int]]:
-        newest = {name: leaves[-1] for name, leaves in self.read.get(slot, {}).items()}
-        return {name: (leaf.import_wh, leaf.export_wh) for name, leaf in newest.items()}
+    def _energies(self, slot: int) -> dict[str, tuple[int, int] | None]:
+        """By the rule: what passed between measured boundaries, spread evenly; None: an estimate."""
+        due = [name for name, since in self.town.certified_from.items() if since <= slot]
+        return {name: self._energy(slot, self.read.get(name, {})) for name in due}
 
-    def _estimate(self, slot: int, meter: str) -> tuple[int, int]:
-        """By the rule: a day ago, else the last before that has one within a day, else nothing."""
-        back = [slot - 86_400, *range(slot - SLOT_S, slot - 86_400, -SLOT_S)]
-        for earlier in back:
-            if meter in self.read.get(earlier, {}):
-                import_wh, export_wh = self._measured(earlier)[meter]
-                return min(import_wh, self.town.import_w // 4), min(
-                    export_wh, self.town.export_w // 4
-                )
-        return 0, 0
+    def _energy(self, slot: int, line: Mapping[int, Registers]) -> tuple[int, int] | None:
+        before = max((boundary for boundary in line if boundary <= slot), default=None)
+        after = min((boundary for boundary in line if boundary >= slot + SLOT_S), default=None)
+        if before is None or after is None:
+            return None
+        passed = line[after].since(line[before])
+        place, count = (slot - before) // SLOT_S, (after - before) // SLOT_S
+        import_wh, export_wh = (
+            total // count + int(place < total % count)
+            for total in (passed.import_wh, passed.export_wh)
+        )
+        return import_wh, export_wh
 
     # The market's frame
 
@@ -387,8 +423,11 @@ class ShadowedTown:
         for name in ("clear_slot", "settle_slot"):
             assert self.town.refused(name, SlotArguments(AREA, slot)) == "SLOT_PHASE"
         self.events += 2
-        for meter in list(self.read.get(slot, {}))[:1]:
-            arguments, transient = self.town.report(slot, [self.town.leaf(meter, import_wh=1)])
+        boundary = slot + SLOT_S
+        for meter in [name for name, line in self.read.items() if boundary in line][:1]:
+            shown = self.read[meter][boundary]
+            other = Registers(shown.import_wh + 1, shown.export_wh)
+            arguments, transient = self.town.report(boundary, [self._leaf(meter, boundary, other)])
             code = self.town.refused("record_readings", arguments, ORACLE, transient=transient)
             assert code == "READING_REPEATED"
             self.events += 1
@@ -451,3 +490,10 @@ class ShadowedTown:
         self.books.seen.update(got)
         self.events += len(tokens)
         return got
+
+
+def _between(before: int, moved: int, after: int | None) -> int:
+    """A register `moved` Wh after `before` that can still reach `after` within a slot."""
+    if after is None:
+        return before + moved
+    return min(max(before + moved, after - SLOT_WH), after)

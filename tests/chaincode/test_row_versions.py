@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import chaincode
-from chaincode.metering.reports import Reading
+from chaincode.metering.readings import Reading
 from chaincode.state import Row, Table
 from identity.canonical import encode
 

@@ -29,8 +29,15 @@ from chaincode.context import PrivateKey as PrivatePlace
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
-from chaincode.metering.readings import COLLECTION, Reading, reading_key
-from chaincode.metering.reports import Leaf, ReportArguments
+from chaincode.metering.readings import COLLECTION, Leaf, Reading, reading_key
+from chaincode.metering.registers import Registers
+from chaincode.metering.reports import (
+    TRANSIENT_LEAVES,
+    ReportArguments,
+    ValidatedArguments,
+    leaf_bytes,
+    merkle_root,
+)
 from chaincode.metering.supply import SUPPLY_TYP, SupplyArguments, SupplyConsent
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import (
@@ -161,7 +168,8 @@ class Town:
         self._tip = self._chain.anchor
         self.meters: dict[str, Trader] = {}
         self.certified_from: dict[str, int] = {}
-        self.registers: dict[str, tuple[int, int]] = {}
+        self.registers: dict[str, Registers] = {}
+        self._read_at: dict[str, int] = {}
         self._found()
         self.set_fees(SLOT, fees)
         self.traders = [self._admit(number, deposit_nano) for number in range(traders)]
@@ -354,28 +362,34 @@ class Town:
         answer = self.submit(name, SlotArguments(AREA, slot), member)
         return msgspec.json.decode(answer, type=SlotAnswer)
 
-    def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
-        """A leaf that begins at the meter's current registers."""
-        import_from_wh, export_from_wh = self.registers[meter]
+    def leaf(self, meter: str, boundary: int, *, salt: str = "") -> Leaf:
+        """A leaf with what the meter's registers show now."""
+        shown = self.registers[meter]
         return Leaf(
-            export_from_wh=export_from_wh,
-            export_to_wh=export_from_wh + export_wh,
-            import_from_wh=import_from_wh,
-            import_to_wh=import_from_wh + import_wh,
+            boundary=boundary,
+            export_wh=shown.export_wh,
+            import_wh=shown.import_wh,
             meter=meter,
-            quality="measured",
             resolution_wh=1,
-            salt=sha256(meter.encode()).hexdigest(),
+            salt=sha256((salt or meter).encode()).hexdigest(),
+            generation_wh=shown.generation_wh,
+        )
+
+    def run_on(self, meter: str, import_wh: int, export_wh: int) -> None:
+        """Let a meter's registers run on."""
+        shown = self.registers[meter]
+        self.registers[meter] = Registers(
+            shown.import_wh + import_wh, shown.export_wh + export_wh, shown.generation_wh
         )
 
     def report(
-        self, slot: int, leaves: Sequence[Leaf], *, signers: int = 3
+        self, boundary: int, leaves: Sequence[Leaf], *, signers: int = 3
     ) -> tuple[ReportArguments, dict[str, bytes]]:
         """A report of `leaves` signed by the first `signers` oracle nodes."""
         report, ordered = make_report(
             leaves,
             area=AREA,
-            slot=slot,
+            boundary=boundary,
             oracle=self.oracle,
             channel=CHANNEL,
             contract=self.engine.contract.name,
@@ -383,17 +397,28 @@ class Town:
         signed = sign_report(report, ordered, self.oracle_keys[:signers])
         return signed.arguments, signed.transient
 
+    def validated(
+        self, boundary: int, leaves: Sequence[Leaf]
+    ) -> tuple[ValidatedArguments, dict[str, bytes]]:
+        """The same leaves as the DSO's validated registers."""
+        ordered = sorted(leaves, key=lambda leaf: leaf.meter)
+        root = merkle_root([leaf_bytes(leaf) for leaf in ordered])
+        arguments = ValidatedArguments(AREA, boundary, len(ordered), root)
+        return arguments, {TRANSIENT_LEAVES: encode(ordered)}
+
     def read_meters(self, slot: int, measured: Mapping[str, tuple[int, int]]) -> None:
-        """Report (import Wh, export Wh) of some meters once the slot is over."""
+        """Report (import Wh, export Wh) of some meters in a slot, by the registers at its ends."""
         self.at(slot + SLOT_S)
-        leaves = [
-            self.leaf(meter, import_wh=import_wh, export_wh=export_wh)
-            for meter, (import_wh, export_wh) in measured.items()
-        ]
-        arguments, transient = self.report(slot, leaves)
-        self.submit("record_readings", arguments, ORACLE, transient=transient)
-        for leaf in leaves:
-            self.registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+        fresh = [meter for meter in measured if self._read_at.get(meter) != slot]
+        for boundary, meters in ((slot, fresh), (slot + SLOT_S, list(measured))):
+            if boundary > slot:
+                for meter, (import_wh, export_wh) in measured.items():
+                    self.run_on(meter, import_wh, export_wh)
+            if meters:
+                leaves = [self.leaf(meter, boundary) for meter in meters]
+                arguments, transient = self.report(boundary, leaves)
+                self.submit("record_readings", arguments, ORACLE, transient=transient)
+        self._read_at.update(dict.fromkeys(measured, slot + SLOT_S))
 
     def put_readings(self, slot: int, leaves: Sequence[Leaf], *, version: int) -> None:
         """Write a version of readings into the state, whatever stands around them."""
@@ -505,7 +530,7 @@ class Town:
         self.supply(trader, arguments.meter, from_slot=from_slot)
         self.meters[arguments.meter] = trader
         self.certified_from.setdefault(arguments.meter, from_slot)
-        self.registers.setdefault(arguments.meter, (0, 0))
+        self.registers.setdefault(arguments.meter, Registers(0, 0))
 
     def supply(
         self,

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 
-import msgspec
 import pytest
 
 from chaincode.errors import Refused
-from chaincode.metering.reports import Leaf
 from chaincode.queries.meters import MeteredAnswer
-from chaincode.settlement.correction import CausesAnswer
+from chaincode.settlement.correction import Cause, CausesAnswer
 from chaincode.slots.gate import (
     PageArguments,
     SlotArguments,
@@ -41,16 +39,6 @@ def settle_late(market: Market, slot: int = SLOT) -> None:
     """Let the report deadline pass and settle."""
     market.pass_until(slot + SLOT_S + market.rules.market.report_deadline_s)
     market.settle(slot)
-
-
-def edited(leaf: Leaf, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
-    """The same slot of a meter with other energy."""
-    return msgspec.structs.replace(
-        leaf,
-        import_to_wh=leaf.import_from_wh + import_wh,
-        export_to_wh=leaf.export_from_wh + export_wh,
-        quality="edited",
-    )
 
 
 def standing(market: Market) -> dict[str, int]:
@@ -109,7 +97,7 @@ def test_difference_names_its_correction_and_that_the_meters_behind_it(
         (-27 * MILLION, "3000000 instead of 30000000")
     ]
     causes = market.ask("list_causes", PageArguments(AREA, SLOT), CausesAnswer)
-    assert [(c.meter, c.before, c.version) for c in causes.causes] == [("B", 0, 1)]
+    assert causes.causes == [Cause("B", 450, 0, 0, 0)]
 
 
 def test_certificates_follow_a_correction(estimated: Market) -> None:
@@ -120,8 +108,7 @@ def test_certificates_follow_a_correction(estimated: Market) -> None:
     seller, buyer = market.account("S").account, market.account("B").account
     assert (seller.minted_wh, seller.live_wh, buyer.retired_wh) == (500, 50, 450)
 
-    less = msgspec.structs.replace(edited(market.leaf("S")), export_from_wh=0, export_to_wh=100)
-    market.send_report(market.signed_report([less]))
+    market.validate(market.leaf("S", export_wh=-400))
     market.correct()
     seller, buyer = market.account("S").account, market.account("B").account
     assert (seller.minted_wh, seller.live_wh, buyer.retired_wh) == (100, 0, 100)
@@ -136,23 +123,23 @@ def test_a_correction_without_a_newer_reading_is_refused(estimated: Market) -> N
     assert estimated.state_hash() == before
 
 
-def test_versions_of_a_reading_in_any_order_end_in_the_same_books(open_market: Opener) -> None:
-    """A late reading of B and two corrections of S, each with a correction run behind it or not."""
+def test_registers_in_any_order_end_in_the_same_books(open_market: Opener) -> None:
+    """B's register and a validated one of S, in both orders, with a correction between or not."""
     ends: list[object] = []
-    for runs in itertools.product((True, False), repeat=2):
+    for run, b_first in itertools.product((True, False), repeat=2):
         market = open_market(market_rules(report_deadline_s=0))
         market.traders("S", "B")
         market.place(ORDERS)
         market.clear()
-        first = market.leaf("S", export_wh=500)
         market.report("meter import export\nS 0 500", others=False)
         settle_late(market)
-        for export_wh, run in zip((300, 400), runs, strict=True):
-            leaf = edited(first, export_wh=export_wh)
-            market.send_report(market.signed_report([leaf]))
+        for is_b in (b_first, not b_first):
+            if is_b:
+                market.report("meter import export\nB 450 0", others=False)
+            else:
+                market.validate(market.leaf("S", export_wh=-100))
             if run:
                 market.correct()
-        market.report("meter import export\nB 450 0", others=False)
 
         market.correct()
 
@@ -164,18 +151,35 @@ def test_versions_of_a_reading_in_any_order_end_in_the_same_books(open_market: O
     assert len(ends) == 4
 
 
-def test_silent_meter_is_estimated_by_the_last_slot_that_was_read(open_market: Opener) -> None:
+def test_silent_meter_is_estimated_and_settled_on_its_register_when_it_comes(
+    open_market: Opener,
+) -> None:
+    """Rules 6.4 and 6.5: nothing is guessed of an export; the gap is spread once it has an end."""
     market = open_market(market_rules(report_deadline_s=0))
     market.traders("S", "B")
     for slot in (SLOT, NEXT):
         market.clear(slot)
     market.report("meter import export\nS 0 400\nB 300 0")
-
     settle_late(market, NEXT)
 
-    meters = market.ask("list_metered", PageArguments(AREA, NEXT), MeteredAnswer).meters
-    rows = [(m.meter, m.residual_wh, m.surplus_wh, m.estimated) for m in meters]
-    assert rows == [("B", 300, 0, True), ("S", 0, 400, True)]
+    assert metered(market, NEXT) == [("B", 0, 0, True), ("S", 0, 0, True)]
+
+    later = NEXT + 2 * SLOT_S
+    market.pass_until(later)
+    leaves = [
+        market.leaf("B", later, import_wh=100),
+        market.leaf("S", later, export_wh=31),
+    ]
+    market.send_report(market.signed_report(leaves))
+    market.correct(NEXT)
+
+    assert metered(market, NEXT) == [("B", 50, 0, False), ("S", 0, 16, False)]
+
+
+def metered(market: Market, slot: int) -> list[tuple[str, int, int, bool]]:
+    """Meter, residual supply, surplus and whether it is an estimate."""
+    meters = market.ask("list_metered", PageArguments(AREA, slot), MeteredAnswer).meters
+    return [(m.meter, m.residual_wh, m.surplus_wh, m.estimated) for m in meters]
 
 
 def test_what_a_correction_takes_and_a_client_lacks_becomes_a_claim(open_market: Opener) -> None:

@@ -28,8 +28,8 @@ ORDERS = """
     """
 
 
-def readings(market: Market, slot: int = SLOT, *, after: str = "") -> ReadingsAnswer:
-    return market.ask("list_readings", ReadingsArguments(AREA, slot, after), ReadingsAnswer)
+def readings(market: Market, boundary: int = NEXT, *, after: str = "") -> ReadingsAnswer:
+    return market.ask("list_readings", ReadingsArguments(AREA, boundary, after), ReadingsAnswer)
 
 
 def test_meters_are_listed_with_all_their_versions(market: Market) -> None:
@@ -55,7 +55,7 @@ def test_page_goes_on_behind_the_meter_that_is_named(market: Market) -> None:
     page = readings(market, after="B")
 
     assert [meter.meter for meter in meters.meters] == ["B", "C"]
-    assert [row.reading.leaf.meter for row in page.readings] == ["C"]
+    assert [reading.leaf.meter for reading in page.readings] == ["C"]
 
 
 @pytest.mark.parametrize("member", [R2, ORACLE, REGULATOR])
@@ -63,18 +63,30 @@ def test_readings_are_listed_for_members_that_hold_them(market: Market, member: 
     market.traders("S", "B", "mute")
     market.report("meter import export\nS 0 500\nB 450 0", others=False)
 
-    arguments = ReadingsArguments(AREA, SLOT)
+    arguments = ReadingsArguments(AREA, NEXT)
     answer = market.ask("list_readings", arguments, ReadingsAnswer, member)
 
-    assert [
-        (row.version, row.reading.rank, row.reading.leaf.quality, row.reading.leaf.meter)
-        for row in answer.readings
-    ] == [(1, "oracle", "measured", "B"), (1, "oracle", "measured", "S")]
-    assert answer.readings[0].reading.leaf.import_wh == 450
-    root = merkle_root([leaf_bytes(row.reading.leaf) for row in answer.readings])
-    assert [row.reading.root for row in answer.readings] == [root, root]
+    assert [(reading.rank, reading.leaf.meter) for reading in answer.readings] == [
+        ("oracle", "B"),
+        ("oracle", "S"),
+    ]
+    assert answer.readings[0].leaf.import_wh == 450
+    root = merkle_root([leaf_bytes(reading.leaf) for reading in answer.readings])
+    assert [reading.root for reading in answer.readings] == [root, root]
     assert answer.after is None
-    assert readings(market, NEXT).readings == []
+    assert [reading.leaf.import_wh for reading in readings(market, SLOT).readings] == [0, 0]
+    assert readings(market, NEXT + SLOT_S).readings == []
+
+
+def test_validated_register_is_listed_with_the_one_that_it_replaced(market: Market) -> None:
+    market.traders("S", "B")
+    market.report("meter import export\nS 0 500\nB 450 0")
+
+    market.validate(market.leaf("B", import_wh=50))
+
+    reading = readings(market).readings[0]
+    assert (reading.rank, reading.leaf.import_wh) == ("dso", 500)
+    assert [(one.rank, one.leaf.import_wh) for one in reading.replaced] == [("oracle", 450)]
 
 
 def test_nobody_but_a_member_of_the_contract_may_ask(market: Market) -> None:

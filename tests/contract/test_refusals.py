@@ -63,7 +63,6 @@ ELSEWHERE_CODES = {
     "NOTHING_TO_CORRECT",  # test_correcting.py: it takes a settled slot
     "PAYOUT_WAITS",  # test_payments.py: it takes a closed slot
     "FOLDING_BEHIND",  # tests/chaincode/accounts/test_folding.py: it takes hundreds of gates
-    "REPORT_LATE",  # in the middle of a run: tests/chaincode/settlement/test_late_readings.py
     "SEED_OUT_OF_ORDER",  # test_draw.py: it takes rules that let two gates close at once
     "SEED_MEMBERS_TOO_MANY",  # these take hundreds of members or acts: tests/chaincode/slots
     "GATES_TOO_MANY",
@@ -71,6 +70,8 @@ ELSEWHERE_CODES = {
     "BATCH_FULL",  # test_batches.py: an answer to a token beside answers to others
     "STEPS_TOO_MANY",  # likewise
     "ROWS_TOO_LARGE",  # likewise
+    "READING_PURGED",  # no engine purges at once: tests/chaincode/metering/test_reports.py
+    "EXCHANGES_TOO_MANY",  # tests/chaincode/metering/test_exchanges.py
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",
     "READ_ONLY",
@@ -202,17 +203,42 @@ def test_faults_are_named_one_after_the_other_and_change_nothing(
 Fault: TypeAlias = Callable[[], object]
 
 
-def reading_repeated(market: Market) -> Fault:
+def report_of_c(market: Market) -> None:
     market.report("meter import export\nC 5 0", others=False)
-    again = market.signed_report([leaf("B"), leaf("C", import_wh=6)])
+
+
+def reading_repeated(market: Market) -> Fault:
+    report_of_c(market)
+    again = market.signed_report([leaf("B", NEXT), leaf("C", NEXT, import_wh=6)])
     return lambda: market.send_report(again)
 
 
-def reading_gap(market: Market) -> Fault:
-    market.report("meter import export\nC 5 0", others=False)
+def reading_backwards(market: Market) -> Fault:
+    report_of_c(market)
     market.pass_until(THIRD)
-    later = market.signed_report([leaf("C", import_from_wh=4)], NEXT)
+    later = market.signed_report([leaf("C", import_wh=4)])
     return lambda: market.send_report(later)
+
+
+def reading_implausible(market: Market) -> Fault:
+    """10,500 Wh and the steps of both readings are allowed."""
+    report_of_c(market)
+    market.pass_until(THIRD)
+    later = market.signed_report([leaf("C", import_wh=5 + 10_503)])
+    return lambda: market.send_report(later)
+
+
+def slot_final(market: Market) -> Fault:
+    report_of_c(market)
+    market.pass_until(NEXT + market.rules.market.final_s)
+    late = market.signed_report([leaf("B", NEXT)])
+    return lambda: market.send_report(late)
+
+
+def exchange_exists(market: Market) -> Fault:
+    market.pass_until(NEXT)
+    market.exchange("C", SLOT, (7, 0), (0, 0))
+    return lambda: market.exchange("C", SLOT, (8, 0), (0, 0))
 
 
 def dispute_exists(market: Market) -> Fault:
@@ -303,7 +329,10 @@ SINGLES = {
     "TRANSIENT_UNEXPECTED": transient_unexpected,
     "BATCH_BYTES": batch_bytes,
     "READING_REPEATED": reading_repeated,
-    "READING_GAP": reading_gap,
+    "READING_BACKWARDS": reading_backwards,
+    "READING_IMPLAUSIBLE": reading_implausible,
+    "SLOT_FINAL": slot_final,
+    "EXCHANGE_EXISTS": exchange_exists,
     "DISPUTE_EXISTS": dispute_exists,
     "VERSIONS_TOO_MANY": versions_too_many,
     "RULES_AHEAD": rules_ahead,

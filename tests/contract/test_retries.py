@@ -135,9 +135,8 @@ def live(market: Market) -> str:
     market.dispute("withdraw", "B", 0, slot=NEXT)
     market.report("meter import export\nS 0 400\nB 500 0", NEXT)
     market.settle(NEXT)
-    leaf = market.leaf("S")
-    edited = msgspec.structs.replace(leaf, export_from_wh=0, export_to_wh=410, quality="edited")
-    market.send_report(market.signed_report([edited], NEXT))
+    market.validate(market.leaf("S", export_wh=10))
+    market.exchange("S", NEXT, (0, 410), (0, 410))
     market.correct(NEXT)
     market.clock.now_s = NEXT + 2 * SLOT_S
     market.submit("close_empty_gates", EmptyGatesArguments(AREA, NEXT + SLOT_S), R1)

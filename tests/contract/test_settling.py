@@ -267,7 +267,7 @@ def test_report_sent_again_brings_nothing_even_after_settlement(market: Market) 
     market.settle()
     assert market.send_report(signed).read(Recorded).recorded == 0
 
-    other = market.signed_report([market.leaf("S")])
+    other = market.signed_report([market.leaf("S", import_wh=1)])
     with pytest.raises(Refused, match="READING_REPEATED"):
         market.send_report(other)
     assert market.state_hash() != before
@@ -365,5 +365,5 @@ def test_reading_belongs_to_the_collection_and_not_to_the_public_state(market: M
 
     assert market.state_hash() == before
     with pytest.raises(Refused, match="ROLE_WRONG"):
-        market.send_report(market.signed_report([market.leaf("S")], NEXT), DSO)
+        market.send_report(market.signed_report([market.leaf("S")]), DSO)
     assert ORACLE != DSO

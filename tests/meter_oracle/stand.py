@@ -12,7 +12,8 @@ import msgspec
 
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
-from chaincode.metering.reports import REPORT_TYP, Leaf, Report, ReportArguments
+from chaincode.metering.readings import Leaf
+from chaincode.metering.reports import REPORT_TYP, ReadingsRecorded, Report, ReportArguments
 from commonwatt.demonstration.cast import (
     AREA,
     CHANNEL,
@@ -152,28 +153,28 @@ class Stand:
                 self._news.clear()
                 await self._news.wait()
 
-    async def recorded(self, slot: int, count: int) -> Mapping[str, Leaf]:
-        """The readings of a slot, once the ledger holds at least `count`."""
+    async def recorded(self, boundary_s: int, count: int) -> Mapping[str, Leaf]:
+        """The readings of a boundary, once the ledger holds at least `count`."""
         async with asyncio.timeout(DEADLINE_S):
             async for happened in self.ledger.events():
                 if any(event.name == "readings_recorded" for event in happened.events):
-                    leaves = {leaf.meter: leaf for leaf in await self.gateway.readings(slot)}
+                    leaves = {leaf.meter: leaf for leaf in await self.gateway.readings(boundary_s)}
                     if len(leaves) >= count:
                         return leaves
         raise AssertionError("the ledger's events end")
 
     async def first_reported(self, count: int) -> int:
-        """The first slot of which one report brings `count` readings.
+        """The first boundary of which one report brings `count` readings.
 
-        On a machine that stands still at a boundary a slot is lost, as it is in a market.
+        On a machine that stands still at a boundary its readings are lost, as they are in a market.
         """
         async with asyncio.timeout(DEADLINE_S):
             async for happened in self.ledger.events():
                 for event in happened.events:
                     if event.name == "readings_recorded":
-                        report = msgspec.json.decode(event.data, type=Report)
-                        if report.count == count:
-                            return report.slot
+                        recorded = msgspec.json.decode(event.data, type=ReadingsRecorded)
+                        if recorded.recorded == count:
+                            return recorded.boundary
         raise AssertionError("the ledger's events end")
 
     def opens(self, number: int) -> Callable[[Timekeeper], Sequence[PolledMeter]]:
@@ -213,8 +214,8 @@ class Stand:
         did = self.market.nodes[node]
         return {s.state for s in self.said if isinstance(s, NodeHealth) and s.node == did}
 
-    async def signers(self, slot: int) -> list[set[str]]:
-        """Who signed each report of a slot that the ledger has."""
+    async def signers(self, boundary_s: int) -> list[set[str]]:
+        """Who signed each report of a boundary that the ledger has."""
         found: list[set[str]] = []
         position = (await self.ledger.health()).height
         async for happened in self.ledger.events():
@@ -222,7 +223,7 @@ class Stand:
                 tokens = msgspec.json.decode(happened.arguments, type=ReportArguments).tokens
                 compacts = [verify_compact(t, typ=REPORT_TYP, bytes_max=8_192) for t in tokens]
                 report = msgspec.json.decode(compacts[0].payload, type=Report)
-                if report.slot == slot:
+                if report.boundary == boundary_s:
                     found.append({compact.did for compact in compacts})
             if happened.position.block >= position - 1 or len(found) > 0:
                 break

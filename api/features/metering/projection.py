@@ -8,7 +8,7 @@ from api.features.event_context import EventContext
 from api.features.registry import Holding
 from api.read_model.statements import upsert
 from chaincode.metering.certification import MeterArguments, MeterRetired
-from chaincode.metering.reports import Report
+from chaincode.metering.reports import ReadingsRecorded
 from chaincode.metering.supply import SupplyBegun
 
 PUT_METER = upsert(
@@ -21,11 +21,8 @@ PUT_METER = upsert(
 PUT_SUPPLY = upsert("supply", ["meter", "from_slot"], ["holder", "retailer", "offtaker"])
 PUT_READING = upsert(
     "reading",
-    ["meter", "slot", "version"],
-    [
-        "import_from_wh", "import_to_wh", "export_from_wh", "export_to_wh", "quality",
-        "resolution_wh", "block",
-    ],
+    ["meter", "boundary"],
+    ["slot", "rank", "import_wh", "export_wh", "generation_wh", "resolution_wh", "block"],
 )  # fmt: skip
 
 
@@ -71,17 +68,17 @@ def _end_supply(at: EventContext, meter: str, from_slot: int) -> None:
 
 
 async def readings_recorded(data: msgspec.Raw, at: EventContext) -> None:
-    """Write the newest readings of the slot that a report is about."""
-    report = msgspec.json.decode(data, type=Report)
+    """Write the registers that a report has brought, as they are now."""
+    event = msgspec.json.decode(data, type=ReadingsRecorded)
     rows = at.batch.rows(PUT_READING)
-    for found in await at.questions.readings(
-        report.area, report.slot, root=report.root, count=report.count
+    for reading in await at.questions.readings(
+        event.area, event.boundary, root=event.root, count=event.recorded
     ):
-        leaf = found.reading.leaf
+        leaf = reading.leaf
         rows.append(
             (
-                leaf.meter, report.slot, found.version, leaf.import_from_wh, leaf.import_to_wh,
-                leaf.export_from_wh, leaf.export_to_wh, leaf.quality, leaf.resolution_wh, at.block,
+                leaf.meter, event.boundary, event.slot, reading.rank, leaf.import_wh,
+                leaf.export_wh, leaf.generation_wh, leaf.resolution_wh, at.block,
             )
         )  # fmt: skip
-    at.batch.slots.add((report.area, report.slot))
+    at.batch.slots.add((event.area, event.slot))

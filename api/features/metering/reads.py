@@ -29,13 +29,11 @@ _VERSION_AT = (
     "WHERE v.meter = m.meter AND v.from_slot <= ?)"
 )
 _READING = (
-    "SELECT r.meter, r.slot, r.version, r.import_from_wh, r.import_to_wh, r.export_from_wh, "
-    "r.export_to_wh, r.quality, r.resolution_wh, r.block FROM reading r"
+    "SELECT r.meter, r.slot, r.boundary, r.rank, r.import_wh, r.import_wh - b.import_wh, r.export_wh, "
+    "r.export_wh - b.export_wh, r.generation_wh, r.resolution_wh, r.block FROM reading r "
+    "LEFT JOIN reading b ON b.meter = r.meter AND b.boundary = r.slot"
 )
-_NEWEST_READING = (
-    "r.version = (SELECT MAX(v.version) FROM reading v WHERE v.meter = r.meter AND v.slot = r.slot)"
-)
-_LAST_SLOT = "r.slot = (SELECT MAX(w.slot) FROM reading w WHERE w.meter = r.meter)"
+_LAST_BOUNDARY = "r.boundary = (SELECT MAX(w.boundary) FROM reading w WHERE w.meter = r.meter)"
 
 
 class MeterRecord(NamedTuple):
@@ -69,28 +67,23 @@ class MeterRecord(NamedTuple):
 
 
 class ReadingRecord(NamedTuple):
-    """The newest reading of a meter in a slot: registers at both ends of the slot, Wh."""
+    """A meter's registers at the end of a slot, Wh, and its energy in that slot.
+
+    The energies are the differences of the registers; they are None while the slot's beginning is not
+    measured. The exchange of a device makes them negative or too large; what the slot settled counts.
+    """
 
     meter: str
     slot: int
-    version: int
-    import_from_wh: int
-    import_to_wh: int
-    export_from_wh: int
-    export_to_wh: int
-    quality: str
+    boundary: int
+    rank: str
+    import_register_wh: int
+    import_wh: int | None
+    export_register_wh: int
+    export_wh: int | None
+    generation_register_wh: int | None
     resolution_wh: int
     block: int
-
-    @property
-    def import_wh(self) -> int:
-        """The energy that the meter imported, Wh."""
-        return self.import_to_wh - self.import_from_wh
-
-    @property
-    def export_wh(self) -> int:
-        """The energy that the meter exported, Wh."""
-        return self.export_to_wh - self.export_from_wh
 
 
 class ProposalRecord(NamedTuple):
@@ -160,19 +153,19 @@ class MeterReads:
         return [MeterRecord(*row) for row in await self.database.rows(text, *where.values)]
 
     async def readings_of(self, meter: str, from_s: int, to_s: int) -> list[ReadingRecord]:
-        """Return a meter's newest readings of slots that start in [from_s, to_s), oldest first.
+        """Return a meter's readings at the ends of slots that start in [from_s, to_s), oldest first.
 
         The answer has at most 2,000 of them, the oldest ones.
         """
         where = Where().add("r.meter = ? AND r.slot >= ? AND r.slot < ?", meter, from_s, to_s)
-        text = f"{_READING} {where.add(_NEWEST_READING).text} ORDER BY r.slot LIMIT {POINTS_MAX}"
+        text = f"{_READING} {where.text} ORDER BY r.slot LIMIT {POINTS_MAX}"
         return [ReadingRecord(*row) for row in await self.database.rows(text, *where.values)]
 
     async def last_readings(self, meters: Sequence[str]) -> dict[str, ReadingRecord]:
         """Return the last reading of each of up to 500 meters that has one."""
         if not meters:
             return {}
-        where = Where().is_in("r.meter", meters).add(_LAST_SLOT).add(_NEWEST_READING)
+        where = Where().is_in("r.meter", meters).add(_LAST_BOUNDARY)
         rows = await self.database.rows(f"{_READING} {where.text}", *where.values)
         return {row[0]: ReadingRecord(*row) for row in rows}
 
@@ -186,11 +179,14 @@ class MeterReads:
         )
         certified_wh = Power(found.export_w).over(slot_s).wh
         days = [slot - day * DAY_S for day in range(1, PROPOSAL_DAYS + 1)]
-        where = Where().add("r.meter = ?", meter).is_in("r.slot", days).add(_NEWEST_READING)
+        where = Where().add("r.meter = ?", meter).is_in("r.slot", days)
         rows = await self.database.rows(f"{_READING} {where.text}", *where.values)
-        exports_wh = sorted(ReadingRecord(*row).export_wh for row in rows)
+        measured = [ReadingRecord(*row).export_wh for row in rows]
+        exports_wh = sorted(max(0, export_wh) for export_wh in measured if export_wh is not None)
         median_wh = exports_wh[(len(exports_wh) - 1) // 2] if exports_wh else 0
-        return ProposalRecord(meter, slot, min(median_wh, certified_wh), certified_wh, len(rows))
+        return ProposalRecord(
+            meter, slot, min(median_wh, certified_wh), certified_wh, len(exports_wh)
+        )
 
     async def known_meters(self, area: str, meters: Sequence[str]) -> set[str]:
         """Return those of up to 500 meters that are certified in an area."""

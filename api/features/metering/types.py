@@ -22,28 +22,32 @@ from api.services import Services
 OFFERING: frozenset[Reader] = frozenset({"HOUSEHOLD", "RETAILER", "REGULATOR"})
 
 
-@strawberry.enum(description="Where a reading comes from.")
+@strawberry.enum(description="Who vouches for a reading.")
 class Quality(Enum):
-    """The source of a reading."""
+    """Who vouches for a reading: 2f + 1 oracle nodes, or the DSO."""
 
     MEASURED = "MEASURED"
-    ESTIMATED = "ESTIMATED"
-    SUBSTITUTED = "SUBSTITUTED"
-    EDITED = "EDITED"
+    VALIDATED = "VALIDATED"
 
 
-@object_type("A meter's energy in a slot, and its registers at the slot's end.")
+def quality_of(rank: str) -> str:
+    """Return the quality of a reading of `rank`."""
+    return "VALIDATED" if rank == "dso" else "MEASURED"
+
+
+@object_type("A meter's registers at the end of a slot, and its energy in the slot.")
 class Reading:
-    """A meter's energy in a slot; a later version replaces an earlier one."""
+    """A meter's registers at the end of a slot; the energies are unknown without the slot's start."""
 
     meter: strawberry.ID = column(SIGNED_IN, "meter")
     slot: Time = column(SIGNED_IN, "slot")
-    version: int = column(SIGNED_IN, "version")
-    import_: Energy = named("import", column(SIGNED_IN, "import_wh"))
-    export: Energy = column(SIGNED_IN, "export_wh")
-    import_register: Energy = column(SIGNED_IN, "import_to_wh")
-    export_register: Energy = column(SIGNED_IN, "export_to_wh")
-    quality: Quality = column(SIGNED_IN, "quality", by=str.upper)
+    boundary: Time = column(SIGNED_IN, "boundary")
+    import_: Energy | None = named("import", column(SIGNED_IN, "import_wh"))
+    export: Energy | None = column(SIGNED_IN, "export_wh")
+    import_register: Energy = column(SIGNED_IN, "import_register_wh")
+    export_register: Energy = column(SIGNED_IN, "export_register_wh")
+    generation_register: Energy | None = column(SIGNED_IN, "generation_register_wh")
+    quality: Quality = column(SIGNED_IN, "rank", by=quality_of)
     resolution: Energy = column(SIGNED_IN, "resolution_wh")
     block: int = column(SIGNED_IN, "block")
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from api.read_model.database import Database
 from api.read_model.tables import TABLES
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import PauseArguments
-from chaincode.metering.reports import Leaf
 from tests.contract.stage.cast import DSO, EAST, SLOT, SLOT_S, WEST
 from tests.contract.stage.market import Market
 
@@ -46,20 +43,17 @@ def trade_and_settle(market: Market) -> None:
     market.clear()
     market.debit("C", 1_000)
     market.dispute("raise", "S", 0)
-    market.pass_until(SLOT + SLOT_S)
-    market.send_report(market.signed_report([market.leaf("S", export_wh=600)]))
+    market.report("meter import export\nS 0 600", others=False)
     deadline_s = MarketRules(time_zone="UTC", offsets=[(0, 0)]).report_deadline_s
     market.pass_until(SLOT + SLOT_S + deadline_s)
     market.settle()
 
 
 def correct(market: Market) -> None:
-    """The readings that were missing come, and one that was there is another."""
-    late = [market.leaf("B", import_wh=450), market.leaf("C", import_wh=200)]
-    market.send_report(market.signed_report(late))
+    """The readings that were missing come, and the DSO validates another of one that was there."""
+    market.report("meter import export\nB 450 0\nC 200 0", others=False)
     market.correct()
-    edited: Leaf = msgspec.structs.replace(market.leaf("S", export_wh=550), quality="edited")
-    market.send_report(market.signed_report([edited]))
+    market.validate(market.leaf("S", export_wh=-50))
     market.correct()
 
 
@@ -78,22 +72,13 @@ def whole_life(market: Market) -> None:
 
 
 async def tables_of(database: Database) -> dict[str, list[tuple[object, ...]]]:
-    """Every row that follows from the ledger, without the numbers that a database gives them.
-
-    Of readings only the newest version: a rebuild does not ask for those before.
-    """
+    """Every row that follows from the ledger, without the numbers that a database gives them."""
     found: dict[str, list[tuple[object, ...]]] = {}
     for table in TABLES:
         if table == "meter_health":
             continue
-        newest = ""
-        if table == "reading":
-            newest = (
-                "WHERE version = (SELECT MAX(v.version) FROM reading v "
-                "WHERE v.meter = reading.meter AND v.slot = reading.slot)"
-            )
         columns = await columns_of(database, table)
-        text = f"SELECT {', '.join(columns)} FROM {table} {newest}"  # noqa: S608 names are ours
+        text = f"SELECT {', '.join(columns)} FROM {table}"  # noqa: S608 names are ours
         found[table] = sorted(
             (tuple(_plain(value) for value in row) for row in await database.rows(text)), key=repr
         )

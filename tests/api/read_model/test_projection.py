@@ -102,15 +102,16 @@ async def compare_accounts(market: Market, reads: ReadModel) -> None:
 
 
 async def compare_meters(market: Market, reads: ReadModel) -> None:
-    arguments = ReadingsArguments(AREA, SLOT)
+    arguments = ReadingsArguments(AREA, NEXT)
     answer = await ask(market.ledger, "list_readings", arguments, ReadingsAnswer)
     for one in answer.readings:
-        (found,) = await reads.readings_of(one.reading.leaf.meter, SLOT, SLOT + 1)
-        assert (found.version, found.export_wh, found.quality) == (
-            one.version,
-            one.reading.leaf.export_wh,
-            one.reading.leaf.quality,
+        (found,) = await reads.readings_of(one.leaf.meter, SLOT, NEXT)
+        assert (found.boundary, found.rank, found.export_register_wh) == (
+            NEXT,
+            one.rank,
+            one.leaf.export_wh,
         )
+        assert found.export_wh == one.leaf.export_wh  # all registers began at 0 Wh
     metered = await ask(market.ledger, "list_metered", PageArguments(AREA, SLOT), MeteredAnswer)
     minted = {m.meter: (m.minted_wh, m.retired_wh) for m in metered.meters if m.minted_wh}
     certified = [

@@ -173,13 +173,16 @@ def test_proposal_is_the_median_of_earlier_days_within_certified_power(
         async with await open_read_model(url) as reads:
             await Projection(market.ledger, DSO, reads).catch_up()
             for day, export_wh in ((1, 700), (2, 300), (3, 900), (9, 1)):
-                row = ("S", SLOT - day * DAY_S, 1, 0, 0, 0, export_wh, "measured", 1, 5)
+                start = SLOT - day * DAY_S
+                rows = [
+                    ("S", start - SLOT_S, start, "oracle", 0, 5_000, 1, 5),
+                    ("S", start, start + SLOT_S, "oracle", 0, 5_000 + export_wh, 1, 5),
+                ]
                 async with reads.database.transaction() as writer:
                     await writer.many(
-                        "INSERT INTO reading (meter, slot, version, import_from_wh, import_to_wh, "
-                        "export_from_wh, export_to_wh, quality, resolution_wh, block) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        [row],
+                        "INSERT INTO reading (meter, slot, boundary, rank, import_wh, export_wh, "
+                        "resolution_wh, block) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                        rows,
                     )
             assert await reads.proposal("S", SLOT) == ("S", SLOT, 700, 1_000, 3)
             assert await reads.proposal("S", SLOT + SLOT_S) == ("S", SLOT + SLOT_S, 0, 1_000, 0)

@@ -181,7 +181,7 @@ class Chance:
         return (wh // 7, wh) if draw.random() < 0.5 else (wh, wh // 9)
 
     def correct(self) -> None:
-        """Late readings and edited ones of settled slots, and the corrections that are due."""
+        """Late readings and validated ones of settled slots, and some corrections that are due."""
         market, draw = self.market, self.random
         slots = draw.sample(market.settled[-120:], min(3, len(market.settled)))
         for slot in slots:
@@ -205,7 +205,7 @@ class Chance:
             market.fold()
         self.report_until(market.town.engine.now_s)
         for slot in draw.sample(market.cleared, len(market.cleared)):
-            if slot in market.read and draw.random() < 0.7:
+            if slot in market.reported and draw.random() < 0.7:
                 market.settle(slot)
                 market.refuse_repeats(slot)
         if draw.random() < 0.4:
@@ -240,7 +240,11 @@ def run(events: int, seed: int) -> ShadowedTown:
         for meter in list(market.withheld.get(slot, {})):
             market.report_late(slot, meter)
         market.correct(slot)
+    for slot in market.settled:
+        market.correct(slot)
     market.fold()
+    market.check_conserved()
+    market.books.check()
     return market
 
 
@@ -366,7 +370,7 @@ class Market(RuleBasedStateMachine):
         export=st.integers(0, 3),
     )
     def correct_slot(self, *, place: int, who: int, import_: int, export: int) -> None:
-        """A late reading where there is one, else an edited one."""
+        """A late reading where there is one, else one that the DSO validates."""
         slot = self.market.settled[place % len(self.market.settled)]
         meter = self.market.town.traders[who].meter
         if meter in self.market.withheld.get(slot, {}):

@@ -14,29 +14,40 @@ from hypothesis import strategies as st
 from chaincode.area.zones import AreaArguments
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, PrivateKey
 from chaincode.metering.oracles import OracleArguments, configuration_digest
-from chaincode.metering.readings import READING_VERSIONS_MAX
+from chaincode.metering.readings import COLLECTION, Leaf, Reading, reading_key
 from chaincode.metering.reports import (
-    COLLECTION,
     LEAVES_MAX,
     REPORT_TYP,
     TRANSIENT_LEAVES,
-    Leaf,
-    Reading,
+    ReadingsRecorded,
     Recorded,
     Report,
     ReportArguments,
     leaf_bytes,
     merkle_root,
-    reading_key,
 )
+from chaincode.queries.meters import ReadingsAnswer, ReadingsArguments
+from chaincode.slots.gate import SlotArguments
+from chaincode.units import SECONDS_PER_DAY
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey as Key
-from tests.chaincode.crowd import Household, meter_number, settle_in
+from tests.chaincode.crowd import Household, meter_number, put_register, settle_in
 from tests.chaincode.dict_engine import CHANNEL
-from tests.chaincode.town import AREA, DSO, ORACLE, SLOT, SLOT_S, Town, did_of, key_of
+from tests.chaincode.town import (
+    AREA,
+    DSO,
+    ORACLE,
+    OTHER_DSO,
+    SLOT,
+    SLOT_S,
+    Town,
+    did_of,
+    key_of,
+)
 
 SALT = "5a" * 32
+END = SLOT + SLOT_S
 CAPACITY_WH = 1_000  # 4,000 W over a quarter of an hour
 
 
@@ -77,62 +88,79 @@ def test_root_says_every_leaf_and_its_place(leaves: list[bytes], data: st.DataOb
 
 @pytest.fixture
 def town() -> Town:
-    """Three households whose first slot is over."""
+    """Three households, read at the start of the first slot, which is over."""
     town = Town(3, slots=2)
-    town.at(SLOT + SLOT_S)
+    town.at(END)
+    record(town, [leaf(f"m{number:03d}", SLOT) for number in range(3)])
     return town
 
 
-def leaf(meter: str = "m000", **fields: int | str) -> Leaf:
-    """A leaf of a slot in which a meter takes 100 Wh, with whatever is to be otherwise."""
+def leaf(meter: str = "m000", boundary: int = END, **fields: int | str) -> Leaf:
+    """A leaf of a meter that shows 1,000 and 50 Wh, with whatever is to be otherwise."""
     plain = Leaf(
-        export_from_wh=50,
-        export_to_wh=50,
-        import_from_wh=1_000,
-        import_to_wh=1_100,
+        boundary=boundary,
+        export_wh=50,
+        import_wh=1_000,
         meter=meter,
-        quality="measured",
         resolution_wh=1,
         salt=SALT,
     )
     return msgspec.structs.replace(plain, **fields)
 
 
-def refusal(town: Town, leaves: Sequence[Leaf], slot: int = SLOT) -> str:
+def refusal(town: Town, leaves: Sequence[Leaf], boundary: int = END) -> str:
     """The code with which a well signed report is refused."""
-    arguments, transient = town.report(slot, leaves)
+    arguments, transient = town.report(boundary, leaves)
     return town.refused("record_readings", arguments, ORACLE, transient=transient)
 
 
-def record(town: Town, leaves: Sequence[Leaf], slot: int = SLOT) -> int:
+def record(town: Town, leaves: Sequence[Leaf]) -> int:
     """How many readings a well signed report brings."""
-    arguments, transient = town.report(slot, leaves)
+    arguments, transient = town.report(leaves[0].boundary, leaves)
     answer = town.submit("record_readings", arguments, ORACLE, transient=transient)
     return msgspec.json.decode(answer, type=Recorded).recorded
 
 
+def validate(town: Town, leaves: Sequence[Leaf]) -> int:
+    """How many readings the DSO's validated registers bring."""
+    arguments, transient = town.validated(leaves[0].boundary, leaves)
+    answer = town.submit("record_validated_readings", arguments, transient=transient)
+    return msgspec.json.decode(answer, type=Recorded).recorded
+
+
+def validation_refusal(town: Town, leaves: Sequence[Leaf]) -> str:
+    """The code with which the DSO's validated registers are refused."""
+    arguments, transient = town.validated(leaves[0].boundary, leaves)
+    return town.refused("record_validated_readings", arguments, transient=transient)
+
+
+def stored(town: Town, meter: str = "m000", boundary: int = END) -> Reading:
+    """The stored reading of a meter."""
+    data = town.submit("list_readings", ReadingsArguments(AREA, boundary))
+    readings = msgspec.json.decode(data, type=ReadingsAnswer).readings
+    return next(reading for reading in readings if reading.leaf.meter == meter)
+
+
 class TestPlausible:
-    """What the contract itself finds in readings."""
+    """Rule 6.3: a register fits the measured ones before and after it."""
 
     def test_readings_are_stored_privately_and_nothing_else_is(self, town: Town) -> None:
         before = town.engine.state()
 
-        assert record(town, [leaf("m000"), leaf("m002", quality="estimated")]) == 2
+        assert record(town, [leaf("m000"), leaf("m002")]) == 2
 
         assert town.engine.state() == before
-        stored = town.view.private[PrivateKey(COLLECTION, reading_key(SLOT, "m002"))]
-        reading = msgspec.json.decode(stored, type=Reading)
-        assert reading.leaf == leaf("m002", quality="estimated")
-        assert len(town.view.private) == 2
+        value = town.view.private[PrivateKey(COLLECTION, reading_key(END, "m002"))]
+        assert msgspec.json.decode(value, type=Reading).leaf == leaf("m002")
 
     @pytest.mark.parametrize(
         ("code", "bad"),
         [
-            ("READING_BACKWARDS", leaf(import_to_wh=999)),
-            ("READING_BACKWARDS", leaf(export_to_wh=49)),
-            ("READING_IMPLAUSIBLE", leaf(import_to_wh=1_000 + 1_052)),
-            ("READING_IMPLAUSIBLE", leaf(export_to_wh=50 + 1_052)),
-            ("READING_IMPLAUSIBLE", leaf(import_to_wh=1_000 + 1_061, resolution_wh=10)),
+            ("READING_BACKWARDS", leaf(import_wh=999)),
+            ("READING_BACKWARDS", leaf(export_wh=49)),
+            ("READING_IMPLAUSIBLE", leaf(import_wh=1_000 + 1_053)),
+            ("READING_IMPLAUSIBLE", leaf(export_wh=50 + 1_053)),
+            ("READING_IMPLAUSIBLE", leaf(import_wh=1_000 + 1_062, resolution_wh=10)),
             ("METER_UNKNOWN", leaf("m003")),
         ],
     )
@@ -146,11 +174,11 @@ class TestPlausible:
     @pytest.mark.parametrize(
         "good",
         [
-            leaf(import_to_wh=1_000),
-            leaf(import_to_wh=1_000 + CAPACITY_WH),
-            leaf(import_to_wh=1_000 + 1_051),  # 5 % and one step of the register more
-            leaf(export_to_wh=50 + 1_051),
-            leaf(import_to_wh=1_000 + 1_060, resolution_wh=10),
+            leaf(import_wh=1_000),
+            leaf(import_wh=1_000 + CAPACITY_WH),
+            leaf(import_wh=1_000 + 1_052),  # 5 % and one step of both readings more
+            leaf(export_wh=50 + 1_052),
+            leaf(import_wh=1_000 + 1_061, resolution_wh=10),
         ],
     )
     def test_what_the_meter_is_certified_for_passes(self, town: Town, good: Leaf) -> None:
@@ -158,39 +186,57 @@ class TestPlausible:
 
     def test_a_closed_direction_measures_nothing(self) -> None:
         town = Town(1, slots=2, export_w=0)
-        town.at(SLOT + SLOT_S)
+        town.at(END)
+        record(town, [leaf(boundary=SLOT)])
 
-        assert refusal(town, [leaf(export_to_wh=52)]) == "READING_IMPLAUSIBLE"
-        assert record(town, [leaf(export_to_wh=51)]) == 1  # one step of its register
+        assert refusal(town, [leaf(export_wh=53)]) == "READING_IMPLAUSIBLE"
+        assert record(town, [leaf(export_wh=52)]) == 1  # one step of each reading
 
-    @pytest.mark.parametrize("field", ["import", "export"])
-    def test_a_slot_begins_where_the_one_before_ended(self, town: Town, field: str) -> None:
-        record(town, [leaf()])
-        town.at(SLOT + 2 * SLOT_S)
-        following = {
-            "import_from_wh": 1_100,
-            "import_to_wh": 1_200,
-            "export_from_wh": 50,
-            "export_to_wh": 60,
-        }
-        gap = {**following, f"{field}_from_wh": following[f"{field}_from_wh"] + 1}
+    def test_a_silent_time_allows_the_power_of_all_its_slots(self, town: Town) -> None:
+        """5,250 Wh and the steps over five slots."""
+        later = SLOT + 5 * SLOT_S
+        town.at(later)
 
         assert (
-            refusal(town, [msgspec.structs.replace(leaf(), **gap)], SLOT + SLOT_S) == "READING_GAP"
+            refusal(town, [leaf(boundary=later, import_wh=6_253)], later) == "READING_IMPLAUSIBLE"
         )
-        assert record(town, [msgspec.structs.replace(leaf(), **following)], SLOT + SLOT_S) == 1
+        assert record(town, [leaf(boundary=later, import_wh=6_252)]) == 1
 
-    @pytest.mark.parametrize("field", ["import", "export"])
-    def test_a_slot_reported_late_ends_where_the_next_one_began(
+    def test_power_counts_for_as_long_as_it_was_certified(self, town: Town) -> None:
+        """Two slots with 4,000 W and two with 400 W: 2,200 Wh, 5 % and the steps."""
+        town.import_w = 400
+        town.certify(town.traders[0], from_slot=SLOT + 2 * SLOT_S)
+        later = SLOT + 4 * SLOT_S
+        town.at(later)
+
+        assert (
+            refusal(town, [leaf(boundary=later, import_wh=3_313)], later) == "READING_IMPLAUSIBLE"
+        )
+        assert record(town, [leaf(boundary=later, import_wh=3_312)]) == 1
+
+    @pytest.mark.parametrize("field", ["import_wh", "export_wh"])
+    def test_a_register_that_comes_late_lies_between_its_neighbours(
         self, town: Town, field: str
     ) -> None:
-        """Reports out of their order hide no gap."""
-        town.at(SLOT + 2 * SLOT_S)
-        record(town, [leaf(import_from_wh=1_100, import_to_wh=1_150)], SLOT + SLOT_S)
-        gap = {f"{field}_to_wh": 1_099 if field == "import" else 51}
+        later = END + SLOT_S
+        town.at(later)
+        record(town, [leaf(boundary=later, import_wh=1_100, export_wh=150)])
+        low, high = {"import_wh": (1_000, 1_100), "export_wh": (50, 150)}[field]
 
-        assert refusal(town, [msgspec.structs.replace(leaf(), **gap)]) == "READING_GAP"
-        assert record(town, [leaf()]) == 1
+        for outside in (low - 1, high + 1):
+            bad = msgspec.structs.replace(leaf(), **{field: outside})
+            assert refusal(town, [bad]) == "READING_BACKWARDS"
+        assert record(town, [msgspec.structs.replace(leaf(), **{field: high})]) == 1
+
+    def test_a_register_that_comes_late_is_held_against_the_power_after_it(
+        self, town: Town
+    ) -> None:
+        later = END + SLOT_S
+        town.at(later)
+        record(town, [leaf(boundary=later, import_wh=2_500)])
+
+        assert refusal(town, [leaf(import_wh=2_500 - 1_053)]) == "READING_IMPLAUSIBLE"
+        assert record(town, [leaf(import_wh=2_500 - 1_052)]) == 1
 
     def test_a_meter_of_another_area_is_refused(self, town: Town) -> None:
         town.submit("register_area", AreaArguments("other", "other-root", 5), admin=True)
@@ -200,15 +246,29 @@ class TestPlausible:
 
         assert refusal(town, [leaf(meter_number(0))]) == "METER_AREA_FIXED"
 
-    def test_a_slot_that_is_not_over_is_not_reported(self, town: Town) -> None:
-        assert refusal(town, [leaf()], SLOT + SLOT_S) == "REPORT_EARLY"
+    def test_a_meter_is_read_where_it_is_certified_before_or_after(self, town: Town) -> None:
+        town.certify(town.traders[0], meter="extra", from_slot=END)
 
-    def test_no_slot_begins_between_two(self, town: Town) -> None:
-        assert refusal(town, [leaf()], SLOT + 1) == "SLOT_INVALID"
+        assert refusal(town, [leaf("extra", SLOT)], SLOT) == "METER_UNKNOWN"
+        assert record(town, [leaf("extra")]) == 1
+
+    def test_a_boundary_that_has_not_come_is_not_reported(self, town: Town) -> None:
+        early = END + SLOT_S
+        town.at(early - 1)
+
+        assert refusal(town, [leaf(boundary=early)], early) == "REPORT_EARLY"
+        assert validation_refusal(town, [leaf(boundary=early)]) == "REPORT_EARLY"
+
+    def test_no_boundary_lies_within_a_slot(self, town: Town) -> None:
+        assert refusal(town, [leaf(boundary=SLOT + 1)], SLOT + 1) == "SLOT_INVALID"
+        assert validation_refusal(town, [leaf(boundary=SLOT + 1)]) == "SLOT_INVALID"
+
+    def test_a_leaf_of_another_boundary_is_refused(self, town: Town) -> None:
+        assert refusal(town, [leaf(boundary=SLOT)]) == "LEAF_BOUNDARY"
 
 
 class TestOnce:
-    """A reading is written once."""
+    """Rule 6.2: once per meter, boundary and rank; a higher rank may take the place."""
 
     def test_a_report_sent_again_brings_nothing(self, town: Town) -> None:
         assert record(town, [leaf("m000"), leaf("m001")]) == 2
@@ -217,31 +277,144 @@ class TestOnce:
         assert record(town, [leaf("m000"), leaf("m001")]) == 0
         assert town.view.private == before
 
+    def test_equal_values_bring_nothing_even_with_another_salt(self, town: Town) -> None:
+        record(town, [leaf("m000")])
+        before = dict(town.view.private)
+
+        assert record(town, [leaf("m000", salt="00" * 32)]) == 0
+        assert town.view.private == before
+        assert record(town, [leaf("m000", salt="00" * 32), leaf("m001")]) == 1
+
     def test_a_report_sent_again_after_settlement_brings_nothing(self, town: Town) -> None:
-        record(town, [leaf(f"m{number:03d}") for number in range(3)])
+        leaves = [leaf(f"m{number:03d}") for number in range(3)]
+        record(town, leaves)
         town.close_gate(SLOT)
         town.clear(SLOT)
         town.settle(SLOT)
 
-        assert record(town, [leaf(f"m{number:03d}") for number in range(3)]) == 0
+        assert record(town, leaves) == 0
 
-    @pytest.mark.parametrize(
-        "leaves",
-        [
-            [leaf("m000", import_to_wh=1_101)],
-            [leaf("m000", salt="00" * 32)],
-            [leaf("m000"), leaf("m001")],
-        ],
-    )
-    def test_no_other_report_replaces_a_reading(self, town: Town, leaves: list[Leaf]) -> None:
+    @pytest.mark.parametrize("change", [{"import_wh": 1_001}, {"resolution_wh": 10}])
+    def test_no_other_report_replaces_a_reading(self, town: Town, change: dict[str, int]) -> None:
         record(town, [leaf("m000")])
 
-        assert refusal(town, leaves) == "READING_REPEATED"
+        assert refusal(town, [leaf("m000", **change)]) == "READING_REPEATED"
+        assert refusal(town, [leaf("m000", **change), leaf("m001")]) == "READING_REPEATED"
 
     def test_a_meter_left_out_is_reported_later(self, town: Town) -> None:
         record(town, [leaf("m000"), leaf("m002")])
 
         assert record(town, [leaf("m001")]) == 1
+
+    def test_a_validated_register_replaces_that_of_the_oracle_and_keeps_it(
+        self, town: Town
+    ) -> None:
+        record(town, [leaf()])
+
+        assert validate(town, [leaf(import_wh=1_300)]) == 1
+        assert validate(town, [leaf(import_wh=1_300, salt="00" * 32)]) == 0
+        assert validation_refusal(town, [leaf(import_wh=1_301)]) == "READING_REPEATED"
+
+        reading = stored(town)
+        assert (reading.rank, reading.leaf.import_wh) == ("dso", 1_300)
+        assert [(one.rank, one.leaf) for one in reading.replaced] == [("oracle", leaf())]
+
+    def test_a_validated_register_is_never_replaced_by_the_oracle(self, town: Town) -> None:
+        validate(town, [leaf(import_wh=1_300)])
+
+        assert record(town, [leaf(import_wh=1_200)]) == 0
+        assert (stored(town).rank, stored(town).leaf.import_wh) == ("dso", 1_300)
+
+    def test_an_equal_validated_register_raises_the_rank(self, town: Town) -> None:
+        record(town, [leaf()])
+
+        assert validate(town, [leaf()]) == 1
+        assert (stored(town).rank, stored(town).leaf) == ("dso", leaf())
+
+    def test_a_validated_register_fits_its_neighbours_too(self, town: Town) -> None:
+        assert validation_refusal(town, [leaf(import_wh=999)]) == "READING_BACKWARDS"
+        assert validation_refusal(town, [leaf(import_wh=2_053)]) == "READING_IMPLAUSIBLE"
+
+    def test_only_the_dso_of_the_area_validates(self, town: Town) -> None:
+        arguments, transient = town.validated(END, [leaf()])
+
+        for member, code in ((ORACLE, "ROLE_WRONG"), (OTHER_DSO, "NOT_AREA_DSO")):
+            name = "record_validated_readings"
+            assert town.refused(name, arguments, member, transient=transient) == code
+
+
+class TestTime:
+    """Rules 6.7 and 6.8: a purged reading is no missing one, and what is final stays."""
+
+    def test_a_reading_that_was_purged_is_never_taken_for_one_that_never_came(
+        self, town: Town
+    ) -> None:
+        record(town, [leaf()])
+        del town.view.private[PrivateKey(COLLECTION, reading_key(END, "m000"))]
+        later = END + SLOT_S
+        town.at(later)
+
+        assert refusal(town, [leaf()]) == "READING_PURGED"
+        assert refusal(town, [leaf(boundary=later)], later) == "READING_PURGED"
+        assert validation_refusal(town, [leaf(import_wh=1_001)]) == "READING_PURGED"
+
+    def test_a_slot_is_never_estimated_for_a_reading_that_was_purged(self, town: Town) -> None:
+        record(town, [leaf(f"m{number:03d}") for number in range(3)])
+        del town.view.private[PrivateKey(COLLECTION, reading_key(END, "m001"))]
+        town.close_gate(SLOT)
+        town.clear(SLOT)
+        town.at(END + town.rules.report_deadline_s)
+
+        assert town.refused("settle_slot", SlotArguments(AREA, SLOT)) == "READING_PURGED"
+
+    def test_no_reading_comes_once_its_slot_is_final(self, town: Town) -> None:
+        town.at(END + town.rules.final_s - 1)
+        assert record(town, [leaf("m000")]) == 1
+        town.at(END + town.rules.final_s)
+
+        assert refusal(town, [leaf("m001")]) == "SLOT_FINAL"
+        assert validation_refusal(town, [leaf("m000", import_wh=1_001)]) == "SLOT_FINAL"
+        assert record(town, [leaf("m000")]) == 0  # what is known already changes nothing
+
+    def test_no_correction_begins_once_the_slot_is_final(self, town: Town) -> None:
+        town.close_gate(SLOT)
+        town.clear(SLOT)
+        town.at(END + town.rules.final_s - 1)
+        town.settle(SLOT)
+        record(town, [leaf("m000", import_wh=1_100)])
+        town.at(END + town.rules.final_s)
+
+        assert town.refused("correct_slot", SlotArguments(AREA, SLOT)) == "SLOT_FINAL"
+
+    @pytest.mark.parametrize(
+        ("measured", "reported", "span"),
+        [
+            ([0], 1, (0, None)),
+            ([0], 5, (0, None)),
+            ([0, 4], 2, (0, 4)),
+            ([0, 1, 2, 3], 2, (1, 3)),
+            ([4], 2, (2, 4)),
+            ([], 2, (2, None)),
+        ],
+    )
+    def test_a_report_names_the_slots_whose_energy_it_changes(
+        self, measured: list[int], reported: int, span: tuple[int, int | None]
+    ) -> None:
+        """From the last measured boundary before it up to the next one, else up to now."""
+        town = Town(1, slots=2)
+        town.at(SLOT + 6 * SLOT_S)
+        for place in measured:
+            record(town, [leaf(boundary=SLOT + place * SLOT_S)])
+        boundary = SLOT + reported * SLOT_S
+        name, value = ("validate", validate) if reported in measured else ("record", record)
+
+        assert value(town, [leaf(boundary=boundary)]) == 1, name
+
+        event = msgspec.json.decode(town.engine.events[-1].data, type=ReadingsRecorded)
+        first, end = span
+        assert (event.boundary, event.slot) == (boundary, boundary - SLOT_S)
+        assert event.first_slot == SLOT + first * SLOT_S
+        assert event.end_s == (None if end is None else SLOT + end * SLOT_S)
 
 
 class Forged(NamedTuple):
@@ -307,8 +480,8 @@ class TestSigned:
         assert code == "SIGNATURE_INVALID"
 
     def test_an_altered_leaf_is_found(self, town: Town) -> None:
-        arguments, _ = town.report(SLOT, [leaf("m000"), leaf("m001")])
-        altered = _leaves([leaf("m000"), leaf("m001", import_to_wh=1_101)])
+        arguments, _ = town.report(END, [leaf("m000"), leaf("m001")])
+        altered = _leaves([leaf("m000"), leaf("m001", import_wh=1_101)])
 
         assert (
             town.refused("record_readings", arguments, ORACLE, transient=altered) == "REPORT_ROOT"
@@ -323,10 +496,10 @@ class TestSigned:
             assert code == "LEAVES_ORDER"
 
     def test_leaves_travel_as_transient_data(self, town: Town) -> None:
-        arguments, transient = town.report(SLOT, [leaf()])
+        arguments, transient = town.report(END, [leaf()])
 
         assert town.refused("record_readings", arguments, ORACLE) == "LEAVES_MISSING"
-        for data in (b"[", b"[ ]", transient[TRANSIENT_LEAVES].replace(b"1100", b"1100.0")):
+        for data in (b"[", b"[ ]", transient[TRANSIENT_LEAVES].replace(b"1000", b"1000.0")):
             code = town.refused(
                 "record_readings", arguments, ORACLE, transient={TRANSIENT_LEAVES: data}
             )
@@ -336,7 +509,7 @@ class TestSigned:
         assert refusal(town, []) == "LEAVES_COUNT"
 
     def test_only_the_oracle_operator_brings_reports(self, town: Town) -> None:
-        arguments, transient = town.report(SLOT, [leaf()])
+        arguments, transient = town.report(END, [leaf()])
 
         code = town.refused("record_readings", arguments, DSO, transient=transient)
 
@@ -349,7 +522,7 @@ class TestSigned:
         town.at(later + SLOT_S)
 
         assert record(town, [leaf()]) == 1
-        assert refusal(town, [leaf()], later) == "ORACLE_CONFIGURATION"
+        assert refusal(town, [leaf(boundary=later)], later) == "ORACLE_CONFIGURATION"
 
     @pytest.mark.parametrize(
         ("code", "nodes", "faulty"),
@@ -372,36 +545,45 @@ class TestLarge:
     """A report of as many meters as there may be."""
 
     def test_a_thousand_meters_fit_into_one_transaction(self) -> None:
+        """Each of them read before and after, on other days: no meter takes more reads."""
         town = Town(0, slots=2)
         settle_in(town, [Household(import_wh=None) for _ in range(LEAVES_MAX)])
-        town.at(SLOT + SLOT_S)
-        leaves = [leaf(meter_number(number)) for number in range(LEAVES_MAX)]
-        arguments, transient = town.report(SLOT, leaves, signers=4)
+        names = [meter_number(number) for number in range(LEAVES_MAX)]
+        boundaries = [SLOT + day * SECONDS_PER_DAY for day in range(3)]
+        town.at(boundaries[-1])
+        for boundary in (boundaries[0], boundaries[-1]):
+            for name in names:
+                put_register(town, name, boundary, 1_000, 50)
+        before = dict(town.view.private)
+        leaves = [leaf(name, boundaries[1]) for name in names]
+        arguments, transient = town.report(boundaries[1], leaves, signers=4)
 
         assert record(town, leaves) == LEAVES_MAX
 
-        stored = sum(map(len, town.view.private.values()))
-        assert len(encode(arguments)) + len(transient[TRANSIENT_LEAVES]) + stored < BYTES_MAX
-        assert LEAVES_MAX < WRITES_MAX
-        assert (3 * READING_VERSIONS_MAX + 1) * LEAVES_MAX < READS_MAX
+        written = [value for key, value in town.view.private.items() if before.get(key) != value]
+        sent = len(encode(arguments)) + len(transient[TRANSIENT_LEAVES])
+        assert sent + sum(map(len, written)) < BYTES_MAX
+        assert len(written) <= town.engine.written_max < WRITES_MAX
+        assert town.engine.reads_max < READS_MAX
 
     def test_one_meter_more_is_refused(self) -> None:
         town = Town(0, slots=2)
         town.at(SLOT + SLOT_S)
         leaves = [leaf(meter_number(number)) for number in range(LEAVES_MAX + 1)]
 
+        assert validation_refusal(town, leaves) == "LEAVES_COUNT"
         assert refusal(town, leaves) == "LEAVES_COUNT"
 
 
 def _report(town: Town, leaves: Sequence[Leaf], change: dict[str, str | int]) -> Report:
     report = Report(
         area=AREA,
+        boundary=END,
         channel=CHANNEL,
         configuration=configuration_digest(town.oracle),
         contract=town.engine.contract.name,
         count=len(leaves),
         root=merkle_root([leaf_bytes(each) for each in leaves]),
-        slot=SLOT,
         v=1,
     )
     return msgspec.structs.replace(report, **change)

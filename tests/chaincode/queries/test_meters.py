@@ -28,14 +28,14 @@ def crowded(households: list[Household]) -> Town:
     return town
 
 
-def all_readings(town: Town, slot: int = SLOT) -> list[list[str]]:
+def all_readings(town: Town, boundary: int = SLOT) -> list[list[str]]:
     """The meters of all pages of readings."""
     pages: list[list[str]] = []
     after: str | None = ""
     while after is not None:
-        data = town.submit("list_readings", ReadingsArguments(AREA, slot, after))
+        data = town.submit("list_readings", ReadingsArguments(AREA, boundary, after))
         answer = msgspec.json.decode(data, type=ReadingsAnswer)
-        pages.append([row.reading.leaf.meter for row in answer.readings])
+        pages.append([reading.leaf.meter for reading in answer.readings])
         after = answer.after
     return pages
 
@@ -59,7 +59,8 @@ def test_pages_of_readings_hold_every_meter_once_in_order() -> None:
 
     assert [len(page) for page in pages] == [PAGE_METERS, PAGE_METERS, 1]
     assert [name for page in pages for name in page] == [meter_number(n) for n in range(COUNT)]
-    assert all_readings(town, SLOT + SLOT_S) == [[], [], []]
+    assert all_readings(town, SLOT + SLOT_S) == pages
+    assert all_readings(town, SLOT + 2 * SLOT_S) == [[], [], []]
 
 
 def test_meters_without_a_reading_make_a_page_shorter_and_not_the_last() -> None:

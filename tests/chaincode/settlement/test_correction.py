@@ -19,7 +19,7 @@ from chaincode.queries.market import (
     TradesAnswer,
 )
 from chaincode.queries.meters import MeteredAnswer
-from chaincode.settlement.correction import CausesAnswer, SlotCorrected
+from chaincode.settlement.correction import Cause, CausesAnswer, SlotCorrected
 from chaincode.settlement.meter_balances import USED
 from chaincode.settlement.postings import (
     differences,
@@ -60,7 +60,7 @@ class Late(NamedTuple):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What a slot ends in, without what depends on the way there: versions, pages."""
+    """What a slot ends in, without what depends on the way there: defaults, pages."""
 
     posted: dict[tuple[str, str, str], int]
     trades: list[object]
@@ -99,14 +99,10 @@ def correct(town: Town) -> int:
     return count
 
 
-def come_late(town: Town, readings: Sequence[Late], households: Sequence[Household]) -> None:
+def come_late(town: Town, readings: Sequence[Late]) -> None:
     """Let readings come in one after the other, with the corrections among them and at the end."""
-    versions = Counter(n for n, home in enumerate(households) if home.import_wh is not None)
     for late in readings:
-        versions[late.household] += 1
-        meter = meter_number(late.household)
-        version = versions[late.household]
-        put_reading(town, meter, late.import_wh, late.export_wh, version=version)
+        put_reading(town, meter_number(late.household), late.import_wh, late.export_wh)
         if late.corrects:
             correct(town)
     correct(town)
@@ -135,9 +131,7 @@ def outcome(town: Town) -> Outcome:
     return Outcome(
         posted={place: nano for place, nano in posted.items() if nano},
         trades=list(end.trades),
-        meters=[
-            msgspec.structs.replace(meter, version=min(meter.version, 1)) for meter in end.meters
-        ],
+        meters=end.meters,
         sums=msgspec.structs.replace(end.sums, postings=0, corrections=0, entries_epoch=0),
         certificates={
             name: (account.minted_wh, account.live_wh, account.retired_wh)
@@ -175,7 +169,7 @@ def some_street(draw: st.DrawFn) -> list[Household]:
 
 
 def some_late(households: int) -> st.SearchStrategy[list[Late]]:
-    """Readings of any of the households, at most four of each."""
+    """Readings of any of the households; later ones take the place of earlier ones."""
     late = st.builds(
         Late,
         st.integers(0, households - 1),
@@ -183,9 +177,7 @@ def some_late(households: int) -> st.SearchStrategy[list[Late]]:
         st.sampled_from([0, 15, 30, 300]),
         st.booleans(),
     )
-    return st.lists(late, max_size=6).filter(
-        lambda readings: max(Counter(r.household for r in readings).values(), default=0) <= 4
-    )
+    return st.lists(late, max_size=6)
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
@@ -198,7 +190,7 @@ def test_any_way_to_the_same_readings_ends_in_the_same_books(
     town = settled_town(households)
     reserved = {name: account.reserved_nano for name, account in ending(town).accounts.items()}
 
-    come_late(town, readings, households)
+    come_late(town, readings)
 
     assert outcome(town) == outcome(from_nothing(households, readings))
     assert sum(posting.amount_nano for posting in all_postings(town)) == 0
@@ -222,10 +214,10 @@ def test_a_correction_ends_alike_wherever_it_is_cut(
         with pytest.MonkeyPatch.context() as limits:
             without_limits(limits)
             whole = settled_town(households)
-            come_late(whole, readings, households)
+            come_late(whole, readings)
         cut_after(patch, chunk)
         town = settled_town(households)
-        come_late(town, readings, households)
+        come_late(town, readings)
 
     assert ending(town) == ending(whole)
     assert not [key for key in town.view.rows if key.startswith(USED.key(""))]
@@ -326,7 +318,7 @@ def test_slot_that_has_not_settled_is_not_corrected() -> None:
     assert town.refused("correct_slot", arguments) == "SLOT_PHASE"
 
 
-def test_correction_without_a_newer_reading_is_refused() -> None:
+def test_correction_without_a_changed_energy_is_refused() -> None:
     town = settled_town(street(9))
 
     assert town.refused("correct_slot", SlotArguments(AREA, SLOT)) == "NOTHING_TO_CORRECT"
@@ -337,8 +329,8 @@ def test_correction_names_its_causes_and_says_what_the_slot_settles_now() -> Non
     town = settled_town(households)
     put_reading(town, meter_number(0), 0, 90)
     correct(town)
-    put_reading(town, meter_number(0), 0, 80, version=2)
-    put_reading(town, meter_number(1), 0, 5, version=2)
+    put_reading(town, meter_number(0), 0, 80)
+    put_reading(town, meter_number(1), 0, 5)
 
     correct(town)
 
@@ -348,22 +340,20 @@ def test_correction_names_its_causes_and_says_what_the_slot_settles_now() -> Non
         )
         for page in range(2)
     ]
-    assert [
-        (page.correction, [(c.meter, c.before, c.version) for c in page.causes]) for page in pages
-    ] == [
-        (1, [(meter_number(0), 0, 1)]),
-        (2, [(meter_number(0), 1, 2), (meter_number(1), 1, 2)]),
+    assert [(page.correction, page.causes) for page in pages] == [
+        (1, [Cause(meter_number(0), 0, 90, 0, 0)]),
+        (2, [Cause(meter_number(0), 0, 80, 0, 90), Cause(meter_number(1), 0, 5, 0, 81)]),
     ]
     assert town.refused("list_causes", PageArguments(AREA, SLOT, 2)) == "PAGE_UNKNOWN"
     assert {posting.cause for posting in all_postings(town)} == {"", "correction-1", "correction-2"}
     event = [event for event in town.engine.events if event.name == "slot_corrected"][-1]
     corrected = msgspec.json.decode(event.data, type=SlotCorrected)
     assert (event.name, corrected.correction) == ("slot_corrected", 2)
-    pages_left_out = {"meter_pages": 0, "estimate_pages": 0, "cause_pages": 0}
+    pages_left_out = {"meter_pages": 0, "energy_pages": 0, "cause_pages": 0}
     assert msgspec.structs.replace(corrected.settlement, **pages_left_out) == ending(town).sums
     data = town.submit("list_metered", PageArguments(AREA, SLOT))
     meters = msgspec.json.decode(data, type=MeteredAnswer).meters
-    assert [meter.read_version for meter in meters] == [2, 2, 1, 0, 1, 1]
+    assert [meter.estimated for meter in meters] == [False, False, False, True, False, False]
 
 
 def test_plant_that_fed_in_less_loses_live_certificates_before_retired_ones() -> None:
@@ -374,8 +364,8 @@ def test_plant_that_fed_in_less_loses_live_certificates_before_retired_ones() ->
     town = settled_town(households)
     held: list[tuple[int, int, int]] = []
 
-    for version, export_wh in enumerate((150, 60, 300), start=2):
-        put_reading(town, meter_number(0), 0, export_wh, version=version)
+    for export_wh in (150, 60, 300):
+        put_reading(town, meter_number(0), 0, export_wh)
         correct(town)
         plant, consumer = town.account(did_number(0)), town.account(did_number(2))
         held.append((plant.minted_wh, plant.live_wh, consumer.retired_wh))

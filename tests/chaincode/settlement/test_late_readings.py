@@ -1,4 +1,4 @@
-"""Readings of slots that have settled: late ones, corrected ones, and what they may not do."""
+"""Registers that come after slots have settled, and the corrections that settle them."""
 
 from __future__ import annotations
 
@@ -7,212 +7,196 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from chaincode.context import PrivateKey
-from chaincode.metering.readings import (
-    COLLECTION,
-    READING_VERSIONS_MAX,
-    Leaf,
-    Quality,
-    reading_key,
-)
-from chaincode.metering.reports import Recorded
-from chaincode.queries.meters import ReadingsAnswer, ReadingsArguments
-from chaincode.slots.gate import SlotArguments
-from tests.chaincode.crowd import cut_after
+from chaincode.metering.readings import Leaf
+from chaincode.metering.reports import ReadingsRecorded, Recorded
+from chaincode.queries.meters import MeteredAnswer
+from chaincode.slots.gate import PageArguments, SlotArguments
+from tests.chaincode.crowd import cut_after, small_pages
 from tests.chaincode.town import AREA, ORACLE, SLOT, SLOT_S, Town
 
 NEXT = SLOT + SLOT_S
 THIRD = NEXT + SLOT_S
 SALT = "5a" * 32
+Energy = tuple[int, int, bool]
 
 
-def leaf(
-    meter: str, begins: int, ends: int, *, quality: Quality = "measured", salt: str = SALT
-) -> Leaf:
-    """A leaf of a meter whose import register goes from `begins` to `ends`."""
+def leaf(meter: str, boundary: int, import_wh: int, export_wh: int = 0) -> Leaf:
+    """What a meter shows at a boundary."""
     return Leaf(
-        export_from_wh=0,
-        export_to_wh=0,
-        import_from_wh=begins,
-        import_to_wh=ends,
+        boundary=boundary,
+        export_wh=export_wh,
+        import_wh=import_wh,
         meter=meter,
-        quality=quality,
         resolution_wh=1,
-        salt=salt,
+        salt=SALT,
     )
 
 
-def record(town: Town, leaves: Sequence[Leaf], slot: int = SLOT) -> int:
-    """How many readings a well signed report brings."""
-    arguments, transient = town.report(slot, leaves)
+def record(town: Town, leaves: Sequence[Leaf]) -> int:
+    """How many readings a well signed report of one boundary brings."""
+    arguments, transient = town.report(leaves[0].boundary, leaves)
     answer = town.submit("record_readings", arguments, ORACLE, transient=transient)
     return msgspec.json.decode(answer, type=Recorded).recorded
 
 
-def refusal(town: Town, leaves: Sequence[Leaf], slot: int = SLOT) -> str:
-    """The code with which a well signed report is refused."""
-    arguments, transient = town.report(slot, leaves)
-    return town.refused("record_readings", arguments, ORACLE, transient=transient)
+def validate(town: Town, one: Leaf) -> None:
+    """Record what the DSO has validated."""
+    arguments, transient = town.validated(one.boundary, [one])
+    town.submit("record_validated_readings", arguments, transient=transient)
 
 
-def newest(town: Town, slot: int = SLOT) -> dict[str, tuple[int, int]]:
-    """Version and import of the newest readings of a slot."""
-    data = town.submit("list_readings", ReadingsArguments(AREA, slot))
-    rows = msgspec.json.decode(data, type=ReadingsAnswer).readings
-    return {row.reading.leaf.meter: (row.version, row.reading.leaf.import_wh) for row in rows}
+def energies(town: Town, slot: int = SLOT) -> dict[str, Energy]:
+    """Import, export and whether it is an estimate, of each meter in a settled slot.
 
-
-def settled_town() -> Town:
-    """Three households; m000 is read 100 Wh in the first slot, the others are not read in it.
-
-    The second and third slot are over; m000 and m001 are read in both.
+    Nobody trades in these towns, so all of it is residual supply and surplus.
     """
-    town = Town(3, slots=3)
-    town.at(THIRD + SLOT_S)
-    record(town, [leaf("m000", 0, 100)])
-    record(town, [leaf("m000", 100, 130), leaf("m001", 70, 90)], NEXT)
-    record(town, [leaf("m000", 130, 160), leaf("m001", 90, 95)], THIRD)
-    town.close_gate(SLOT)
-    town.clear(SLOT)
-    town.at(SLOT + SLOT_S + town.rules.report_deadline_s)
-    town.settle(SLOT)
-    return town
+    found: dict[str, Energy] = {}
+    page, pages = 0, 1
+    while page < pages:
+        data = town.submit("list_metered", PageArguments(AREA, slot, page))
+        answer = msgspec.json.decode(data, type=MeteredAnswer)
+        page, pages = page + 1, answer.pages
+        found.update((m.meter, (m.residual_wh, m.surplus_wh, m.estimated)) for m in answer.meters)
+    return found
+
+
+def settle(town: Town, slot: int) -> None:
+    """Take a slot through its life, to behind the report deadline."""
+    town.close_gate(slot)
+    town.clear(slot)
+    town.at(slot + SLOT_S + town.rules.report_deadline_s)
+    town.settle(slot)
+
+
+def correct_as_due(town: Town, settled: Sequence[int]) -> None:
+    """Correct the settled slots that the last report's event names."""
+    event = msgspec.json.decode(town.engine.events[-1].data, type=ReadingsRecorded)
+    for slot in settled:
+        if event.first_slot <= slot and (event.end_s is None or slot < event.end_s):
+            town.run("correct_slot", slot, "SETTLED")
 
 
 @pytest.fixture
 def town() -> Town:
-    return settled_town()
+    """Three households; m000 is read at all boundaries, m001 not at NEXT, m002 only at SLOT."""
+    town = Town(3, slots=3)
+    town.at(THIRD + SLOT_S)
+    record(town, [leaf(f"m{number:03d}", SLOT, 0) for number in range(3)])
+    record(town, [leaf("m000", NEXT, 100, 7)])
+    record(town, [leaf("m000", THIRD, 130, 9), leaf("m001", THIRD, 91, 5)])
+    for slot in (SLOT, NEXT):
+        settle(town, slot)
+    return town
 
 
-def test_meter_that_was_estimated_is_read_late(town: Town) -> None:
+def test_gap_between_measured_boundaries_is_spread_and_no_estimate(town: Town) -> None:
+    assert energies(town) == {
+        "m000": (100, 7, False),
+        "m001": (46, 3, False),
+        "m002": (0, 0, True),
+    }
+    assert energies(town, NEXT)["m001"] == (45, 2, False)
+
+
+def test_register_within_a_gap_moves_energy_between_its_slots(town: Town) -> None:
     before = town.engine.state()
+    assert record(town, [leaf("m001", NEXT, 20, 5)]) == 1
+    assert town.engine.state() == before, "a report changes no settled slot"
 
-    assert record(town, [leaf("m001", 20, 70), leaf("m002", 0, 33)]) == 2
-    assert record(town, [leaf("m001", 20, 70), leaf("m002", 0, 33)]) == 0
+    correct_as_due(town, (SLOT, NEXT))
 
-    assert town.engine.state() == before
-    assert newest(town) == {"m000": (1, 100), "m001": (1, 50), "m002": (1, 33)}
-
-
-def test_late_reading_ends_where_the_slot_after_it_began(town: Town) -> None:
-    assert refusal(town, [leaf("m001", 20, 69)]) == "READING_GAP"
-    assert refusal(town, [leaf("m001", 71, 70)]) == "READING_BACKWARDS"
-    assert record(town, [leaf("m001", 70, 70)]) == 1
+    assert energies(town)["m001"] == (20, 5, False)
+    assert energies(town, NEXT)["m001"] == (71, 0, False)
 
 
-def test_gap_of_two_slots_is_filled_in_any_order() -> None:
-    for order in ((SLOT, NEXT), (NEXT, SLOT)):
-        town = Town(1, slots=3)
-        town.at(THIRD + SLOT_S)
-        record(town, [leaf("m000", 80, 90)], THIRD)
-        town.close_gate(SLOT)
-        town.clear(SLOT)
-        town.at(SLOT + SLOT_S + town.rules.report_deadline_s)
-        town.settle(SLOT)
-        leaves = {SLOT: leaf("m000", 10, 50), NEXT: leaf("m000", 50, 80)}
+def test_estimated_meter_is_read_late(town: Town) -> None:
+    assert record(town, [leaf("m002", THIRD, 41, 6)]) == 1
 
-        for slot in order:
-            record(town, [leaves[slot]], slot)
+    correct_as_due(town, (SLOT, NEXT))
 
-        assert (newest(town), newest(town, NEXT)) == ({"m000": (1, 40)}, {"m000": (1, 30)})
-
-
-@pytest.mark.parametrize("quality", ["edited", "substituted"])
-def test_corrected_reading_is_a_next_version_and_the_first_one_stays(
-    town: Town, quality: Quality
-) -> None:
-    first = town.view.private[PrivateKey(COLLECTION, reading_key(SLOT, "m000"))]
-
-    assert record(town, [leaf("m000", 0, 110, quality=quality)]) == 1
-
-    assert town.view.private[PrivateKey(COLLECTION, reading_key(SLOT, "m000"))] == first
-    assert newest(town)["m000"] == (2, 110)
-    assert record(town, [leaf("m000", 0, 110, quality=quality)]) == 0
-    assert record(town, [leaf("m000", 0, 100)], SLOT) == 0  # the first report, sent again
-
-
-@pytest.mark.parametrize("quality", ["measured", "estimated"])
-def test_what_only_measured_again_replaces_no_reading(town: Town, quality: Quality) -> None:
-    assert refusal(town, [leaf("m000", 0, 110, quality=quality)]) == "READING_REPEATED"
-
-
-def test_correction_of_the_slot_after_begins_where_the_corrected_one_ends(town: Town) -> None:
-    record(town, [leaf("m000", 0, 110, quality="edited")])
-
-    assert refusal(town, [leaf("m000", 100, 130, quality="edited")], THIRD) == "READING_REPEATED"
-    for slot, due in ((NEXT, 130), (THIRD, 160)):
-        town.close_gate(slot)
-        town.clear(slot)
-        town.at(slot + SLOT_S + town.rules.report_deadline_s)
-        town.settle(slot)
-        assert due
-    assert refusal(town, [leaf("m000", 100, 131, quality="edited")], NEXT) == "READING_GAP"
-    assert record(town, [leaf("m000", 110, 130, quality="edited")], NEXT) == 1
-    assert refusal(town, [leaf("m000", 129, 160, quality="edited")], THIRD) == "READING_GAP"
-    assert newest(town, NEXT)["m000"] == (2, 20)
-
-
-def test_corrected_reading_is_as_plausible_as_any(town: Town) -> None:
-    backwards, much = (leaf("m000", 0, ends, quality="edited") for ends in (-1, 2_000))
-
-    assert refusal(town, [much]) == "READING_IMPLAUSIBLE"
-    assert refusal(town, [backwards]) == "LEAVES_UNREADABLE"
-    assert refusal(town, [leaf("m000", 5, 4, quality="edited")]) == "READING_BACKWARDS"
-
-
-def test_reading_has_a_bounded_number_of_versions(town: Town) -> None:
-    for version in range(2, READING_VERSIONS_MAX + 1):
-        record(town, [leaf("m000", 0, 100 + version, quality="edited")])
-
-    assert refusal(town, [leaf("m000", 0, 90, quality="edited")]) == "VERSIONS_TOO_MANY"
-    assert newest(town)["m000"] == (READING_VERSIONS_MAX, 100 + READING_VERSIONS_MAX)
-
-
-def test_reading_is_corrected_only_once_its_slot_has_settled() -> None:
-    town = Town(1, slots=1)
-    town.at(SLOT + SLOT_S)
-    record(town, [leaf("m000", 0, 100)])
-    edited = [leaf("m000", 0, 90, quality="edited")]
-
-    assert refusal(town, edited) == "READING_REPEATED"
-    town.close_gate(SLOT)
-    town.clear(SLOT)
-    assert refusal(town, edited) == "READING_REPEATED"
-    town.settle(SLOT)
-    assert record(town, edited) == 1
-
-
-def test_meter_that_is_certified_later_is_not_read_for_a_slot_before(town: Town) -> None:
-    trader = town.traders[0]
-    town.certify(trader, meter="extra", from_slot=town.unopened())
-
-    assert refusal(town, [leaf("extra", 0, 5)]) == "METER_UNKNOWN"
-
-
-def test_no_reading_comes_into_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the middle of settling and of correcting; while a run looks for readings it does."""
-    town = Town(3, slots=1)
-    town.close_gate(SLOT)
-    town.clear(SLOT)
-    town.at(SLOT + SLOT_S + town.rules.report_deadline_s)
-    cut_after(monkeypatch, 1)
-    arguments = SlotArguments(AREA, SLOT)
-
-    assert town.step("settle_slot", SLOT).phase == "CLEARED"
-    assert record(town, [leaf("m002", 0, 7)]) == 1
-    while town.step("settle_slot", SLOT).phase == "CLEARED":
-        pass
-    assert refusal(town, [leaf("m000", 0, 7)]) == "REPORT_LATE"
-    assert town.refused("correct_slot", arguments) == "SLOT_PHASE"
-    town.settle(SLOT)
-    record(town, [leaf("m000", 0, 7)])
-    while town.step("correct_slot", SLOT).phase == "SETTLED":
-        pass
-    assert refusal(town, [leaf("m001", 0, 7)]) == "REPORT_LATE"
-    assert refusal(town, [leaf("m000", 0, 8, quality="edited")]) in (
-        "REPORT_LATE",
-        "READING_REPEATED",
+    assert (energies(town)["m002"], energies(town, NEXT)["m002"]) == (
+        (21, 3, False),
+        (20, 3, False),
     )
-    town.run("correct_slot", SLOT, "SETTLED")
 
-    assert record(town, [leaf("m001", 0, 7)]) == 1
+
+def test_gap_of_two_slots_is_filled_in_any_order_of_reports() -> None:
+    found: list[dict[str, Energy]] = []
+    for order in ((NEXT, THIRD), (THIRD, NEXT)):
+        town = Town(1, slots=3)
+        town.at(THIRD)
+        record(town, [leaf("m000", SLOT, 10)])
+        for slot in (SLOT, NEXT):
+            settle(town, slot)
+        for boundary in order:
+            record(town, [leaf("m000", boundary, {NEXT: 50, THIRD: 80}[boundary])])
+            correct_as_due(town, (SLOT, NEXT))
+        found += [energies(town), energies(town, NEXT)]
+
+    assert found == [{"m000": (40, 0, False)}, {"m000": (30, 0, False)}] * 2
+
+
+def test_validated_register_moves_the_energy_of_both_slots_at_its_boundary(town: Town) -> None:
+    validate(town, leaf("m000", NEXT, 110, 8))
+
+    correct_as_due(town, (SLOT, NEXT))
+
+    assert (energies(town)["m000"], energies(town, NEXT)["m000"]) == (
+        (110, 8, False),
+        (20, 1, False),
+    )
+
+
+def test_reading_may_come_into_a_run_and_is_settled_by_the_next_correction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 6.7: once the slot settles, what comes later waits."""
+    town = Town(3, slots=1)
+    town.at(SLOT)
+    record(town, [leaf(f"m{number:03d}", SLOT, 0) for number in range(3)])
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    town.at(NEXT + town.rules.report_deadline_s)
+    cut_after(monkeypatch, 1)
+
+    while town.step("settle_slot", SLOT).step != "METERS":
+        assert town.refused("correct_slot", SlotArguments(AREA, SLOT)) == "SLOT_PHASE"
+    record(town, [leaf("m000", NEXT, 7)])
+    town.settle(SLOT)
+    assert energies(town)["m000"] == (0, 0, True)
+
+    while town.step("correct_slot", SLOT).step != "METERS":
+        pass
+    record(town, [leaf("m001", NEXT, 8)])
+    town.run("correct_slot", SLOT, "SETTLED")
+    assert (energies(town)["m000"], energies(town)["m001"]) == ((7, 0, False), (0, 0, True))
+
+    town.run("correct_slot", SLOT, "SETTLED")
+    assert energies(town)["m001"] == (8, 0, False)
+
+
+def test_reading_that_comes_between_two_transactions_of_the_check_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rule 6.7: a meter that the check has not reached yet is settled on its reading."""
+    town = Town(3, slots=1)
+    town.at(SLOT)
+    record(town, [leaf(f"m{number:03d}", SLOT, 0) for number in range(3)])
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    town.at(NEXT)
+    record(town, [leaf("m000", NEXT, 3), leaf("m001", NEXT, 4)])
+    cut_after(monkeypatch, 1)
+    small_pages(monkeypatch, 1)
+
+    assert town.step("settle_slot", SLOT).phase == "SETTLING"
+    assert town.step("settle_slot", SLOT).cursor == "m001"
+    assert town.refused("settle_slot", SlotArguments(AREA, SLOT)) == "READINGS_MISSING"
+    assert record(town, [leaf("m002", NEXT, 5)]) == 1
+    town.settle(SLOT)
+
+    assert energies(town) == {
+        "m000": (3, 0, False),
+        "m001": (4, 0, False),
+        "m002": (5, 0, False),
+    }

@@ -48,7 +48,7 @@ def test_slot_waits_for_its_deadline_settles_on_estimates_and_is_corrected(tmp_p
             assert before.settlement.settled_wh == 0
 
             await SimulatedReports(ledger, cast, FIRST_SLOT).report(FIRST_SLOT)
-            duties.correct(FIRST_SLOT)
+            duties.correct(FIRST_SLOT, None)
             await work_at(clock.now_s + 1)
 
             after = await duties.slot(FIRST_SLOT)

@@ -20,7 +20,7 @@ from api.live.projection import Projection
 from api.server.app import listen, make_app, serve
 from api.services import Services
 from api.settings import ApiSettings
-from chaincode.metering.reports import Report
+from chaincode.metering.reports import ReadingsRecorded
 from commonwatt.demonstration.cast import AREA, DSO, Home
 from commonwatt.wiring.market_folder import read_market
 from ledger_network.port import Position
@@ -159,11 +159,11 @@ async def reported_after(made: Stand, height: int, count: int) -> None:
     async with asyncio.timeout(DEADLINE_S):
         async for happened in made.ledger.events(after=Position(height, 0)):
             reports = [
-                msgspec.json.decode(event.data, type=Report)
+                msgspec.json.decode(event.data, type=ReadingsRecorded)
                 for event in happened.events
                 if event.name == "readings_recorded"
             ]
-            if any(report.count == count for report in reports):
+            if any(report.recorded == count for report in reports):
                 return
 
 

@@ -65,9 +65,9 @@ Way = Callable[[str, int, Submit], Awaitable[str]]
 
 
 class Reported(NamedTuple):
-    """A report on the ledger: its slot, how many meters are in it, the nodes that signed it."""
+    """A report on the ledger: its boundary, how many meters are in it, who signed it."""
 
-    slot: int
+    boundary: int
     meters: int
     signers: frozenset[str]
 
@@ -83,7 +83,7 @@ class NodeGateway(LedgerGateway):
     async def submit(self, report: SignedReport) -> str:
         """As `Submitter` has it."""
         submit = super().submit
-        slot = report_of(report.arguments).slot
+        slot = report_of(report.arguments).boundary
         return await self._way(self._node, slot, lambda: submit(report))
 
 
@@ -131,10 +131,10 @@ class Oracle:
         return frozenset[str]().union(*(report.signers for report in self.reports))
 
     def complete(self) -> Sequence[int]:
-        """The slots of which all meters are reported, each of them once."""
+        """The boundaries of which all meters are reported, each of them once."""
         counts = Counter[int]()
         for report in self.reports:
-            counts[report.slot] += report.meters
+            counts[report.boundary] += report.meters
         assert max(counts.values(), default=0) <= HOUSEHOLDS
         return [slot for slot, count in counts.items() if count == HOUSEHOLDS]
 
@@ -221,7 +221,7 @@ def report_of(arguments: ReportArguments) -> Reported:
         for token in arguments.tokens
     ]
     report = msgspec.json.decode(compacts[0].payload, type=Report)
-    return Reported(report.slot, report.count, frozenset(compact.did for compact in compacts))
+    return Reported(report.boundary, report.count, frozenset(compact.did for compact in compacts))
 
 
 def turn(slot: int) -> int:
@@ -258,7 +258,7 @@ async def _kill_submitter(folder: Path, *, has_arrived: bool) -> None:
         [(dead, its_slot)] = killed.items()
 
         def later() -> list[Reported]:
-            return [each for each in oracle.reports if each.slot > its_slot]
+            return [each for each in oracle.reports if each.boundary > its_slot]
 
         await oracle.until(
             lambda: {turn(slot) for slot in oracle.complete() if slot > its_slot} == {0, 1, 2, 3}

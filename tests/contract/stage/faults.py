@@ -10,7 +10,7 @@ import msgspec
 from chaincode.area.fees import FeeRow
 from chaincode.area.rules import MarketRules
 from chaincode.area.tariffs import ResidualPrices
-from chaincode.metering.reports import Leaf
+from chaincode.metering.readings import Leaf
 from tests.contract.stage import ladders
 from tests.contract.stage.cast import (
     AREA,
@@ -583,11 +583,11 @@ GATES = (
     Ladder(
         "readings are asked for",
         asking("list_readings"),
-        {"area": "none", "slot": SLOT + 1, "after": "x" * 65},
+        {"area": "none", "boundary": SLOT + 1, "after": "x" * 65},
         [
             ("ARGUMENTS_INVALID", {"after": ""}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("SLOT_INVALID", {"slot": SLOT}),
+            ("SLOT_INVALID", {"boundary": SLOT}),
         ],
     ),
     Ladder(
@@ -734,15 +734,13 @@ MONEY_AND_ACTS = (
 )
 
 
-def leaf(meter: str, *, import_wh: int = 0, import_from_wh: int = 0) -> Leaf:
-    """A leaf of a meter that took `import_wh`."""
+def leaf(meter: str, boundary: int = THIRD, *, import_wh: int = 0) -> Leaf:
+    """What a meter shows at a boundary."""
     return Leaf(
-        export_from_wh=0,
-        export_to_wh=0,
-        import_from_wh=import_from_wh,
-        import_to_wh=import_from_wh + import_wh,
+        boundary=boundary,
+        export_wh=0,
+        import_wh=import_wh,
         meter=meter,
-        quality="measured",
         resolution_wh=1,
         salt=HEX,
     )
@@ -756,7 +754,7 @@ REPORT: Fields = {
     "channel": "other",
     "contract": "other",
     "area": "none",
-    "slot": NEXT + 1,
+    "boundary": THIRD + 1,
     "CONFIGURATION": HEX,
     "SIGNERS": ["oracle 0", "S"],
     "DATA": b"",
@@ -777,7 +775,7 @@ REPORTS = (
             ("CONTRACT_WRONG", {"contract": ladders.OWN}),
             ("SIGNATURE_INVALID", {"FORGED": False}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("SLOT_INVALID", {"slot": NEXT}),
+            ("SLOT_INVALID", {"boundary": THIRD}),
             ("ORACLE_CONFIGURATION", {"CONFIGURATION": None}),
             ("SIGNER_UNKNOWN", {"SIGNERS": ["oracle 0", "oracle 0"]}),
             ("SIGNER_REPEATED", {"SIGNERS": THREE[:2]}),
@@ -785,14 +783,57 @@ REPORTS = (
             ("LEAVES_MISSING", {"DATA": b"[{}]"}),
             ("LEAVES_UNREADABLE", {"DATA": None}),
             ("LEAVES_COUNT", {"COUNT": None}),
-            ("LEAVES_ORDER", {"LEAVES": [leaf("A")]}),
+            ("LEAVES_ORDER", {"LEAVES": [leaf("A", NEXT)]}),
+            ("LEAF_BOUNDARY", {"LEAVES": [leaf("A")]}),
             ("REPORT_ROOT", {"ROOT": None}),
             ("REPORT_EARLY", {"AT": THIRD}),
             ("METER_UNKNOWN", {"LEAVES": [leaf("S-elsewhere")]}),
             ("METER_AREA_FIXED", {"LEAVES": [leaf("S-dark")]}),
-            ("SUPPLY_MISSING", {"LEAVES": [leaf("C", import_wh=-1, import_from_wh=1)]}),
-            ("READING_BACKWARDS", {"LEAVES": [leaf("C", import_wh=10_502)]}),
-            ("READING_IMPLAUSIBLE", {"LEAVES": [leaf("C", import_wh=10_501)]}),
+            ("SUPPLY_MISSING", {"LEAVES": [leaf("C")]}),
+        ],
+    ),
+    Ladder(
+        "validated registers are recorded",
+        ladders.validate,
+        {
+            "MEMBER": R1,
+            "area": "none",
+            "boundary": THIRD + 1,
+            "DATA": b"",
+            "COUNT": 7,
+            "LEAVES": [leaf("C"), leaf("A")],
+            "ROOT": HEX,
+            "AT": THIRD - 1,
+        },
+        [
+            ("ROLE_WRONG", {"MEMBER": DSO}),
+            ("AREA_UNKNOWN", {"area": ELSEWHERE}),
+            ("NOT_AREA_DSO", {"area": AREA}),
+            ("SLOT_INVALID", {"boundary": THIRD}),
+            ("LEAVES_MISSING", {"DATA": b"[{}]"}),
+            ("LEAVES_UNREADABLE", {"DATA": None}),
+            ("LEAVES_COUNT", {"COUNT": None}),
+            ("LEAVES_ORDER", {"LEAVES": [leaf("A", NEXT)]}),
+            ("LEAF_BOUNDARY", {"LEAVES": [leaf("A")]}),
+            ("REPORT_ROOT", {"ROOT": None}),
+            ("REPORT_EARLY", {"AT": THIRD}),
+            ("METER_UNKNOWN", {"LEAVES": [leaf("S-elsewhere")]}),
+            ("METER_AREA_FIXED", {"LEAVES": [leaf("S-dark")]}),
+            ("SUPPLY_MISSING", {"LEAVES": [leaf("C")]}),
+        ],
+    ),
+    Ladder(
+        "an exchange of a meter is recorded",
+        ladders.exchange,
+        {"MEMBER": R1, "meter": "none", "slot": NEXT + 1, "DATA": b"", "AT": NEXT - 1},
+        [
+            ("ROLE_WRONG", {"MEMBER": DSO}),
+            ("METER_UNKNOWN", {"meter": "S-elsewhere"}),
+            ("NOT_AREA_DSO", {"meter": "C"}),
+            ("SLOT_INVALID", {"slot": NEXT}),
+            ("LEAVES_MISSING", {"DATA": b"{}"}),
+            ("LEAVES_UNREADABLE", {"DATA": None}),
+            ("REPORT_EARLY", {"AT": NEXT}),
         ],
     ),
 )

@@ -16,6 +16,7 @@ from chaincode.area.intents import HOLD_TYP, JOIN_TYP, PAYOUT_TYP
 from chaincode.area.joining import ParticipantArguments
 from chaincode.consortium.acts import ACT_TYP, ActArguments
 from chaincode.errors import Refused
+from chaincode.metering.exchanges import TRANSIENT_EXCHANGE, ExchangeRegisters
 from chaincode.metering.oracles import configuration_digest
 from chaincode.metering.reports import (
     REPORT_TYP,
@@ -196,3 +197,33 @@ def report(market: Market, fields: Fields) -> str:
     return refused(
         lambda: market.submit("record_readings", arguments, "Oracle", transient=transient)
     )
+
+
+def validate(market: Market, fields: Fields) -> str:
+    """Records LEAVES that MEMBER has validated; COUNT, ROOT and DATA falsify what belongs to them."""
+    leaves = fields["LEAVES"]
+    arguments = {
+        "count": fields["COUNT"] or len(leaves),
+        "root": fields["ROOT"] or merkle_root([leaf_bytes(leaf) for leaf in leaves]),
+    } | {key: value for key, value in fields.items() if key.islower()}
+    data = encode(list(leaves)) if fields["DATA"] is None else fields["DATA"]
+    return _with_transient(
+        market, "record_validated_readings", arguments, {TRANSIENT_LEAVES: data}, fields["MEMBER"]
+    )
+
+
+def exchange(market: Market, fields: Fields) -> str:
+    """Records an exchange of a meter; DATA falsifies its registers."""
+    arguments = {key: value for key, value in fields.items() if key.islower()}
+    registers = ExchangeRegisters(0, None, 0, 0, None, 0, "ab" * 32)
+    data = encode(registers) if fields["DATA"] is None else fields["DATA"]
+    return _with_transient(
+        market, "exchange_meter", arguments, {TRANSIENT_EXCHANGE: data}, fields["MEMBER"]
+    )
+
+
+def _with_transient(
+    market: Market, name: str, arguments: Fields, data: Mapping[str, bytes], member: str
+) -> str:
+    transient = {key: value for key, value in data.items() if value}
+    return refused(lambda: market.submit(name, struct_of(arguments), member, transient=transient))

@@ -40,8 +40,19 @@ from chaincode.consortium.acts import ActAnswer, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
+from chaincode.metering.exchanges import (
+    TRANSIENT_EXCHANGE,
+    ExchangeArguments,
+    ExchangeRegisters,
+)
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
-from chaincode.metering.reports import Leaf
+from chaincode.metering.readings import Leaf
+from chaincode.metering.reports import (
+    TRANSIENT_LEAVES,
+    ValidatedArguments,
+    leaf_bytes,
+    merkle_root,
+)
 from chaincode.metering.supply import SupplyArguments
 from chaincode.orders.handlers import TokenAnswer, TokensAnswer
 from chaincode.orders.sheets import TokensArguments
@@ -61,6 +72,7 @@ from chaincode.slots.gate import (
     SlotAnswer,
     SlotArguments,
 )
+from identity.canonical import encode
 from identity.did import did_key
 from ledger_network.port import Member, Receipt
 from meter_oracle.agreement.report import make_report, sign_report
@@ -96,6 +108,8 @@ Prepare: TypeAlias = "Callable[[Market], object]"
 
 RUN_TRANSACTIONS_MAX = 100  # of a scenario's run; more means that it does not end
 POWER_W = 40_000  # 10,000 Wh a slot either way
+END = SLOT + SLOT_S
+PRIVATE_WRITES = ("record_readings", "record_validated_readings", "exchange_meter")
 
 
 class Opener(Protocol):
@@ -181,6 +195,7 @@ class Market:
         self._names: dict[str, str] = {}
         self._zones: dict[str, str] = {}
         self._registers: dict[str, tuple[int, int]] = {}
+        self._read: set[tuple[str, int]] = set()
         self._has_readings = False
         if founded is None:
             self.found()
@@ -230,7 +245,7 @@ class Market:
 
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
         """Keep in mind what was paid, which gates closed, and that there are readings."""
-        self._has_readings |= name == "record_readings"
+        self._has_readings |= name in PRIVATE_WRITES
         if name == "close_gate" and receipt.read(SlotAnswer).area == AREA:
             self._gates.append(receipt.read(SlotAnswer).slot)
         if name in ("credit_client", "debit_client"):
@@ -643,28 +658,28 @@ class Market:
                 return
         raise AssertionError(f"correcting slot {slot} does not end")
 
-    def leaf(self, meter: str, *, import_wh: int = 0, export_wh: int = 0) -> Leaf:
-        """A leaf that begins at the meter's current registers."""
-        import_from_wh, export_from_wh = self._registers.get(meter, (0, 0))
+    def leaf(
+        self, meter: str, boundary: int = END, *, import_wh: int = 0, export_wh: int = 0
+    ) -> Leaf:
+        """A leaf that shows so much more than the meter's registers do now."""
+        shown_import_wh, shown_export_wh = self._registers.get(meter, (0, 0))
         return Leaf(
-            export_from_wh=export_from_wh,
-            export_to_wh=export_from_wh + export_wh,
-            import_from_wh=import_from_wh,
-            import_to_wh=import_from_wh + import_wh,
+            boundary=boundary,
+            export_wh=shown_export_wh + export_wh,
+            import_wh=shown_import_wh + import_wh,
             meter=meter,
-            quality="measured",
             resolution_wh=1,
             salt=sha256(meter.encode()).hexdigest(),
         )
 
     def signed_report(
-        self, leaves: Sequence[Leaf], slot: int = SLOT, *, signers: Sequence[int] = (0, 1, 2)
+        self, leaves: Sequence[Leaf], *, signers: Sequence[int] = (0, 1, 2)
     ) -> SignedReport:
-        """A report of `leaves` signed by some of the oracle nodes."""
+        """A report of the leaves of one boundary, signed by some of the oracle nodes."""
         report, ordered = make_report(
             leaves,
             area=AREA,
-            slot=slot,
+            boundary=leaves[0].boundary,
             oracle=self.oracle,
             channel=self.ledger.channel,
             contract=self.ledger.contract,
@@ -675,22 +690,54 @@ class Market:
         """Submit a signed report."""
         return self.submit("record_readings", signed.arguments, member, transient=signed.transient)
 
+    def validate(self, *leaves: Leaf, member: str = DSO) -> Receipt:
+        """Submit registers of one boundary that the DSO has validated."""
+        ordered = sorted(leaves, key=lambda leaf: leaf.meter)
+        root = merkle_root([leaf_bytes(leaf) for leaf in ordered])
+        arguments = ValidatedArguments(AREA, leaves[0].boundary, len(ordered), root)
+        transient = {TRANSIENT_LEAVES: encode(ordered)}
+        return self.submit("record_validated_readings", arguments, member, transient=transient)
+
+    def exchange(
+        self, meter: str, slot: int, closing: tuple[int, int], opening: tuple[int, int]
+    ) -> Receipt:
+        """Record that a meter's device was replaced; import and export of the old and the new."""
+        registers = ExchangeRegisters(
+            closing_export_wh=closing[1],
+            closing_generation_wh=None,
+            closing_import_wh=closing[0],
+            opening_export_wh=opening[1],
+            opening_generation_wh=None,
+            opening_import_wh=opening[0],
+            salt=sha256(meter.encode()).hexdigest(),
+        )
+        transient = {TRANSIENT_EXCHANGE: encode(registers)}
+        return self.submit(
+            "exchange_meter", ExchangeArguments(meter, slot), DSO, transient=transient
+        )
+
     def report(self, table: str, slot: int = SLOT, *, others: bool = True) -> SignedReport:
         """Report a table with the columns meter, import, export (Wh) when the slot is over.
 
-        Other meters read nothing, or are not reported with `others` False.
+        The registers at its end are reported, and before it those at its start where they are not
+        yet. Other meters read nothing, or are not reported with `others` False.
         """
         measured = {row["meter"]: row for row in rows_of(table)}
-        leaves: list[Leaf] = []
-        for meter in self._registers if others else measured:
-            row = measured.get(meter, {"import": "0", "export": "0"})
-            import_wh, export_wh = int(row["import"]), int(row["export"])
-            leaves.append(self.leaf(meter, import_wh=import_wh, export_wh=export_wh))
-        self.pass_until(slot + SLOT_S)
-        signed = self.signed_report(leaves, slot)
+        meters = list(self._registers if others else measured)
+        end = slot + SLOT_S
+        self.pass_until(end)
+        fresh = [meter for meter in meters if (meter, slot) not in self._read]
+        if fresh:
+            self.send_report(self.signed_report([self.leaf(meter, slot) for meter in fresh]))
+        for meter, row in measured.items():
+            import_wh, export_wh = self._registers.get(meter, (0, 0))
+            self._registers[meter] = (
+                import_wh + int(row["import"]),
+                export_wh + int(row["export"]),
+            )
+        signed = self.signed_report([self.leaf(meter, end) for meter in meters])
         self.send_report(signed)
-        for leaf in leaves:
-            self._registers[leaf.meter] = (leaf.import_to_wh, leaf.export_to_wh)
+        self._read.update((meter, boundary) for meter in meters for boundary in (slot, end))
         return signed
 
     # What there is

@@ -17,7 +17,7 @@ import msgspec
 from fabric_protos.peer.lifecycle import lifecycle_pb2
 
 from chaincode.area.zones import AreaArguments, AreaName
-from chaincode.metering.reports import reading_key
+from chaincode.metering.readings import reading_key
 from commonwatt.demonstration.cast import AREA, DSO, ORACLE
 from identity.canonical import encode
 from ledger_network.fabric.consortium.definition import Node

@@ -21,7 +21,7 @@ import msgspec
 from chaincode.area.clock import ClockArguments
 from chaincode.context import Role
 from chaincode.contract import Contract
-from chaincode.metering.reports import Leaf, reading_key
+from chaincode.metering.readings import Leaf, reading_key
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric.network import CONTRACT_COMMAND, unheard
@@ -221,19 +221,21 @@ class StandingNetwork:
         """Such a report, and the key that its reading gets in the collection."""
         number = next(self._reports)
         home = self.cast.homes[number % HOMES]
-        slot = FIRST_SLOT + number // HOMES * SLOT_S
-        assert slot < FIRST_SLOT + ENDED_SLOTS * SLOT_S, "the slots to report have run out"
-        leaf = Leaf(0, 0, 0, 0, home.meter, "measured", 1, f"{number:064x}")
+        boundary = FIRST_SLOT + number // HOMES * SLOT_S
+        assert boundary <= FIRST_SLOT + ENDED_SLOTS * SLOT_S, (
+            "the boundaries to report have run out"
+        )
+        leaf = Leaf(boundary, 0, 0, home.meter, 1, f"{number:064x}")
         report, leaves = make_report(
             [leaf],
             area=AREA,
-            slot=slot,
+            boundary=boundary,
             oracle=self.cast.oracle,
             channel=self.consortium.channel,
             contract=self.consortium.contract,
         )
         signed = sign_report(report, leaves, self.cast.oracle_keys)
-        return signed, reading_key(slot, home.meter)
+        return signed, reading_key(boundary, home.meter)
 
     async def place(self, ledger: FabricLedger, *, member: str = DSO) -> Receipt:
         """An order, committed; it must be taken."""

@@ -14,7 +14,7 @@ import msgspec
 
 from chaincode.context import Context
 from chaincode.contract import Contract
-from chaincode.metering.reports import COLLECTION
+from chaincode.metering.readings import COLLECTION
 from commonwatt.commands.contract import serve_contract
 
 OTHER_VERSION = "0.9-odd"

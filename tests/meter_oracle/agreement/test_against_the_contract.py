@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from chaincode.area.clock import ClockArguments
-from chaincode.metering.reports import TRANSIENT_LEAVES, Leaf, Report
+from chaincode.metering.readings import Leaf
+from chaincode.metering.reports import TRANSIENT_LEAVES, Report
 from commonwatt.demonstration.cast import AREA, DSO
 from identity.canonical import encode
 from identity.keys import PrivateKey
@@ -49,8 +50,8 @@ def on_stand(folder: Path, scene: Callable[[Stand], Awaitable[None]]) -> None:
 
 def leaf(meter: str, **fields: int) -> Leaf:
     plain = Leaf(
-        export_from_wh=0, export_to_wh=0, import_from_wh=1_000, import_to_wh=1_100,
-        meter=meter, quality="measured", resolution_wh=1, salt=("5a" + meter[-2:]) * 16,
+        boundary=FIRST_SLOT, export_wh=0, import_wh=1_100, meter=meter, resolution_wh=1,
+        salt=("5a" + meter[-2:]) * 16,
     )  # fmt: skip
     return msgspec.structs.replace(plain, **fields)
 
@@ -60,7 +61,7 @@ def report_of(
 ) -> tuple[Report, list[Leaf]]:
     market = made.market
     report, ordered = make_report(
-        leaves, area=AREA, slot=FIRST_SLOT, oracle=market.oracle, channel=market.channel,
+        leaves, area=AREA, boundary=FIRST_SLOT, oracle=market.oracle, channel=market.channel,
         contract=market.contract,
     )  # fmt: skip
     return msgspec.structs.replace(report, **fields), ordered
@@ -86,7 +87,7 @@ def test_the_ledger_gateway_answers_with_the_contracts_codes(tmp_path: Path) -> 
         assert await code(keys[:3], configuration="ab" * 32) == "ORACLE_CONFIGURATION"
         report, ordered = report_of(made, leaves)
         good = sign_report(report, ordered, keys[:3])
-        altered = encode([ordered[0], msgspec.structs.replace(ordered[1], import_to_wh=1_101)])
+        altered = encode([ordered[0], msgspec.structs.replace(ordered[1], import_wh=1_101)])
         swapped = SignedReport(good.arguments, {TRANSIENT_LEAVES: altered})
         assert await gateway.submit(swapped) == "REPORT_ROOT"
         assert await gateway.readings(FIRST_SLOT) == []
@@ -129,16 +130,13 @@ def test_a_node_signs_what_it_observed_and_nothing_else(tmp_path: Path) -> None:
                 return answer.code
 
             leaves = list(recorded.values())
-            more = [
-                msgspec.structs.replace(one, import_to_wh=one.import_to_wh + 9_000)
-                for one in leaves
-            ]
+            more = [msgspec.structs.replace(one, import_wh=one.import_wh + 9_000) for one in leaves]
             assert await asked(more) == "REPORT_DISAGREES"
             assert await asked(leaves, channel="elsewhere") == "REPORT_FOREIGN"
             assert await asked(leaves, root="ab" * 32) == "REPORT_ROOT"
-            assert await asked(leaves, slot=FIRST_SLOT + 100_000 * SLOT_S) == "REPORT_EARLY"
-            assert await asked(leaves, slot=FIRST_SLOT - 100_000 * SLOT_S) == "REPLAYED"
-            assert await asked(list(later.values())) == "REPORT_DISAGREES"  # another slot's leaves
+            assert await asked(leaves, boundary=FIRST_SLOT + 100_000 * SLOT_S) == "REPORT_EARLY"
+            assert await asked(leaves, boundary=FIRST_SLOT - 100_000 * SLOT_S) == "REPLAYED"
+            assert await asked(list(later.values())) == "REPORT_BOUNDARY"
             await link.close()
 
     on_stand(tmp_path, scene)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaincode.metering.oracles import OracleSet
-from chaincode.metering.reports import Leaf, Report
+from chaincode.metering.readings import Leaf
+from chaincode.metering.reports import Report
 from meter_oracle.agreement.consensus import (
     Values,
     Vouching,
@@ -31,7 +32,7 @@ from meter_oracle.settings import MarketSettings
 NODES = ("a", "b", "c", "d")
 LIMITS = Limits(import_w=3_600, export_w=3_600)
 SKEW_NS = 2_000_000_000  # 2 s of 3,600 W: 2 Wh, and 1 Wh of the register
-SLOT = 900_000
+BOUNDARY = 900_000
 
 
 def by_definition(values: Mapping[str, int], tolerance: int, quorum: int) -> set[str] | None:
@@ -140,11 +141,10 @@ def test_tolerance_rounds_up() -> None:
 
 
 def leaf(meter: str = "m1", **fields: int | str) -> Leaf:
-    """A leaf of 100 Wh with whatever is to be otherwise."""
+    """A leaf of 1,100 Wh with whatever is to be otherwise."""
     plain = Leaf(
-        export_from_wh=0, export_to_wh=0, import_from_wh=1_000, import_to_wh=1_100,
-        meter=meter, quality="measured", resolution_wh=1,
-        salt=salt_of(b"secret", "area", SLOT, meter),
+        boundary=BOUNDARY, export_wh=0, import_wh=1_100, meter=meter, resolution_wh=1,
+        salt=salt_of(b"secret", "area", BOUNDARY, meter),
     )  # fmt: skip
     return msgspec.structs.replace(plain, **fields)
 
@@ -179,7 +179,12 @@ ORACLE = OracleSet(nodes=list(NODES), faulty_max=1)
 
 def report_of(leaves: Sequence[Leaf], **fields: int | str) -> Report:
     report, _ = make_report(
-        leaves, area="area", slot=SLOT, oracle=ORACLE, channel="channel", contract="contract"
+        leaves,
+        area="area",
+        boundary=BOUNDARY,
+        oracle=ORACLE,
+        channel="channel",
+        contract="contract",
     )
     return msgspec.structs.replace(report, **fields)
 
@@ -187,10 +192,8 @@ def report_of(leaves: Sequence[Leaf], **fields: int | str) -> Report:
 def own(**fields: Mapping[str, Values] | Mapping[str, Leaf]) -> Vouching:
     """A node that has observed m1 and m2 itself, with nothing recorded yet."""
     plain = Vouching(
-        before={meter: Values(1_000, 0, 1) for meter in ("m1", "m2")},
-        after={meter: Values(1_100, 0, 1) for meter in ("m1", "m2")},
+        observed={meter: Values(1_100, 0, 1) for meter in ("m1", "m2")},
         earlier={},
-        later={},
         recorded={},
         limits={"m1": LIMITS, "m2": LIMITS},
         slot_s=900,
@@ -205,7 +208,7 @@ def judged(leaves: Sequence[Leaf], vouching: Vouching, **fields: int | str) -> s
 
 
 def test_a_report_of_what_was_observed_is_signed() -> None:
-    assert judged([leaf("m1", import_to_wh=1_103), leaf("m2", import_from_wh=997)], own()) == ""
+    assert judged([leaf("m1", import_wh=1_103), leaf("m2", import_wh=1_097)], own()) == ""
 
 
 @pytest.mark.parametrize(
@@ -215,7 +218,7 @@ def test_a_report_of_what_was_observed_is_signed() -> None:
         ({"channel": "elsewhere"}, "REPORT_FOREIGN"),
         ({"contract": "elsewhere"}, "REPORT_FOREIGN"),
         ({"configuration": "ab" * 32}, "REPORT_FOREIGN"),
-        ({"slot": SLOT + 900}, "REPORT_FOREIGN"),
+        ({"boundary": BOUNDARY + 900}, "REPORT_FOREIGN"),
         ({"count": 2}, "REPORT_COUNT"),
         ({"root": "ab" * 32}, "REPORT_ROOT"),
     ],
@@ -227,11 +230,9 @@ def test_an_altered_report_is_not_signed(fields: dict[str, int | str], code: str
 @pytest.mark.parametrize(
     "bad",
     [
-        leaf(import_to_wh=1_104),
-        leaf(import_from_wh=996),
-        leaf(export_to_wh=4),
-        leaf(import_to_wh=999),
-        leaf(quality="estimated"),
+        leaf(import_wh=1_104),
+        leaf(import_wh=1_096),
+        leaf(export_wh=4),
         leaf(resolution_wh=10),
         leaf("m3"),
     ],
@@ -240,14 +241,21 @@ def test_a_leaf_that_was_not_observed_so_is_not_signed(bad: Leaf) -> None:
     assert judged([bad], own()) == "REPORT_DISAGREES"
 
 
-def test_a_recorded_neighbour_binds_to_the_watt_hour() -> None:
-    earlier = {"m1": leaf(import_from_wh=900, import_to_wh=998)}
-    later = {"m1": leaf(import_from_wh=1_101, import_to_wh=1_200)}
+def test_a_leaf_of_another_boundary_is_not_signed() -> None:
+    assert judged([leaf(boundary=BOUNDARY - 900)], own()) == "REPORT_BOUNDARY"
 
-    assert judged([leaf()], own(earlier=earlier)) == "REPORT_DISAGREES"
-    assert judged([leaf(import_from_wh=998)], own(earlier=earlier)) == ""
-    assert judged([leaf()], own(later=later)) == "REPORT_DISAGREES"
-    assert judged([leaf(import_to_wh=1_101)], own(later=later)) == ""
+
+@pytest.mark.parametrize(
+    ("earlier_wh", "code"),
+    [(1_099, ""), (153, ""), (152, "REPORT_DISAGREES"), (1_101, "")],
+)
+def test_a_leaf_rises_by_what_is_certified_at_most_from_the_recorded_one_before(
+    earlier_wh: int, code: str
+) -> None:
+    """900 Wh in a slot, 5 %, and a step of both; whether a device was replaced the contract knows."""
+    earlier = {"m1": leaf(import_wh=earlier_wh)}
+
+    assert judged([leaf()], own(earlier=earlier)) == code
 
 
 def test_what_is_recorded_is_not_signed_again() -> None:
@@ -266,13 +274,9 @@ def test_leaves_rise_by_meter_and_have_salts_that_hide() -> None:
     assert judged([], own()) == "REPORT_COUNT"
 
 
-@pytest.mark.parametrize(
-    ("energy_wh", "holds"), [(0, True), (946, True), (947, False), (-1, False)]
-)
-def test_no_leaf_is_made_that_the_contract_would_refuse(energy_wh: int, holds: bool) -> None:  # noqa: FBT001 pytest passes it by name
-    made = make_leaf(
-        "m1", begins=Values(1_000, 0, 1), ends=Values(1_000 + energy_wh, 0, 1), salt="5a" * 32,
-        limits=LIMITS, slot_s=900,
-    )  # fmt: skip
+def test_leaf_says_what_was_agreed() -> None:
+    values = Values(1_100, 0, 1)
 
-    assert (made is not None) == holds
+    made = make_leaf("m1", BOUNDARY, values, salt=leaf().salt)
+
+    assert made == leaf()

@@ -28,7 +28,7 @@ Handler = Callable[[str, Message], Awaitable[Message]]
 
 async def echo(name: str, message: Message) -> Message:
     assert isinstance(message, Submitted)
-    return Heard("OK", f"{name} {message.slot}")
+    return Heard("OK", f"{name} {message.boundary}")
 
 
 @asynccontextmanager

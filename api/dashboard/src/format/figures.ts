@@ -74,12 +74,14 @@ export function exactMoney(amount: bigint, currency: string): string {
 }
 
 /** Energy in kWh with as many decimals as it needs, at most three: "0.42 kWh". */
-export function energy(wh: number): string {
+export function energy(wh: number | null): string {
+  if (wh === null) return "\u2013";
   return `${energyNumber(wh)}\u00a0kWh`;
 }
 
 /** Energy as a number of kWh without its unit, for columns whose head names the unit; three decimals. */
-export function energyColumn(wh: number): string {
+export function energyColumn(wh: number | null): string {
+  if (wh === null) return "\u2013";
   return (wh < 0 ? MINUS : "") + decimal(BigInt(wh), 3, 3);
 }
 

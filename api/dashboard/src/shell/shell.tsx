@@ -17,7 +17,7 @@ import { Footer, Notices } from "./notices.tsx";
 import { PAGES } from "./pages.ts";
 
 const METER = `id zone retailer offtaker retired holder importPower exportPower source fromSlot
-  lastReading { slot version import export importRegister exportRegister quality resolution block }
+  lastReading { slot import export importRegister exportRegister quality resolution block }
   health { state sentence at }`;
 const START = `query Start {
   market { area channel contract currency timeZone slotS marketTime rate engine writable sentence block blockTime

@@ -4,7 +4,7 @@ export type Role = "HOUSEHOLD" | "RETAILER" | "DSO" | "OPERATOR" | "REGULATOR";
 export type Side = "BUY" | "SELL";
 export type OrderState = "LISTED" | "MATCHED" | "EXECUTING" | "SETTLED" | "DISPUTED" | "EXPIRED" | "CANCELLED";
 export type SlotPhase = "OPEN" | "CLOSED" | "CLEARING" | "CLEARED" | "SETTLING" | "SETTLED" | "CORRECTING";
-export type Quality = "MEASURED" | "ESTIMATED" | "SUBSTITUTED" | "EDITED";
+export type Quality = "MEASURED" | "VALIDATED";
 
 export interface Market {
   area: string;
@@ -194,9 +194,8 @@ export interface Certificate {
 }
 export interface Reading {
   slot: number;
-  version: number;
-  import: number;
-  export: number;
+  import: number | null;
+  export: number | null;
   importRegister: number;
   exportRegister: number;
   quality: Quality;

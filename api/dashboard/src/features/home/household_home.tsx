@@ -174,12 +174,6 @@ function Flow({ sold, bought, reading }: { sold: Side | null; bought: Side | nul
         <p class="faint">
           Your meter, {range(reading.slot, live.market.slotS, live.zone)}: {energy(reading.import)} drawn from the grid,{" "}
           {energy(reading.export)} fed in
-          {reading.quality !== "MEASURED" && (
-            <>
-              {" "}
-              (<Term of="estimated">{reading.quality.toLowerCase()}</Term>)
-            </>
-          )}
           .
         </p>
       ) : (

@@ -11,7 +11,7 @@ import { Health } from "../oracle_health/health_word.tsx";
 
 const READINGS = `query Readings($meter: ID!, $from: Time!, $to: Time!) {
   readings(meter: $meter, from: $from, to: $to) {
-    slot version import export importRegister exportRegister quality resolution block
+    slot import export importRegister exportRegister quality resolution block
   }
 }`;
 const SLOTS_SHOWN = 24;
@@ -69,8 +69,8 @@ function One({ meter }: { meter: Meter }) {
             readings.length ? (
               <Table
                 caption="Readings, newest first"
-                rows={[...readings].sort((a, b) => b.slot - a.slot || b.version - a.version)}
-                keyOf={(row) => `${row.slot} ${row.version}`}
+                rows={[...readings].sort((a, b) => b.slot - a.slot)}
+                keyOf={(row) => String(row.slot)}
                 columns={[
                   { head: "Slot", label: "Slot", cell: (r) => dayRange(r.slot, slotS, live.zone) },
                   { head: "Drawn, kWh", label: "Drawn, kWh", number: true, cell: (r) => energyColumn(r.import) },
@@ -80,8 +80,8 @@ function One({ meter }: { meter: Meter }) {
                     label: "Quality",
                     cell: (r) => (
                       <State
-                        word={r.quality.toLowerCase() + (r.version > 1 ? `, version ${r.version}` : "")}
-                        tone={r.quality === "MEASURED" ? "good" : "wait"}
+                        word={r.quality.toLowerCase()}
+                        tone="good"
                       />
                     ),
                   },

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { energyColumn, power } from "../../format/figures.ts";
 import { clock, range } from "../../format/times.ts";
-import { Card, Figure, Figures, Head, Term } from "../../parts/layout.tsx";
+import { Card, Figure, Figures, Head } from "../../parts/layout.tsx";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { Table } from "../../parts/table.tsx";
 import { useAsk, useLive } from "../../transport/live.ts";
@@ -15,7 +15,7 @@ const METERS = `query Meters($first: Int!) {
   meters(first: $first) {
     nodes {
       id zone retailer offtaker retired holder importPower exportPower source fromSlot
-      lastReading { slot version import export importRegister exportRegister quality resolution block }
+      lastReading { slot import export importRegister exportRegister quality resolution block }
       health { state sentence at }
     }
     pageInfo { hasNextPage endCursor } totalCount
@@ -48,10 +48,7 @@ export function GridMeters() {
                     value={meters.nodes.filter(sick).length}
                     {...(meters.nodes.some(sick) ? { tone: "act" as const } : {})}
                   />
-                  <Figure
-                    name={<Term of="estimated">Last reading estimated</Term>}
-                    value={meters.nodes.filter((m) => m.lastReading && m.lastReading.quality !== "MEASURED").length}
-                  />
+                  <Figure name="Never read" value={meters.nodes.filter((m) => !m.lastReading).length} />
                 </Figures>
               </Card>
               <Card

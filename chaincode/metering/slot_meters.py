@@ -1,0 +1,172 @@
+"""The energy on which a slot settles each meter: measured, or estimated where nothing is measured.
+
+A settlement fixes the energies in its first step and writes them into pages. Reports that come
+later change no page; the next correction computes the energies again and fixes them again. Every
+peer computes the same energies. They are public, because they are the sums of what the slot settles
+at a meter; the registers stay private.
+
+Rules of the contract: "Registers, not differences", 4, 5 and 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, partial
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from chaincode.area.profile import Profile, estimated_wh, weight_of
+from chaincode.area.rules import RULES, MarketRules, rules_at
+from chaincode.area.zones import Area
+from chaincode.context import Context
+from chaincode.metering.energies import SlotEnergies
+from chaincode.metering.meters import METERS, supplied_at
+from chaincode.metering.registers import Weights
+from chaincode.slots.runs import PAGE_ROWS, cost
+from chaincode.state import Count, Id, Row, Table, page_part, slot_part
+
+ENERGY_POINTS = cost(rows=12, size=160)  # a meter whose energy is found around a gap
+
+
+class MeterEnergy(
+    msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
+    """The energy of a meter in a slot, Wh.
+
+    `generation_wh` is None where the plant has no generation register. `estimated` is True until
+    measured boundaries enclose the slot; export and generation are never estimated.
+    """
+
+    meter: Id
+    import_wh: Count
+    export_wh: Count
+    generation_wh: Count | None = None
+    estimated: bool = False
+
+    @property
+    def certifiable_wh(self) -> int:
+        """The energy that may be certified: min(export, generation); without the latter, export."""
+        if self.generation_wh is None:
+            return self.export_wh
+        return min(self.export_wh, self.generation_wh)
+
+
+class EnergyPage(Row, frozen=True):
+    """Up to 500 meters of a slot, sorted by name."""
+
+    energies: Annotated[list[MeterEnergy], msgspec.Meta(max_length=PAGE_ROWS)]
+
+
+ENERGIES = Table(58, "energy pages", EnergyPage, ("area", "slot", "page"))
+
+
+class Supplied(NamedTuple):
+    """A meter, and the daily import in Wh that an estimate of it is a part of."""
+
+    meter: str
+    daily_import_wh: int
+
+
+def energies_now(
+    context: Context, area: Area, slot: int, meters: Sequence[Supplied]
+) -> list[MeterEnergy]:
+    """The energies of `meters` in a slot by all that is measured now, in the order given."""
+    rules = rules_at(context, area.area, slot)
+    weights = (rules.profile or Profile()).imports
+    measure = SlotEnergies(
+        context, slot=slot, slot_s=area.slot_s, weights=_weights(context, area.area, area.slot_s)
+    )
+    energies: list[MeterEnergy] = []
+    for one, measured in zip(meters, measure.of([one.meter for one in meters]), strict=True):
+        if measured is None:
+            import_wh = estimated_wh(
+                one.daily_import_wh,
+                weights,
+                slot,
+                slot_s=area.slot_s,
+                offset_s=rules.offset_s(slot),
+            )
+            energies.append(MeterEnergy(one.meter, import_wh, 0, estimated=True))
+        else:
+            energies.append(
+                MeterEnergy(
+                    one.meter, measured.import_wh, measured.export_wh, measured.generation_wh
+                )
+            )
+    return energies
+
+
+def supplied(context: Context, slot: int, meters: Sequence[str]) -> list[Supplied]:
+    """The meters with what their supply in `slot` says of their daily import."""
+    rows = METERS.get_many(context, [(meter,) for meter in meters])
+    found: list[Supplied] = []
+    for meter, row in zip(meters, rows, strict=True):
+        supply = supplied_at(context, row, meter, slot)
+        found.append(Supplied(meter, supply.daily_import_wh))
+    return found
+
+
+def _weights(context: Context, area: str, slot_s: int) -> Weights:
+    """The weights of slots by the rules that hold for each of them.
+
+    A gap may reach back to slots whose rules are no longer kept; the oldest rules weigh those.
+    """
+    versions = [(begins, row.rules) for begins, row in RULES.from_newest(context, area)]
+
+    def rules_of(slot: int) -> MarketRules:
+        return next((rules for begins, rules in versions if begins <= slot), versions[-1][1])
+
+    def weigh(slot: int, *, imports: bool) -> int:
+        rules = rules_of(slot)
+        profile = rules.profile or Profile()
+        weights = profile.imports if imports else profile.exports
+        return weight_of(weights, slot, slot_s=slot_s, offset_s=rules.offset_s(slot))
+
+    # A long gap is weighed again for each meter and slot of it.
+    return Weights(cache(partial(weigh, imports=True)), cache(partial(weigh, imports=False)))
+
+
+class SlotMeters:
+    """The fixed energies of a slot: read once per transaction, written in pages."""
+
+    def __init__(self, context: Context, area: str, slot: int, *, pages: int) -> None:
+        self._context = context
+        self._area = area
+        self._part = slot_part(slot)
+        self.pages = pages
+        self._new: list[MeterEnergy] = []
+        self._by_meter: dict[str, MeterEnergy] = {}
+        for number in range(pages):
+            self._by_meter.update((one.meter, one) for one in self.page(number))
+
+    def page(self, number: int) -> list[MeterEnergy]:
+        """The energies of a page."""
+        row = ENERGIES.get(self._context, self._area, self._part, page_part(number))
+        return [] if row is None else row.energies
+
+    def get(self, meter: str) -> MeterEnergy:
+        """The fixed energy of a meter."""
+        return self._by_meter[meter]
+
+    def add(self, energies: Sequence[MeterEnergy]) -> None:
+        """Fix the energies of further meters."""
+        self._by_meter.update((one.meter, one) for one in energies)
+        self._new += energies
+        while len(self._new) >= PAGE_ROWS:
+            self.replace(self.pages, self._new[:PAGE_ROWS])
+            self.pages += 1
+            del self._new[:PAGE_ROWS]
+
+    def replace(self, number: int, energies: Sequence[MeterEnergy]) -> None:
+        """Write a page."""
+        row = EnergyPage(energies=list(energies))
+        ENERGIES.put(self._context, row, self._area, self._part, page_part(number))
+        self._by_meter.update((one.meter, one) for one in energies)
+
+    def write(self) -> None:
+        """Write the remaining energies, which do not fill a page."""
+        if self._new:
+            self.replace(self.pages, self._new)
+            self.pages += 1
+            self._new = []
