@@ -104,7 +104,7 @@ class MemberDuties:
     async def resume(self) -> None:
         """Find the newest closed gate and the oldest slot that has not settled.
 
-        Interrupted clearings are finished first, in the order of slots.
+        Interrupted clearings are finished first, in the order of slots; then what is due is folded.
         """
         area = await self._area()
         if area.lane.closed_slot < self._close_next:
@@ -117,6 +117,7 @@ class MemberDuties:
         for closed in range(self._settle_next, self._close_next, SLOT_S):
             if (await self.slot(closed)).phase in ("CLOSED", "CLEARING"):
                 await self._run("clear_slot", closed, "CLEARED", Member(DSO))
+        await self._fold()
 
     async def tick(
         self, now_s: int, *, lookahead_s: int = SLOT_S, last_slot: int | None = None
