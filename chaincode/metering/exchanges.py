@@ -13,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from chaincode.area.clock import market_time_s
-from chaincode.area.rules import RULES, rules_at
+from chaincode.area.rules import rules_at
 from chaincode.area.zones import Area, own_area, require_slot_start
 from chaincode.context import Accepted, Context
 from chaincode.errors import (
@@ -27,7 +27,7 @@ from chaincode.errors import (
     SLOT_FINAL,
 )
 from chaincode.metering.measured import DAYS_KEPT, MeasuredBoundaries
-from chaincode.metering.meters import METERS, meter_at
+from chaincode.metering.meters import get_meter, meter_at
 from chaincode.metering.readings import COLLECTION, readings_at
 from chaincode.metering.registers import Exchange, Registers, runs_back
 from chaincode.state import Count, Hex32, Id, Row, Second, Table, encode, slot_part
@@ -115,8 +115,9 @@ def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
     measured after it.
     """
     meter, slot = arguments.meter, arguments.slot
-    version = meter_at(METERS.get(context, meter), meter, slot)
-    area = own_area(context, version.area)
+    row = get_meter(context, meter, slot)
+    area = own_area(context, row.area)
+    meter_at(context, row, meter, slot)
     require_slot_start(area, slot)
     registers = _transient_registers(context)
     key = exchange_key(meter, slot)
@@ -153,7 +154,7 @@ def _check_time(context: Context, area: Area, slot: int) -> None:
     now_s = market_time_s(context, area.area)
     if now_s < slot:
         raise REPORT_EARLY(boundary=slot, now_s=now_s)
-    final_s = slot + area.slot_s + rules_at(RULES.get(context, area.area), area.area, slot).final_s
+    final_s = slot + area.slot_s + rules_at(context, area.area, slot).final_s
     if now_s >= final_s:
         raise SLOT_FINAL(slot=slot, final_s=final_s)
 

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
-from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, supplied_at
+from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, supplied_at, supply_at
 from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
 from chaincode.state import (
     Row,
     Table,
-    at_slot,
     slot_part,
 )
 
@@ -121,8 +120,8 @@ class MeteredSlot:
     def retailer_of(self, meter: str) -> str | None:
         """The retailer that supplies a meter in this slot; None if it has none then."""
         row = METERS.get(self._context, meter)
-        version = None if row is None else at_slot(row.versions, self._slot)
-        return None if version is None else version.retailer
+        supply = None if row is None else supply_at(self._context, row, self._slot)
+        return None if supply is None else supply.retailer
 
     def _names(self, meter: str) -> tuple[str, str, str]:
         return self._area, slot_part(self._slot), meter

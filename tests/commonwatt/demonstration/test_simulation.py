@@ -210,7 +210,7 @@ def test_a_market_cut_short_in_the_middle_of_runs_goes_on_to_the_same_state(
     lives: Iterable[int],
 ) -> None:
     """Clearing and settling take many transactions each, as in a large market."""
-    cut_after(monkeypatch, writes=3, chunk=1)
+    cut_after(monkeypatch, 1)
     for name in ("whole", "cut"):
         shutil.copytree(founded, tmp_path / name)
     whole, _ = asyncio.run(_trade(tmp_path / "whole", cast, []))
