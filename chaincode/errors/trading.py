@@ -38,12 +38,6 @@ SIGNATURE_INVALID = Refusal(
 )
 INTENT_EXPIRED = Refusal(
     "INTENT_EXPIRED",
-    "The document was valid until {valid_until_s}; it is {now_s}.",
-    "Sign it again with a later end, and have it carried in time.",
-)
-
-INTENT_EXPIRED = Refusal(
-    "INTENT_EXPIRED",
     "The token was valid until {valid_until_s}; it is {now_s}.",
     "The token was carried too late, and nothing was done. Sign it again if you still want it.",
 )

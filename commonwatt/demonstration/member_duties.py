@@ -124,15 +124,9 @@ class MemberDuties:
         while slot >= self._first_slot and (await self.slot(slot)).phase != "SETTLED":
             slot -= SLOT_S
         self._settle_next = slot + SLOT_S
-<<<<<<< HEAD
         self._clear_next = self._settle_next
         await self._clear_closed()
-=======
-        for closed in range(self._settle_next, self._close_next, SLOT_S):
-            if (await self.slot(closed)).phase in ("CLOSED", "CLEARING"):
-                await self._run("clear_slot", closed, "CLEARED", Member(DSO))
         await self._fold()
->>>>>>> entries
 
     async def tick(
         self, now_s: int, *, lookahead_s: int = SLOT_S, last_slot: int | None = None
