@@ -18,7 +18,7 @@ ARGUMENTS_INVALID = Refusal(
 TRANSIENT_UNEXPECTED = Refusal(
     "TRANSIENT_UNEXPECTED",
     "{name} takes no transient data named {entry!r}.",
-    "Send the transaction without it: only record_readings takes transient data, its leaves.",
+    "Send the transaction without it: only reports of registers and exchange_meter take transient data, one entry each.",
 )
 BYTES_TOO_MANY = Refusal(
     "BYTES_TOO_MANY",

@@ -126,6 +126,21 @@ def version_at(context: Context, meter: Meter, slot: int) -> MeterVersion | None
     return at_slot(meter.versions, slot)
 
 
+def versions_from(
+    context: Context, meter: Meter, first_slot: int
+) -> list[Dated[MeterVersion | None]]:
+    """The certificates of a meter that hold in `first_slot` and later, oldest first."""
+    older: list[Dated[MeterVersion | None]] = []
+    oldest = meter.versions[0].from_slot
+    if meter.older_versions and first_slot < oldest:
+        names = (context, meter.meter)
+        for begins, row in OLDER_CERTIFICATES.from_slot(*names, slot=oldest - 1):
+            older.append(Dated(begins, row.version))
+            if begins <= first_slot:
+                break
+    return [*reversed(older), *meter.versions]
+
+
 def supply_at(context: Context, meter: Meter, slot: int) -> Supply | None:
     """Who supplies a meter in `slot`; None where the meter is not certified or nobody supplies it.
 

@@ -101,6 +101,11 @@ class Neighbours:
         if after is not None:
             _check_power(leaf, after.registers.since(own), after, powers)
 
+    def first_s(self, meter: str) -> int:
+        """The second from which `check` needs the certified powers of a meter."""
+        before = self._before.get(meter)
+        return self._boundary if before is None else before.first_s
+
     def span(self, meters: Iterable[str]) -> tuple[int, int | None]:
         """The slots whose energy the readings of `meters` change: the first, and the end of the last.
 

@@ -14,7 +14,7 @@ The trees follow RFC 9162 (section 2.1): a leaf is hashed after a byte 0x00, a n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Literal, NamedTuple, Protocol
@@ -44,7 +44,7 @@ from chaincode.errors import (
     SUPPLY_MISSING,
 )
 from chaincode.metering.measured import MeasuredBoundaries
-from chaincode.metering.meters import METERS, takes_part
+from chaincode.metering.meters import METERS, takes_part, versions_from
 from chaincode.metering.oracles import NODES_MAX, counting_nodes
 from chaincode.metering.plausible import Neighbours, Powers, PowersFrom
 from chaincode.metering.readings import (
@@ -221,7 +221,8 @@ def store_registers(
         return None
     rules = rules_at(context, area.area, boundary)
     _check_time(context, area, rules, boundary)
-    powers = _powers(context, area, rules, boundary, [leaf.meter for leaf in new])
+    firsts_s = {leaf.meter: neighbours.first_s(leaf.meter) for leaf in new}
+    powers = _powers(context, area, rules, boundary, firsts_s)
     collection = context.private(COLLECTION)
     for leaf in new:
         neighbours.check(leaf, powers[leaf.meter])
@@ -244,12 +245,15 @@ def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int)
 
 
 def _powers(
-    context: Context, area: Area, rules: MarketRules, boundary: int, names: Sequence[str]
+    context: Context, area: Area, rules: MarketRules, boundary: int, firsts_s: Mapping[str, int]
 ) -> dict[str, Powers]:
-    """The powers of meters, which take part in the area before or after the boundary."""
+    """The powers of meters, each from a second on.
+
+    The meters must take part in the area before or after the boundary.
+    """
     found: dict[str, Powers] = {}
-    rows = METERS.get_many(context, [(name,) for name in names])
-    for name, row in zip(names, rows, strict=True):
+    rows = METERS.get_many(context, [(name,) for name in firsts_s])
+    for (name, first_s), row in zip(firsts_s.items(), rows, strict=True):
         if row is None:
             raise METER_UNKNOWN(meter=name, slot=boundary)
         if row.area != area.area:
@@ -257,7 +261,7 @@ def _powers(
         if not takes_part(context, row, boundary, slot_s=area.slot_s):
             raise SUPPLY_MISSING(meter=name, slot=boundary)
         dated: list[PowersFrom] = []
-        for version in row.versions:
+        for version in versions_from(context, row, first_s):
             powers = version.value
             import_w, export_w = (0, 0) if powers is None else (powers.import_w, powers.export_w)
             dated.append(PowersFrom(version.from_slot, import_w, export_w))

@@ -260,9 +260,12 @@ def test_rule_4_1_a_seed_chain_is_dated_to_a_slot_that_has_not_opened(open_marke
 
 
 def gates_that_close_together(open_market: Opener) -> Market:
-    """A market in which rules move the gate of the second slot before that of the first one."""
+    """A market in which rules move the gate of the second slot as far forward as they may.
+
+    Both gates close at the same second.
+    """
     market = open_market(LATER)
-    earlier = msgspec.structs.replace(market.rules.market, opens_s=3_600, gate_lead_s=2_000)
+    earlier = msgspec.structs.replace(market.rules.market, opens_s=3_600, gate_lead_s=300 + SLOT_S)
     market.submit("set_market_rules", RulesArguments(AREA, NEXT, earlier), admin=True)
     close(market)
     market.submit("close_gate", SlotArguments(AREA, NEXT), R2)
@@ -282,7 +285,7 @@ def test_seeds_of_one_member_are_revealed_in_the_order_of_slots(open_market: Ope
 
 
 def test_rules_that_move_a_gate_forward_leave_time_to_reveal(open_market: Opener) -> None:
-    """The second gate was due long before it could close; its seed is no foregone conclusion."""
+    """Both gates are due at once; the seed of the second one is no foregone conclusion."""
     market = gates_that_close_together(open_market)
     dso = grid_operator(market)
     gates = [market.slot(slot).gate for slot in (SLOT, NEXT)]

@@ -58,7 +58,6 @@ from tests.contract.stage.supply_faults import BEYOND
 
 ELSEWHERE_CODES = {
     "NOT_INITIALISED",  # below, on a ledger of which nothing is registered
-    "TRANSIENT_UNEXPECTED",  # doors/test_freezing.py
     "CLEARING_OUT_OF_ORDER",  # test_clearing_again.py: it takes two closed slots
     "NOTHING_TO_CORRECT",  # test_correcting.py: it takes a settled slot
     "PAYOUT_WAITS",  # test_payments.py: it takes a closed slot
@@ -109,18 +108,17 @@ def people(market: Market) -> None:
     )
     rules = RulesArguments(ELSEWHERE, SLOT, market.rules.market)
     market.traders("S", "B", "C", "P")
-    for area, dso in ((ELSEWHERE, OTHER_DSO), (CLOCKLESS, DSO)):
-        meter = MeterArguments(
-            meter=f"S-{area}",
-            holder=did_of("S"),
-            zone=f"{area}-root",
-            grid_level=7,
-            import_w=1000,
-            export_w=1000,
-            from_slot=SLOT_S,
-            hold=market.tokens.hold("S", f"S-{area}", area=area),
-        )
-        market.submit("register_certified_meter", meter, dso)
+    meter = MeterArguments(
+        meter=f"S-{ELSEWHERE}",
+        holder=did_of("S"),
+        zone=f"{ELSEWHERE}-root",
+        grid_level=7,
+        import_w=1000,
+        export_w=1000,
+        from_slot=SLOT_S,
+        hold=market.tokens.hold("S", f"S-{ELSEWHERE}", area=ELSEWHERE),
+    )
+    market.submit("register_certified_meter", meter, OTHER_DSO)
     market.submit("set_market_rules", rules, OTHER_DSO, admin=True)
     market.submit("set_zone_capacity", CapacityArguments(WEST, 1, 5, SLOT, "works"))
     market.act("lock", "P", 1)
@@ -156,7 +154,7 @@ def people(market: Market) -> None:
 def oracles(market: Market) -> None:
     """A real area whose oracle the DSO has appointed from some slot on; one node is revoked."""
     market.submit("register_area", AreaArguments("real", "real-root", 5), admin=True)
-    market.submit("post_seed_anchor", SeedArguments("real", SLOT, seeds(b"real")[0]))
+    market.submit("post_seed_chain", SeedChainArguments("real", SLOT, seeds(b"real")[0]))
     market.submit("appoint_oracle", AppointmentArguments("real", ORACLE, BEYOND), admin=True)
     rules = RulesArguments("real", SLOT, market.rules.market)
     market.submit("set_market_rules", rules, admin=True)
@@ -294,7 +292,7 @@ def bytes_too_many(market: Market) -> Fault:
 
 
 def transient_unexpected(market: Market) -> Fault:
-    return lambda: market.submit("pause_zone", PauseArguments(EAST), transient={"x": b"x"})
+    return lambda: market.submit("pause_zone", PauseArguments(EAST, "works"), transient={"x": b"x"})
 
 
 def batch_bytes(market: Market) -> Fault:

@@ -135,7 +135,7 @@ def live(market: Market) -> str:
     market.dispute("withdraw", "B", 0, slot=NEXT)
     market.report("meter import export\nS 0 400\nB 500 0", NEXT)
     market.settle(NEXT)
-    market.validate(market.leaf("S", export_wh=10))
+    market.validate(market.leaf("S", NEXT + SLOT_S, export_wh=10))
     market.exchange("S", NEXT, (0, 410), (0, 410))
     market.correct(NEXT)
     market.clock.now_s = NEXT + 2 * SLOT_S

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.orders.sheets import Step
-from tests.contract.stage.cast import SLOT, SLOT_S
+from tests.contract.stage.cast import AREA, SLOT, SLOT_S
 from tests.contract.stage.market import Market
 from tests.contract.stage.tokens import order_of
 
-NEXT = SLOT + SLOT_S
 GOOD: list[Step] = [(100_000, 1)]
 
 
 def good(market: Market, name: str, order: str = "good") -> str:
     """A sheet of one small order."""
-    return market.tokens.sheet(name, [order_of(order, "buy", GOOD, slot=NEXT)])
+    return market.tokens.sheet(name, [order_of(order, "buy", GOOD, slot=SLOT)])
 
 
 def test_sheet_of_2001_steps_refuses_no_other(market: Market) -> None:
     market.traders("A", "B", "C")
-    one_order = market.tokens.sheet("C", [order_of("c", "buy", GOOD * 2_001, slot=NEXT)])
-    orders = [order_of(f"o{n}", "buy", GOOD * 20, slot=NEXT) for n in range(101)]
+    one_order = market.tokens.sheet("C", [order_of("c", "buy", GOOD * 2_001, slot=SLOT)])
+    orders = [order_of(f"o{n}", "buy", GOOD * 20, slot=SLOT) for n in range(101)]
     many_orders = market.tokens.sheet("C", orders)
 
     codes = market.codes([good(market, "A"), one_order, many_orders, good(market, "B")])
@@ -48,11 +50,13 @@ def test_token_behind_five_hundred_others_is_answered_batch_full(market: Market)
     codes = market.codes([*[good(market, "A")] * 500, good(market, "B"), good(market, "A", "two")])
 
     assert codes == ["PLACED", *["EXISTS"] * 499, "BATCH_FULL", "BATCH_FULL"]
-    assert market.orders("B", NEXT) == []
+    assert market.orders("B", SLOT) == []
     assert market.codes([good(market, "B")]) == ["PLACED"]
 
 
-SLOTS = [SLOT + number * SLOT_S for number in range(88)]  # all that are open
+DAY_S = 86_400
+WIDE = SLOT + DAY_S  # from here on slots open a day before their start
+SLOTS = [WIDE + number * SLOT_S for number in range(88)]  # all open, once the last one has opened
 TRADERS = [f"{letter}{'x' * 60}" for letter in "ABC"]
 STEPS: list[Step] = [(-400_000 - step, 1_000) for step in range(20)]
 
@@ -61,6 +65,9 @@ def fill_rows(market: Market) -> None:
     """Give each of three traders 49 orders in each of 88 slots; the first has more steps."""
     for name in TRADERS:
         market.trader(name, power_w=40_000_000, deposit_nano=0)
+    rules = msgspec.structs.replace(market.rules.market, opens_s=DAY_S)
+    market.submit("set_market_rules", RulesArguments(AREA, WIDE, rules), admin=True)
+    market.pass_until(rules.opening_s(SLOTS[-1]))
     first, *others = TRADERS
     for number in range(49):
         name = f"{number:064d}"
@@ -96,5 +103,5 @@ def test_small_tokens_on_full_rows_are_answered_as_far_as_they_fit(market: Marke
 
     assert len(left) == 3
     assert left[0] - left[1] > 150
-    one_more = [order_of("51", "buy", GOOD, slot=NEXT)]
+    one_more = [order_of("51", "buy", GOOD, slot=SLOTS[1])]
     assert market.codes([ask(TRADERS[0], one_more)]) == ["ORDERS_TOO_MANY"]

@@ -5,19 +5,16 @@ from __future__ import annotations
 import pytest
 
 from chaincode.errors import Refused
-from chaincode.metering.certification import MeterArguments
 from tests.contract.stage.cast import (
     DSO,
-    EAST,
     MILLION,
     R1,
     R2,
     SLOT,
     SLOT_S,
-    did_of,
     market_rules,
 )
-from tests.contract.stage.market import POWER_W, Market, Opener
+from tests.contract.stage.market import Market, Opener
 
 NEXT = SLOT + SLOT_S
 THIRD = NEXT + SLOT_S
@@ -32,7 +29,7 @@ def settle_late(market: Market, slot: int) -> None:
 def test_estimate_is_no_gift_when_the_true_reading_comes(open_market: Opener) -> None:
     """Door 4: the retailer carried 0.25, and the correction paid the client 0.25."""
     market = open_market(market_rules(report_deadline_s=0))
-    market.trader("B", deposit_nano=0)
+    market.trader("B", deposit_nano=0, daily_import_wh=96_000)  # 1,000 Wh a slot
     for slot in (SLOT, NEXT):
         market.clear(slot)
     market.report("meter import export\nB 1000 0", SLOT)
@@ -54,22 +51,9 @@ def test_retailer_that_supplies_the_meter_answers_and_not_the_one_that_admitted_
 ) -> None:
     """Door 5: R1 admitted the trader and R2 supplies its meter."""
     market.trader("B", deposit_nano=0)
-    supplied = MeterArguments(
-        meter="B-other",
-        holder=did_of("B"),
-        retailer=R2,
-        zone=EAST,
-        grid_level=7,
-        import_w=POWER_W,
-        export_w=POWER_W,
-        from_slot=SLOT,
-        source="",
-    )
-    market.submit("register_certified_meter", supplied)
+    market.meter("B-other", holder="B", retailer=R2)
     market.clear()
-    leaves = [market.leaf("B"), market.leaf("B-other", import_wh=1000)]
-    market.pass_until(SLOT + SLOT_S)
-    market.send_report(market.signed_report(leaves))
+    market.report("meter import export\nB-other 1000 0")
 
     market.settle()
 

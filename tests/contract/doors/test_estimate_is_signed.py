@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from chaincode.errors import Refused
+from chaincode.metering.oracles import configuration_digest
 from chaincode.metering.reports import (
     REPORT_TYP,
     TRANSIENT_LEAVES,
     Recorded,
     Report,
     ReportArguments,
-    configuration_digest,
     merkle_root,
 )
 from identity.canonical import encode

@@ -9,7 +9,7 @@ from chaincode.accounts.payments import PayoutArguments
 from chaincode.area.joining import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.settlement.disputes import DisputeArguments
-from tests.contract.stage.cast import MILLION, R1, R2, SLOT, SLOT_S, START_S, did_of
+from tests.contract.stage.cast import DEPOSIT_NANO, MILLION, R1, R2, SLOT, SLOT_S
 from tests.contract.stage.market import Market
 from tests.contract.stage.tokens import order_of
 
@@ -78,7 +78,7 @@ def test_stranger_cannot_fill_the_ledger_with_cancels(market: Market) -> None:
 
 def test_order_tokens_carried_later_than_they_say_have_expired(market: Market) -> None:
     market.trader("S")
-    until_s = START_S + 600
+    until_s = market.gate_s() - 600
     assert market.codes([sale(market, "r"), sale(market, "t")]) == ["PLACED", "PLACED"]
     early, late = sale(market, "early", valid_until_s=until_s), sale(market, valid_until_s=until_s)
     amend = market.tokens.amend("S", "r", 1, [(90_000, 400)], valid_until_s=until_s)
@@ -98,6 +98,7 @@ def test_order_tokens_carried_later_than_they_say_have_expired(market: Market) -
 
 def test_order_token_is_valid_no_longer_than_the_gate_of_its_last_slot(market: Market) -> None:
     market.trader("S")
+    market.open(NEXT)
     gate_s = market.gate_s(NEXT)
     orders = [order_of("s", "sell", [(1, 1)], slot=slot) for slot in (SLOT, NEXT)]
 
@@ -161,4 +162,5 @@ def test_same_id_with_another_content_is_used_and_never_exists(market: Market) -
     assert codes() == ["EXISTS", *["ID_USED"] * 5]
     assert market.cancel("S", "s") == "CANCELLED"
     assert codes() == ["EXISTS", *["ID_USED"] * 5]
-    assert market.account(did_of("S")).available_nano > 0
+    market.clear()
+    assert market.account("S").available_nano == DEPOSIT_NANO

@@ -38,6 +38,7 @@ def test_trader_moves_to_another_retailer_and_an_old_join_moves_it_back_never(
     market: Market,
 ) -> None:
     market.trader("A", deposit_nano=5 * MILLION)
+    market.clear()  # folds what was paid in
     first = market.tokens.join("A", R1)
 
     market.join("A", R2, number=2)
@@ -58,7 +59,6 @@ def meter(holder: str, *, hold: str | None, power_w: int = 1_000) -> MeterArgume
     return MeterArguments(
         meter="m",
         holder=did_of(holder),
-        retailer=R1,
         zone=EAST,
         grid_level=7,
         import_w=power_w,
@@ -87,6 +87,7 @@ def test_dso_certifies_no_meter_for_a_holder_that_has_not_signed(market: Market)
 def test_retailer_pays_out_what_its_client_has_signed_and_that_once(market: Market) -> None:
     market.trader("A", deposit_nano=5 * MILLION)
     market.trader("B", retailer=R2, deposit_nano=0)
+    market.clear()  # folds what was paid in
     signed = PayoutArguments(market.tokens.payout("A", MILLION, "out"))
     foreign = PayoutArguments(market.tokens.payout("A", MILLION, "out", retailer=R2))
 

@@ -6,7 +6,7 @@ import pytest
 
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
-from tests.contract.stage.cast import EAST, R1, SLOT, did_of
+from tests.contract.stage.cast import EAST, SLOT, did_of
 from tests.contract.stage.market import Market
 
 
@@ -15,7 +15,6 @@ def certify(market: Market, source: str) -> None:
     arguments = MeterArguments(
         meter="m",
         holder=did_of("S"),
-        retailer=R1,
         zone=EAST,
         grid_level=7,
         import_w=1_000,

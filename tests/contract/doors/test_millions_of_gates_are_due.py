@@ -20,7 +20,9 @@ from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 YEAR_2100 = 4_102_444_800
-OLD = "old"  # an area whose first rules are dated 1970
+JUMP_S = 31 * 86_400  # as far as a clock may be set beyond the newest gate
+OLD = "old"  # a demonstration that begins in 1970
+RATE_MAX = 100_000
 
 
 def close_empty(market: Market, until_slot: int, *, area: str = AREA) -> SlotAnswer:
@@ -37,21 +39,24 @@ def slots(market: Market, area: str, *names: int) -> list[str]:
 
 
 def test_door_20_rules_dated_1970_leave_two_million_gates_due(market: Market) -> None:
-    first = SLOT_S
+    """Only the fastest demonstration that begins in 1970 can have such rules."""
+    first = 9 * SLOT_S
     area = AreaArguments(OLD, f"{OLD}-root", 5, demonstration=True)
     market.submit("register_area", area, admin=True)
-    market.submit("set_clock", ClockArguments(OLD, START_S, START_S, 1), admin=True)
+    market.submit("set_clock", ClockArguments(OLD, START_S, 0, RATE_MAX), admin=True)
     market.submit("post_seed_chain", SeedChainArguments(OLD, first, market.seeds[0]))
     rules = RulesArguments(OLD, first, market.rules.market)
     market.submit("set_market_rules", rules, admin=True)
-    last = START_S - START_S % SLOT_S
+    market.pass_until(START_S + 18_000)  # five hours
+    last = 18_000 * RATE_MAX
+    assert last // SLOT_S == 2_000_000
 
     assert close_empty(market, last, area=OLD).phase == "CLEARED"
 
     assert slots(market, OLD, first, last, last + SLOT_S) == ["CLEARED", "CLEARED", "OPEN"]
     lane = market.ask("describe_area", AreaName(OLD), AreaAnswer).lane
     assert lane.closed_slot == last
-    market.pass_until(last + SLOT_S)
+    market.pass_until(market.clock.now_s + 1)
     market.submit("close_gate", SlotArguments(OLD, last + SLOT_S), R1)
 
 
@@ -59,19 +64,27 @@ def test_door_20_clock_set_to_the_year_2100_stops_no_trade(market: Market) -> No
     market.traders("S", "B")
     table = "who id side price wh\nS s sell 100000 500\nB b buy 100000 500"
     market.place(table)
-    clock = ClockArguments(AREA, START_S, YEAR_2100, 1)
-    market.submit("set_clock", clock, admin=True)
-    future = YEAR_2100 + SLOT_S
+    real_s = market.clock.now_s
+    with pytest.raises(Refused, match="CLOCK_AHEAD"):
+        market.submit("set_clock", ClockArguments(AREA, real_s, YEAR_2100, 1), admin=True)
+    ahead_s = market.gate_s() + JUMP_S
+    market.submit("set_clock", ClockArguments(AREA, real_s, ahead_s, 1), admin=True)
+    last = ahead_s - ahead_s % SLOT_S
+    future = last + SLOT_S
 
     with pytest.raises(Refused, match=f"GATE_NOT_EMPTY.*{SLOT}"):
-        close_empty(market, YEAR_2100)
+        close_empty(market, last)
     market.submit("close_gate", SlotArguments(AREA, SLOT))
     with pytest.raises(Refused, match="SLOT_PHASE"):
-        close_empty(market, YEAR_2100)  # what closed before has to be cleared first
+        close_empty(market, last)  # what closed before has to be cleared first
     market.clear(SLOT)
-    close_empty(market, YEAR_2100)
-    market.place(table, slot=future)
-    market.clock.now_s = START_S + SLOT_S
+    close_empty(market, last)
+    tokens = [
+        market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=future)]),
+        market.tokens.sheet("B", [order_of("b", "buy", [(100_000, 500)], slot=future)]),
+    ]
+    assert market.codes(tokens) == ["PLACED", "PLACED"]
+    market.clock.now_s = real_s + SLOT_S
     market.submit("close_gate", SlotArguments(AREA, future))
     market.clock.now_s += 60
     market.clear(future)

@@ -14,7 +14,7 @@ from chaincode.metering.oracles import (
     RevocationArguments,
 )
 from chaincode.queries.meters import OracleView
-from chaincode.slots.draw import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from chaincode.slots.gate import SlotArguments
 from tests.contract.stage.cast import (
     AREA,
@@ -55,7 +55,7 @@ def test_door_13_a_real_area_is_never_read_by_nodes_that_must_all_be_honest(
     market: Market,
 ) -> None:
     market.submit("register_area", AreaArguments("real", "real-root", 5), admin=True)
-    market.submit("post_seed_anchor", SeedArguments("real", NEXT, seeds(b"real")[0]))
+    market.submit("post_seed_chain", SeedChainArguments("real", NEXT, seeds(b"real")[0]))
     market.submit("appoint_oracle", AppointmentArguments("real", ORACLE, NEXT), admin=True)
     rules = RulesArguments("real", NEXT, market.rules.market)
     market.submit("set_market_rules", rules, admin=True)
@@ -85,6 +85,10 @@ def test_door_13_a_node_that_was_taken_out_rewrites_no_old_slot(market: Market) 
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
         market.send_report(with_it)
     market.send_report(without)
+    starts = [market.leaf("S", SLOT), market.leaf("B", SLOT)]
+    with pytest.raises(Refused, match="SIGNER_REVOKED"):
+        market.send_report(market.signed_report(starts, signers=(0, 1, 2)))
+    market.send_report(market.signed_report(starts, signers=(1, 2, 3)))
     market.settle()
 
 
@@ -111,8 +115,8 @@ def test_rule_7_1_each_slot_counts_the_nodes_of_the_operator_appointed_for_it(
     assert oracle.nodes == FOUR
     market.pass_until(THIRD + SLOT_S)
     with pytest.raises(Refused, match="ORACLE_CONFIGURATION"):
-        market.send_report(market.signed_report([market.leaf("S")], THIRD))
-    market.send_report(market.signed_report([market.leaf("S"), market.leaf("B")], NEXT))
+        market.send_report(market.signed_report([market.leaf("S", THIRD)]))
+    market.send_report(market.signed_report([market.leaf("S"), market.leaf("B")]))
 
 
 def test_rule_7_1_sets_and_appointments_of_an_open_slot_are_frozen(market: Market) -> None:
@@ -136,7 +140,7 @@ def test_rule_7_2_a_revocation_binds_from_its_second_on_and_for_good(market: Mar
     market.pass_until(THIRD)
 
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
-        market.send_report(market.signed_report([market.leaf("S"), market.leaf("B")], NEXT))
+        market.send_report(market.signed_report([market.leaf("S", THIRD)]))
     later = RevocationArguments(AREA, node, THIRD + 100 * SLOT_S)
     with pytest.raises(Refused, match="SIGNER_REVOKED"):
         market.submit("revoke_oracle_node", later, admin=True)

@@ -7,7 +7,7 @@ import pytest
 from chaincode.area.zones import PauseArguments
 from chaincode.errors import Refused
 from chaincode.orders.sheets import TokensArguments
-from chaincode.slots.gate import GateArguments, SlotArguments
+from chaincode.slots.gate import SlotArguments
 from tests.contract.stage.cast import AREA, EAST, R1, SLOT, SLOT_S
 from tests.contract.stage.market import Market
 
@@ -46,10 +46,10 @@ def test_no_transaction_takes_transient_data_that_it_does_not_read(market: Marke
     token = market.tokens.cancel("S", "x", slot=SLOT + SLOT_S)
     one = {"x": b"x"}
     for name, arguments in (
-        ("close_gate", GateArguments(AREA, SLOT + SLOT_S, market.seeds[2])),
+        ("close_gate", SlotArguments(AREA, SLOT + SLOT_S)),
         ("clear_slot", SlotArguments(AREA, SLOT)),
         ("cancel_orders", TokensArguments([token])),
-        ("pause_zone", PauseArguments(EAST)),
+        ("pause_zone", PauseArguments(EAST, "works")),
     ):
         with pytest.raises(Refused, match="TRANSIENT_UNEXPECTED"):
             market.submit(name, arguments, transient=one)

@@ -309,8 +309,8 @@ def test_door_9_a_retired_meter_is_expected_nowhere(open_market: Opener) -> None
     settlement = market.slot(NEXT).settlement
     assert settlement is not None
     assert settlement.estimated == 0
-    with pytest.raises(Refused, match="METER_UNKNOWN"):
-        market.send_report(market.signed_report([market.leaf("gone")], NEXT))
+    with pytest.raises(Refused, match="SUPPLY_MISSING"):
+        market.send_report(market.signed_report([market.leaf("gone", THIRD)]))
 
 
 def test_rule_4_4_a_retired_meter_comes_back_with_a_new_certificate_and_supply(

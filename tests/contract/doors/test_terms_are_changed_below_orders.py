@@ -11,7 +11,8 @@ from chaincode.area.fees import FeeRow
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
 from chaincode.errors import Refused
-from tests.contract.stage.cast import AREA, DSO, EAST, OPENS_S, R1, SLOT, SLOT_S, did_of
+from chaincode.metering.supply import ClientVatArguments
+from tests.contract.stage.cast import AREA, DSO, EAST, OPENS_S, R1, SLOT, SLOT_S
 from tests.contract.stage.ladders import refused
 from tests.contract.stage.market import Market, Opener
 
@@ -94,12 +95,14 @@ def test_a_fee_dated_to_before_the_market_reaches_no_open_slot(traded: Market) -
 
 def test_retailer_changes_prices_and_vat_of_an_open_slot(traded: Market) -> None:
     prices = ResidualArguments(AREA, SLOT, [ResidualPrices(import_price=10**9, export_price=0)])
-    vat = VatArguments(AREA, did_of("S"), SLOT, "taxable", 1_000_000)
+    vat = VatArguments(AREA, SLOT, "taxable", 1_000_000)
+    client_vat = ClientVatArguments("S", SLOT, "taxable", 1_000_000)
 
     assert refused(lambda: traded.submit("set_residual_prices", prices, R1, admin=True)) == (
         "TERMS_FROZEN"
     )
     assert refused(lambda: traded.submit("set_vat", vat, R1)) == "TERMS_FROZEN"
+    assert refused(lambda: traded.submit("set_client_vat", client_vat, R1)) == "TERMS_FROZEN"
     as_agreed(traded)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from chaincode.area.capacities import CapacityArguments
 from chaincode.area.fees import FeeRow
-from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices, VatArguments
-from tests.contract.stage.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S, did_of
+from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPrices
+from chaincode.metering.supply import ClientVatArguments
+from tests.contract.stage.cast import AREA, DSO, EAST, R1, SLOT, SLOT_S
 from tests.contract.stage.market import Market
 
 VERSIONS = 210  # the first contract refused the 201st for ever
@@ -20,7 +21,7 @@ def post_many(market: Market) -> None:
         slot = SLOT + number * SLOT_S
         prices = [ResidualPrices(import_price=250_000 + number, export_price=60_000)]
         market.submit("set_residual_prices", ResidualArguments(AREA, slot, prices), R1, admin=True)
-        market.submit("set_vat", VatArguments(AREA, did_of("B"), slot, "taxable", number), R1)
+        market.submit("set_client_vat", ClientVatArguments("B", slot, "taxable", number), R1)
         market.submit("set_zone_capacity", CapacityArguments(EAST, number, 1, slot, "plan"))
 
 
@@ -39,7 +40,7 @@ def test_the_next_price_vat_status_and_capacity_after_two_hundred_are_taken(
     slot = SLOT + VERSIONS * SLOT_S
     prices = [ResidualPrices(import_price=1, export_price=1)]
     market.submit("set_residual_prices", ResidualArguments(AREA, slot, prices), R1, admin=True)
-    market.submit("set_vat", VatArguments(AREA, did_of("B"), slot, "private", 0), R1)
+    market.submit("set_client_vat", ClientVatArguments("B", slot, "private", 0), R1)
     market.submit("set_zone_capacity", CapacityArguments(EAST, None, None, slot, "plan"))
 
     for number in range(2):

@@ -38,7 +38,9 @@ FAR = SLOT + 30 * 86_400
 HEX = "ab" * 32
 NOBODY = "did:key:z" + "1" * 44
 ELSEWHERE = "elsewhere"  # a real area of another DSO
-CLOCKLESS = "clockless"  # a demonstration of the DSO with a meter and no clock
+CLOCKLESS = (
+    "clockless"  # a demonstration of the DSO without a clock, so that nobody has a meter there
+)
 BARE = "bare"  # an area of the DSO with a zone and nothing else
 
 RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)])
@@ -101,7 +103,8 @@ REGISTRY = (
             ("ALREADY_REGISTERED", {"number": 3}),
             ("JOIN_NUMBER", {"WHO": "new"}),
             ("JOIN_NUMBER", {"number": 1}),
-            ("AREA_UNKNOWN", {"area": AREA}),
+            ("AREA_UNKNOWN", {"area": CLOCKLESS}),
+            ("NO_CLOCK", {"area": AREA}),
             ("INTENT_EXPIRED", {"valid_until_s": FAR + 86_400}),
             ("INTENT_TOO_LONG", {"valid_until_s": FAR - 86_400}),
         ],
@@ -420,12 +423,6 @@ ORDERS = (
         ladders.sheet,
         TAKEN | {"IDS": [f"o{number}" for number in range(48)], "STEPS": [(100_000, 1)]},
         [("ORDERS_TOO_MANY", {"IDS": [f"o{number}" for number in range(47)]})],
-    ),
-    Ladder(
-        "an area without a clock takes orders",
-        ladders.sheet,
-        TAKEN | {"area": "clockless", "meter": "S-clockless", "zone": "clockless-root"},
-        [("NO_CLOCK", TAKEN)],
     ),
     Ladder(
         "a slot before the rules is ordered",

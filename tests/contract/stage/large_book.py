@@ -23,6 +23,7 @@ def place_large_book(market: Market) -> None:
         ]
         tokens.append(market.tokens.sheet(name, orders))
     batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
-    market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
     market.traders("S")
+    market.open()
+    market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
     market.place("who id side price wh\nS s sell 1000 2500")

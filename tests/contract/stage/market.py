@@ -245,8 +245,10 @@ class Market:
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
         """Keep in mind what was paid, which gates closed, and that there are readings."""
         self._has_readings |= name in PRIVATE_WRITES
-        if name == "close_gate" and receipt.read(SlotAnswer).area == AREA:
-            self._gates.append(receipt.read(SlotAnswer).slot)
+        if name in ("close_gate", "settle_slot"):  # an empty slot may have closed with others
+            answer = receipt.read(SlotAnswer)
+            if answer.area == AREA and answer.slot not in self._gates:
+                self._gates.append(answer.slot)
         if name in ("credit_client", "debit_client"):
             payment = receipt.read(Payment)
             reference = _reference(arguments)
@@ -357,12 +359,14 @@ class Market:
         power_w: int = POWER_W,
         deposit_nano: int = DEPOSIT_NANO,
         source: str = "solar",
+        daily_import_wh: int = 0,
     ) -> str:
         """Admit a client with a meter of the same name and money in its account; its DID."""
         did = did_of(name)
         self._names[did] = name
         self.join(name, retailer)
-        self.meter(name, zone=zone, retailer=retailer, power_w=power_w, source=source)
+        self.meter(name, zone=zone, retailer="", power_w=power_w, source=source)
+        self.supply(name, retailer=retailer, daily_import_wh=daily_import_wh)
         if deposit_nano:
             self.credit(name, deposit_nano, retailer=retailer)
         return did
@@ -432,6 +436,7 @@ class Market:
         retailer: str = R1,
         from_slot: int = SLOT,
         offtaker: str | None = None,
+        daily_import_wh: int = 0,
     ) -> None:
         """Let a retailer supply a meter from a slot on, as its holder has agreed."""
         arguments = self._supply(
@@ -440,6 +445,7 @@ class Market:
             retailer=retailer,
             from_slot=from_slot,
             offtaker=offtaker,
+            daily_import_wh=daily_import_wh,
         )
         self.submit("accept_supply", arguments, retailer)
 
@@ -451,9 +457,17 @@ class Market:
         retailer: str = R1,
         from_slot: int = SLOT,
         offtaker: str | None = None,
+        daily_import_wh: int = 0,
     ) -> SupplyArguments:
         self._registers.setdefault(meter, (0, 0))
-        token = self.tokens.supply(holder, meter, retailer, from_slot=from_slot, offtaker=offtaker)
+        token = self.tokens.supply(
+            holder,
+            meter,
+            retailer,
+            from_slot=from_slot,
+            offtaker=offtaker,
+            daily_import_wh=daily_import_wh,
+        )
         return SupplyArguments(token)
 
     def meters(self, *names: str, holder: str, power_w: int = POWER_W) -> None:

@@ -125,6 +125,7 @@ class Tokens:
         *,
         from_slot: int = SLOT,
         offtaker: str | None = None,
+        daily_import_wh: int = 0,
         area: str = AREA,
         valid_until_s: int | None = None,
     ) -> str:
@@ -133,6 +134,7 @@ class Tokens:
             area=area,
             channel=self.channel,
             contract=self.contract,
+            daily_import_wh=daily_import_wh,
             from_slot=from_slot,
             meter=meter,
             offtaker=offtaker,
