@@ -128,7 +128,7 @@ def people(market: Market) -> None:
     market.meter("S-supplied", holder="S")
     market.supply("S-supplied", holder="S", from_slot=BEYOND + SLOT_S)
     oracles(market)
-    market.meter("S-real", holder="S", zone="real-root", retailer="")
+    market.meter("S-real", holder="S", zone="real-root", retailer="", area="real")
     last_resort(market)
     market.submit("pause_zone", PauseArguments(WEST, "works"))
     market.place("""

@@ -336,7 +336,7 @@ DATED = (
         [
             ("ROLE_WRONG", {"MEMBER": R2}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("DATED_BEFORE_GATE", {"from_slot": NEXT}),
+            ("TERMS_FROZEN", {"from_slot": FAR}),
             ("VAT_RATE", {"status": "taxable"}),
         ],
     ),
@@ -489,7 +489,6 @@ GATES = (
             ("SLOT_PHASE", {"area": BARE}),
             ("NO_MARKET_RULES", {"area": ELSEWHERE, "slot": NEXT}),
             ("GATE_OUT_OF_ORDER", {"slot": SLOT}),
-            ("SEED_WRONG", {}),
         ],
     ),
     Ladder(

@@ -410,6 +410,7 @@ class Market:
         power_w: int = POWER_W,
         source: str = "solar",
         from_slot: int = SLOT,
+        area: str = AREA,
     ) -> None:
         """Certify a meter, which the retailer then supplies as its holder has agreed.
 
@@ -423,6 +424,7 @@ class Market:
             power_w=power_w,
             source=source,
             from_slot=from_slot,
+            area=area,
         )
         self.submit("register_certified_meter", arguments)
         if retailer:
@@ -486,6 +488,7 @@ class Market:
         power_w: int = POWER_W,
         source: str = "solar",
         from_slot: int = SLOT,
+        area: str = AREA,
     ) -> MeterArguments:
         self._zones[meter] = zone
         return MeterArguments(
@@ -497,7 +500,7 @@ class Market:
             export_w=power_w,
             from_slot=from_slot,
             source=source,
-            hold=self.tokens.hold(holder or meter, meter),
+            hold=self.tokens.hold(holder or meter, meter, area=area),
         )
 
     def credit(

@@ -124,13 +124,13 @@ SUPPLY = (
         ],
     ),
     Ladder(
-        "meters of a slot are asked for",
-        asking("list_slot_meters"),
-        {"area": "none", "slot": SLOT + 1, "after": "x" * 65},
+        "meters at a boundary are asked for",
+        asking("list_boundary_meters"),
+        {"area": "none", "boundary": SLOT + 1, "after": "x" * 65},
         [
             ("ARGUMENTS_INVALID", {"after": ""}),
             ("AREA_UNKNOWN", {"area": AREA}),
-            ("SLOT_INVALID", {"slot": SLOT}),
+            ("SLOT_INVALID", {"boundary": SLOT}),
         ],
     ),
     Ladder(
