@@ -39,7 +39,6 @@ from chaincode.state import (
 from chaincode.units import is_slot_start
 
 ZONES_MAX = 1_000  # zones of one area: its tree is read with every batch of orders
-VERSIONS_MAX = 200  # dated versions of one row
 SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and are used by markets
 
 

@@ -75,11 +75,6 @@ TERMS_FROZEN = Refusal(
     "Slot {slot} has opened: its terms are frozen since {opening_s}.",
     "Let the change begin at a slot that has not opened yet.",
 )
-VERSIONS_TOO_MANY = Refusal(
-    "VERSIONS_TOO_MANY",
-    "There are {limit} dated versions already, and no more are kept.",
-    "Dated values are never removed. Use a new name (a new meter, zone or area).",
-)
 CAPACITY_ON_ROOT = Refusal(
     "CAPACITY_ON_ROOT",
     "Zone {zone} is the root of its area and has no edge.",

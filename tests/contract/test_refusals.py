@@ -20,7 +20,7 @@ from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import REFUSALS, Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.last_resort import AgreementArguments, LastResortArguments
-from chaincode.metering.oracles import AppointmentArguments, OracleArguments, RevocationArguments
+from chaincode.metering.oracles import AppointmentArguments, RevocationArguments
 from chaincode.slots.draw import SeedArguments, SeedChainArguments
 from chaincode.slots.gate import SlotArguments
 from tests.contract.stage import ladders
@@ -249,16 +249,6 @@ def set_rules(market: Market, number: int) -> None:
     market.submit("set_market_rules", rules, admin=True)
 
 
-def versions_too_many(market: Market) -> Fault:
-    def name(number: int) -> None:
-        nodes = OracleArguments(AREA, FAR + number * SLOT_S, market.oracle.nodes, 1)
-        market.submit("set_oracle_nodes", nodes, ORACLE, admin=True)
-
-    for number in range(199):
-        name(number)
-    return lambda: name(199)
-
-
 def rules_ahead(market: Market) -> Fault:
     def set_all(market: Market) -> None:
         for number in range(100):
@@ -332,7 +322,6 @@ SINGLES = {
     "SLOT_FINAL": slot_final,
     "EXCHANGE_EXISTS": exchange_exists,
     "DISPUTE_EXISTS": dispute_exists,
-    "VERSIONS_TOO_MANY": versions_too_many,
     "RULES_AHEAD": rules_ahead,
     "ZONES_TOO_MANY": zones_too_many,
 }
