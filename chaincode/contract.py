@@ -221,8 +221,6 @@ class Contract:
             read = _DECODERS[name].decode(arguments)
         except msgspec.DecodeError as error:
             raise ARGUMENTS_INVALID(name=name, reason=error) from None
-        if context.transient and not transaction.transient:
-            raise TRANSIENT_UNEXPECTED(name=name, count=len(context.transient))
         _check_caller(context, transaction)
         return encode(transaction.handler(context, read))
 

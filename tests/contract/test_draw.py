@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.errors import Refused
 from chaincode.queries.market import SeedChainsAnswer
 from chaincode.slots.draw import SeedArguments, SeedState

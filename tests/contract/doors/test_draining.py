@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaincode.errors import Refused
-from chaincode.metering.meters import MeterArguments
+from chaincode.metering.certification import MeterArguments
 from tests.contract.stage.cast import (
     DSO,
     EAST,

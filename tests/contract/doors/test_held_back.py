@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.accounts.balances import PayoutArguments
+from chaincode.accounts.payments import PayoutArguments
 from chaincode.area.joining import ParticipantArguments
 from chaincode.errors import Refused
 from chaincode.settlement.disputes import DisputeArguments

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.accounts.balances import PayoutArguments
+from chaincode.accounts.payments import PayoutArguments
 from chaincode.area.joining import ParticipantArguments
 from chaincode.errors import Refused
-from chaincode.metering.meters import MeterArguments
+from chaincode.metering.certification import MeterArguments
 from tests.contract.stage.cast import DSO, EAST, MILLION, R1, R2, SLOT, did_of
 from tests.contract.stage.market import Market
 

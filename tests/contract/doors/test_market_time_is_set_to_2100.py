@@ -8,7 +8,7 @@ from chaincode.area.clock import ClockArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments, AreaName
 from chaincode.queries.market import AreaAnswer
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedArguments
 from tests.contract.stage.cast import AREA, SLOT, SLOT_S, seeds
 from tests.contract.stage.ladders import refused
 from tests.contract.stage.market import Market

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from chaincode.area.clock import ClockArguments
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments, AreaName
 from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.errors import Refused

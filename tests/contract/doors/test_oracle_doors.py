@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments
 from chaincode.consortium.organisations import OrganisationArguments
 from chaincode.errors import Refused
@@ -14,7 +14,8 @@ from chaincode.metering.oracles import (
     RevocationArguments,
 )
 from chaincode.queries.meters import OracleView
-from chaincode.slots.gate import SeedArguments, SlotArguments
+from chaincode.slots.draw import SeedArguments
+from chaincode.slots.gate import SlotArguments
 from tests.contract.stage.cast import (
     AREA,
     DSO,

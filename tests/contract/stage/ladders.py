@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from chaincode.accounts.balances import PayoutArguments
+from chaincode.accounts.payments import PayoutArguments
 from chaincode.area.intents import HOLD_TYP, JOIN_TYP, PAYOUT_TYP
 from chaincode.area.joining import ParticipantArguments
 from chaincode.consortium.acts import ACT_TYP, ActArguments

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
-from chaincode.accounts.payments import Payment, PaymentArguments
+from chaincode.accounts.payments import Payment, PaymentArguments, PayoutArguments
 from chaincode.accounts.posting import Posting
 from chaincode.accounts.statements import (
     AccountAnswer,
@@ -26,7 +26,6 @@ from chaincode.accounts.statements import (
     FoldPageAnswer,
     FoldPageArguments,
     OwnerArguments,
-    PayoutArguments,
     SumArguments,
     Totals,
 )
