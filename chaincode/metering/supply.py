@@ -60,8 +60,8 @@ class SupplyConsent(
     """What the holder of a meter signs: who supplies the meter from a slot on.
 
     If `offtaker` is absent, the retailer takes the surplus too. `daily_import_wh` is what the meter
-    usually draws in a day; a slot in which nothing is measured is estimated as a part of it. Nobody may carry the document from
-    `valid_until_s` on, a second of market time.
+    usually draws in a day; a slot in which nothing is measured is estimated as a part of it. Nobody
+    may carry the document from `valid_until_s` on, a second of market time.
     """
 
     area: Id

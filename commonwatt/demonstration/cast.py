@@ -201,8 +201,8 @@ async def found(
 
     Terms are dated to slots that have not opened. So market time stands before the opening of the
     first slot until all terms are posted; then it begins to run by `clock`. `admit` registers the
-    homes another way than one after the other. If founding was
-    interrupted, call this again: it skips what is registered already.
+    homes another way than one after the other. If founding was interrupted, call this again: it skips
+    what is registered already.
     """
     dso = Member(DSO, "admin")
 

@@ -1,8 +1,9 @@
 """Enrols newcomers of the demonstration: a DID gets a retailer, a metered home and a deposit.
 
 Some homes are empty, but their meters run. A newcomer is offered the next empty home, signs that it
-joins the home's retailer, holds the home's meter and agrees to its supply, and moves in. The ledger knows which homes are taken, so this
-module keeps no list of them; it only remembers for a while what it has offered.
+joins the home's retailer, holds the home's meter and agrees to its supply, and moves in. The ledger
+knows which homes are taken, so this module keeps no list of them; it only remembers for a while what
+it has offered.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The work of a market's members, slot by slot, in a demonstration and in a simulation.
 
 `MemberDuties.tick` takes market time and does what is due: retailers submit their clients' sheets,
-the DSO closes gates and clears, seed members reveal, a retailer settles, corrects and folds. All state is on the ledger, so
-`resume` finds out what is due after a crash.
+the DSO closes gates and clears, seed members reveal, a retailer settles, corrects and folds. All
+state is on the ledger, so `resume` finds out what is due after a crash.
 """
 
 from __future__ import annotations

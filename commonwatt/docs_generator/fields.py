@@ -328,6 +328,8 @@ FIELDS: Mapping[str, str] = {
     "Large.after": "the last entry of the owner that was read",
     "Large.step": "SUM, STRIKE or REPAY",
     "FoldPage.postings": "the lines, a client's and its retailer's by turns",
+    "daily_import_wh": "Wh that the meter usually draws in a day, of which estimates are parts",
+    "version": "the meter's certificate; null where it has none",
     "boundary": "slot boundary at which the registers are read, the end of one slot and start of the next",
     "energies": "up to 500 meters, each with the energy that the slot settles",
     "energy_pages": "how many pages of energies are stored",

@@ -14,7 +14,7 @@ import pytest
 
 from chaincode.area.fees import FeeRow
 from tests.chaincode.wording import in_english
-from tests.contract.stage.cast import DSO, R1, R2, Rules, market_rules
+from tests.contract.stage.cast import DSO, R1, R2, SLOT, SLOT_S, Rules, market_rules
 from tests.contract.stage.embedded_engine import EmbeddedEngine
 from tests.contract.stage.market import Market
 
@@ -22,6 +22,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "life-of-a-slot.md"
 BOX = re.compile(r"^```(?P<name>[a-z0-9-]+)\n(?P<table>.*?)^```$", re.DOTALL | re.MULTILINE)
 TRADERS = {"anna": (R1, "solar"), "ben": (R1, ""), "cleo": (R2, "")}
 VAT_PPM = 200_000
+SHOWN = SLOT + SLOT_S  # the slot of the page; the gate before it folds the deposits
 
 
 def boxes() -> dict[str, str]:
@@ -36,7 +37,7 @@ def rows(name: str) -> list[str]:
 
 @pytest.fixture
 def market(tmp_path: Path) -> Iterator[Market]:
-    """A market with the page's rules and traders."""
+    """A market with the page's rules and traders, whose money is in their accounts."""
     rules = Rules(
         market=market_rules(cancel_fee=5_000).market,
         fees=[
@@ -49,6 +50,7 @@ def market(tmp_path: Path) -> Iterator[Market]:
         market = Market(engine, rules)
         for name, (retailer, source) in TRADERS.items():
             market.trader(name, retailer=retailer, source=source)
+        market.clear()
         yield market
         market.check_end()
         market.close()
@@ -56,18 +58,20 @@ def market(tmp_path: Path) -> Iterator[Market]:
 
 def states(market: Market) -> list[str]:
     return [
-        f"{who} {name} {state}" for who in TRADERS for name, state in market.states(who).items()
+        f"{who} {name} {state}"
+        for who in TRADERS
+        for name, state in market.states(who, SHOWN).items()
     ]
 
 
 def cleared(market: Market) -> dict[str, list[str]]:
     """What the page shows of the cleared slot."""
-    trades = [view.trade for view in market.trades()]
+    trades = [view.trade for view in market.trades(SHOWN)]
     named: Callable[[str], str] = market.named
     return {
         "clearing": [
             f"{zone.zone} {low} {high} {zone.price} {zone.volume_wh} {zone.orders} {zone.trades}"
-            for zone in market.slot().zones
+            for zone in market.slot(SHOWN).zones
             for low, high in [zone.price_range or (0, 0)]
         ],
         "trades": [
@@ -81,8 +85,8 @@ def cleared(market: Market) -> dict[str, list[str]]:
 
 def settled(market: Market) -> dict[str, list[str]]:
     """What the page shows of the settled slot."""
-    trades = [view.trade for view in market.trades()]
-    s = market.slot().settlement
+    trades = [view.trade for view in market.trades(SHOWN)]
+    s = market.slot(SHOWN).settlement
     assert s is not None
     accounts = [(who, market.account(who).account) for who in TRADERS]
     return {
@@ -90,7 +94,7 @@ def settled(market: Market) -> dict[str, list[str]]:
         "sums": [f"{s.settled_wh} {s.residual_wh} {s.surplus_wh} {s.minted_wh} {s.retired_wh}"],
         "postings-1": [
             f"{market.named(p.account)} {p.amount_nano} {p.kind} {in_english(p)}"
-            for p in market.postings()
+            for p in market.postings(SHOWN)
             if p.trade == "1"
         ],
         "certificates": [
@@ -102,17 +106,17 @@ def settled(market: Market) -> dict[str, list[str]]:
 
 
 def test_slot_of_the_page_comes_out_as_printed(market: Market) -> None:
-    market.place(boxes()["orders"])
-    assert market.cancel("ben", "b2") == "CANCELLED"
-    market.clear()
+    market.place(boxes()["orders"], slot=SHOWN)
+    assert market.cancel("ben", "b2", slot=SHOWN) == "CANCELLED"
+    market.clear(SHOWN)
     for name, answered in cleared(market).items():
         assert answered == rows(name), name
 
-    market.report(boxes()["readings"])
-    market.settle()
+    market.report(boxes()["readings"], SHOWN)
+    market.settle(SHOWN)
     for name, answered in settled(market).items():
         assert answered == rows(name), name
-    posted = market.posted()
+    posted = market.posted(SHOWN)
     assert sorted(f"{who} {nano}" for who, nano in posted.items()) == sorted(rows("totals"))
     assert sum(posted.values()) == 0
 

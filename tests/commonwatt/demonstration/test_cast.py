@@ -16,7 +16,7 @@ import pytest
 from chaincode.area.clock import ClockArguments
 from chaincode.area.zones import AreaName
 from chaincode.contract import Contract
-from chaincode.queries.market import AreaAnswer, SeedChainView
+from chaincode.queries.market import AreaAnswer, SeedChainsAnswer
 from chaincode.slots.gate import SlotArguments
 from commonwatt.demonstration import cast as demonstration
 from commonwatt.demonstration.cast import (
@@ -179,10 +179,10 @@ def test_founding_done_twice_or_cut_short_ends_in_the_same_market(tmp_path: Path
 def test_seed_chains_follow_each_other_before_they_end(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Three short chains over two days: every gate is closed with its seed, none with an anchor."""
+    """Three short chains of each member over a day: every member reveals for every slot."""
     monkeypatch.setattr(demonstration, "CHAIN_LENGTH", 40)
     for name, value in (("CHAIN_LEFT_MIN", 30), ("CHAIN_AHEAD_SLOTS", 20)):
-        monkeypatch.setattr(f"commonwatt.demonstration.member_duties.{name}", value)
+        monkeypatch.setattr(f"commonwatt.demonstration.seed_duties.{name}", value)
     cast = make_cast(1, 2)
     slots = 75
 
@@ -194,7 +194,7 @@ def test_seed_chains_follow_each_other_before_they_end(
             duties = MemberDuties(
                 ledger, cast, FIRST_SLOT, reporter=SimulatedReports(ledger, cast, FIRST_SLOT)
             )
-            anchors = await anchor(ledger, FIRST_SLOT)
+            first = await anchors(ledger, FIRST_SLOT)
             for number in range(slots):
                 await duties.tick(now_s[0], lookahead_s=0)
                 now_s[0] += SLOT_S if number else SLOT_S - 300
@@ -207,9 +207,10 @@ def test_seed_chains_follow_each_other_before_they_end(
                     )
                     await duties.resume()
             last = FIRST_SLOT + (slots - 2) * SLOT_S
-            assert await anchor(ledger, last) != anchors
+            assert set(first) == {DSO, *RETAILERS}
+            assert set(first.values()).isdisjoint((await anchors(ledger, last)).values())
             views = [await duties.slot(s) for s in range(FIRST_SLOT, last + 1, SLOT_S)]
-            return [view.row is not None and view.row.revealed for view in views]
+            return [all(state.seed for state in view.seeds) for view in views]
 
     revealed = asyncio.run(trade())
 
@@ -217,14 +218,16 @@ def test_seed_chains_follow_each_other_before_they_end(
     assert all(revealed)
 
 
-async def anchor(ledger: Ledger, slot: int) -> str:
-    """The anchor of the seed chain that holds for a slot."""
-    answer = await ledger.evaluate("get_seed_chain", SlotArguments(AREA, slot), member=Member(DSO))
-    return msgspec.json.decode(answer, type=SeedChainView).chain.anchor
+async def anchors(ledger: Ledger, slot: int) -> dict[str, str]:
+    """The anchors of the seed chains that hold for a slot, by member."""
+    asked = SlotArguments(AREA, slot)
+    answer = await ledger.evaluate("list_seed_chains", asked, member=Member(DSO))
+    chains = msgspec.json.decode(answer, type=SeedChainsAnswer).chains
+    return {chain.member: chain.anchor for chain in chains}
 
 
 def test_the_chain_of_a_cast_is_as_long_as_forty_days() -> None:
-    chain = seed_chain(make_cast(1, 2), 0)
+    chain = seed_chain(make_cast(1, 2), DSO, 0)
 
     assert chain.left(chain.anchor) == demonstration.CHAIN_LENGTH >= 40 * 96
     assert demonstration.CHAIN_AHEAD_SLOTS < demonstration.CHAIN_LEFT_MIN

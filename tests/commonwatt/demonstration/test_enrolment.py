@@ -6,15 +6,17 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import msgspec
 import pytest
 
 from api.faults import ApiFault
 from api.services import EnrolmentResult, HomeOffer
-from chaincode.accounts.balances import AccountAnswer, OwnerArguments
+from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
+from chaincode.errors import Refused
 from chaincode.metering.supply import SUPPLY_TYP, SupplyConsent
 from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import SheetOrder, TokensArguments
@@ -32,6 +34,7 @@ from commonwatt.demonstration.cast import (
     market_rules,
 )
 from commonwatt.demonstration.enrolment import Enrolment
+from commonwatt.demonstration.signing import sign_hold, sign_join
 from commonwatt.demonstration.simulation import START_S, VirtualClock
 from identity.canonical import encode
 from identity.did import did_key
@@ -84,8 +87,17 @@ class Overtaken(EmbeddedLedger):
         return await super().submit(name, arguments, member=member, transient=transient)
 
 
-def signed(key: PrivateKey, offer: HomeOffer) -> str:
+class Signed(TypedDict):
+    """The documents of a newcomer."""
+
+    join: str
+    hold: str
+    supply: str
+
+
+def signed(key: PrivateKey, offer: HomeOffer) -> Signed:
     """What a newcomer signs for the home that it was offered."""
+    place = (AREA, CHANNEL, Contract.name)
     consent = SupplyConsent(
         area=AREA,
         channel=CHANNEL,
@@ -96,13 +108,17 @@ def signed(key: PrivateKey, offer: HomeOffer) -> str:
         v=1,
         valid_until_s=offer.valid_until_s,
     )
-    return sign_compact(key, SUPPLY_TYP, encode(consent))
+    return Signed(
+        join=sign_join(key, offer.retailer, place=place, now_s=START_S),
+        hold=sign_hold(key, offer.meter, place=place, now_s=START_S),
+        supply=sign_compact(key, SUPPLY_TYP, encode(consent)),
+    )
 
 
 async def move_in(enrolment: Enrolment, key: PrivateKey) -> EnrolmentResult:
     """Ask for an offer, sign it, move in."""
     did = did_key(key.public)
-    return await enrolment.enrol(did, signed(key, await enrolment.offer(did)))
+    return await enrolment.enrol(did, **signed(key, await enrolment.offer(did)))
 
 
 def test_empty_homes_have_roofs_and_are_nobodys() -> None:
@@ -126,15 +142,15 @@ def test_newcomers_move_in_once_each_trade_and_the_last_finds_no_home(tmp_path: 
             assert [each.meter for each in given] == [home.meter for home in homes]
             again = Enrolment(ledger, homes, FIRST_SLOT)  # it remembers nothing by itself
             assert (await again.offer(dids[2])).meter == given[2].meter
-            assert await again.enrol(dids[2], "") == given[2]
+            assert await again.enrol(dids[2], join="", hold="", supply="") == given[2]
             with pytest.raises(ApiFault, match="All homes") as full:
                 await again.offer(dids[-1])
             assert full.value.code == "HOMES_TAKEN"
             asked = OwnerArguments(AREA, dids[0])
             member = Member(given[0].retailer)
-            answer = await ledger.evaluate("get_account", asked, member=member)
+            answer = await ledger.evaluate("describe_account", asked, member=member)
             account = msgspec.json.decode(answer, type=AccountAnswer)
-            assert account.available_nano == DEPOSIT_NANO == given[0].deposit_nano
+            assert account.worth_nano == DEPOSIT_NANO == given[0].deposit_nano
 
             clock.now_s = market_rules(FIRST_SLOT).opening_s(given[0].from_slot)
             home = msgspec.structs.replace(homes[0], key=keys[0], did=dids[0])
@@ -173,7 +189,7 @@ def test_newcomer_that_signs_too_late_gets_another_offer(tmp_path: Path) -> None
             clock.now_s = market_rules(FIRST_SLOT).opening_s(offer.from_slot)
 
             with pytest.raises(ApiFault) as late:
-                await enrolment.enrol(did, signed(key, offer))
+                await enrolment.enrol(did, **signed(key, offer))
             assert late.value.code == "OFFER_OVER"
             later = await move_in(enrolment, key)
 
@@ -193,10 +209,29 @@ def test_newcomer_gets_no_home_that_was_offered_to_another(tmp_path: Path) -> No
 
             assert (await enrolment.offer(second)).meter == homes[1].meter
             with pytest.raises(ApiFault) as stolen:
-                await enrolment.enrol(second, signed(newcomer(1), offer))
+                await enrolment.enrol(second, **signed(newcomer(1), offer))
             assert stolen.value.code == "OFFER_OVER"
             with pytest.raises(ApiFault) as unreadable:
-                await enrolment.enrol(second, "nothing")
+                await enrolment.enrol(second, join="nothing", hold="nothing", supply="nothing")
             assert unreadable.value.code == "TOKEN_UNUSABLE"
+
+    asyncio.run(scene())
+
+
+def test_newcomer_moves_in_with_documents_of_its_own_alone(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with founded(tmp_path) as (ledger, _):
+            homes = draw_empty_homes(SEED, HOUSEHOLDS, HOMES_EMPTY)
+            enrolment = Enrolment(ledger, homes, FIRST_SLOT)
+            keys = [newcomer(number) for number in range(2)]
+            dids = [did_key(key.public) for key in keys]
+            first, second = [await enrolment.offer(did) for did in dids]
+            own = signed(keys[1], second)
+            taken = signed(keys[0], first)
+
+            with pytest.raises(Refused) as held:
+                await enrolment.enrol(dids[1], **{**own, "hold": taken["hold"]})
+            assert held.value.code == "HOLD_WRONG"
+            assert (await enrolment.enrol(dids[1], **own)).meter == second.meter
 
     asyncio.run(scene())
