@@ -227,7 +227,7 @@ def without_limits(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(context, name, 10**12)
     patch.setattr(runs, "POINTS", 10**15)
     patch.setattr(runs, "ROOM_PERCENT", 10**15)
-    patch.setattr(settled, "CHUNK", 10**9)
+    patch.setattr(settled, "CHUNK", runs.PAGE_ROWS)  # the meters of a chunk are a page
 
 
 def _rows(town: Town, table: Table[R], *parts: str) -> list[tuple[str, R]]:
