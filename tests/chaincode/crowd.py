@@ -212,7 +212,8 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
         return unit
 
     patch.setattr(settled, "unit_points", points_of)
-    patch.setattr(correction, "ENERGY_POINTS", unit)
+    # A correction takes whole pages of energies, each written by one transaction of the settlement.
+    patch.setattr(correction, "ENERGY_POINTS", runs.POINTS // (2 * chunk))
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
