@@ -212,7 +212,8 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
         return unit
 
     patch.setattr(settled, "unit_points", points_of)
-    patch.setattr(correction, "ENERGY_POINTS", unit)
+    # A correction takes whole pages of energies, each written by one transaction of the settlement.
+    patch.setattr(correction, "ENERGY_POINTS", runs.POINTS // (2 * chunk))
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
@@ -227,7 +228,7 @@ def without_limits(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(context, name, 10**12)
     patch.setattr(runs, "POINTS", 10**15)
     patch.setattr(runs, "ROOM_PERCENT", 10**15)
-    patch.setattr(settled, "CHUNK", 10**9)
+    patch.setattr(settled, "CHUNK", runs.PAGE_ROWS)  # the meters of a chunk are a page
 
 
 def _rows(town: Town, table: Table[R], *parts: str) -> list[tuple[str, R]]:

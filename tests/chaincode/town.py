@@ -25,11 +25,10 @@ from chaincode.area.tariffs import FeesArguments, ResidualArguments, ResidualPri
 from chaincode.area.zones import AreaArguments, AreaName, ZoneArguments
 from chaincode.consortium.acts import ACT_TYP, Act, ActArguments
 from chaincode.consortium.organisations import InitialiseArguments, OrganisationArguments
-from chaincode.context import PrivateKey as PrivatePlace
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.oracles import AppointmentArguments, OracleArguments, OracleSet
-from chaincode.metering.readings import COLLECTION, Leaf, Reading, reading_key
+from chaincode.metering.readings import Leaf
 from chaincode.metering.registers import Registers
 from chaincode.metering.reports import (
     TRANSIENT_LEAVES,
@@ -419,13 +418,6 @@ class Town:
                 arguments, transient = self.report(boundary, leaves)
                 self.submit("record_readings", arguments, ORACLE, transient=transient)
         self._read_at.update(dict.fromkeys(measured, slot + SLOT_S))
-
-    def put_readings(self, slot: int, leaves: Sequence[Leaf], *, version: int) -> None:
-        """Write a version of readings into the state, whatever stands around them."""
-        for leaf in leaves:
-            reading = Reading(leaf=leaf, rank="oracle", root="0" * 64)
-            key = reading_key(slot, leaf.meter, version=version)
-            self.view.private[PrivatePlace(COLLECTION, key)] = encode(reading)
 
     def lock_token(self, trader: Trader, sequence: int, *, lock: bool) -> ActArguments:
         """The regulator's act on a trader."""

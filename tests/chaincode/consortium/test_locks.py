@@ -11,7 +11,7 @@ def test_one_lock_more_than_the_row_holds_is_refused() -> None:
     town = Town(2, slots=1)
     first, second = town.traders
     others = [f"did:key:z{number:05d}" for number in range(LOCKED_MAX - 1)]
-    town.view.rows[LOCKS.key()] = encode(Locks(locked=others))
+    town.view.rows[LOCKS.key()] = encode(Locks(act=0, locked=others))
 
     town.submit("record_act", town.lock_token(first, 1, lock=True))
 

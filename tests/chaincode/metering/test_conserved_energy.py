@@ -17,9 +17,8 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chaincode.accounts.balances import Totals
+from chaincode.accounts.statements import SumArguments, Totals
 from chaincode.area.profile import QUARTERS, Profile
-from chaincode.area.zones import AreaName
 from chaincode.context import Event
 from chaincode.errors import Refused
 from chaincode.metering.exchanges import (
@@ -167,7 +166,7 @@ class Play:
 
     def minted_wh(self) -> int:
         """All certificates of the area."""
-        data = self.town.submit("sum_accounts", AreaName(AREA))
+        data = self.town.submit("sum_accounts", SumArguments(AREA))
         return msgspec.json.decode(data, type=Totals).minted_wh
 
     def _act(self, kind: str, one: int, number: int) -> bool:

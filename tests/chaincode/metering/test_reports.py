@@ -87,12 +87,22 @@ def test_root_says_every_leaf_and_its_place(leaves: list[bytes], data: st.DataOb
 
 
 @pytest.fixture
-def town() -> Town:
-    """Three households, read at the start of the first slot, which is over."""
-    town = Town(3, slots=2)
+def unopened() -> Town:
+    """Three households before the first slot opens, so that its terms may change."""
+    return Town(3, slots=2)
+
+
+@pytest.fixture
+def town(unopened: Town) -> Town:
+    """The same households, read at the start of the first slot, which is over."""
+    begin(unopened)
+    return unopened
+
+
+def begin(town: Town) -> None:
+    """Let the first slot pass, and read three meters at its start."""
     town.at(END)
     record(town, [leaf(f"m{number:03d}", SLOT) for number in range(3)])
-    return town
 
 
 def leaf(meter: str = "m000", boundary: int = END, **fields: int | str) -> Leaf:
@@ -202,10 +212,12 @@ class TestPlausible:
         )
         assert record(town, [leaf(boundary=later, import_wh=6_252)]) == 1
 
-    def test_power_counts_for_as_long_as_it_was_certified(self, town: Town) -> None:
+    def test_power_counts_for_as_long_as_it_was_certified(self, unopened: Town) -> None:
         """Two slots with 4,000 W and two with 400 W: 2,200 Wh, 5 % and the steps."""
+        town = unopened
         town.import_w = 400
         town.certify(town.traders[0], from_slot=SLOT + 2 * SLOT_S)
+        begin(town)
         later = SLOT + 4 * SLOT_S
         town.at(later)
 
@@ -246,8 +258,10 @@ class TestPlausible:
 
         assert refusal(town, [leaf(meter_number(0))]) == "METER_AREA_FIXED"
 
-    def test_a_meter_is_read_where_it_is_certified_before_or_after(self, town: Town) -> None:
+    def test_a_meter_is_read_where_it_is_certified_before_or_after(self, unopened: Town) -> None:
+        town = unopened
         town.certify(town.traders[0], meter="extra", from_slot=END)
+        begin(town)
 
         assert refusal(town, [leaf("extra", SLOT)], SLOT) == "METER_UNKNOWN"
         assert record(town, [leaf("extra")]) == 1

@@ -8,7 +8,6 @@ import pytest
 from chaincode.area.profile import Profile
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import get_area
-from chaincode.context import WRITES_MAX
 from chaincode.errors import Refused
 from chaincode.metering.readings import COLLECTION, reading_key
 from chaincode.metering.slot_meters import ENERGIES, MeterEnergy, Supplied, energies_now
@@ -18,6 +17,7 @@ from chaincode.slots.gate import PageArguments
 from chaincode.state import slot_part
 from tests.chaincode.crowd import (
     Household,
+    cut_after,
     ending,
     meter_number,
     private_place,
@@ -174,8 +174,7 @@ def test_reading_that_comes_in_during_the_run_changes_no_energy() -> None:
     town.clear(SLOT)
     town.at(SLOT + SLOT_S + DEADLINE_S)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("chaincode.slots.runs.WRITES_LEFT_MIN", WRITES_MAX - 1)
-        patch.setattr("chaincode.settlement.run.CHUNK_ROWS", 1)
+        cut_after(patch, 1)
         while town.step("settle_slot", SLOT).step != "METERS":
             pass
         for number in range(3):

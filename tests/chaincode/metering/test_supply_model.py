@@ -11,7 +11,7 @@ from random import Random
 
 import msgspec
 
-from chaincode.area.zones import LANES
+from chaincode.area.history import HISTORIES
 from chaincode.errors import Refused
 from chaincode.metering.certification import MeterArguments, RetirementArguments
 from chaincode.metering.last_resort import (
@@ -20,7 +20,6 @@ from chaincode.metering.last_resort import (
     LastResortArguments,
 )
 from chaincode.metering.meters import (
-    FINAL_S,
     METERS,
     OLDER_CERTIFICATES,
     OLDER_SUPPLIES,
@@ -28,10 +27,10 @@ from chaincode.metering.meters import (
 )
 from chaincode.metering.supply import OfftakeArguments
 from chaincode.queries.meters import (
+    BoundaryMetersAnswer,
+    BoundaryMetersArguments,
     MeterSlot,
     MeterView,
-    SlotMetersAnswer,
-    SlotMetersArguments,
 )
 from identity.canonical import encode
 from tests.chaincode.town import AREA, DSO, RETAILERS, SLOT, SLOT_S, ZONES, Town, Trader
@@ -223,11 +222,12 @@ class Acts:
             supply = view.supply
             assert (view.version and (view.version.holder, view.version.import_w)) == certificate
             assert (supply and (supply.holder, supply.retailer, supply.offtaker)) == supplied
-            asked = SlotMetersArguments(AREA, slot)
+            asked = BoundaryMetersArguments(AREA, slot)
             page = msgspec.json.decode(
-                self.town.submit("list_slot_meters", asked), type=SlotMetersAnswer
+                self.town.submit("list_boundary_meters", asked), type=BoundaryMetersAnswer
             )
-            assert (METER in {meter.meter for meter in page.meters}) == (supplied is not None)
+            read = supplied is not None or self.reference.supply(slot - SLOT_S) is not None
+            assert (METER in {meter.meter for meter in page.meters}) == read
 
 
 def test_the_supplier_of_each_slot_is_the_one_of_the_reference() -> None:
@@ -269,10 +269,10 @@ def test_versions_that_no_slot_needs_any_more_are_removed() -> None:
     for number in range(1, 21):
         change(number)
     assert older("53") == older("54") == 21 - VERSIONS_INLINE
-    key = LANES.key(AREA)
-    lane = LANES.decode(town.view.rows[key])
-    closed = SLOT + 10 * SLOT_S + FINAL_S  # slots before the tenth are final
-    town.view.rows[key] = encode(msgspec.structs.replace(lane, closed_slot=closed))
+    key = HISTORIES.key(AREA)
+    history = HISTORIES.decode(town.view.rows[key])
+    needed = SLOT + 10 * SLOT_S  # slots before the tenth are final
+    town.view.rows[key] = encode(msgspec.structs.replace(history, needed_slot=needed))
 
     for number in range(21, 24):
         change(number)

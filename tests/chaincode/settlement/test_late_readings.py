@@ -189,8 +189,8 @@ def test_reading_that_comes_between_two_transactions_of_the_check_is_taken(
     cut_after(monkeypatch, 1)
     small_pages(monkeypatch, 1)
 
-    assert town.step("settle_slot", SLOT).phase == "SETTLING"
-    assert town.step("settle_slot", SLOT).cursor == "m001"
+    answer = town.step("settle_slot", SLOT)
+    assert (answer.phase, answer.step, answer.cursor) == ("CLEARED", "READINGS", "m001")
     assert town.refused("settle_slot", SlotArguments(AREA, SLOT)) == "READINGS_MISSING"
     assert record(town, [leaf("m002", NEXT, 5)]) == 1
     town.settle(SLOT)

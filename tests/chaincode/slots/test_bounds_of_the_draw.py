@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.seed_chains import SEED_MEMBERS_MAX
 from chaincode.area.zones import LANES
 from chaincode.clearing.empty_slots import RULE_CHANGES_MAX, EmptyGatesArguments
@@ -67,7 +67,7 @@ def test_as_many_participants_are_locked_as_a_batch_can_read() -> None:
     locked = [f"did:key:z6Mk{number:044d}" for number in range(LOCKED_MAX)]
     town.view.rows[LOCKS.key()] = encode(Locks(act=0, locked=locked))
     town.view.rows[PARTICIPANTS.key(locked[0])] = encode(
-        Participant(did=locked[0], retailer=RETAILERS[0])
+        Participant(did=locked[0], retailer=RETAILERS[0], joins=1)
     )
 
     assert town.refused("record_act", town.lock_token(town.traders[0], 1, lock=True)) == (
@@ -76,10 +76,16 @@ def test_as_many_participants_are_locked_as_a_batch_can_read() -> None:
 
 
 def test_empty_slots_under_many_rules_are_closed_in_parts() -> None:
+    """Rules that begin after the newest closed gate have a bound, too; the rules before them count."""
     town = Town(0)
-    last = SLOT + RULE_CHANGES_MAX * SLOT_S
-    for slot in range(SLOT + SLOT_S, last + 1, SLOT_S):
+    last = SLOT + (RULE_CHANGES_MAX + 1) * SLOT_S
+    for slot in range(SLOT + 2 * SLOT_S, last, SLOT_S):
         town.submit("set_market_rules", RulesArguments(AREA, slot, town.rules), admin=True)
+    later = RulesArguments(AREA, last, town.rules)
+    assert town.refused("set_market_rules", later, admin=True) == "RULES_AHEAD"
+    town.at(town.rules.gate_s(SLOT))
+    town.submit("close_empty_gates", EmptyGatesArguments(AREA, SLOT))
+    town.submit("set_market_rules", later, admin=True)
     town.at(last)
 
     assert town.refused("close_empty_gates", EmptyGatesArguments(AREA, last)) == "GATES_TOO_MANY"

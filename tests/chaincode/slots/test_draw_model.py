@@ -12,7 +12,8 @@ from random import Random
 import msgspec
 import pytest
 
-from chaincode.area.rules import MarketRules, RulesArguments
+from chaincode.area.rule_changes import RulesArguments
+from chaincode.area.rules import MarketRules
 from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.errors import Refused
 from chaincode.queries.market import SlotView
