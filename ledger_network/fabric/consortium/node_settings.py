@@ -27,6 +27,7 @@ TELL_HEIGHT_S = "4s"  # each announcement costs every other peer a signature che
 LOG_FORMAT = "%{time:2006-01-02T15:04:05.000Z07:00} %{level} %{module}: %{message}"
 RECONCILE_S = "1s"
 PULL_S = "2s"
+OTHER_ORDERER_S = "2s"
 YAML = dict[str, Any]
 
 
@@ -92,6 +93,10 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
             "fileSystemPath": data,
             "keepalive": {"minInterval": KEEPALIVE_MIN},
             "gossip": gossip,
+            # An orderer that missed one block may wait ten seconds until it asks for it, and a peer
+            # that takes its blocks from there is as late. It sees the others' headers, and changes
+            # to another orderer when they have been ahead for so long; the default is 30 s.
+            "deliveryclient": {"blockCensorshipTimeoutKey": OTHER_ORDERER_S},
             "tls": {"enabled": True},
             "authentication": {"timewindow": f"{consortium.limits.time_window_s}s"},
             "limits": {"concurrency": {"gatewayService": consortium.limits.gateway_requests}},
