@@ -16,6 +16,9 @@ PYTEST := $(BIN)/pytest
 BESIDE := -n $(WORKERS)
 SLOWEST := --durations=20
 
+# A run starts some hundred Python processes, and each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\): .*## \(.*\)/make \1\t\2/p' Makefile | expand -t 24
 
