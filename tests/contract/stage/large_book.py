@@ -16,7 +16,7 @@ def place_large_book(market: Market) -> None:
     """
     names = [f"B{number:03d}" for number in range(110)]
     tokens: list[str] = []
-    market.traders(*names, deposit_nano=MILLION)
+    market.leap(lambda quick: quick.traders(*names, deposit_nano=MILLION))
     for name in names:
         orders = [
             order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
