@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.area.rules import RulesArguments
+from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.seed_chains import SEED_MEMBERS_MAX
 from chaincode.area.zones import LANES
 from chaincode.clearing.empty_slots import RULE_CHANGES_MAX, EmptyGatesArguments
@@ -76,9 +76,11 @@ def test_as_many_participants_are_locked_as_a_batch_can_read() -> None:
 
 
 def test_empty_slots_under_many_rules_are_closed_in_parts() -> None:
-    town = Town(0)
-    last = SLOT + RULE_CHANGES_MAX * SLOT_S
-    for slot in range(SLOT + SLOT_S, last + 1, SLOT_S):
+    town = Town(0, rules=msgspec.structs.replace(RULES, opens_s=1_800))
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    last = SLOT + (1 + RULE_CHANGES_MAX) * SLOT_S
+    for slot in range(SLOT + 2 * SLOT_S, last + 1, SLOT_S):  # as many as may lie ahead
         town.submit("set_market_rules", RulesArguments(AREA, slot, town.rules), admin=True)
     town.at(last)
 

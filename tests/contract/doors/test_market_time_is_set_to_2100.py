@@ -8,7 +8,7 @@ from chaincode.area.clock import ClockArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments, AreaName
 from chaincode.queries.market import AreaAnswer
-from chaincode.slots.gate import SeedArguments
+from chaincode.slots.draw import SeedChainArguments
 from tests.contract.stage.cast import AREA, SLOT, SLOT_S, seeds
 from tests.contract.stage.ladders import refused
 from tests.contract.stage.market import Market
@@ -42,7 +42,7 @@ def test_clock_that_began_in_the_past_is_no_jump_to_the_year_2100(market: Market
 
 def test_rules_are_not_dated_to_1970(market: Market) -> None:
     market.submit("register_area", AreaArguments("new", "new-root", 5), admin=True)
-    market.submit("post_seed_anchor", SeedArguments("new", SLOT_S, seeds(b"new")[0]))
+    market.submit("post_seed_chain", SeedChainArguments("new", SLOT_S, seeds(b"new")[0]))
     rules = msgspec.structs.replace(market.rules.market, opens_s=3_600)
 
     def set_rules(from_slot: int) -> str:

@@ -26,11 +26,11 @@ def four_traders(market: Market) -> None:
 
 
 def pause(market: Market, zone: str) -> None:
-    market.submit("pause_zone", PauseArguments(zone), DSO)
+    market.submit("pause_zone", PauseArguments(zone, "works"), DSO)
 
 
 def resume(market: Market, zone: str) -> None:
-    market.submit("resume_zone", PauseArguments(zone), DSO)
+    market.submit("resume_zone", PauseArguments(zone, "works"), DSO)
 
 
 def test_door_15_dso_pauses_a_zone_and_has_a_trader_locked_in_the_middle_of_a_clearing(

@@ -466,7 +466,6 @@ GATES = (
             ("SLOT_PHASE", {"area": BARE}),
             ("NO_MARKET_RULES", {"area": ELSEWHERE, "slot": NEXT}),
             ("GATE_OUT_OF_ORDER", {"slot": SLOT}),
-            ("SEED_WRONG", {}),
         ],
     ),
     Ladder(

@@ -22,7 +22,8 @@ def place_large_book(market: Market) -> None:
             order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
         ]
         tokens.append(market.tokens.sheet(name, orders))
+    market.traders("S")
+    market.open()
     batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
     market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
-    market.traders("S")
     market.place("who id side price wh\nS s sell 1000 2500")
