@@ -123,7 +123,7 @@ class Services:
         """Whether any visitor may get a persona's key or be enrolled."""
         return self.enrolment is not None or bool(self.personas)
 
-    @property
+    @cached_property
     def shows_book(self) -> bool:
         """Whether strangers may see the depth of the book: in a demonstration, or by a setting."""
         return self.is_demonstration or self.settings.public_book

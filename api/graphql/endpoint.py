@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from logging import INFO
 
 import msgspec
 import structlog
@@ -48,8 +49,6 @@ BODY_TOO_LARGE = Fault("BODY_TOO_LARGE", "The body has more than {limit} bytes."
 BODY_FORM = Fault("BODY_FORM", "The body is not a GraphQL request: {reason}.")
 BATCH = Fault("BATCH", "Send one operation in each request.")
 
-log = structlog.get_logger("api")
-
 
 class RequestBody(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
     """A request's body; `extensions` are ignored."""
@@ -64,6 +63,9 @@ _asked = msgspec.json.Decoder(RequestBody)
 _HEADERS = (
     *RAW_HEADERS, (b"content-type", JSON.encode()), (b"cache-control", b"no-store")
 )  # fmt: skip
+_READ = {
+    name.encode(): name for name in ("authorization", "content-length", "content-type", "origin")
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,11 @@ class Endpoint:
     metrics: Metrics
     kinds: frozenset[Kind] = frozenset({"query", "mutation"})
     require: Callable[[Viewer | None], None] | None = None
+
+    @cached_property
+    def _log(self) -> structlog.typing.FilteringBoundLogger:
+        """The logger; bound once, because structlog's own proxy binds it again for each line."""
+        return structlog.get_logger("api").bind()
 
     @cached_property
     def plans(self) -> Plans:
@@ -99,8 +106,11 @@ class Endpoint:
             )
             kind, roots = admission.kind, admission.roots
             _check_size(size, admission)
-            result = await self._executed(asked, admission, viewer, heads.get("origin"))
-            data, errors = result.data, told(result.errors or (), self.metrics)
+            result = await self._planned(asked, admission, viewer)
+            if result is None:
+                result = await self._standard(asked, admission, viewer, heads.get("origin"))
+            data = result.data
+            errors = told(result.errors, self.metrics) if result.errors else []
         except ApiFault as fault:
             status = STATUS.get(fault.code, 400)
             self.metrics.refused.labels(fault.code).inc()
@@ -111,14 +121,15 @@ class Endpoint:
         await _send(send, status, body)
         seconds = time.perf_counter() - began_s
         self.metrics.took(kind, seconds)
-        log.info(
-            "graphql",
-            kind=kind,
-            fields=roots,
-            status=status,
-            code=errors[0]["extensions"]["code"] if errors else None,
-            ms=round(seconds * 1e3, 2),
-        )
+        if self._log.is_enabled_for(INFO):
+            self._log.info(
+                "graphql",
+                kind=kind,
+                fields=roots,
+                status=status,
+                code=errors[0]["extensions"]["code"] if errors else None,
+                ms=round(seconds * 1e3, 2),
+            )
 
     async def _asked(
         self, method: str, heads: Mapping[str, str], receive: Receive
@@ -126,7 +137,8 @@ class Endpoint:
         """Return the viewer, the request and the size of its body in bytes."""
         if method != "POST":
             raise METHOD()
-        if heads.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        content_type = heads.get("content-type", "")
+        if content_type != JSON and content_type.partition(";")[0].strip().lower() != JSON:
             raise CONTENT_TYPE()
         check_origin(heads.get("origin"), self.services)
         viewer = self.sessions.viewer(heads.get("authorization"))
@@ -136,14 +148,6 @@ class Endpoint:
         limit = BATCH_BODY_BYTES_MAX if trades else BODY_BYTES_MAX
         body = await _body(heads.get("content-length", "0"), receive, limit)
         return viewer, _decoded(body), len(body)
-
-    async def _executed(
-        self, asked: RequestBody, admission: Admission, viewer: Viewer | None, origin: str | None
-    ) -> Answer | ExecutionResult:
-        result = await self._planned(asked, admission, viewer)
-        if result is None:
-            result = await self._standard(asked, admission, viewer, origin)
-        return result
 
     async def _planned(
         self, asked: RequestBody, admission: Admission, viewer: Viewer | None
@@ -180,9 +184,9 @@ class _Gone(Exception):
 
 
 def _heads(scope: Scope) -> dict[str, str]:
-    """Return the headers by name; if a header is repeated, the first one counts."""
-    found: Iterable[tuple[bytes, bytes]] = reversed(scope["headers"])
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
+    """Return the headers that are read, by name; if one is repeated, the first one counts."""
+    given: Iterable[tuple[bytes, bytes]] = reversed(scope["headers"])
+    return {_READ[name]: value.decode("latin-1") for name, value in given if name in _READ}
 
 
 async def _body(length: str, receive: Receive, limit: int) -> bytes:
@@ -213,11 +217,11 @@ async def _send(send: Send, status: int, body: bytes) -> None:
 
 
 def _decoded(body: bytes) -> RequestBody:
-    if body.lstrip()[:1] == b"[":
-        raise BATCH()
     try:
         return _asked.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if body.lstrip()[:1] == b"[":
+            raise BATCH() from None
         raise BODY_FORM(
             reason='it must be an object with "query", "variables", "operationName"'
         ) from None

@@ -36,10 +36,14 @@ class _Kept(Generic[T]):
         """Drop the value, so that the next `get` reads it again."""
         self._until_s = 0.0
 
+    def held(self) -> T | None:
+        """Return the cached value; None if it has to be read again."""
+        return None if time.monotonic() >= self._until_s else self._value
+
     async def get(self) -> T:
         """Return the cached value, or read it again if it is too old."""
-        value = self._value
-        if value is None or time.monotonic() >= self._until_s:
+        value = self.held()
+        if value is None:
             until_s = time.monotonic() + KEPT_S
             value = self._value = await self._ask()
             self._until_s = until_s
@@ -102,9 +106,9 @@ class Freshness:
 
         If the read model cannot be read, the answer reflects no block and has only `writable`.
         """
-        health = await self._health.get()
+        health = self._health.held() or await self._health.get()
         try:
-            checkpoint = await self._checkpoint.get()
+            checkpoint = self._checkpoint.held() or await self._checkpoint.get()
         except UNREADABLE:
             return {"writable": health.writable}
         return {

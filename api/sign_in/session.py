@@ -186,9 +186,12 @@ class Sessions:
             raise ACCESS_TOKEN(reason="it is not sent as Bearer")
         claims = self._tokens.read(authorization.removeprefix(BEARER))
         family = self._families.get(claims.sid)
-        if family is None or (family.viewer.did, family.viewer.role) != (claims.sub, claims.role):
+        if family is None:
             raise ACCESS_TOKEN(reason="its session is over")
-        return family.viewer
+        viewer = family.viewer
+        if viewer.did != claims.sub or viewer.role != claims.role:
+            raise ACCESS_TOKEN(reason="its session is over")
+        return viewer
 
     def is_alive(self, viewer: Viewer) -> bool:
         """Return whether the viewer's session is still alive."""

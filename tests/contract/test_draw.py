@@ -260,12 +260,11 @@ def test_rule_4_1_a_seed_chain_is_dated_to_a_slot_that_has_not_opened(open_marke
 
 
 def gates_that_close_together(open_market: Opener) -> Market:
-    """A market in which rules move the gate of the second slot as far forward as they may.
-
-    Both gates close at the same second.
-    """
+    """A market in which rules move the gate of the second slot to that of the first one."""
     market = open_market(LATER)
-    earlier = msgspec.structs.replace(market.rules.market, opens_s=3_600, gate_lead_s=300 + SLOT_S)
+    earlier = msgspec.structs.replace(
+        market.rules.market, opens_s=3_600, gate_lead_s=1_200, seed_deadline_s=10
+    )
     market.submit("set_market_rules", RulesArguments(AREA, NEXT, earlier), admin=True)
     close(market)
     market.submit("close_gate", SlotArguments(AREA, NEXT), R2)
@@ -285,7 +284,7 @@ def test_seeds_of_one_member_are_revealed_in_the_order_of_slots(open_market: Ope
 
 
 def test_rules_that_move_a_gate_forward_leave_time_to_reveal(open_market: Opener) -> None:
-    """Both gates are due at once; the seed of the second one is no foregone conclusion."""
+    """Without the first deadline the second seed could only be late, because seeds have an order."""
     market = gates_that_close_together(open_market)
     dso = grid_operator(market)
     gates = [market.slot(slot).gate for slot in (SLOT, NEXT)]

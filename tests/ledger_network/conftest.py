@@ -15,5 +15,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Generator[StandingNetwo
     standing = StandingNetwork(default_consortium(), tmp_path_factory.mktemp("fabric"))
     with standing:
         standing.run(standing.found())
+        standing.run(standing.until_well())  # every peer has the market, also for other clients
         yield standing
     assert standing.left() == []

@@ -112,7 +112,8 @@ async def carry(
     """
     form = FORMS[act]
     read = [_read(token, form) for token in tokens]
-    retailers = await _retailers(services, viewer, read)
+    dids = _asked_dids(services, viewer, read)
+    retailers = await services.read_model.retailers_of(dids) if dids else {}
     refused = [_refusal(viewer, token, retailers) for token in read]
     batch = [
         (text, token)
@@ -133,19 +134,17 @@ def _read(token: str, form: Document[Any]) -> Compact | TokenRefused:
         return refused
 
 
-async def _retailers(
+def _asked_dids(
     services: Services, viewer: Viewer, read: Sequence[Compact | TokenRefused]
-) -> Mapping[str, str]:
-    """Return the retailer of each trader, with one query; empty if no retailer matters here.
+) -> list[str]:
+    """Return the traders whose retailers matter here, which are then read with one query.
 
     A clerk may submit what its own retailer's clients signed. For a trader's own tokens the
     retailer only decides which member submits, if members submit for their clients.
     """
     if viewer.role == "RETAILER":
-        dids = {token.did for token in read if isinstance(token, Compact)}
-    else:
-        dids = {viewer.did} if services.carriers else set[str]()
-    return await services.read_model.retailers_of(sorted(dids)) if dids else {}
+        return sorted({token.did for token in read if isinstance(token, Compact)})
+    return [viewer.did] if services.carriers else []
 
 
 def _refusal(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter
 from typing import cast
 
 from graphql import FieldNode, VariableNode, located_error
@@ -26,6 +27,8 @@ from api.services import Services
 ACTS: Mapping[str, Act] = {to_camel_case(act): act for act in FORMS}
 """The mutations that submit tokens, by their names in the schema."""
 
+_TEXT = frozenset({str})
+
 TokenFields = Mapping[str, Callable[[Carried], object]]
 """Functions that return the fields of `TokenResult` for a token, by field name."""
 
@@ -33,15 +36,20 @@ TokenFields = Mapping[str, Callable[[Carried], object]]
 def token_fields(schema: Schema) -> TokenFields:
     """Return the fields of `TokenResult` as they are declared."""
     return {
-        name_in(schema, field): partial(_value, declared.column)
+        name_in(schema, field): _reader(declared.column)
         for field in definition_of(TokenResult).fields
         if (declared := declared_of(field)) is not None and declared.column is not None
     }
 
 
-def _value(column: Column, carried: Carried) -> object:
-    values = [getattr(carried, name) for name in column.needs]
-    return values[0] if column.make is None else column.make(*values)
+def _reader(column: Column) -> Callable[[Carried], object]:
+    if column.make is None:
+        return attrgetter(column.needs[0])
+    return partial(_made, column.make, column.needs)
+
+
+def _made(make: Callable[..., object], needs: Sequence[str], carried: Carried) -> object:
+    return make(*(getattr(carried, name) for name in needs))
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,6 @@ def _tokens(value: object) -> Sequence[str]:
     if type(value) is not list:
         raise Unplanned
     tokens = cast("list[object]", value)
-    if any(type(token) is not str for token in tokens):
+    if not _TEXT.issuperset(map(type, tokens)):
         raise Unplanned
     return cast("list[str]", tokens)

@@ -37,6 +37,8 @@ from api.graphql.guard.query_cost import Measure, measure
 from api.graphql.guard.text_scan import COMMENTS_MAX, DOCUMENT_SYNTAX, TOKENS_MAX, scan
 from api.graphql.guard.type_shapes import Types
 
+_NESTED = frozenset({dict, list})  # the types that JSON's objects and arrays have in Python
+
 FRAGMENTS_MAX = 30
 VARIABLES_MAX = 30
 LIST_MAX = 500  # elements of one variable, which is the number of tokens in a batch
@@ -77,12 +79,13 @@ class Admission:
     fields: frozenset[str]
     viewer_fields: frozenset[str]  # fields below `Query.viewer`, which strangers never reach
     roots: tuple[str, ...]
+    all_fields: frozenset[str]  # both, which is what a signed-in reader executes
     has_introspection: bool
     size_variables: frozenset[str]
 
     def fields_for(self, reader: Reader) -> frozenset[str]:
         """Return the fields that this document executes for `reader`."""
-        return self.fields | self.viewer_fields if is_signed_in(reader) else self.fields
+        return self.all_fields if is_signed_in(reader) else self.fields
 
 
 class Guard:
@@ -154,6 +157,7 @@ class Guard:
             name=operation.name.value if operation.name else None,
             fields=frozenset(found.fields),
             viewer_fields=frozenset(found.viewer_fields),
+            all_fields=frozenset(found.fields) | frozenset(found.viewer_fields),
             roots=tuple(found.roots),
             has_introspection=found.has_introspection,
             size_variables=frozenset(found.size_variables),
@@ -232,7 +236,7 @@ def _check_variables(variables: Mapping[str, object]) -> None:
             elements: list[object] = value  # pyright: ignore[reportUnknownVariableType]  # JSON has any elements
             if len(elements) > LIST_MAX:
                 raise LIST_TOO_LONG(name=name[:64], count=len(elements), limit=LIST_MAX)
-            if any(isinstance(element, dict | list) for element in elements):
+            if not _NESTED.isdisjoint(map(type, elements)):
                 raise VARIABLES_FORM(name=name[:64])
         elif isinstance(value, dict):
             raise VARIABLES_FORM(name=name[:64])

@@ -14,7 +14,7 @@ import itertools
 import re
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -34,6 +34,7 @@ RUNS = 3
 TRADERS = 100  # a batch has one order of each trader for one slot
 SENDERS_AT_ONCE = 6  # each has its own slots, because a trader's own batches would conflict
 SLOTS_EACH = 2
+SLOTS = SENDERS_AT_ONCE * SLOTS_EACH  # from the first of the market on
 ORDERS_EACH = 45  # orders of a trader in a slot; a row holds 50
 BEFORE, AFTER = 20, 20  # batches acknowledged before the leader is killed, and begun after it
 LOAD_MAX_S = 120.0
@@ -177,28 +178,33 @@ def _turns(market: FabricMarket, sender: int) -> Iterator[tuple[int, str]]:
 
 
 async def faults_of(market: FabricMarket, load: Load) -> list[str]:
-    """Return the faults of the orders that the ledger holds."""
+    """Return the faults of the orders that the ledger holds in the slots of `market`."""
     held: set[Order] = set()
-    for place in range(SENDERS_AT_ONCE * SLOTS_EACH):
-        slot = market.first_slot + place * SLOT_S
+    slots = [market.first_slot + place * SLOT_S for place in range(SLOTS)]
+    for slot in slots:
         answer = await market.ledger.evaluate(
             "list_open_orders", SlotArguments(AREA, slot), member=Member(DSO)
         )
         listed = msgspec.json.decode(answer, type=OpenOrdersAnswer)
         held.update(Order(one.trader, slot, one.order.id) for one in listed.orders)
     lost = len(load.acknowledged - held)
-    twice = await _placed(market, load.last) - len(held)
+    twice = await _placed(market, slots, load.last) - len(held)
     said = [f"{lost} orders lost"] if lost else []
     return said + ([f"{twice} orders placed twice"] if twice else [])
 
 
-async def _placed(market: FabricMarket, last: Position) -> int:
-    """Return how many orders all transactions up to `last` have placed, by their events."""
+async def _placed(market: FabricMarket, slots: Sequence[int], last: Position) -> int:
+    """Return how many orders in `slots` the transactions up to `last` have placed, by their events.
+
+    A batch of the load has orders of one slot.
+    """
     count = 0
     async for happened in market.ledger.events():
         for event in happened.events:
             if event.name == "orders_changed":
-                count += msgspec.json.decode(event.data, type=OrdersChanged).count
+                changed = msgspec.json.decode(event.data, type=OrdersChanged)
+                if any(slot in slots for _, slot in changed.slots):
+                    count += changed.count
         if happened.position >= last:
             break
     return count

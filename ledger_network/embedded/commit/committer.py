@@ -195,9 +195,10 @@ class Committer:
             return
         if was_sealed:
             self._sealed()
-        self._committed()
         for index, (proposal, outcome) in enumerate(zip(batch, outcomes, strict=True)):
             _answer(proposal, outcome, number, index)
+        # Submitters come before followers of the events, whose work would delay the answers.
+        self._committed()
 
     def _validate(self, number: int, batch: Sequence[Proposal]) -> list[Outcome]:
         self._recent.begin_block(number)

@@ -118,10 +118,13 @@ class StateReader:
         return found
 
     def range(self, start: str, end: str) -> Iterator[tuple[str, bytes, int]]:
-        """Rows with start <= key < end in order, read lazily."""
+        """Rows with start <= key < end in order, read lazily.
+
+        The traceback of a refusal may hold the rows until after the connection was closed. A
+        cursor takes that; a generator around it would close it then, which is an error.
+        """
         query = "SELECT key, value, version FROM state WHERE key >= ? AND key < ? ORDER BY key"
-        with closing(self._connection.execute(query, (start, end))) as cursor:
-            yield from cursor
+        return self._connection.execute(query, (start, end))
 
     def private_rows(self, collection: str, keys: Sequence[str]) -> dict[str, PrivateRow]:
         """The private values of `keys` that exist."""

@@ -25,7 +25,9 @@ KEEPALIVE_MIN = "5s"  # peers and orderers that ping more often are disconnected
 DIAL_AGAIN_S = "1s"  # anchor peers are dialled before all have joined; the default is 25 s
 TELL_HEIGHT_S = "4s"  # each announcement costs every other peer a signature check
 LOG_FORMAT = "%{time:2006-01-02T15:04:05.000Z07:00} %{level} %{module}: %{message}"
-RECONCILE_S = "5s"
+RECONCILE_S = "1s"
+PULL_S = "2s"
+OTHER_ORDERER_S = "2s"
 YAML = dict[str, Any]
 
 
@@ -73,9 +75,10 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
         "useLeaderElection": False,
         "orgLeader": True,
         "state": {"enabled": False},
-        # A peer that missed a private value asks for it again soon; the default is a minute. A
-        # block waits as long for a value that no peer has, such as its member's lost approvals.
-        "pvtData": {"reconcileSleepInterval": RECONCILE_S, "pullRetryThreshold": RECONCILE_S},
+        # A block waits for its private values, also for one that no peer has, such as its member's
+        # lost approval. A peer that has committed it without one reads that value as absent, and
+        # its endorsements differ, until it has asked for it again. The defaults are a minute.
+        "pvtData": {"reconcileSleepInterval": RECONCILE_S, "pullRetryThreshold": PULL_S},
     }
     data = placement.data(node)
     return {
@@ -90,6 +93,10 @@ def peer_settings(consortium: Consortium, node: Node, placement: Placement) -> Y
             "fileSystemPath": data,
             "keepalive": {"minInterval": KEEPALIVE_MIN},
             "gossip": gossip,
+            # An orderer that missed one block may wait ten seconds until it asks for it, and a peer
+            # that takes its blocks from there is as late. It sees the others' headers, and changes
+            # to another orderer when they have been ahead for so long; the default is 30 s.
+            "deliveryclient": {"blockCensorshipTimeoutKey": OTHER_ORDERER_S},
             "tls": {"enabled": True},
             "authentication": {"timewindow": f"{consortium.limits.time_window_s}s"},
             "limits": {"concurrency": {"gatewayService": consortium.limits.gateway_requests}},

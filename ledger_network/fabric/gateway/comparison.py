@@ -18,6 +18,7 @@ from ledger_network.fabric.gateway.errors import GatewayError
 from ledger_network.fabric.gateway.requests import SignedProposal
 from ledger_network.fabric.gateway.steps import Steps
 
+_READS = ("read ", "range ", "private read ")
 ORGANISATIONS_MAX = 64  # of one channel; all are asked at the same time
 
 
@@ -27,8 +28,9 @@ class Verdict:
 
     Each of `sides` lists the organisations with the same result, the largest side first; `odd` are
     all that are not on the largest side, or all when no side is larger than the next. `differing`
-    names what the sides differ in: "result", "event", or "read"/"write" with chaincode and key.
-    `failed` tells which organisations gave no endorsement, and why.
+    names what the sides differ in: "result", "event", or "read"/"write" with chaincode and key (of
+    a private collection "private read"/"private write" with its name). `failed` tells which
+    organisations gave no endorsement, and why.
     """
 
     sides: tuple[tuple[str, ...], ...]
@@ -39,6 +41,14 @@ class Verdict:
     def agreed(self) -> bool:
         """Return whether all that endorsed gave the same result."""
         return len(self.sides) < 2
+
+    @property
+    def of_states(self) -> bool:
+        """Return whether the peers read different states, so that their contracts may be the same.
+
+        A peer that is behind, or lacks private values that others have, reads otherwise for a while.
+        """
+        return any(one.startswith(_READS) for one in self.differing)
 
     @property
     def odd(self) -> tuple[str, ...]:
@@ -110,5 +120,10 @@ def _touched(results: bytes) -> dict[str, bytes]:
         for change in keys.metadata_writes:
             found[f"metadata {name} {change.key!r}"] = change.SerializeToString()
         for part in space.collection_hashed_rwset:
-            found[f"private {name} {part.collection_name!r}"] = part.SerializeToString()
+            hashed = kv_rwset_pb2.HashedRWSet.FromString(part.hashed_rwset)
+            reads = kv_rwset_pb2.HashedRWSet(hashed_reads=hashed.hashed_reads)
+            hashed.ClearField("hashed_reads")
+            place = f"{name} {part.collection_name!r}"
+            found[f"private read {place}"] = reads.SerializeToString()
+            found[f"private write {place}"] = hashed.SerializeToString() + part.pvt_rwset_hash
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
@@ -20,6 +21,7 @@ import msgspec
 from identity.canonical import encode
 from ledger_network.fabric.consortium.profile import Profile
 from ledger_network.fabric.gateway.client import Gateway
+from ledger_network.fabric.gateway.comparison import Verdict
 from ledger_network.fabric.gateway.endpoint import Endpoint
 from ledger_network.fabric.gateway.envelope import Endorsed
 from ledger_network.fabric.gateway.errors import (
@@ -33,7 +35,7 @@ from ledger_network.fabric.gateway.errors import (
 from ledger_network.fabric.gateway.peers import Limits
 from ledger_network.fabric.ledger.contract_service import READ
 from ledger_network.fabric.ledger.members import Members
-from ledger_network.fabric.ledger.outcomes import outcome_of
+from ledger_network.fabric.ledger.outcomes import disagreement_of, outcome_of
 from ledger_network.fabric.ledger.peer_follower import LAG_S, CommitPlace, PeerFollower
 from ledger_network.fabric.ledger.port_blocks import committed_events_in, port_block
 from ledger_network.fabric.ledger.public_state import state_hash
@@ -51,8 +53,8 @@ from ledger_network.port import (
 T = TypeVar("T")
 
 ATTEMPTS_MAX = 8  # for a transaction that changed nothing, while peers catch up or are unavailable
-PAUSE_S = 0.1
 PAUSE_MAX_S = 1.0
+STATES_S = 30.0  # so long peers may have different states: private values arrive after their block
 COMMIT_SHOWN_S = 30.0  # then another peer is asked, as the member's own may be unavailable
 UNKNOWN_TRANSACTION = "no such transaction ID"
 
@@ -67,10 +69,13 @@ class FabricLedger:
         *,
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
+        states_s: float = STATES_S,
     ) -> None:
         """Take what `open` prepares. Only `open` calls this, and then follows the peers."""
         self._contract = contract
-        self._members = Members(profiles, clock=clock, limits=limits or Limits())
+        self._states_s = states_s
+        self._limits = limits or Limits()
+        self._members = Members(profiles, clock=clock, limits=self._limits)
         self._newest = -1  # the highest block that a receipt of this ledger names
         self._closed = False
 
@@ -82,13 +87,15 @@ class FabricLedger:
         contract: RunnableContract,
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
+        states_s: float = STATES_S,
     ) -> Self:
         """Connect as the members of `profiles`. Raises `Invalid` when no peer can be reached.
 
         `contract` only tells which rows count in the state hash; the peers run the contract.
-        `clock` gives Unix seconds, the transactions' time.
+        `clock` gives Unix seconds, the transactions' time. `states_s` is how long a submit waits
+        for peers whose states differ.
         """
-        ledger = cls(profiles, contract, clock=clock, limits=limits)
+        ledger = cls(profiles, contract, clock=clock, limits=limits, states_s=states_s)
         try:
             await ledger._members.follow()
         except GatewayError as error:
@@ -119,12 +126,13 @@ class FabricLedger:
         """Carry out transaction `name`; on return the member's peer has committed it.
 
         Attempts that certainly changed nothing are repeated for some seconds, since peers may be
-        unavailable or behind.
+        unavailable or behind. Peers that read different states are waited for up to `STATES_S`.
         """
         gateway = self._members.gateway(member)
         call = [name.encode(), encode(arguments)]
-        pause_s = PAUSE_S
-        for attempt in range(1, ATTEMPTS_MAX + 1):
+        pause_s = self._limits.retry_first_s
+        ends_s = time.monotonic() + self._states_s
+        for attempt in itertools.count(1):
             self._require_open()
             newest = self._newest
             lagging = self._members.lagging(newest)
@@ -132,14 +140,19 @@ class FabricLedger:
                 return await self._submit(gateway, call, transient)
             except GatewayError as error:
                 suspects = [one for one in lagging if _may_have_misled(one, error)]
-                if attempt == ATTEMPTS_MAX or not (suspects or _passes(error)):
+                if not (suspects or _passes(error)):
                     raise await self._outcome(gateway, call, error) from error
+                if attempt >= ATTEMPTS_MAX:
+                    waits = isinstance(error, Disagreement) and time.monotonic() < ends_s
+                    verdict = await self._verdict(gateway, call, error)
+                    if not waits or (verdict is not None and not verdict.of_states):
+                        raise disagreement_of(error, verdict) from error
             if suspects:
                 await asyncio.gather(*(follower.reached(newest) for follower in suspects))
             else:
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, PAUSE_MAX_S)
-        raise AssertionError("the last attempt returns or raises")
+                pause_s = min(2 * pause_s, PAUSE_MAX_S, self._limits.retry_max_s)
+        raise AssertionError("attempts go on until one returns or raises")
 
     async def _submit(
         self, gateway: Gateway, call: Sequence[bytes], transient: Mapping[str, bytes] | None
@@ -203,19 +216,24 @@ class FabricLedger:
         self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
     ) -> Exception:
         """Return the port's exception, which names the odd organisations if they disagree."""
+        return disagreement_of(error, await self._verdict(gateway, call, error))
+
+    async def _verdict(
+        self, gateway: Gateway, call: Sequence[bytes], error: GatewayError
+    ) -> Verdict | None:
+        """Return in what the organisations differ; None if they do not, or if it cannot be found.
+
+        Private values are not sent to everybody for this, so nothing is found of a transaction that
+        needs them.
+        """
         if not isinstance(error, Disagreement):
-            return outcome_of(error)
+            return None
         asked = sorted({f.endpoint.msp_id for f in self._members.followers if not f.is_behind})
         try:
             verdict = await gateway.disagreement(self.contract, call, organisations=asked)
         except GatewayError:
-            return outcome_of(error)
-        if verdict.agreed:
-            return outcome_of(error)
-        return Invalid(
-            f"the organisations' contracts disagree: {', '.join(verdict.odd)} differed in "
-            f"{', '.join(verdict.differing)}; let all members run the version agreed on"
-        )
+            return None
+        return None if verdict.agreed else verdict
 
     async def evaluate(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger_network.fabric.gateway.comparison import Verdict
 from ledger_network.fabric.gateway.errors import (
     CommitError,
     Disagreement,
@@ -32,6 +33,21 @@ def outcome_of(error: GatewayError) -> Exception:
         if said in str(error):
             return Invalid(f"{sentence} ({error})")
     return Invalid(str(error))
+
+
+def disagreement_of(error: GatewayError, verdict: Verdict | None) -> Exception:
+    """The exception of the port for a failed request; `verdict` tells in what peers disagreed."""
+    if verdict is None:
+        return outcome_of(error)
+    differed = f"{', '.join(verdict.odd)} differed in {', '.join(verdict.differing)}"
+    if verdict.of_states:
+        return Invalid(
+            f"the organisations' peers have different states: {differed}; a peer is behind or lacks "
+            "private values: look at it with `commonwatt network doctor` and submit again"
+        )
+    return Invalid(
+        f"the organisations' contracts disagree: {differed}; let all members run the version agreed on"
+    )
 
 
 _CAUSES = {

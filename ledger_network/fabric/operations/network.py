@@ -261,14 +261,14 @@ class Network:
         write_whole(self.folder.root / WANTED, msgspec.json.encode(wanted))
 
     def _forget_beginnings(self) -> None:
-        """Reset peers that never joined the channel.
+        """Reset nodes that never joined the channel, whose databases are empty.
 
-        A peer that ended while it created its databases cannot open these databases again, and
-        before the peer has joined they are empty.
+        A node that ended while it created its databases cannot open them again.
         """
-        for peer in self.consortium.nodes("peer"):
-            data = self.folder.data(peer)
-            if not (data / "ledgersData/chains/chains" / self.consortium.channel).exists():
+        for node in self.consortium.nodes("peer", "orderer"):
+            data = self.folder.data(node)
+            chains = "ledgersData/chains/chains" if node.kind == "peer" else "ledger/chains"
+            if not (data / chains / self.consortium.channel).exists():
                 shutil.rmtree(data, ignore_errors=True)
                 data.mkdir(parents=True)
 

@@ -23,7 +23,7 @@ from tests.chaincode.town import AREA, DSO, OTHER_DSO, RETAILERS, RULES, SLOT, S
 
 MEMBERS = (DSO, OTHER_DSO, *RETAILERS)
 SLOTS = [SLOT + number * SLOT_S for number in range(12)]
-EARLY = msgspec.structs.replace(RULES, opens_s=3_000, gate_lead_s=2_200, seed_deadline_s=300)
+EARLY = msgspec.structs.replace(RULES, opens_s=3_000, gate_lead_s=1_200, seed_deadline_s=300)
 FIRST = msgspec.structs.replace(RULES, opens_s=1_800, seed_deadline_s=900)
 STEPS = 160
 ZEROS = bytes(32)
@@ -154,7 +154,7 @@ class Walk:
         first = links("dso", 40)
         chain = SeedChainArguments(AREA, SLOT, first[0].hex())
         assert self.code("post_seed_chain", chain, DSO) == self.model.post(DSO, SLOT, first)
-        if number % 2:  # from the fifth slot on, gates come earlier than the one before them
+        if number % 2:  # the gate of the fifth slot comes with that of the fourth
             start = SLOTS[4]
             self.town.submit("set_market_rules", RulesArguments(AREA, start, EARLY), admin=True)
             self.model.rules[start] = EARLY

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from chaincode.area.clock import ClockArguments
+from chaincode.area.clock import RATE_MAX, ClockArguments
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.area.zones import AreaArguments, AreaName
 from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.errors import Refused
+from chaincode.orders.clock_changes import JUMP_S_MAX
 from chaincode.orders.sheets import TokensArguments
 from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.slots.draw import SeedChainArguments
 from chaincode.slots.gate import SlotAnswer, SlotArguments
 from ledger_network.port import Conflict
 from tests.contract.stage.cast import AREA, DSO, ORACLE, R1, SLOT, SLOT_S, START_S, Call
+from tests.contract.stage.ladders import refused
 from tests.contract.stage.market import Market, Opener
 from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
 YEAR_2100 = 4_102_444_800
-JUMP_S = 31 * 86_400  # as far as a clock may be set beyond the newest gate
-OLD = "old"  # a demonstration that begins in 1970
-RATE_MAX = 100_000
+OLD = "old"  # an area whose clock once ran too fast
 
 
 def close_empty(market: Market, until_slot: int, *, area: str = AREA) -> SlotAnswer:
@@ -38,38 +38,57 @@ def slots(market: Market, area: str, *names: int) -> list[str]:
     ]
 
 
-def test_door_20_rules_dated_1970_leave_two_million_gates_due(market: Market) -> None:
-    """Only the fastest demonstration that begins in 1970 can have such rules."""
-    first = 9 * SLOT_S
+def two_sheets(market: Market, slot: int) -> list[str]:
+    """An order of S and one of B that match."""
+    return [
+        market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=slot)]),
+        market.tokens.sheet("B", [order_of("b", "buy", [(100_000, 500)], slot=slot)]),
+    ]
+
+
+def test_door_20_clock_that_runs_too_fast_for_five_hours_leaves_two_million_gates_due(
+    market: Market,
+) -> None:
     area = AreaArguments(OLD, f"{OLD}-root", 5, demonstration=True)
     market.submit("register_area", area, admin=True)
-    market.submit("set_clock", ClockArguments(OLD, START_S, 0, RATE_MAX), admin=True)
-    market.submit("post_seed_chain", SeedChainArguments(OLD, first, market.seeds[0]))
-    rules = RulesArguments(OLD, first, market.rules.market)
-    market.submit("set_market_rules", rules, admin=True)
-    market.pass_until(START_S + 18_000)  # five hours
-    last = 18_000 * RATE_MAX
-    assert last // SLOT_S == 2_000_000
+    market.submit("set_clock", ClockArguments(OLD, START_S, START_S, 1), admin=True)
+    market.submit("post_seed_chain", SeedChainArguments(OLD, SLOT_S, market.seeds[0]))
+
+    def set_rules(from_slot: int) -> str:
+        rules = RulesArguments(OLD, from_slot, market.rules.market)
+        return refused(lambda: market.submit("set_market_rules", rules, admin=True))
+
+    assert set_rules(SLOT_S) == "TERMS_FROZEN"  # dated 1970
+    assert set_rules(SLOT) == ""
+    fast = ClockArguments(OLD, START_S, START_S, RATE_MAX)
+    market.submit("set_clock", fast, admin=True)
+    market.clock.now_s = START_S + 5 * 3_600
+    last = START_S + 5 * 3_600 * RATE_MAX
+    assert (last - SLOT) // SLOT_S > 1_900_000
 
     assert close_empty(market, last, area=OLD).phase == "CLEARED"
 
-    assert slots(market, OLD, first, last, last + SLOT_S) == ["CLEARED", "CLEARED", "OPEN"]
+    assert slots(market, OLD, SLOT, last, last + SLOT_S) == ["CLEARED", "CLEARED", "OPEN"]
     lane = market.ask("describe_area", AreaName(OLD), AreaAnswer).lane
     assert lane.closed_slot == last
-    market.pass_until(market.clock.now_s + 1)
+    slow = ClockArguments(OLD, market.clock.now_s, last, 1)
+    market.submit("set_clock", slow, admin=True)
+    market.clock.now_s += SLOT_S
     market.submit("close_gate", SlotArguments(OLD, last + SLOT_S), R1)
 
 
-def test_door_20_clock_set_to_the_year_2100_stops_no_trade(market: Market) -> None:
+def test_door_20_clock_set_a_month_ahead_stops_no_trade(market: Market) -> None:
+    """The year 2100 is refused; the farthest jump still makes three thousand gates due."""
     market.traders("S", "B")
-    table = "who id side price wh\nS s sell 100000 500\nB b buy 100000 500"
-    market.place(table)
-    real_s = market.clock.now_s
-    with pytest.raises(Refused, match="CLOCK_AHEAD"):
-        market.submit("set_clock", ClockArguments(AREA, real_s, YEAR_2100, 1), admin=True)
-    ahead_s = market.gate_s() + JUMP_S
-    market.submit("set_clock", ClockArguments(AREA, real_s, ahead_s, 1), admin=True)
-    last = ahead_s - ahead_s % SLOT_S
+    assert market.codes(two_sheets(market, SLOT)) == ["PLACED", "PLACED"]
+    last = SLOT + JUMP_S_MAX
+
+    def set_clock(market_s: int) -> str:
+        clock = ClockArguments(AREA, market.clock.now_s, market_s, 1)
+        return refused(lambda: market.submit("set_clock", clock, admin=True))
+
+    assert set_clock(YEAR_2100) == "CLOCK_AHEAD"
+    assert set_clock(market.gate_s(last)) == ""
     future = last + SLOT_S
 
     with pytest.raises(Refused, match=f"GATE_NOT_EMPTY.*{SLOT}"):
@@ -79,12 +98,8 @@ def test_door_20_clock_set_to_the_year_2100_stops_no_trade(market: Market) -> No
         close_empty(market, last)  # what closed before has to be cleared first
     market.clear(SLOT)
     close_empty(market, last)
-    tokens = [
-        market.tokens.sheet("S", [order_of("s", "sell", [(100_000, 500)], slot=future)]),
-        market.tokens.sheet("B", [order_of("b", "buy", [(100_000, 500)], slot=future)]),
-    ]
-    assert market.codes(tokens) == ["PLACED", "PLACED"]
-    market.clock.now_s = real_s + SLOT_S
+    assert market.codes(two_sheets(market, future)) == ["PLACED", "PLACED"]
+    market.clock.now_s += SLOT_S
     market.submit("close_gate", SlotArguments(AREA, future))
     market.clock.now_s += 60
     market.clear(future)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from typing import Any, NamedTuple, Self, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -39,6 +39,7 @@ from tests.own_ports import on_own_ports
 
 T = TypeVar("T")
 A = TypeVar("A", Receipt, bytes)
+Begins: TypeAlias = Callable[[], Coroutine[Any, Any, A]]
 
 YEARS_S = 9_000_000_000  # a scenario's clock is set by hand, so peers have to take any time
 READY_S = 60.0
@@ -233,7 +234,7 @@ class TestedFabric:
         async def result(ledger: port.Ledger) -> Receipt:
             return await ledger.submit(name, arguments, member=member, transient=transient)
 
-        return await self._same(result(self._ledger), result(self._twin))
+        return await self._same(result(self._ledger), lambda: result(self._twin))
 
     async def evaluate(
         self,
@@ -248,12 +249,13 @@ class TestedFabric:
         async def answer(ledger: port.Ledger) -> bytes:
             return await ledger.evaluate(name, arguments, member=member, transient=transient)
 
-        return await self._same(answer(self._ledger), answer(self._twin))
+        return await self._same(answer(self._ledger), lambda: answer(self._twin))
 
-    async def _same(self, here: Coroutine[Any, Any, A], there: Coroutine[Any, Any, A]) -> A:
+    async def _same(self, here: Coroutine[Any, Any, A], there: Begins[A]) -> A:
         """How a call ends on Fabric, which must be how it ends on the other ledger.
 
-        What was submitted at once is given to the other one by one.
+        What was submitted at once is given to the other one by one. The other is not asked when
+        Fabric fails otherwise, so its call is only begun here.
         """
         try:
             found = await here
@@ -263,9 +265,9 @@ class TestedFabric:
         await self._require(there, reply(found))
         return found
 
-    async def _require(self, there: Coroutine[Any, Any, A], expected: Ended) -> None:
+    async def _require(self, there: Begins[A], expected: Ended) -> None:
         async with self._in_turn:
-            assert await ended(there) == expected
+            assert await ended(there()) == expected
 
     def events(self, *, after: Position | None = None) -> AsyncGenerator[CommittedEvents]:
         """Fabric's events."""
@@ -306,7 +308,7 @@ class TestedFabric:
                 await self._ledger.submit(call.name, call.arguments, member=member)
             return await self._ledger.commit(endorsed, member=Member(first.member))
 
-        return await self._same(here(), self._twin.overtake(clock, first, *others))
+        return await self._same(here(), lambda: self._twin.overtake(clock, first, *others))
 
     async def check_end(self) -> None:
         """Both ledgers have the same state."""

@@ -258,15 +258,7 @@ class StandingNetwork:
 
     async def until_well(self) -> NetworkStatus:
         """Wait until every node runs, answers and has caught up; how it is then."""
-        found: list[NetworkStatus] = []
-
-        async def missing() -> str:
-            found[:] = [await network_status(self.network)]
-            late = [node.name for node in found[0].nodes if node.lag]
-            return "" if found[0].is_well and not late else str(found[0])
-
-        await until("the whole network", missing, within_s=WELL_S)
-        return found[0]
+        return await until_well(self.network)
 
     def send(self, number: signal.Signals) -> Process:
         """Send a signal to the supervisor, which must run; its process."""
@@ -333,6 +325,19 @@ class StandingNetwork:
         assert running is not None
         found = [running.named(name) for name in names]
         return [None if one is None else one.process for one in found]
+
+
+async def until_well(network: Network) -> NetworkStatus:
+    """Wait until every node of a network runs, answers and has caught up; how it is then."""
+    found: list[NetworkStatus] = []
+
+    async def missing() -> str:
+        found[:] = [await network_status(network)]
+        late = [node.name for node in found[0].nodes if node.lag]
+        return "" if found[0].is_well and not late else str(found[0])
+
+    await until("the whole network", missing, within_s=WELL_S)
+    return found[0]
 
 
 def default_consortium() -> Consortium:

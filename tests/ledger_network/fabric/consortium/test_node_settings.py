@@ -109,6 +109,8 @@ def test_peer_holds_to_what_was_measured(made: Material) -> None:
         assert peer["authentication"]["timewindow"] == "60s"
         assert peer["keepalive"]["minInterval"] == "5s"
         assert peer["gossip"]["reconnectInterval"] == "1s"
+        assert peer["gossip"]["pvtData"]["reconcileSleepInterval"] == "1s"
+        assert peer["deliveryclient"]["blockCensorshipTimeoutKey"] == "2s"
         assert peer["limits"]["concurrency"]["gatewayService"] == 5_000
         assert peer["address"] == node.address
         assert peer["gossip"]["externalEndpoint"] == node.address

@@ -357,13 +357,25 @@ class Opened:
     spec: chaincode_pb2.ChaincodeSpec
     transient: dict[str, bytes]
 
-    def prepared(self, endorsers: Sequence[str], *, value: bytes = b"v") -> common_pb2.Envelope:
-        """The transaction that peers of `endorsers` would sign; it writes `value`."""
+    def prepared(
+        self, endorsers: Sequence[str], *, value: bytes = b"v", private_block: int | None = None
+    ) -> common_pb2.Envelope:
+        """The transaction that peers of `endorsers` would sign; it writes `value`.
+
+        With `private_block` it reads a private value of that block.
+        """
         arguments = list(self.spec.input.args)
         writes = kv_rwset_pb2.KVRWSet()
         writes.writes.add(key="k", value=value)
         results = rwset_pb2.TxReadWriteSet()
-        results.ns_rwset.add(namespace="market", rwset=writes.SerializeToString())
+        space = results.ns_rwset.add(namespace="market", rwset=writes.SerializeToString())
+        if private_block is not None:
+            version = kv_rwset_pb2.Version(block_num=private_block)
+            hashed = kv_rwset_pb2.HashedRWSet()
+            hashed.hashed_reads.add(key_hash=b"k", version=version)
+            space.collection_hashed_rwset.add(
+                collection_name="readings", hashed_rwset=hashed.SerializeToString()
+            )
         event = chaincode_event_pb2.ChaincodeEvent()
         if arguments[0] == b"event":
             event.chaincode_id, event.tx_id = self.spec.chaincode_id.name, self.channel.tx_id
