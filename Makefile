@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up test tests-on-networks tests-without test-exhaustive bench docs lint clean venv lock packages
+.PHONY: help up test test-exhaustive bench docs lint clean venv lock packages
 
 BIN := .venv/bin
 WORKERS ?= 3
@@ -29,19 +29,11 @@ up: venv ## the market on this machine; SPEED=, HOUSEHOLDS=, DATA=, LEDGER= as `
 	@exec $(BIN)/commonwatt up $(if $(SPEED),--speed "$(SPEED)") $(if $(HOUSEHOLDS),--households "$(HOUSEHOLDS)") $(if $(DATA),--data "$(DATA)") $(if $(LEDGER),--ledger "$(LEDGER)")
 
 test: lint packages ## every check: style, types, floors, tests
-	@echo "The tests run in two parts beside each other; each part is shown when it has ended."; \
-	began=$$(date +%s); failed=0; \
-	$(MAKE) --no-print-directory -j2 -k -Otarget tests-on-networks tests-without || failed=1; \
-	took=$$(($$(date +%s) - began)); \
-	echo "All tests took $$((took / 60)) min $$((took % 60)) s, those on networks included."; \
-	exit $$failed
-
-# Networks wait half of their time, which the others use; they come first, because they have timers.
-tests-on-networks: venv
-	$(PYTEST) $(SLOWEST) -n $(NETWORKS) --dist loadscope -m "network and not exhaustive"
-
-tests-without: venv
-	nice -n 5 $(PYTEST) $(SLOWEST) $(BESIDE) -m "not exhaustive and not network"
+	@began=$$(date +%s); set -ex; \
+	$(PYTEST) $(SLOWEST) $(BESIDE) -m "not exhaustive and not network"; \
+	$(PYTEST) $(SLOWEST) -n $(NETWORKS) --dist loadscope -m "network and not exhaustive"; \
+	set +x; took=$$(($$(date +%s) - began)); \
+	echo "All tests took $$((took / 60)) min $$((took % 60)) s, those on networks included."
 
 packages: ## Debian's packages that tests need, where they are missing
 	@sh .ci/packages
