@@ -65,7 +65,7 @@ def zone_registered(data: msgspec.Raw, at: EventContext) -> None:
 
 
 def zone_paused(data: msgspec.Raw, at: EventContext) -> None:
-    """Note that a zone takes no orders for now."""
+    """Note that a zone is paused and takes no orders."""
     at.batch.put(SET_PAUSED, (True, msgspec.json.decode(data, type=PauseArguments).zone))
 
 
