@@ -348,6 +348,16 @@ class Town:
         self.at(slot + SLOT_S)
         return self.run("settle_slot", slot, "SETTLED")
 
+    def correct(self, slot: int) -> bool:
+        """Correct a settled slot to its end; False if no energy of it has changed."""
+        try:
+            self.run("correct_slot", slot, "SETTLED")
+        except Refused as refused:
+            if refused.code != "NOTHING_TO_CORRECT":
+                raise
+            return False
+        return True
+
     def run(self, name: str, slot: int, done: str, members: Sequence[str] = (DSO,)) -> int:
         """Continue a run to its end, members taking turns; how many transactions it took."""
         for count in range(1_000):
@@ -499,14 +509,6 @@ class Town:
 
     def certify(self, trader: Trader, *, from_slot: int = SLOT, meter: str | None = None) -> None:
         """Certify a meter of a trader."""
-        hold = Hold(
-            area=AREA,
-            channel=CHANNEL,
-            contract=self.engine.contract.name,
-            meter=meter or trader.meter,
-            v=1,
-            valid_until_s=self._until_s(),
-        )
         arguments = MeterArguments(
             meter=meter or trader.meter,
             holder=trader.did,
@@ -516,13 +518,25 @@ class Town:
             export_w=self.export_w,
             from_slot=from_slot,
             source=trader.source,
-            hold=sign_compact(trader.key, HOLD_TYP, encode(hold)),
+            hold=self.hold_token(trader, meter or trader.meter),
         )
         self.submit("register_certified_meter", arguments)
         self.supply(trader, arguments.meter, from_slot=from_slot)
         self.meters[arguments.meter] = trader
         self.certified_from.setdefault(arguments.meter, from_slot)
         self.registers.setdefault(arguments.meter, Registers(0, 0))
+
+    def hold_token(self, trader: Trader, meter: str) -> str:
+        """A trader's signed wish to hold a meter."""
+        hold = Hold(
+            area=AREA,
+            channel=CHANNEL,
+            contract=self.engine.contract.name,
+            meter=meter,
+            v=1,
+            valid_until_s=self._until_s(),
+        )
+        return sign_compact(trader.key, HOLD_TYP, encode(hold))
 
     def supply(
         self,

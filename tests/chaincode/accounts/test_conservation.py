@@ -148,7 +148,7 @@ class Chance:
             market.pause(draw.choice((*ZONES, ROOT)))
         elif choice < 6:
             market.lock(self.trader())
-        elif self.changes < 60:
+        elif self.changes < 200:
             self.changes += 1
             if choice < 8:
                 market.change_fees(draw.choice((FEES, OTHER_FEES)), draw.randrange(3))

@@ -146,11 +146,11 @@ def test_payouts_wait_while_hundreds_of_epochs_are_not_folded() -> None:
     town = Town(1, slots=1)
     town.view.rows[EPOCHS.key(AREA)] = encode(Epoch(open=EPOCHS_BEHIND_MAX + 1))
     trader = town.traders[0]
-    payment = town.payment(trader, 1, "out")
+    payout = town.payout(trader.key, trader.retailer, 1, "out")
 
-    assert town.refused("debit_client", payment, trader.retailer) == "FOLDING_BEHIND"
+    assert town.refused("debit_client", payout, trader.retailer) == "FOLDING_BEHIND"
     town.fold()
-    town.submit("debit_client", payment, trader.retailer)
+    town.submit("debit_client", payout, trader.retailer)
 
 
 def test_sums_come_in_pages_with_a_running_digest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,7 +226,7 @@ class Play:
 
     def _correct(self, count: int) -> None:
         for number in self._chance.sample(sorted(self._due), min(count, len(self._due))):
-            self.town.run("correct_slot", _second(number), "SETTLED")
+            self.town.correct(_second(number))
             self._due.discard(number)
 
 

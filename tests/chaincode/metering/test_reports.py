@@ -263,7 +263,7 @@ class TestPlausible:
         town.certify(town.traders[0], meter="extra", from_slot=END)
         begin(town)
 
-        assert refusal(town, [leaf("extra", SLOT)], SLOT) == "METER_UNKNOWN"
+        assert refusal(town, [leaf("extra", SLOT)], SLOT) == "SUPPLY_MISSING"
         assert record(town, [leaf("extra")]) == 1
 
     def test_a_boundary_that_has_not_come_is_not_reported(self, town: Town) -> None:

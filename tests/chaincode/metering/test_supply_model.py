@@ -110,7 +110,8 @@ class Acts:
     def certify(self, slot: int) -> None:
         """Another holder now and then, another power always."""
         holder, import_w = self.trader(), self.random.randrange(1, 9_000)
-        arguments = MeterArguments(METER, holder.did, ZONES[0], 7, import_w, 0, slot)
+        hold = self.town.hold_token(holder, METER)
+        arguments = MeterArguments(METER, holder.did, ZONES[0], 7, import_w, 0, slot, hold=hold)
         self.submit("register_certified_meter", arguments, DSO, "")
         before = self.reference.certificate(slot)
         if self.reference.supplies and (before is None or before[0] != holder.did):

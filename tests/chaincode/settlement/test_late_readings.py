@@ -69,11 +69,11 @@ def settle(town: Town, slot: int) -> None:
 
 
 def correct_as_due(town: Town, settled: Sequence[int]) -> None:
-    """Correct the settled slots that the last report's event names."""
+    """Correct the settled slots that the last report's event names; not all need have changed."""
     event = msgspec.json.decode(town.engine.events[-1].data, type=ReadingsRecorded)
     for slot in settled:
         if event.first_slot <= slot and (event.end_s is None or slot < event.end_s):
-            town.run("correct_slot", slot, "SETTLED")
+            town.correct(slot)
 
 
 @pytest.fixture
