@@ -26,6 +26,11 @@ interface Offer {
   readonly validUntil: number;
 }
 
+interface Gate {
+  readonly start: number;
+  readonly gate: number;
+}
+
 interface Home {
   readonly meter: string;
   readonly zone: string;
@@ -146,19 +151,20 @@ async function moveIn(market: Market, signer: Signer, place: Place): Promise<Hom
 }
 
 /** The slots that take orders of this home; a newcomer waits until its first slot opens. */
-async function openSlots(market: Market, home: Home): Promise<number[]> {
+async function openSlots(market: Market, home: Home): Promise<Gate[]> {
   for (;;) {
-    const open = await market.ask<{ market: { openSlots: { start: number }[] } }>("{ market { openSlots { start } } }");
-    const starts = open.market.openSlots.map((slot) => slot.start).filter((start) => start >= home.fromSlot);
-    if (starts.length) return starts;
+    const open = await market.ask<{ market: { openSlots: Gate[] } }>("{ market { openSlots { start gate } } }");
+    const slots = open.market.openSlots.filter((slot) => slot.start >= home.fromSlot);
+    if (slots.length) return slots;
     await new Promise((resolve) => setTimeout(resolve, ASK_MS));
   }
 }
 
 /** Offer 60 Wh at any price down to -20 ct/kWh, in a slot whose gate stays open for a while. */
 async function offer(market: Market, signer: Signer, place: Place, home: Home): Promise<Placed> {
-  const starts = await openSlots(market, home);
-  const slot = starts[Math.min(SLOTS_AHEAD, starts.length - 1)] ?? home.fromSlot;
+  const slots = await openSlots(market, home);
+  const slot = slots[Math.min(SLOTS_AHEAD, slots.length - 1)];
+  if (!slot) throw new Error("no slot is open");
   const token = await sign(signer, SHEET_TYP, {
     area: place.area,
     channel: place.channel,

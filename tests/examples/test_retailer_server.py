@@ -57,9 +57,9 @@ def server(folder: Path) -> Generator[str]:
 
 
 def sheet(home: Home, name: str) -> str:
-    """An offer of 100 Wh in a slot that is open for an hour."""
+    """An offer of 100 Wh in a slot that stays open for half an hour at the least."""
     now_s = int(time.time())
-    slot = now_s - now_s % SLOT_S + 8 * SLOT_S
+    slot = now_s - now_s % SLOT_S + 3 * SLOT_S
     order = SheetOrder(id=name, side="buy", slot=slot, steps=[(200_000, 100)])
     return sign_sheet(home, [order], channel=CHANNEL, contract=Contract().name)
 

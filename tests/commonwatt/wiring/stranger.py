@@ -118,24 +118,6 @@ class Stranger:
         message = ".".join(base64url(canonical(part)) for part in parts)
         return f"{message}.{base64url(self.key.sign(message.encode()))}"
 
-    def enrol(self) -> Row:
-        """Join the retailer of the home that is offered, and hold its meter; what was given."""
-        offered = self.data(OFFER)
-        home, market = offered["offeredHome"], offered["market"]
-        named = {
-            **self._place,
-            "area": market["area"],
-            "v": 1,
-            "valid_until_s": market["marketTime"] + 86_400,
-        }
-        join = {**named, "number": 1, "retailer": home["retailer"]}
-        hold = {**named, "meter": home["meter"]}
-        return self.data(
-            ENROL,
-            join=self.sign("commonwatt-join+jws", join),
-            hold=self.sign("commonwatt-hold+jws", hold),
-        )["enrol"]
-
     def sheet(self, home: Row, side: str, slot: int, *, limit: int, quantity: int) -> str:
         """The token of one order: `limit` in micro-currency per kWh, `quantity` in Wh."""
         order = {
@@ -158,18 +140,23 @@ class Stranger:
         return self.sign("commonwatt-sheet+jws", payload)
 
     def move_in(self) -> Row:
-        """Sign that the retailer of the home on offer supplies its meter; the home."""
+        """Sign what the home on offer asks for: its retailer, its meter, its supply; the home."""
         offer = self.data(OFFER)["offerHome"]
-        consent = {
+        named = {
             **self._place,
             "area": self.data("{ market { area } }")["market"]["area"],
-            "from_slot": offer["fromSlot"],
-            "meter": offer["meter"],
-            "retailer": offer["retailer"],
             "v": 1,
             "valid_until_s": offer["validUntil"],
         }
-        return self.data(ENROL, supply=self.sign("commonwatt-supply+jws", consent))["enrol"]
+        join = {**named, "number": 1, "retailer": offer["retailer"]}
+        hold = {**named, "meter": offer["meter"]}
+        supply = {**hold, "from_slot": offer["fromSlot"], "retailer": offer["retailer"]}
+        return self.data(
+            ENROL,
+            join=self.sign("commonwatt-join+jws", join),
+            hold=self.sign("commonwatt-hold+jws", hold),
+            supply=self.sign("commonwatt-supply+jws", supply),
+        )["enrol"]
 
     def place(self, *tokens: str) -> Sequence[Row]:
         """What became of each token."""

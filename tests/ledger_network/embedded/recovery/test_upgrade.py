@@ -137,6 +137,7 @@ def crowded_orders(market: Market) -> None:
     """A book that is more than one transaction may write, and thousands of trades."""
     crowd = [f"B{number:03d}" for number in range(CROWD)]
     market.traders(*crowd, "S", deposit_nano=MILLION)
+    market.open()
     names = [f"{number:02d}{'x' * 62}" for number in range(ORDERS_PER_ROW_MAX)]
     tokens = [
         market.tokens.sheet(who, [order_of(name, "buy", [(1000, 1)] * STEPS) for name in names])
