@@ -200,10 +200,13 @@ class Dated(msgspec.Struct, Generic[D], frozen=True, forbid_unknown_fields=True)
     value: D
 
 
+RECENT_MAX = 4  # versions in the row of a name: the one that holds now and a few beside it
+
+
 class Recent(Row, Generic[D], frozen=True):
     """The newest versions of a name, oldest first; `has_older` says that there were others."""
 
-    versions: list[Dated[D]]
+    versions: Annotated[list[Dated[D]], msgspec.Meta(max_length=RECENT_MAX)]
     has_older: bool = False
 
 
@@ -211,9 +214,6 @@ class OlderVersion(Row, Generic[D], frozen=True):
     """A version that has left the row of its name."""
 
     value: D
-
-
-RECENT_MAX = 4  # versions in the row of a name: the one that holds now and a few beside it
 
 
 class RecentTable(Table[Recent[D]], Generic[D]):

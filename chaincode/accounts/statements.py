@@ -20,6 +20,7 @@ from chaincode.state import AccountName, Count, Hex32, Id, Row, Table, encode
 
 PAGE_ROWS = 500  # claims or entries of one answer
 SUMMED_ROWS = 5_000  # accounts or entries that one answer of `sum_accounts` sums
+FOLD_LINES_MAX = 2_000  # an entry posts two lines at most, and a transaction has points for 700
 NO_DIGEST = "0" * 64
 ENTRY_SECTION, ACCOUNT_SECTION = "entry/", "account/"
 """`after` of `sum_accounts` begins with one of these: entries come first, then accounts."""
@@ -28,7 +29,7 @@ ENTRY_SECTION, ACCOUNT_SECTION = "entry/", "account/"
 class FoldPage(Row, frozen=True):
     """Lines that a transaction has posted by folding."""
 
-    postings: list[Posting]
+    postings: Annotated[list[Posting], msgspec.Meta(max_length=FOLD_LINES_MAX)]
 
 
 SUMMED = (

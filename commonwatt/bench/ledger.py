@@ -17,7 +17,7 @@ from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.demonstration.cast import AREA, DSO, ORACLE, SLOT_S, market_rules
-from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
+from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
 from identity.keys import PrivateKey, SignatureCheck, verify_many
 from ledger_network.port import Member
 from meter_oracle.agreement.report import make_report, sign_report

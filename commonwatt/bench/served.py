@@ -37,7 +37,7 @@ from chaincode.orders.sheets import SheetOrder
 from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.demonstration.cast import AREA, CHANNEL, DSO, SLOT_S, market_rules
-from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
+from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
 from commonwatt.wiring.garbage_collection import collect_seldom
 from identity.canonical import encode
 from identity.did import did_key

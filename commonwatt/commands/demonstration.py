@@ -27,9 +27,9 @@ from chaincode.queries.market import AreaAnswer, SlotView
 from chaincode.queries.meters import MetersAnswer, MetersArguments
 from commonwatt.command_line import FAILED, command_group, ended
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, found, start_clock
-from commonwatt.demonstration.late_readings import correct_late_readings
+from commonwatt.demonstration.duties.corrections import correct_late_readings
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.market_plan import MarketPlan, PlanUnreadable, read_plan
-from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.deploy.market_compose import METERS_PORT
 from commonwatt.terminal.formats import kwh
 from commonwatt.wiring.network_readiness import (

@@ -224,23 +224,8 @@ async def found(
         anchor = seed_chain(cast, holder, 0).anchor
         chain = SeedChainArguments(AREA, first_slot, anchor)
         await submit("post_seed_chain", chain, Member(holder))
-    rules = msgspec.structs.replace(
-        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
-    )
-    await submit("set_market_rules", RulesArguments(AREA, first_slot, rules))
-    await submit("set_fees", FeesArguments(AREA, first_slot, FEES))
-    for zone in ZONES:
-        capacity = CapacityArguments(zone, 250_000, 160_000, first_slot, "the feeder's cable")
-        await submit("set_zone_capacity", capacity)
-    for retailer in RETAILERS:
-        admin = Member(retailer, "admin")
-        prices = ResidualArguments(AREA, first_slot, [RESIDUALS[retailer]])
-        await submit("set_residual_prices", prices, admin)
-        vat = VatArguments(AREA, first_slot, "taxable", 190_000)
-        await submit("set_vat", vat, admin)
-    await submit("appoint_oracle", AppointmentArguments(AREA, ORACLE, first_slot))
-    nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
-    await submit("set_oracle_nodes", nodes, Member(ORACLE, "admin"))
+    for name, arguments, member in terms(cast, first_slot):
+        await submit(name, arguments, Member(member, "admin"))
     sign = Signing(ledger.channel, ledger.contract, now_s=clock.market_anchor)
     if admit is not None:
         await admit()
@@ -254,6 +239,25 @@ async def found(
         deposit = PaymentArguments(AREA, home.did, DEPOSIT_NANO, f"deposit-{home.number}-0")
         await submit("credit_client", deposit, retailer)
     await start_clock(ledger, clock)
+
+
+def terms(cast: Cast, first_slot: int) -> Iterator[tuple[str, msgspec.Struct, str]]:
+    """The terms that hold from the first slot on, and the members that post them."""
+    rules = msgspec.structs.replace(
+        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
+    )
+    yield "set_market_rules", RulesArguments(AREA, first_slot, rules), DSO
+    yield "set_fees", FeesArguments(AREA, first_slot, FEES), DSO
+    for zone in ZONES:
+        capacity = CapacityArguments(zone, 250_000, 160_000, first_slot, "the feeder's cable")
+        yield "set_zone_capacity", capacity, DSO
+    for retailer in RETAILERS:
+        prices = ResidualArguments(AREA, first_slot, [RESIDUALS[retailer]])
+        yield "set_residual_prices", prices, retailer
+        yield "set_vat", VatArguments(AREA, first_slot, "taxable", 190_000), retailer
+    yield "appoint_oracle", AppointmentArguments(AREA, ORACLE, first_slot), DSO
+    nodes = OracleArguments(AREA, first_slot, cast.oracle.nodes, cast.oracle.faulty_max)
+    yield "set_oracle_nodes", nodes, ORACLE
 
 
 async def start_clock(ledger: Ledger, clock: ClockArguments) -> None:

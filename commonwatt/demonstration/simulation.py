@@ -30,7 +30,7 @@ from commonwatt.demonstration.cast import (
     make_cast,
 )
 from commonwatt.demonstration.conservation import area_totals
-from commonwatt.demonstration.member_duties import SLOTS_PER_DAY, MemberDuties
+from commonwatt.demonstration.duties.members import SLOTS_PER_DAY, MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from ledger_network.embedded.engine import EmbeddedLedger

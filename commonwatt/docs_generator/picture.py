@@ -18,8 +18,8 @@ from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from chaincode.queries.market import SlotView
 from commonwatt.demonstration.cast import AREA, ORGANISATIONS, SLOT_S, found, make_cast
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.market_plan import HOUSEHOLDS_DEFAULT, SPEED_DEFAULT
-from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import CHANNEL, START_S, VirtualClock
 from commonwatt.terminal.page import live_page

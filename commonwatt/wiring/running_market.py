@@ -16,8 +16,8 @@ from chaincode.area.clock import ClockArguments
 from chaincode.area.zones import AreaName
 from chaincode.queries.market import AreaAnswer, SlotView
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, Cast, found
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.market_plan import MarketPlan
-from commonwatt.demonstration.member_duties import MemberDuties
 from commonwatt.wiring.market_folder import KeptMarket, keep_market
 from ledger_network.port import Ledger, Member
 from meter_oracle.settings import ClockSettings

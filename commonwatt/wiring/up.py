@@ -21,7 +21,7 @@ from rich.live import Live
 
 from api.server.dashboard_build import build
 from commonwatt.demonstration.cast import TIME_ZONE
-from commonwatt.demonstration.late_readings import correct_late_readings
+from commonwatt.demonstration.duties.corrections import correct_late_readings
 from commonwatt.demonstration.meter_process import running_meter_process
 from commonwatt.terminal.formats import moment
 from commonwatt.terminal.page import live_page, slot_line

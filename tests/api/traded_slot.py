@@ -25,7 +25,7 @@ from commonwatt.demonstration.cast import (
     Home,
     market_rules,
 )
-from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from identity.canonical import encode
 from identity.jws import sign_compact

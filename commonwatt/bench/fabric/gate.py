@@ -16,7 +16,7 @@ from chaincode.state import Side
 from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration.cast import AREA, DSO, SLOT_S, market_rules
-from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
+from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
 from ledger_network.port import Member
 
 TRADERS = 2_000

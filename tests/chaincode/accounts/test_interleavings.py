@@ -82,7 +82,9 @@ def lived(facts: Facts, random: Random) -> Ending:
         if act == "report":
             show(town, slot + SLOT_S, facts.later[SLOTS.index(slot)])
             due[slot].pop(0)
-            following = slot + SLOT_S  # its energy has changed too, also for a run that is on its way
+            following = (
+                slot + SLOT_S
+            )  # its energy has changed too, also for a run that is on its way
             if following in due and "report" not in due[following]:
                 due[following].append("correct")
             continue

@@ -35,7 +35,7 @@ from commonwatt.demonstration.cast import (
     market_rules,
     seed_chain,
 )
-from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import START_S
@@ -182,7 +182,7 @@ def test_seed_chains_follow_each_other_before_they_end(
     """Three short chains of each member over a day: every member reveals for every slot."""
     monkeypatch.setattr(demonstration, "CHAIN_LENGTH", 40)
     for name, value in (("CHAIN_LEFT_MIN", 30), ("CHAIN_AHEAD_SLOTS", 20)):
-        monkeypatch.setattr(f"commonwatt.demonstration.seed_duties.{name}", value)
+        monkeypatch.setattr(f"commonwatt.demonstration.duties.seeds.{name}", value)
     cast = make_cast(1, 2)
     slots = 75
 

@@ -229,8 +229,8 @@ def test_newcomer_moves_in_with_documents_of_its_own_alone(tmp_path: Path) -> No
             own = signed(keys[1], second)
             taken = signed(keys[0], first)
 
+            borrowed: Signed = {**own, "hold": taken["hold"]}
             with pytest.raises(Refused) as held:
-                borrowed: Signed = {**own, "hold": taken["hold"]}
                 await enrolment.enrol(dids[1], **borrowed)
             assert held.value.code == "HOLD_WRONG"
             assert (await enrolment.enrol(dids[1], **own)).meter == second.meter

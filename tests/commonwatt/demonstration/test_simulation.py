@@ -16,7 +16,7 @@ import pytest
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration.cast import AREA, ORGANISATIONS, SLOT_S, Cast, found, make_cast
-from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import (
     CHANNEL,
@@ -189,7 +189,7 @@ def test_a_market_cut_short_goes_on_to_the_same_state(
 ) -> None:
     """Wherever its user is killed: batches half sent, a gate closed and not cleared, a report."""
     monkeypatch.setattr(
-        "commonwatt.demonstration.member_duties.DEPOSIT_LOW_NANO", 10**18
+        "commonwatt.demonstration.duties.members.DEPOSIT_LOW_NANO", 10**18
     )  # everybody is topped up
     for name in ("whole", "cut"):
         shutil.copytree(founded, tmp_path / name)

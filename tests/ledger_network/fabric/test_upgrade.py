@@ -16,7 +16,7 @@ from chaincode.slots.gate import SlotAnswer, SlotArguments
 from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.fabric.network import unheard
 from commonwatt.demonstration.cast import AREA, DSO, RETAILERS, market_rules
-from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
+from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
 from ledger_network.fabric.ledger.contract_service import About
 from ledger_network.fabric.operations.material import NetworkFault
 from ledger_network.fabric.operations.network import Network

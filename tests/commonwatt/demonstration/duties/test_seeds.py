@@ -21,8 +21,8 @@ from commonwatt.demonstration.cast import (
     make_cast,
     market_rules,
 )
-from commonwatt.demonstration.member_duties import MemberDuties
-from commonwatt.demonstration.seed_duties import SeedDuties, submit_to
+from commonwatt.demonstration.duties.members import MemberDuties
+from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from ledger_network.port import Ledger, Member, Receipt
 from tests.commonwatt.demonstration.test_cast import FIRST_SLOT, START_S, open_ledger

@@ -6,7 +6,7 @@ import msgspec
 
 from chaincode.metering.exchanges import MeterExchanged
 from chaincode.metering.reports import ReadingsRecorded
-from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.duties.members import MemberDuties
 from ledger_network.port import Ledger, Position
 
 CHANGES = {"readings_recorded": ReadingsRecorded, "meter_exchanged": MeterExchanged}

@@ -43,8 +43,8 @@ from commonwatt.demonstration.cast import (
     Home,
     market_rules,
 )
+from commonwatt.demonstration.duties.seeds import SeedDuties
 from commonwatt.demonstration.profiles import simbench_week
-from commonwatt.demonstration.seed_duties import SeedDuties
 from ledger_network.port import Conflict, Ledger, Member, Receipt
 
 ATTEMPTS_MAX = 20  # for a transaction that conflicts; at each conflict another one has committed

@@ -8,7 +8,7 @@ from pathlib import Path
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
 from commonwatt.demonstration.cast import AREA, CHANNEL, ORGANISATIONS, SLOT_S, found, make_cast
-from commonwatt.demonstration.member_duties import MemberDuties
+from commonwatt.demonstration.duties.members import MemberDuties
 from commonwatt.demonstration.simulated_reports import SimulatedReports
 from commonwatt.demonstration.simulation import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
