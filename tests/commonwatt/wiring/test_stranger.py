@@ -32,7 +32,6 @@ from tests.commonwatt.wiring.stranger import (
 SPEED = 450  # a slot in two seconds
 LASTS_S = 400  # all tests of this module together
 SLOT_S = 900
-AHEAD = 3  # open slots to leave out: their gates close while orders are signed
 SELLS = 3  # slots to sell in: where the machine stands still at a boundary one is not metered
 QUANTITY_WH = 60  # less than the homes of a zone take
 CHEAP, DEAR = -200_000, 600_000  # micro-currency per kWh; homes stay between
@@ -99,13 +98,15 @@ def story(market: RunningMarket, schema: GraphQLSchema) -> Story:
     others_home, home = join(second), join(first)
     with first.watching(**WATCHED) as watch:
         watch.until(lambda: bool(watch.told["balance"]))
-        slots = open_slots(first, from_slot=home["fromSlot"])
-        placed = place(first, home, slots)
-        place(second, others_home, slots)
-        until_read(first, max(one["block"] for one in placed))
-        orders = {
-            slot: name for slot, one in zip(slots, placed, strict=True) for name in one["orders"]
-        }
+        slots = [home["fromSlot"] + number * SLOT_S for number in range(SELLS + 1)]
+        orders: dict[int, str] = {}
+        for slot in slots:
+            until_open(first, slot)
+            side = "sell" if slot < slots[-1] else "buy"
+            placed = place(first, home, side, slot)
+            place(second, others_home, side, slot)
+            (orders[slot],) = placed["orders"]
+            until_read(first, placed["block"])
         listed = [first.data(ORDER, id=name)["order"] for name in orders.values()]
         watch.until(lambda: all(is_settled(watch.told, slot) for slot in slots))
         end, told = first.statement(), watch.told["balance"]
@@ -124,29 +125,20 @@ def join(stranger: Stranger) -> Row:
     return home
 
 
-def open_slots(stranger: Stranger, *, from_slot: int) -> list[int]:
-    """Slots, one after the other, whose gates stay open for a while."""
+def until_open(stranger: Stranger, slot: int) -> None:
+    """Ask until a slot takes orders: slots open one after the other, a newcomer's first one later."""
     wanted = "{ market { openSlots { start } } }"
-    while True:  # slots open one after the other; the newcomer's first one is not open yet
-        terms: list[Row] = stranger.data(wanted)["market"]["openSlots"]
-        begin = max(from_slot, terms[AHEAD]["start"])
-        slots = list(range(begin, begin + (SELLS + 1) * SLOT_S, SLOT_S))
-        if slots[-1] <= terms[-1]["start"]:
-            break
-    assert set(slots) <= {term["start"] for term in terms}
-    return slots
+    while slot not in {one["start"] for one in stranger.data(wanted)["market"]["openSlots"]}:
+        pass
 
 
-def place(who: Stranger, home: Row, slots: Sequence[int]) -> Sequence[Row]:
-    """Offers for all slots but the last, and a bid for that; all are taken, and once."""
-    wishes = [("sell", CHEAP, slot) for slot in slots[:-1]] + [("buy", DEAR, slots[-1])]
-    tokens = [
-        who.sheet(home, side, slot, limit=limit, quantity=QUANTITY_WH)
-        for side, limit, slot in wishes
-    ]
-    placed = who.place(*tokens)
-    assert [one["code"] for one in placed] == ["PLACED"] * len(tokens), placed
-    assert [one["code"] for one in who.place(*tokens)] == ["EXISTS"] * len(tokens)
+def place(who: Stranger, home: Row, side: str, slot: int) -> Row:
+    """An order in a slot; it is taken, and once."""
+    limit = CHEAP if side == "sell" else DEAR
+    token = who.sheet(home, side, slot, limit=limit, quantity=QUANTITY_WH)
+    (placed,) = who.place(token)
+    assert placed["code"] == "PLACED", placed
+    assert [one["code"] for one in who.place(token)] == ["EXISTS"]
     return placed
 
 
