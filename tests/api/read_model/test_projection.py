@@ -249,6 +249,7 @@ def test_who_subscribes_hears_of_each_batch_after_it_is_in(market: Market, sqlit
             await asyncio.gather(running, return_exceptions=True)
 
     market.traders("S")
+    market.open()
     market.run(work())
     assert [change.position for change in heard] == sorted({change.position for change in heard})
     assert heard[-1].slots == {(AREA, SLOT)}
