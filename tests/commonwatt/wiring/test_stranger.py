@@ -385,10 +385,7 @@ def test_market_stopped_and_started_again_has_lost_and_doubled_nothing_and_goes_
     assert again.trades() == trades
     assert lines_are_kept(again, before.postings)
     with again.watching(slots=WATCHED["slots"]) as watch:
-        watch.until(lambda: bool(measured_after(newest, watch.told["slots"])))
-    (slot, *_) = measured_after(newest, watch.told["slots"])
-    given = {"meter": story.home["meter"], "from": slot, "to": slot + SLOT_S}
-    assert [one["quality"] for one in again.data(READINGS, **given)["readings"]] == ["MEASURED"]
+        watch.until(lambda: bool(measured_after(again, story.home, newest, watch.told["slots"])))
 
 
 def signed_in_again(stranger: Stranger, market: RunningMarket) -> Stranger:
@@ -398,10 +395,15 @@ def signed_in_again(stranger: Stranger, market: RunningMarket) -> Stranger:
     return again
 
 
-def measured_after(slot: int, told: Sequence[Row]) -> list[int]:
-    """The slots after `slot` that settled with no meter estimated."""
-    return [
-        each["start"]
-        for each in told
-        if each["start"] > slot and each["phase"] == "SETTLED" and not each["estimatedMeters"]
-    ]
+def measured_after(stranger: Stranger, home: Row, newest: int, told: Sequence[Row]) -> set[int]:
+    """The slots after `newest` that settled, and whose end was measured at the home's meter.
+
+    Nobody reads the boundaries that pass while the market is stopped: the energy between two measured
+    boundaries is spread over the slots between them, which have no reading of their own.
+    """
+    settled = {one["start"] for one in told if one["start"] > newest and one["phase"] == "SETTLED"}
+    if not settled:
+        return set()
+    given = {"meter": home["meter"], "from": min(settled), "to": max(settled) + SLOT_S}
+    readings = stranger.data(READINGS, **given)["readings"]
+    return settled & {one["slot"] for one in readings if one["quality"] == "MEASURED"}
