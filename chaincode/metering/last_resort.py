@@ -102,9 +102,15 @@ def assign_supplier_of_last_resort(context: Context, arguments: AssignmentArgume
     named = LAST_RESORTS.at(context, meter.area, slot=arguments.from_slot)
     if named is None or arguments.from_slot >= named.until_slot:
         raise LAST_RESORT_MISSING(area=meter.area, slot=arguments.from_slot)
-    if supply_at(context, meter, arguments.from_slot) is None:
+    agreed = supply_at(context, meter, arguments.from_slot)
+    if agreed is None:
         raise HOLDER_NOT_AGREED(meter=arguments.meter, did=version.holder)
-    supply = Supply(holder=version.holder, retailer=named.retailer, offtaker=named.retailer)
+    supply = Supply(
+        holder=version.holder,
+        retailer=named.retailer,
+        offtaker=named.retailer,
+        daily_import_wh=agreed.daily_import_wh,
+    )
     if starting_at(context, meter, arguments.from_slot) != supply:
         begin_supply(context, meter, arguments.from_slot, supply)
     return Accepted(arguments.meter)

@@ -561,12 +561,14 @@ class Town:
         from_slot: int,
         retailer: str = "",
         offtaker: str | None = None,
+        daily_import_wh: int = 0,
     ) -> SupplyArguments:
         """The trader's agreement to a supplier."""
         consent = SupplyConsent(
             area=AREA,
             channel=CHANNEL,
             contract=self.engine.contract.name,
+            daily_import_wh=daily_import_wh,
             from_slot=from_slot,
             meter=meter,
             offtaker=offtaker,

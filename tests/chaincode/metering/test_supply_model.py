@@ -10,6 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 import msgspec
+from msgspec.structs import astuple
 
 from chaincode.area.history import HISTORIES
 from chaincode.errors import Refused
@@ -40,7 +41,7 @@ ACTS, SEEDS = 1_500, 3
 METER = "shared"
 
 Holder = str | None
-Supplied = tuple[str, str, str] | None  # holder, retailer, offtaker
+Supplied = tuple[str, str, str, int] | None  # holder, retailer, offtaker, daily import in Wh
 
 
 class Reference:
@@ -132,11 +133,17 @@ class Acts:
         draw, model = self.random, self.reference
         signer, retailer = self.trader(), draw.choice(RETAILERS)
         offtaker = draw.choice((None, None, RETAILERS[0]))
+        daily_wh = draw.choice((0, 0, 9_600))
         token = self.town.supply_token(
-            signer, METER, from_slot=slot, retailer=retailer, offtaker=offtaker
+            signer,
+            METER,
+            from_slot=slot,
+            retailer=retailer,
+            offtaker=offtaker,
+            daily_import_wh=daily_wh,
         )
         certificate = model.certificate(slot)
-        wanted = (signer.did, retailer, offtaker or retailer)
+        wanted = (signer.did, retailer, offtaker or retailer, daily_wh)
         starting = model.supplies.get(slot)
         code = ""
         if certificate is None:
@@ -188,10 +195,10 @@ class Acts:
             code = "METER_UNKNOWN"
         elif retailer is None:
             code = "LAST_RESORT_MISSING"
-        elif model.supply(slot) is None:
+        elif (agreed := model.supply(slot)) is None:
             code = "HOLDER_NOT_AGREED"
         else:
-            wanted = (certificate[0], retailer, retailer)
+            wanted = (certificate[0], retailer, retailer, agreed[3])
             if starting is not None and starting != wanted and starting[0] == wanted[0]:
                 code = "SUPPLY_TAKEN"
         arguments = AssignmentArguments(METER, slot)
@@ -222,7 +229,7 @@ class Acts:
             view = msgspec.json.decode(answer, type=MeterView)
             supply = view.supply
             assert (view.version and (view.version.holder, view.version.import_w)) == certificate
-            assert (supply and (supply.holder, supply.retailer, supply.offtaker)) == supplied
+            assert (supply and astuple(supply)) == supplied
             asked = BoundaryMetersArguments(AREA, slot)
             page = msgspec.json.decode(
                 self.town.submit("list_boundary_meters", asked), type=BoundaryMetersAnswer
