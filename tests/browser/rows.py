@@ -20,7 +20,7 @@ ZONE = "mill-lane"
 CURVE = (9, 8, 7, 7, 6, 7, 9, 12, 14, 13, 11, 9, 8, 7, 7, 8, 10, 13, 17, 19, 18, 15, 12, 10)
 
 FIELDS = (
-    "balance", "book", "certificates", "clients", "meters", "myOrders", "myTrades",
+    "balance", "book", "certificates", "claims", "clients", "meters", "myOrders", "myTrades",
     "offerProposal", "oracleNodes", "order", "postings", "prices", "readings", "slot", "slots", "trades",
     "zones",
 )  # fmt: skip
@@ -77,6 +77,8 @@ class Rows:
                 return next((each for each in self.orders if each["id"] == given["id"]), None)
             case "myTrades" | "trades":
                 return page(self._trades(given.get("slot")))
+            case "claims":
+                return page([] if self.empty else [self._claim()])
             case "balance":
                 return self._balance(self.me)
             case "offerProposal":
@@ -263,10 +265,17 @@ class Rows:
 
     def _balance(self, owner: str) -> dict[str, Any]:
         full = {"amount": "50842310000", "available": "50342310000", "reserved": "500000000"}
+        full["claims"] = "1200000"
         none = dict.fromkeys(full, "0")
         return {
             "owner": owner, **(none if self.empty else full), "minted": 9_310, "live": 4_120,
             "retired": 5_190, "block": self.block,
+        }  # fmt: skip
+
+    def _claim(self) -> dict[str, Any]:
+        return {
+            "id": "1", "retailer": "northlight", "client": self.me, "amount": "1200000",
+            "block": self.block,
         }  # fmt: skip
 
     def _postings(self) -> list[dict[str, Any]]:
@@ -329,7 +338,8 @@ class Rows:
             "id": meter, "zone": ZONES[3 + number % 3][0], "holder": holder,
             "retailer": "northlight" if number % 2 else "southbank", "importPower": 17_000,
             "exportPower": 10_000 if number % 3 else 0, "source": "solar" if number % 3 else "",
-            "fromSlot": MARKET_START_S - 86_400, "offtaker": None, "retired": False,
+            "fromSlot": MARKET_START_S - 86_400,
+            "firstSlot": MARKET_START_S - 86_400, "offtaker": None, "retired": False,
             "lastReading": None if self.empty else self._reading(meter, 1),
             "health": None if self.empty else {
                 "state": "silent" if sick else "good", "at": self.here - (840 if sick else 20),

@@ -21,7 +21,8 @@ _NEWEST_SUPPLIED = _SUPPLIED.format(until="")
 _SUPPLIED_AT = _SUPPLIED.format(until=" AND x.from_slot <= ?")
 _METER = (
     "SELECT m.meter, m.area, m.holder, s.retailer, s.offtaker, m.zone, m.grid_level, m.import_w, "
-    "m.export_w, m.source, m.from_slot, m.retired FROM"
+    "m.export_w, m.source, m.from_slot, m.retired, (SELECT MIN(f.from_slot) FROM supply f "
+    "WHERE f.meter = m.meter AND f.holder = m.holder) FROM"
 )
 _NEWEST_VERSION = "m.from_slot = (SELECT MAX(v.from_slot) FROM meter v WHERE v.meter = m.meter)"
 _VERSION_AT = (
@@ -39,7 +40,8 @@ _LAST_BOUNDARY = "r.boundary = (SELECT MAX(w.boundary) FROM reading w WHERE w.me
 class MeterRecord(NamedTuple):
     """A certified meter as of some slot; `source` is empty if no plant is behind the meter.
 
-    `retailer` and `offtaker` are None if nobody supplies the meter.
+    `retailer` and `offtaker` are None if nobody supplies the meter. `first_slot` is the first slot
+    from which the holder has had a supplier; None if there was never one.
     """
 
     meter: str
@@ -54,6 +56,7 @@ class MeterRecord(NamedTuple):
     source: str
     from_slot: int
     retired: bool
+    first_slot: int | None
 
     @property
     def cursor(self) -> str:

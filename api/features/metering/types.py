@@ -57,7 +57,7 @@ class Meter:
     """A certified meter; a power of 0 closes its direction.
 
     `retailer` is null if nobody supplies the meter; it then takes no part in the market. A meter
-    that is `retired` takes no part either.
+    that is `retired` takes no part either. `first_slot` is the first slot that its holder can trade in.
     """
 
     id: strawberry.ID = column(SIGNED_IN, "meter")
@@ -70,6 +70,7 @@ class Meter:
     source: str = column(SIGNED_IN, "source")
     from_slot: Time = column(SIGNED_IN, "from_slot")
     retired: bool = column(SIGNED_IN, "retired", by=bool)
+    first_slot: Time | None = column(SIGNED_IN, "first_slot")
 
     @asked(SIGNED_IN, description="The newest known reading.")
     async def last_reading(self, info: Info) -> Reading | None:

@@ -16,7 +16,7 @@ import { Header } from "./header.tsx";
 import { Footer, Notices } from "./notices.tsx";
 import { PAGES } from "./pages.ts";
 
-const METER = `id zone retailer offtaker retired holder importPower exportPower source fromSlot
+const METER = `id zone retailer offtaker retired holder importPower exportPower source fromSlot firstSlot
   lastReading { slot import export importRegister exportRegister quality resolution block }
   health { state sentence at }`;
 const START = `query Start {

@@ -41,6 +41,7 @@ export interface Meter {
   exportPower: number;
   source: string;
   fromSlot: number;
+  firstSlot: number | null;
   retired: boolean;
   lastReading: Reading | null;
   health: { state: string; sentence: string; at: number } | null;

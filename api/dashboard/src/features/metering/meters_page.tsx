@@ -14,7 +14,7 @@ import { Health } from "../oracle_health/health_word.tsx";
 const METERS = `query Meters($first: Int!) {
   meters(first: $first) {
     nodes {
-      id zone retailer offtaker retired holder importPower exportPower source fromSlot
+      id zone retailer offtaker retired holder importPower exportPower source fromSlot firstSlot
       lastReading { slot import export importRegister exportRegister quality resolution block }
       health { state sentence at }
     }

@@ -2,12 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { price } from "../../format/figures.ts";
-import { range, slotOf } from "../../format/times.ts";
+import { clock, day, range, slotOf } from "../../format/times.ts";
 import { Card, Head } from "../../parts/layout.tsx";
 import { useRoute } from "../../parts/route.ts";
 import { Empty, Shown } from "../../parts/states.tsx";
 import { useAsk, useLive, useTick } from "../../transport/live.ts";
-import type { Book, PricePoint, Side } from "../../transport/types.ts";
+import type { Book, Meter, PricePoint, Side } from "../../transport/types.ts";
 import { DepthChart } from "../market/depth_chart.tsx";
 import { PriceChart } from "../market/price_chart.tsx";
 import { MyOrders } from "./my_orders.tsx";
@@ -23,6 +23,19 @@ const HISTORY = `query History($zone: ID!, $from: Time!, $to: Time!) {
 // A person needs this long to read an order before the gate of its slot closes.
 const READING_S = 8;
 
+// The first slot in which one of the meters takes part; null while nobody supplies any of them.
+function firstSlotOf(meters: readonly Meter[]): number | null {
+  const slots = meters.flatMap((each) => (each.firstSlot === null ? [] : [each.firstSlot]));
+  return slots.length ? Math.min(...slots) : null;
+}
+
+function whyClosed(first: number | null, now: number, zone: string): string {
+  if (first === null) return "Nobody supplies your meter. You can trade once a retailer has accepted its supply.";
+  if (first > now)
+    return `You can trade from ${day(first, zone)}, ${clock(first, zone)}. The form appears when that time opens for orders.`;
+  return "No slot takes orders at the moment. The form appears when the next one opens.";
+}
+
 export function TradePage() {
   const live = useLive();
   const route = useRoute();
@@ -33,7 +46,8 @@ export function TradePage() {
   const [side, setSide] = useState<Side>(wished === "sell" || (wished !== "buy" && sells) ? "SELL" : "BUY");
   const [slot, setSlot] = useState<number | null>(null);
   const now = live.now();
-  const open = live.market.openSlots.filter((each) => each.gate > now);
+  const first = firstSlotOf(meters);
+  const open = live.market.openSlots.filter((each) => each.gate > now && first !== null && each.start >= first);
   const unhurried = open.find((each) => (each.gate - now) / live.market.rate >= READING_S) ?? open[0];
   const terms = open.find((each) => each.start === slot) ?? unhurried;
   const meter = meters[0];
@@ -67,11 +81,11 @@ export function TradePage() {
             open={open}
             terms={terms}
             chooseSlot={setSlot}
-            meters={meters}
+            meters={meters.filter((each) => each.firstSlot !== null && each.firstSlot <= terms.start)}
             last={last?.price ?? null}
           />
         ) : (
-          <Empty>No slot takes orders at the moment. The form appears when the next one opens.</Empty>
+          <Empty>{whyClosed(first, now, live.zone)}</Empty>
         )}
       </Card>
       <Card
