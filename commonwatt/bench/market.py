@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec import structs
 
 from chaincode.area.clock import ClockArguments
 from chaincode.contract import Contract
@@ -29,6 +30,7 @@ from commonwatt.demonstration.simulation import START_S, VirtualClock
 from ledger_network.embedded.engine import EmbeddedLedger
 from ledger_network.port import Member
 
+OPENS_S = 86_400  # orders are placed in many slots at once
 IN_FLIGHT = 6  # batches submitted at once; more would only wait for the cores
 
 
@@ -65,7 +67,7 @@ async def bench_market(households: int) -> AsyncGenerator[BenchMarket]:
     """Yield a founded market of `households` in a folder that is removed at the end."""
     with tempfile.TemporaryDirectory(prefix="commonwatt-bench-") as folder:
         clock = VirtualClock(START_S)
-        cast = make_cast(1, households)
+        cast = structs.replace(make_cast(1, households), opens_s=OPENS_S)
         ledger = EmbeddedLedger.open(
             Path(folder) / "ledger",
             contract=Contract(),

@@ -22,13 +22,13 @@ from chaincode.area.joining import ParticipantArguments
 from chaincode.documents.intake import BATCH_TOKENS_MAX
 from chaincode.orders.sheets import SheetOrder, TokensArguments
 from commonwatt.bench.fabric.network import bench_network, open_ledger
+from commonwatt.bench.market import OPENS_S
 from commonwatt.demonstration.bidding import sign_sheet
 from commonwatt.demonstration.cast import (
     AREA,
     DEPOSIT_NANO,
     DSO,
     FOUNDING_S,
-    OPENS_S,
     RETAILERS,
     SLOT_S,
     Cast,
@@ -94,7 +94,7 @@ class FabricMarket(msgspec.Struct):
 async def fabric_market(households: int) -> AsyncGenerator[FabricMarket]:
     """Yield a founded market of `households` households on its own network."""
     async with bench_network() as network, await open_ledger(network) as ledger:
-        cast = make_cast(1, households)
+        cast = msgspec.structs.replace(make_cast(1, households), opens_s=OPENS_S)
         first_slot = START_S + SLOT_S
         unopened_s = first_slot - OPENS_S - FOUNDING_S
         rule = ClockArguments(AREA, int(time.time()), unopened_s, 1)
