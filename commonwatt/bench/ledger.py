@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from chaincode.metering.reports import LEAVES_MAX, Leaf
 from chaincode.orders.sheets import SheetOrder
@@ -18,16 +19,16 @@ from commonwatt.bench.figure import Figure
 from commonwatt.bench.market import BenchMarket, bench_market
 from commonwatt.demonstration.cast import AREA, DSO, ORACLE, SLOT_S, market_rules
 from commonwatt.demonstration.duties.seeds import SeedDuties, submit_to
-from identity.keys import PrivateKey, SignatureCheck, verify_many
 from ledger_network.port import Member
 from meter_oracle.agreement.report import make_report, sign_report
 
 CORES = 2
 ROUNDS = 5
 ROUND_ORDERS = 12_000
-TRADERS = 1_500
+TRADERS = 4_000  # three slots of orders each: a slot opens an hour before it begins
 GATE_ORDERS = 10_000
 MESSAGE_BYTES = 420  # signed bytes of a one-order sheet, about
+LEDGER_RATIO_MIN = 0.8
 
 
 def ledger_orders() -> list[Figure]:
@@ -51,11 +52,11 @@ async def _ledger_orders() -> list[Figure]:
             await market.place(_sheets(market, 0))  # loads every key, as the ledger does
             for number in range(1, ROUNDS + 1):
                 tokens = _sheets(market, number)
-                bare_before = await asyncio.to_thread(_bare_rate, pool)
+                bare_before = await asyncio.to_thread(bare_rate, pool)
                 began = time.perf_counter()
                 await market.place(tokens)
                 rate = len(tokens) / (time.perf_counter() - began)
-                bare_after = await asyncio.to_thread(_bare_rate, pool)
+                bare_after = await asyncio.to_thread(bare_rate, pool)
                 ratios.append(rate / ((bare_before + bare_after) / 2))
                 rates.append(rate)
     ratio = statistics.median(ratios)
@@ -66,8 +67,8 @@ async def _ledger_orders() -> list[Figure]:
             unit="x",
             spread=(min(ratios), max(ratios)),
             against=f"bare verification on both cores; {statistics.median(rates):,.0f} orders a second",
-            reach="at least 0.6 x",
-            met=ratio >= 0.6,
+            reach=f"at least {LEDGER_RATIO_MIN} x",
+            met=ratio >= LEDGER_RATIO_MIN,
         )
     ]
 
@@ -84,18 +85,22 @@ def _sheets(market: BenchMarket, number: int) -> list[str]:
     ]
 
 
-def _bare_rate(pool: ProcessPoolExecutor) -> float:
-    """Return the signatures per second of two processes that only verify."""
+def bare_rate(pool: ProcessPoolExecutor) -> float:
+    """Return the signatures per second of two processes that only verify, with `cryptography`.
+
+    OpenSSL is the yardstick of all versions of the project; the contract checks with libsodium.
+    """
     began = time.perf_counter()
     list(pool.map(_verify, [ROUND_ORDERS // CORES] * CORES))
     return ROUND_ORDERS / (time.perf_counter() - began)
 
 
-def _verify(count: int) -> int:
-    key = PrivateKey.from_seed(bytes(32))
-    message = bytes(MESSAGE_BYTES)
-    check = SignatureCheck("Ed25519", key.public.raw, message, key.sign(message))
-    return sum(verify_many([check] * count))
+def _verify(count: int) -> None:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    public, message = key.public_key(), bytes(MESSAGE_BYTES)
+    signature = key.sign(message)
+    for _ in range(count):
+        public.verify(signature, message)  # raises where the signature does not hold
 
 
 def gate() -> list[Figure]:
