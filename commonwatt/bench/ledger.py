@@ -25,7 +25,7 @@ from meter_oracle.agreement.report import make_report, sign_report
 CORES = 2
 ROUNDS = 5
 ROUND_ORDERS = 12_000
-TRADERS = 4_000  # three slots of orders each: a slot opens an hour before it begins
+TRADERS = 1_500
 GATE_ORDERS = 10_000
 MESSAGE_BYTES = 420  # signed bytes of a one-order sheet, about
 LEDGER_RATIO_MIN = 0.8

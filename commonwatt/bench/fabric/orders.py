@@ -19,8 +19,8 @@ from commonwatt.bench.ledger import CORES, bare_rate
 from commonwatt.demonstration.cast import SLOT_S
 
 IN_FLIGHT = 8  # with fewer transactions a core is idle while a block is cut; more would only wait
-TRADERS = 4_000
-SLOTS = 3  # per round, all open at once; every trader places one order in each
+TRADERS = 1_000
+SLOTS = 12  # per round; every trader places one order in each
 ROUNDS = 5
 RATIO_MIN = 0.2
 
