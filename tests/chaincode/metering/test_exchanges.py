@@ -80,7 +80,7 @@ def test_registers_stay_private(town: Town) -> None:
     assert private_place(COLLECTION, exchange_key(METER, NEXT)) in town.view.private
 
 
-def test_closing_is_not_below_what_the_old_device_showed(town: Town) -> None:
+def test_rule_6_6_closing_is_not_below_what_the_old_device_showed(town: Town) -> None:
     assert refusal(town, NEXT, 999, 0) == "READING_BACKWARDS"
     exchange(town, NEXT, 1_000, 0)
 

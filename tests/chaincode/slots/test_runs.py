@@ -234,7 +234,7 @@ def test_a_meter_of_a_later_slot_holds_up_no_slot_before() -> None:
     assert len(ending(town).meters) == 8
 
 
-def test_a_client_that_ends_above_zero_is_no_default_though_it_was_below(
+def test_rule_2_5_a_client_that_ends_above_zero_is_no_default_though_it_was_below(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What its house takes in one transaction its plant earns in the next."""

@@ -98,7 +98,9 @@ def test_the_slot_of_an_exchange_is_read(market: Market) -> None:
     assert settled(market, NEXT) == (42, 370, 370)
 
 
-def test_an_exchange_that_is_recorded_late_is_settled_by_a_correction(market: Market) -> None:
+def test_rule_6_6_an_exchange_that_is_recorded_late_is_settled_by_a_correction(
+    market: Market,
+) -> None:
     market.traders("S")
     for slot in (SLOT, NEXT):
         market.clear(slot)

@@ -79,7 +79,7 @@ def test_slots_go_on_while_a_settled_slot_is_called_for_correction_again_and_aga
     assert market.traded(THIRD) == ["B/b S/s 500 100000"]
 
 
-def test_calls_out_of_turn_change_nothing(market: Market) -> None:
+def test_rule_1_1_calls_out_of_turn_change_nothing(market: Market) -> None:
     """Rule 1.1, for every run: nothing to do, or not yet."""
     market.traders("S", "B")
     market.clear(SLOT)
