@@ -32,6 +32,8 @@ DidName = Annotated[str, msgspec.Meta(max_length=128)]
 """A DID or the owner of an account that was checked when it arrived."""
 KeyPart = Annotated[str, msgspec.Meta(max_length=512)]
 """A part of a key at which a run continues."""
+CLIENT_PREFIX = "did:"
+"""A client's account is named by its DID; accounts of members and of purposes are not."""
 AccountName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9:._-]{1,128}\Z")]
 """The owner of an account: a DID, a member, or a purpose such as `vat:<member>`."""
 OrderName = Annotated[str, msgspec.Meta(max_length=200)]

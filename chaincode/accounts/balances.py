@@ -15,9 +15,7 @@ import msgspec
 
 from chaincode.context import Context
 from chaincode.errors import Broken
-from chaincode.state import KeyPart, Row, Table
-
-CLIENT_PREFIX = "did:"  # a client is named by its DID; members and purposes are not
+from chaincode.state import CLIENT_PREFIX, KeyPart, Row, Table
 
 
 class Account(Row, frozen=True, gc=False):

@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from chaincode.state import DidName, Name
+from chaincode.state import CLIENT_PREFIX, DidName, Name
 from chaincode.units import PPM, Price, price_rate_up
 
 Relation = Literal["local", "regional", "beyond", "residual"]
@@ -36,7 +36,8 @@ _ACCOUNT = re.compile(rf"[A-Za-z0-9:._-]{{1,{ACCOUNT_MAX}}}")
 class FeeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """One fee on withdrawn Wh.
 
-    `payee` is the account that gets the fee. `supplier` is the party that owes the VAT on the fee
+    `payee` is the account that gets the fee; it is no client's, because for what a client's account
+    takes part in a retailer answers. `supplier` is the party that owes the VAT on the fee
     (None: the payee). `relation` and `grid_level` limit the row (None: any). The row applies where
     from_hour <= local hour < to_hour; where from_hour > to_hour the span passes midnight, and
     equal hours mean that the row never applies. `rate` is micro/kWh, `vat_ppm` parts per million.
@@ -165,6 +166,7 @@ def _bounds_fault(row: FeeRow, index: int) -> RowFault | None:
         ("kind", kind_fits, row.kind, f"1 to {KIND_MAX} printable characters without /"),
         ("kind", row.kind != KIND_CANCEL, row.kind, f"any name but {KIND_CANCEL}"),
         ("payee", _is_account(row.payee), row.payee, account),
+        ("payee", not row.payee.startswith(CLIENT_PREFIX), row.payee, "no client's account"),
         ("supplier", row.supplier is None or _is_account(row.supplier), row.supplier, account),
         ("relation", row.relation in (None, *RELATIONS), row.relation, ", ".join(RELATIONS)),
         ("grid_level", row.grid_level in (None, *GRID_LEVELS), row.grid_level, "3 to 7"),

@@ -8,7 +8,7 @@ registers are. The public row of a meter holds only the slots.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -26,8 +26,9 @@ from chaincode.errors import (
     REPORT_EARLY,
     SLOT_FINAL,
 )
+from chaincode.metering.certified_power import powers_of
 from chaincode.metering.measured import DAYS_KEPT, MeasuredBoundaries
-from chaincode.metering.meters import get_meter, meter_at
+from chaincode.metering.meters import Meter, get_meter, meter_at
 from chaincode.metering.readings import COLLECTION, readings_at
 from chaincode.metering.registers import Exchange, Registers, runs_back
 from chaincode.state import Count, Hex32, Id, Row, Second, Table, encode, slot_part
@@ -107,12 +108,30 @@ class MeterExchanged(msgspec.Struct, frozen=True):
     end_s: int | None
 
 
+class _Shown(NamedTuple):
+    """What a device showed at another time, Wh, and the step of that reading."""
+
+    registers: Registers
+    at_s: int
+    resolution_wh: int
+
+
+class _Around(NamedTuple):
+    """The measured boundaries around an exchange, and what the old and the new device showed."""
+
+    before: int | None
+    after: int | None
+    old: _Shown | None
+    new: _Shown | None
+    end_s: int
+
+
 def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
     """Record that a meter's device was replaced; the registers travel as transient data.
 
     The meter's DSO records it, once per slot, until the slot is final. The closing registers may
     not lie below those measured before the slot's end, nor the opening registers above those
-    measured after it.
+    measured after it, and neither may be farther from those than the certified power allows.
     """
     meter, slot = arguments.meter, arguments.slot
     row = get_meter(context, meter, slot)
@@ -129,7 +148,9 @@ def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
             return Accepted(meter)
         raise EXCHANGE_EXISTS(meter=meter, slot=slot)
     _check_time(context, area, slot)
-    before, after = _check_order(context, area, meter, slot, registers)
+    around = _devices_around(context, area, meter, slot)
+    _check_registers(context, row, slot, registers, around)
+    before, after = around.before, around.after
     kept = [one for one in slots if one >= slot - DAYS_KEPT * SECONDS_PER_DAY]
     if len(kept) >= EXCHANGES_MAX:
         raise EXCHANGES_TOO_MANY(meter=meter, limit=EXCHANGES_MAX)
@@ -159,10 +180,8 @@ def _check_time(context: Context, area: Area, slot: int) -> None:
         raise SLOT_FINAL(slot=slot, final_s=final_s)
 
 
-def _check_order(
-    context: Context, area: Area, meter: str, slot: int, registers: ExchangeRegisters
-) -> tuple[int | None, int | None]:
-    """Hold the registers against those of the same devices; the measured boundaries around."""
+def _devices_around(context: Context, area: Area, meter: str, slot: int) -> _Around:
+    """What the old and the new device have shown at other times, and the measured boundaries."""
     end = slot + area.slot_s
     index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
     index.load([meter], first=slot, last=end)
@@ -171,22 +190,47 @@ def _check_order(
     exchanges.load([meter])
     old = exchanges.between(meter, 0 if before is None else before, slot)
     new = exchanges.between(meter, end, FOR_EVER if after is None else after)
-    if not registers.in_order(
-        old[-1].opening if old else _shown(context, meter, before),
-        new[0].closing if new else _shown(context, meter, after),
-    ):
-        raise READING_BACKWARDS(meter=meter, boundary=slot)
-    return before, after
+    first, last = _shown(context, meter, before), _shown(context, meter, after)
+    if old:
+        first = _Shown(old[-1].opening, old[-1].slot, 0 if first is None else first.resolution_wh)
+    if new:
+        closes_s = new[0].slot + area.slot_s
+        last = _Shown(new[0].closing, closes_s, 0 if last is None else last.resolution_wh)
+    return _Around(before, after, first, last, end)
 
 
-def _shown(context: Context, meter: str, boundary: int | None) -> Registers | None:
-    """The registers at a measured boundary; None for None."""
+def _check_registers(
+    context: Context, meter: Meter, slot: int, registers: ExchangeRegisters, around: _Around
+) -> None:
+    """Refuse registers that run back, or that moved faster than the certified power allows."""
+    old, new = around.old, around.new
+    if not registers.in_order(old and old.registers, new and new.registers):
+        raise READING_BACKWARDS(meter=meter.meter, boundary=slot)
+    exchange = registers.in_slot(slot)
+    powers = powers_of(
+        context,
+        meter,
+        slot if old is None else old.at_s,
+        rules_at(context, meter.area, slot).plausible_ppm,
+    )
+    if old is not None:
+        passed = exchange.closing.since(old.registers)
+        steps_wh = 2 * old.resolution_wh
+        powers.check(meter.meter, passed, first_s=old.at_s, end_s=around.end_s, steps_wh=steps_wh)
+    if new is not None:
+        passed = new.registers.since(exchange.opening)
+        steps_wh = 2 * new.resolution_wh
+        powers.check(meter.meter, passed, first_s=slot, end_s=new.at_s, steps_wh=steps_wh)
+
+
+def _shown(context: Context, meter: str, boundary: int | None) -> _Shown | None:
+    """What was measured at a boundary; None for None."""
     if boundary is None:
         return None
     (reading,) = readings_at(context, [(boundary, meter)])
     if reading is None:
         raise READING_PURGED(meter=meter, boundary=boundary)
-    return reading.registers
+    return _Shown(reading.registers, boundary, reading.leaf.resolution_wh)
 
 
 class MeterExchanges:

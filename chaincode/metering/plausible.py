@@ -12,37 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chaincode.context import Context
-from chaincode.errors import READING_BACKWARDS, READING_IMPLAUSIBLE, READING_PURGED
+from chaincode.errors import READING_BACKWARDS, READING_PURGED
+from chaincode.metering.certified_power import Powers
 from chaincode.metering.exchanges import MeterExchanges
 from chaincode.metering.measured import MeasuredBoundaries
 from chaincode.metering.readings import Leaf, readings_at
 from chaincode.metering.registers import Registers, runs_back
-from chaincode.units import Power, times_exceeded
-
-
-class PowersFrom(NamedTuple):
-    """The certified powers of a meter, W, from a slot on."""
-
-    from_s: int
-    import_w: int
-    export_w: int
-
-
-class Powers(NamedTuple):
-    """The certified powers of a meter, W, each from a slot on, and the tolerance, ppm."""
-
-    versions: Sequence[PowersFrom]
-    tolerance_ppm: int
-
-    def limits_wh(self, first_s: int, end_s: int) -> tuple[int, int]:
-        """The import and export that are certified for the time from `first_s` to `end_s`."""
-        import_ws = export_ws = 0
-        ends = [*(version.from_s for version in self.versions[1:]), end_s]
-        for version, version_end_s in zip(self.versions, ends, strict=True):
-            seconds = max(0, min(end_s, version_end_s) - max(first_s, version.from_s))
-            import_ws += version.import_w * seconds
-            export_ws += version.export_w * seconds
-        return Power(import_ws).over(1).wh, Power(export_ws).over(1).wh
 
 
 class Neighbour(NamedTuple):
@@ -135,9 +110,10 @@ class Neighbours:
 
 
 def _check_power(leaf: Leaf, passed: Registers, neighbour: Neighbour, powers: Powers) -> None:
-    """Refuse more than the certified energy, the rule's tolerance and one step of each reading."""
-    steps_wh = leaf.resolution_wh + neighbour.resolution_wh
-    limits_wh = powers.limits_wh(neighbour.first_s, neighbour.end_s)
-    for energy_wh, limit_wh in zip((passed.import_wh, passed.export_wh), limits_wh, strict=True):
-        if times_exceeded(energy_wh - steps_wh, limit_wh, powers.tolerance_ppm):
-            raise READING_IMPLAUSIBLE(meter=leaf.meter, energy_wh=energy_wh, limit_wh=limit_wh)
+    powers.check(
+        leaf.meter,
+        passed,
+        first_s=neighbour.first_s,
+        end_s=neighbour.end_s,
+        steps_wh=leaf.resolution_wh + neighbour.resolution_wh,
+    )

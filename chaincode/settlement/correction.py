@@ -108,18 +108,19 @@ def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
     """Settle a settled slot again on what is measured now and post the differences.
 
     Refused when no meter's energy in the slot has changed (`NOTHING_TO_CORRECT`), and once the slot is
-    final (`SLOT_FINAL`) unless its correction has begun before.
+    final (`SLOT_FINAL`) unless a correction that has found a change goes on. A run that only looks
+    for one cannot be kept open beyond that time.
     """
     slot = slot_in(
         context, area=arguments.area, slot=arguments.slot, phases=("SETTLED", "CORRECTING")
     )
-    if slot.run is None:
+    if slot.phase == "SETTLED":
         _require_not_final(context, arguments)
     return _Correcting(context, arguments, slot, slot.run or begun("READINGS")).work()
 
 
 def _require_not_final(context: Context, arguments: SlotArguments) -> None:
-    """Refuse to begin a correction once nothing of the slot changes any more."""
+    """Refuse a correction that has found no change once nothing of the slot changes any more."""
     area = get_area(context, arguments.area)
     rules = rules_at(context, area.area, arguments.slot)
     final_s = arguments.slot + area.slot_s + rules.final_s

@@ -137,7 +137,9 @@ def test_order_of_arrival_is_not_part_of_the_outcome(open_market: Opener) -> Non
     assert outcomes[0] == outcomes[1]
 
 
-def test_each_part_of_a_slots_life_may_be_another_members_work(open_market: Opener) -> None:
+def test_rule_1_6_each_part_of_a_slots_life_may_be_another_members_work(
+    open_market: Opener,
+) -> None:
     hashes: list[str] = []
     for closer, clearer, settler in ((DSO, DSO, DSO), (R2, ORACLE, OTHER_DSO)):
         market = open_market()

@@ -58,7 +58,7 @@ def test_repeated_payment_answers_the_same(market: Market) -> None:
     assert market.account("B").available_nano == 9_999 * MILLION
 
 
-def test_payments_are_folded_by_the_next_clearing_whose_gate_came_after_them(
+def test_rule_2_2_payments_are_folded_by_the_next_clearing_whose_gate_came_after_them(
     market: Market,
 ) -> None:
     market.trader("B", deposit_nano=10 * MILLION)
@@ -124,7 +124,9 @@ def test_money_in_a_closed_book_is_paid_out_only_once_the_book_has_cleared(
     market.debit("B", 10 * MILLION)
 
 
-def test_payout_counts_no_entry_that_gives_and_every_entry_that_takes(market: Market) -> None:
+def test_rule_2_6_payout_counts_no_entry_that_gives_and_every_entry_that_takes(
+    market: Market,
+) -> None:
     """Rule 2.6."""
     market.trader("B", deposit_nano=10 * MILLION)
     market.clear()

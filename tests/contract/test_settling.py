@@ -340,7 +340,7 @@ def test_settlement_is_not_due_before_the_slot_is_over(market: Market) -> None:
     market.settle()
 
 
-def test_slots_may_settle_in_any_order(open_market: Opener) -> None:
+def test_rule_2_4_slots_may_settle_in_any_order(open_market: Opener) -> None:
     market = open_market(market_rules(report_deadline_s=0))
     market.traders("S", "B")
     for slot in (SLOT, NEXT):

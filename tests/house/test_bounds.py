@@ -71,7 +71,7 @@ def carried() -> dict[str, type[msgspec.Struct]]:
 
 
 @pytest.mark.parametrize(("name", "struct"), sorted(carried().items(), key=lambda item: item[0]))
-def test_everything_carried_has_a_bound_in_its_type(
+def test_rule_1_4_everything_carried_has_a_bound_in_its_type(
     name: str, struct: type[msgspec.Struct]
 ) -> None:
     """A text of 1.9 MB in one row, copied into others, would stop a settlement for ever."""

@@ -90,7 +90,9 @@ facts = st.lists(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(facts=facts, units=st.integers(1, 7))
-def test_folding_ends_as_the_model_says_wherever_it_is_cut(facts: list[Fact], units: int) -> None:
+def test_rule_2_5_folding_ends_as_the_model_says_wherever_it_is_cut(
+    facts: list[Fact], units: int
+) -> None:
     """Rules 2.5 and 3.1; after every transaction the money sums to zero."""
     town, money = town_with(facts)
     money.fold(8)
@@ -113,7 +115,7 @@ def has_more(town: Town) -> bool:
     return bool(left) or row.large is not None
 
 
-def test_latest_causes_answer_first_each_for_what_it_took() -> None:
+def test_rule_3_1_latest_causes_answer_first_each_for_what_it_took() -> None:
     town, _ = town_with(
         [Fact(0, 0, CLIENT, R0, 30), Fact(0, 1, CLIENT, R0, -50), Fact(0, 2, CLIENT, R1, -15)]
     )
@@ -124,7 +126,7 @@ def test_latest_causes_answer_first_each_for_what_it_took() -> None:
     assert claims == {R1: 15, R0: 20}
 
 
-def test_oldest_cause_is_repaid_first() -> None:
+def test_rule_3_1_oldest_cause_is_repaid_first() -> None:
     town, _ = town_with(
         [Fact(0, 2, CLIENT, R1, -15), Fact(1, 1, CLIENT, R0, -20), Fact(2, 4, CLIENT, R0, 25)]
     )

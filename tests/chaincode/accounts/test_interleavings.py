@@ -131,7 +131,7 @@ def ending(town: Town) -> Ending:
 
 
 @pytest.mark.parametrize("part", range(10))
-def test_the_same_facts_in_a_thousand_interleavings_end_alike(
+def test_rule_1_6_the_same_facts_in_a_thousand_interleavings_end_alike(
     part: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ten sets of facts, each in a hundred orders; clients' claims, balances and certificates."""

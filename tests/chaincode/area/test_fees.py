@@ -93,6 +93,7 @@ def test_the_table_of_a_slot_holds_what_matching_finds() -> None:
         ({"kind": "cancel"}, "kind"),
         ({"payee": ""}, "payee"),
         ({"payee": "a/b"}, "payee"),
+        ({"payee": "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"}, "payee"),
         ({"payee": "a" * (ACCOUNT_MAX + 1)}, "payee"),
         ({"supplier": ""}, "supplier"),
         ({"supplier": "dso\n"}, "supplier"),

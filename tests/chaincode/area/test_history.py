@@ -33,7 +33,7 @@ def price(town: Town, slot: int) -> int:
     return Tariffs(town.engine.reading(), AREA, slot).residual(RETAILERS[0]).import_price
 
 
-def test_versions_that_only_final_slots_could_read_are_pruned() -> None:
+def test_rule_4_3_versions_that_only_final_slots_could_read_are_pruned() -> None:
     town = Town(1, rules=QUICK, slots=ROUNDS + 1)
     posted: dict[int, int] = {}
     for number in range(ROUNDS):

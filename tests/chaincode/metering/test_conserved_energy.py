@@ -237,7 +237,7 @@ class Play:
     exports=weights,
     seeds=st.lists(st.integers(0, 2**32), min_size=2, max_size=2),
 )
-def test_energy_between_registers_is_conserved_in_whatever_order_they_come(
+def test_rule_6_5_energy_between_registers_is_conserved_in_whatever_order_they_come(
     facts: list[Line], imports: list[int] | None, exports: list[int] | None, seeds: list[int]
 ) -> None:
     minted: set[int] = set()

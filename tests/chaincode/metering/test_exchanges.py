@@ -80,7 +80,7 @@ def test_registers_stay_private(town: Town) -> None:
     assert private_place(COLLECTION, exchange_key(METER, NEXT)) in town.view.private
 
 
-def test_closing_is_not_below_what_the_old_device_showed(town: Town) -> None:
+def test_rule_6_6_closing_is_not_below_what_the_old_device_showed(town: Town) -> None:
     assert refusal(town, NEXT, 999, 0) == "READING_BACKWARDS"
     exchange(town, NEXT, 1_000, 0)
 
@@ -90,6 +90,30 @@ def test_opening_is_not_above_what_the_new_device_showed(town: Town) -> None:
 
     assert refusal(town, NEXT, 1_000, 1_051) == "READING_BACKWARDS"
     exchange(town, NEXT, 1_000, 1_050)
+
+
+def test_rule_6_3_no_device_moved_faster_than_the_power_certified(town: Town) -> None:
+    """The DSO writes any closing register, and certificates and money come of it.
+
+    4,000 W over two slots for the old device and over nine for the new one, 5 %, and two steps.
+    """
+    put_register(town, METER, LATE, 20_000, 0)
+
+    assert refusal(town, NEXT, 1_000 + 2_103, 19_000) == "READING_IMPLAUSIBLE"
+    assert refusal(town, NEXT, 2**53 - 1, 19_000) == "READING_IMPLAUSIBLE"
+    assert refusal(town, NEXT, 1_000, 20_000 - 9_453) == "READING_IMPLAUSIBLE"
+    exchange(town, NEXT, 1_000 + 2_102, 20_000 - 9_452)
+
+
+def test_rule_6_3_devices_of_other_exchanges_count_from_their_slots(town: Town) -> None:
+    put_register(town, METER, LATE, 40, 0)
+    exchange(town, SLOT + 2 * SLOT_S, 1_010, 7)
+    exchange(town, SLOT + 6 * SLOT_S, 4_000, 20)
+    middle = SLOT + 4 * SLOT_S
+
+    assert refusal(town, middle, 7 + 3_153, 4_000 - 3_152) == "READING_IMPLAUSIBLE"
+    assert refusal(town, middle, 7 + 3_152, 4_000 - 3_153) == "READING_IMPLAUSIBLE"
+    exchange(town, middle, 7 + 3_152, 4_000 - 3_152)
 
 
 def test_exchanges_around_it_show_what_its_devices_showed(town: Town) -> None:

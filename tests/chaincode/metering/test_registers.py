@@ -55,7 +55,7 @@ def energies(
     ]
 
 
-def test_energy_of_a_slot_with_both_ends_measured_is_the_difference() -> None:
+def test_rule_6_1_energy_of_a_slot_with_both_ends_measured_is_the_difference() -> None:
     before = Measured(0, Registers(100, 50, 70))
     after = Measured(SLOT_S, Registers(350, 60, 90))
     assert energies(before, after, [], EVEN) == [Registers(250, 10, 20)]

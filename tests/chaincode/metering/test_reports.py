@@ -202,7 +202,7 @@ class TestPlausible:
         assert refusal(town, [leaf(export_wh=53)]) == "READING_IMPLAUSIBLE"
         assert record(town, [leaf(export_wh=52)]) == 1  # one step of each reading
 
-    def test_a_silent_time_allows_the_power_of_all_its_slots(self, town: Town) -> None:
+    def test_rule_6_3_a_silent_time_allows_the_power_of_all_its_slots(self, town: Town) -> None:
         """5,250 Wh and the steps over five slots."""
         later = SLOT + 5 * SLOT_S
         town.at(later)
@@ -227,7 +227,7 @@ class TestPlausible:
         assert record(town, [leaf(boundary=later, import_wh=3_312)]) == 1
 
     @pytest.mark.parametrize("field", ["import_wh", "export_wh"])
-    def test_a_register_that_comes_late_lies_between_its_neighbours(
+    def test_rule_6_3_a_register_that_comes_late_lies_between_its_neighbours(
         self, town: Town, field: str
     ) -> None:
         later = END + SLOT_S
@@ -309,7 +309,9 @@ class TestOnce:
         assert record(town, leaves) == 0
 
     @pytest.mark.parametrize("change", [{"import_wh": 1_001}, {"resolution_wh": 10}])
-    def test_no_other_report_replaces_a_reading(self, town: Town, change: dict[str, int]) -> None:
+    def test_rule_6_2_no_other_report_replaces_a_reading(
+        self, town: Town, change: dict[str, int]
+    ) -> None:
         record(town, [leaf("m000")])
 
         assert refusal(town, [leaf("m000", **change)]) == "READING_REPEATED"
@@ -320,7 +322,7 @@ class TestOnce:
 
         assert record(town, [leaf("m001")]) == 1
 
-    def test_a_validated_register_replaces_that_of_the_oracle_and_keeps_it(
+    def test_rule_6_2_a_validated_register_replaces_that_of_the_oracle_and_keeps_it(
         self, town: Town
     ) -> None:
         record(town, [leaf()])
@@ -360,7 +362,7 @@ class TestOnce:
 class TestTime:
     """Rules 6.7 and 6.8: a purged reading is no missing one, and what is final stays."""
 
-    def test_a_reading_that_was_purged_is_never_taken_for_one_that_never_came(
+    def test_rule_6_7_a_reading_that_was_purged_is_never_taken_for_one_that_never_came(
         self, town: Town
     ) -> None:
         record(town, [leaf()])
@@ -381,7 +383,7 @@ class TestTime:
 
         assert town.refused("settle_slot", SlotArguments(AREA, SLOT)) == "READING_PURGED"
 
-    def test_no_reading_comes_once_its_slot_is_final(self, town: Town) -> None:
+    def test_rule_6_8_no_reading_comes_once_its_slot_is_final(self, town: Town) -> None:
         town.at(END + town.rules.final_s - 1)
         assert record(town, [leaf("m000")]) == 1
         town.at(END + town.rules.final_s)
@@ -390,7 +392,7 @@ class TestTime:
         assert validation_refusal(town, [leaf("m000", import_wh=1_001)]) == "SLOT_FINAL"
         assert record(town, [leaf("m000")]) == 0  # what is known already changes nothing
 
-    def test_no_correction_begins_once_the_slot_is_final(self, town: Town) -> None:
+    def test_rule_6_8_no_correction_begins_once_the_slot_is_final(self, town: Town) -> None:
         town.close_gate(SLOT)
         town.clear(SLOT)
         town.at(END + town.rules.final_s - 1)

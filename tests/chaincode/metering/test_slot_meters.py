@@ -97,7 +97,7 @@ def test_slot_with_measured_boundaries_on_one_side_only_is_estimated(boundaries:
 @pytest.mark.parametrize(
     ("quarter", "expected_wh"), [(31, 0), (32, 1_099), (40, 0), (41, 274), (43, 1_374)]
 )
-def test_estimate_is_the_daily_import_by_the_weight_of_the_slot(
+def test_rule_6_4_estimate_is_the_daily_import_by_the_weight_of_the_slot(
     quarter: int, expected_wh: int
 ) -> None:
     """Rule 6.4: floor(10,995 Wh x weight / 1000); export is never estimated."""

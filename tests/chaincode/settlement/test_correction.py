@@ -318,6 +318,41 @@ def test_slot_that_has_not_settled_is_not_corrected() -> None:
     assert town.refused("correct_slot", arguments) == "SLOT_PHASE"
 
 
+def test_rule_6_8_search_that_was_left_open_changes_no_final_slot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A member begins to look for changes just before the slot is final, and goes on afterwards."""
+    small_pages(monkeypatch, 1)
+    cut_after(monkeypatch, 1)
+    town = settled_town([Household(import_wh=100 + number) for number in range(5)])
+    final_s = SLOT + SLOT_S + town.rules.final_s
+    town.at(final_s - 1)
+    answer = town.step("correct_slot", SLOT)
+    assert (answer.phase, answer.step) == ("SETTLED", "READINGS")
+    put_reading(town, meter_number(4), 50, 0)
+    town.at(final_s)
+    before = ending(town)
+
+    assert town.refused("correct_slot", SlotArguments(AREA, SLOT)) == "SLOT_FINAL"
+    assert ending(town) == before
+
+
+def test_rule_6_8_correction_that_has_found_a_change_ends_behind_the_final_deadline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small_pages(monkeypatch, 1)
+    cut_after(monkeypatch, 1)
+    town = settled_town([Household(import_wh=100 + number) for number in range(5)])
+    put_reading(town, meter_number(0), 50, 0)
+    final_s = SLOT + SLOT_S + town.rules.final_s
+    town.at(final_s - 1)
+    assert town.step("correct_slot", SLOT).phase == "CORRECTING"
+    town.at(final_s)
+
+    assert correct(town) > 0
+    assert town.refused("correct_slot", SlotArguments(AREA, SLOT)) == "SLOT_FINAL"
+
+
 def test_correction_without_a_changed_energy_is_refused() -> None:
     town = settled_town(street(9))
 

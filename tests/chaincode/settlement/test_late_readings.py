@@ -147,7 +147,7 @@ def test_validated_register_moves_the_energy_of_both_slots_at_its_boundary(town:
     )
 
 
-def test_reading_may_come_into_a_run_and_is_settled_by_the_next_correction(
+def test_rule_6_7_reading_may_come_into_a_run_and_is_settled_by_the_next_correction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Rule 6.7: once the slot settles, what comes later waits."""

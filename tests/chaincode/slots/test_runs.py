@@ -16,7 +16,7 @@ from chaincode.area.zones import AreaName
 from chaincode.context import WRITES_MAX
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.settlement.meter_balances import USED
-from chaincode.slots.gate import SLOTS, SlotArguments
+from chaincode.slots.gate import SLOTS, Run, SlotArguments
 from chaincode.state import Side, slot_part
 from tests.chaincode.crowd import (
     Ending,
@@ -234,7 +234,25 @@ def test_a_meter_of_a_later_slot_holds_up_no_slot_before() -> None:
     assert len(ending(town).meters) == 8
 
 
-def test_a_client_that_ends_above_zero_is_no_default_though_it_was_below(
+def test_rule_1_1_every_committed_step_moves_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that commits and stands where the last one stood could be sent for ever."""
+    cut_after(monkeypatch, 3)
+    town = town_of(street(40))
+    key = SLOTS.key(AREA, slot_part(SLOT))
+
+    places: list[tuple[str, Run | None]] = []
+    for name, end in (("clear_slot", "CLEARED"), ("settle_slot", "SETTLED")):
+        phase = ""
+        while phase != end:
+            phase = town.step(name, SLOT).phase
+            places.append((phase, SLOTS.decode(town.view.rows[key]).run))
+        town.at(SLOT + SLOT_S)
+
+    assert len(places) > 40
+    assert len(set(places)) == len(places)
+
+
+def test_rule_2_5_a_client_that_ends_above_zero_is_no_default_though_it_was_below(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What its house takes in one transaction its plant earns in the next."""

@@ -125,7 +125,9 @@ def test_client_without_money_cancels_at_nobodys_cost(open_market: Opener) -> No
     assert {(order.fee_nano, order.lapsed_nano) for order in orders} == {(0, 500 * MILLION)}
 
 
-def test_cancellation_fee_is_reserved_as_far_as_free_money_reaches(open_market: Opener) -> None:
+def test_rule_3_4_cancellation_fee_is_reserved_as_far_as_free_money_reaches(
+    open_market: Opener,
+) -> None:
     """Rule 3.4: the rest lapses, is recorded, and what is reserved cannot be paid out."""
     market = open_market(market_rules(cancel_fee=500_000))
     market.trader("B", deposit_nano=700 * MILLION)

@@ -98,7 +98,9 @@ def test_the_slot_of_an_exchange_is_read(market: Market) -> None:
     assert settled(market, NEXT) == (42, 370, 370)
 
 
-def test_an_exchange_that_is_recorded_late_is_settled_by_a_correction(market: Market) -> None:
+def test_rule_6_6_an_exchange_that_is_recorded_late_is_settled_by_a_correction(
+    market: Market,
+) -> None:
     market.traders("S")
     for slot in (SLOT, NEXT):
         market.clear(slot)
@@ -114,3 +116,20 @@ def test_an_exchange_that_is_recorded_late_is_settled_by_a_correction(market: Ma
 
     assert settled(market, NEXT) == (42, 370, 370)
     assert market.account("S").account.minted_wh == 5_370
+
+
+def test_rule_6_3_dso_makes_no_energy_of_an_exchange_that_nobody_saw(market: Market) -> None:
+    """It gave closing registers a million Wh beyond the last reading: they were minted and paid."""
+    market.traders("S")
+    market.clear(SLOT)
+    market.report("meter import export\nS 500 5000", SLOT)
+    market.settle(SLOT)
+    market.clear(NEXT)
+    market.pass_until(THIRD)
+    before = market.state_hash()
+
+    for closing in ((500, 1_005_000), (1_000_500, 5_000), (500, 2**53 - 1)):
+        with pytest.raises(Refused, match="READING_IMPLAUSIBLE"):
+            market.exchange("S", NEXT, closing, (0, 0))
+
+    assert market.state_hash() == before

@@ -23,7 +23,7 @@ END = SLOT + SLOT_S
 
 
 @pytest.mark.parametrize("quality", ["estimated", "substituted", "edited", "measured"])
-def test_no_leaf_says_that_it_is_an_estimate(market: Market, quality: str) -> None:
+def test_rule_6_2_no_leaf_says_that_it_is_an_estimate(market: Market, quality: str) -> None:
     market.traders("S")
     market.pass_until(END)
     leaf = {

@@ -44,7 +44,7 @@ def test_token_of_any_size_refuses_no_other(market: Market) -> None:
     assert codes == ["PLACED", *["SHEET_UNREADABLE"] * len(long), "PLACED"]
 
 
-def test_token_behind_five_hundred_others_is_answered_batch_full(market: Market) -> None:
+def test_rule_8_4_token_behind_five_hundred_others_is_answered_batch_full(market: Market) -> None:
     market.traders("A", "B")
 
     codes = market.codes([*[good(market, "A")] * 500, good(market, "B"), good(market, "A", "two")])

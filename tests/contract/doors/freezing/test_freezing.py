@@ -6,10 +6,12 @@ import itertools
 
 import pytest
 
+from chaincode.area.fees import FeeRow
+from chaincode.area.tariffs import FeesArguments
 from chaincode.area.zones import AreaName
 from chaincode.errors import Refused
 from chaincode.slots.gate import SlotArguments
-from tests.contract.stage.cast import AREA, DSO, MILLION, ORACLE, R1, R2, SLOT, SLOT_S
+from tests.contract.stage.cast import AREA, DSO, MILLION, ORACLE, R1, R2, SLOT, SLOT_S, did_of
 from tests.contract.stage.market import Market
 
 NEXT = SLOT + SLOT_S
@@ -79,7 +81,7 @@ def test_slots_go_on_while_a_settled_slot_is_called_for_correction_again_and_aga
     assert market.traded(THIRD) == ["B/b S/s 500 100000"]
 
 
-def test_calls_out_of_turn_change_nothing(market: Market) -> None:
+def test_rule_1_1_calls_out_of_turn_change_nothing(market: Market) -> None:
     """Rule 1.1, for every run: nothing to do, or not yet."""
     market.traders("S", "B")
     market.clear(SLOT)
@@ -99,3 +101,12 @@ def test_calls_out_of_turn_change_nothing(market: Market) -> None:
                 market.submit(name, arguments, member)
 
     assert market.state_hash() == before
+
+
+def test_fee_for_a_client_is_refused_because_no_slot_with_it_could_settle(market: Market) -> None:
+    """No retailer answers for a payee that has no meter in the trade, so settling broke down."""
+    market.traders("S", "B")
+    fees = FeesArguments(AREA, SLOT, [FeeRow("grid", did_of("S"), 10_000)])
+
+    with pytest.raises(Refused, match="FEE_ROW"):
+        market.submit("set_fees", fees, admin=True)

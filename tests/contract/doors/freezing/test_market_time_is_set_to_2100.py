@@ -54,7 +54,7 @@ def test_rules_are_not_dated_to_1970(market: Market) -> None:
     assert set_rules(SLOT) == ""
 
 
-def test_a_real_area_has_real_time_and_no_clock(market: Market) -> None:
+def test_rule_4_5_a_real_area_has_real_time_and_no_clock(market: Market) -> None:
     market.submit("register_area", AreaArguments("real", "real-root", 5), admin=True)
 
     assert set_clock(market, market.clock.now_s, area="real") == "CLOCK_REAL"

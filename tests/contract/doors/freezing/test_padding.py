@@ -41,7 +41,7 @@ def test_padded_settlement_is_refused_and_the_lane_stays_free(market: Market) ->
     assert market.slot().phase == "SETTLED"
 
 
-def test_no_transaction_takes_transient_data_that_it_does_not_read(market: Market) -> None:
+def test_rule_1_2_no_transaction_takes_transient_data_that_it_does_not_read(market: Market) -> None:
     settled(market)
     token = market.tokens.cancel("S", "x", slot=SLOT + SLOT_S)
     one = {"x": b"x"}

@@ -64,7 +64,7 @@ def test_sixty_versions_of_four_hundred_fee_rows_fit(market: Market) -> None:
     assert market.posted() == {"B": -25_000_000, R1: 25_000_000}
 
 
-def test_one_version_gives_the_prices_of_a_hundred_slots(market: Market) -> None:
+def test_rule_4_3_one_version_gives_the_prices_of_a_hundred_slots(market: Market) -> None:
     market.trader("B")
     prices = [ResidualPrices(import_price=1_000 * n, export_price=0) for n in range(1, 101)]
     market.submit("set_residual_prices", ResidualArguments(AREA, SLOT, prices), R1, admin=True)

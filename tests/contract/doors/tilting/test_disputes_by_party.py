@@ -37,7 +37,7 @@ def test_seller_that_withdraws_its_dispute_does_not_block_the_buyers(market: Mar
     assert state(market) == "DISPUTED"
 
 
-def test_each_party_withdraws_its_own_dispute_only(market: Market) -> None:
+def test_rule_9_each_party_withdraws_its_own_dispute_only(market: Market) -> None:
     traded(market)
     market.dispute("raise", "S", 0, reason="meter at fault")
     with pytest.raises(Refused, match="DISPUTE_NOT_OPEN"):
@@ -51,7 +51,7 @@ def test_each_party_withdraws_its_own_dispute_only(market: Market) -> None:
     assert state(market) == "MATCHED"
 
 
-def test_dispute_is_raised_within_its_window(market: Market) -> None:
+def test_rule_9_dispute_is_raised_within_its_window(market: Market) -> None:
     traded(market)
     end_s = SLOT + SLOT_S + DISPUTE_WINDOW_S
 

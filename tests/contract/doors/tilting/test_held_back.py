@@ -45,7 +45,7 @@ def test_cancel_and_sheet_in_one_batch_of_cancels_and_one_of_sheets(market: Mark
     assert market.codes(both) == ["ID_USED", "ID_USED", "PLACED"]
 
 
-def test_cancel_before_a_slot_opens_holds_back_its_order_too(market: Market) -> None:
+def test_rule_8_2_cancel_before_a_slot_opens_holds_back_its_order_too(market: Market) -> None:
     market.trader("S")
     far = SLOT + 2 * 86_400
     order = order_of("s", "sell", [(100_000, 500)], slot=far)
@@ -76,7 +76,7 @@ def test_stranger_cannot_fill_the_ledger_with_cancels(market: Market) -> None:
     assert market.state_hash() == before
 
 
-def test_order_tokens_carried_later_than_they_say_have_expired(market: Market) -> None:
+def test_rule_8_1_order_tokens_carried_later_than_they_say_have_expired(market: Market) -> None:
     market.trader("S")
     until_s = market.gate_s() - 600
     assert market.codes([sale(market, "r"), sale(market, "t")]) == ["PLACED", "PLACED"]
@@ -96,7 +96,9 @@ def test_order_tokens_carried_later_than_they_say_have_expired(market: Market) -
     assert market.state_hash() == before
 
 
-def test_order_token_is_valid_no_longer_than_the_gate_of_its_last_slot(market: Market) -> None:
+def test_rule_8_1_order_token_is_valid_no_longer_than_the_gate_of_its_last_slot(
+    market: Market,
+) -> None:
     market.trader("S")
     market.open(NEXT)
     gate_s = market.gate_s(NEXT)
@@ -110,7 +112,7 @@ def test_order_token_is_valid_no_longer_than_the_gate_of_its_last_slot(market: M
     assert code(gate_s) == "PLACED"
 
 
-def test_other_tokens_carried_later_than_they_say_have_expired(market: Market) -> None:
+def test_rule_8_1_other_tokens_carried_later_than_they_say_have_expired(market: Market) -> None:
     """The same for what has no gate: joins, pay-outs and disputes."""
     market.traders("S", "B")
     market.place("""
@@ -139,7 +141,7 @@ def test_other_tokens_carried_later_than_they_say_have_expired(market: Market) -
     assert market.state_hash() == before
 
 
-def test_same_id_with_another_content_is_used_and_never_exists(market: Market) -> None:
+def test_rule_8_3_same_id_with_another_content_is_used_and_never_exists(market: Market) -> None:
     """What counts is what was signed first, also after an amendment and after a cancel."""
     market.trader("S")
     first = sale(market)

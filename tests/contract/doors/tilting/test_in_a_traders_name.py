@@ -68,7 +68,7 @@ def meter(holder: str, *, hold: str | None, power_w: int = 1_000) -> MeterArgume
     )
 
 
-def test_dso_certifies_no_meter_for_a_holder_that_has_not_signed(market: Market) -> None:
+def test_rule_8_5_dso_certifies_no_meter_for_a_holder_that_has_not_signed(market: Market) -> None:
     market.traders("A", "B")
 
     def refusal(arguments: MeterArguments) -> str:
@@ -84,7 +84,9 @@ def test_dso_certifies_no_meter_for_a_holder_that_has_not_signed(market: Market)
     assert refusal(meter("B", hold=None)) == "HOLD_MISSING"
 
 
-def test_retailer_pays_out_what_its_client_has_signed_and_that_once(market: Market) -> None:
+def test_rule_8_5_retailer_pays_out_what_its_client_has_signed_and_that_once(
+    market: Market,
+) -> None:
     market.trader("A", deposit_nano=5 * MILLION)
     market.trader("B", retailer=R2, deposit_nano=0)
     market.clear()  # folds what was paid in

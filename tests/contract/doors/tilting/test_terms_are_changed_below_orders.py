@@ -150,7 +150,7 @@ def test_clock_set_back_opens_no_slot_again_that_has_orders(open_market: Opener)
     assert market.traded() == ["B/b S/s 500 100000"]
 
 
-def test_a_lower_capacity_binds_at_once_and_no_later_act_raises_it(traded: Market) -> None:
+def test_rule_4_2_a_lower_capacity_binds_at_once_and_no_later_act_raises_it(traded: Market) -> None:
     def set_capacity(from_slot: int, import_w: int | None, export_w: int | None) -> str:
         edge = CapacityArguments(EAST, import_w, export_w, from_slot, "cable fault")
         return refused(lambda: traded.submit("set_zone_capacity", edge))
