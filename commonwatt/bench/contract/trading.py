@@ -50,6 +50,7 @@ POWER_W = 10_000  # of every meter both ways, and of the roof that makes it a pl
 LIMITS: dict[Side, int] = {"buy": 200_000, "sell": 100_000}  # micro/kWh
 ORDER_WH = 10
 BESIDES_WH = 7  # imported or exported beyond what is traded
+LESS_WH = BESIDES_WH + 5  # that a correction finds, so that a trade of the meter settles less
 FIRST_WH = 1_000_000  # what every register shows at first
 FEES = [
     FeeRow("grid", DSO, 34_400, 190_000),
@@ -182,9 +183,8 @@ class TradingMarket:
         """Let the DSO validate other registers at the end of a slot, of so many meters."""
         cast, ledger = self._market.cast, self._ledger
         every = len(self._shown) // meters
-        leaves = [self._leaf(number * every, slot + SLOT_S) for number in range(meters)]
         report, ordered = make_report(
-            [msgspec.structs.replace(leaf, import_wh=leaf.import_wh + 3) for leaf in leaves],
+            [self._less(number * every, slot + SLOT_S) for number in range(meters)],
             area=AREA,
             boundary=slot + SLOT_S,
             oracle=cast.oracle,
@@ -196,6 +196,13 @@ class TradingMarket:
         await ledger.submit(
             "record_validated_readings", arguments, member=Member(DSO), transient=transient
         )
+
+    def _less(self, home: int, boundary: int) -> Leaf:
+        """Return a leaf that shows a few Wh less of what the household trades."""
+        leaf = self._leaf(home, boundary)
+        if side_of(home) == "sell":
+            return msgspec.structs.replace(leaf, export_wh=leaf.export_wh - LESS_WH)
+        return msgspec.structs.replace(leaf, import_wh=leaf.import_wh - LESS_WH)
 
     async def correct(self, slot: int) -> None:
         """Correct a settled slot."""
