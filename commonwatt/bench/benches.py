@@ -17,7 +17,7 @@ from commonwatt.bench import (
     start,
     write,
 )
-from commonwatt.bench.contract import gate, settle
+from commonwatt.bench.contract import age, gate, settle
 from commonwatt.bench.fabric.benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
@@ -31,6 +31,7 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "settle": settle.settle,
     "settle-growth": settle.settle_growth,
     "correct": settle.correct,
+    "age": age.age,
     "report": ledger.report,
     "memory": memory.memory,
     "poll": poll.poll,
