@@ -17,7 +17,7 @@ from commonwatt.bench import (
     start,
     write,
 )
-from commonwatt.bench.contract import age, gate, settle
+from commonwatt.bench.contract import age, gate, largest, settle
 from commonwatt.bench.fabric.benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
@@ -32,6 +32,7 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "settle-growth": settle.settle_growth,
     "correct": settle.correct,
     "age": age.age,
+    "largest": largest.largest,
     "report": ledger.report,
     "memory": memory.memory,
     "poll": poll.poll,

@@ -17,7 +17,7 @@ from commonwatt.demonstration.cast import (
     certified_meter,
     supply_of,
 )
-from ledger_network.port import Ledger, Member, Receipt
+from ledger_network.port import Conflict, Ledger, Member, Receipt
 
 T = TypeVar("T")
 
@@ -25,12 +25,20 @@ T = TypeVar("T")
 async def at_once(
     items: Iterable[T], act: Callable[[T], Awaitable[Receipt]], *, in_flight: int
 ) -> list[Receipt]:
-    """Call `act` with every item, several at a time; the first exception ends all calls."""
+    """Call `act` with every item, several at a time; the first exception ends all calls.
+
+    A call that conflicts is repeated: two meters of one group were registered at once, and the
+    other one was committed.
+    """
     room = asyncio.Semaphore(in_flight)
 
     async def one(item: T) -> Receipt:
         async with room:
-            return await act(item)
+            while True:
+                try:
+                    return await act(item)
+                except Conflict:
+                    continue
 
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(one(item)) for item in items]

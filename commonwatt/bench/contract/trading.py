@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -58,6 +59,9 @@ FEES = [
     FeeRow("levy", "levy", 10_000, 190_000, supplier=DSO),
     FeeRow("concession", "town", 1_200, 190_000, supplier=DSO),
 ]
+
+
+M = TypeVar("M", bound="TradingMarket")
 
 
 def trading_cast(traders: int) -> Cast:
@@ -111,12 +115,14 @@ class TradingMarket:
         market, count = self._market, orders_each or self._orders_each
         market.clock.now_s = slot - OPENS_S // 2
         sheets = [
-            market.sheet_of(home, self._orders(home, slot, count))
+            market.sheet_of(home, self.orders_of(home, slot, count))
             for home in range(len(self._shown))
         ]
-        await market.place(sheets, steps_each=count)
+        steps = sum(len(order.steps) for order in self.orders_of(0, slot, count))
+        await market.place(sheets, steps_each=steps)
 
-    def _orders(self, home: int, slot: int, count: int) -> list[SheetOrder]:
+    def orders_of(self, home: int, slot: int, count: int) -> list[SheetOrder]:
+        """Return a household's orders in a slot, so many."""
         side = side_of(home)
         steps = [(LIMITS[side], ORDER_WH)]
         return [SheetOrder(f"o{number}", side, slot, steps) for number in range(count)]
@@ -228,12 +234,19 @@ class TradingMarket:
 async def trading_market(
     traders: int = TRADERS, *, orders_each: int = ORDERS_EACH
 ) -> AsyncGenerator[TradingMarket]:
-    """Yield a founded market whose four fee rows hold from its first traded slot on.
+    """Yield a founded market in which `traders` trade, a multiple of four.
 
-    `traders` is a multiple of four, so that each zone has as many buyers as sellers.
+    Then each zone has as many buyers as sellers.
     """
+    async with market_of(TradingMarket, trading_cast(traders), orders_each=orders_each) as market:
+        yield market
+
+
+@asynccontextmanager
+async def market_of(kind: type[M], cast: Cast, *, orders_each: int) -> AsyncGenerator[M]:
+    """Yield a founded market whose four fee rows hold from its first traded slot on."""
     contract = WatchedContract()
-    async with bench_market(traders, cast=trading_cast(traders), contract=contract) as market:
-        trading = TradingMarket(market, contract, orders_each)
+    async with bench_market(len(cast.homes), cast=cast, contract=contract) as market:
+        trading = kind(market, contract, orders_each)
         await trading.post_fees(trading.first_slot)
         yield trading
