@@ -21,6 +21,7 @@ from graphql import GraphQLSchema, build_schema, get_introspection_query
 from tests.commonwatt.wiring.running_market import RunningMarket, running_market
 from tests.commonwatt.wiring.stranger import (
     BALANCE,
+    GATES,
     PLACE,
     WAIT_S,
     Row,
@@ -280,7 +281,7 @@ def accounts_in_trades(who: Stranger) -> set[str]:
 
 
 def test_order_that_another_signed_is_not_carried(story: Story) -> None:
-    slot = max(story.orders) + 4 * SLOT_S
+    slot = max(one["start"] for one in story.first.data(GATES)["market"]["openSlots"])
     token = story.first.sheet(story.home, "sell", slot, limit=CHEAP, quantity=QUANTITY_WH)
     nobody = Stranger(story.first.address, story.first.schema)
 
