@@ -158,6 +158,14 @@ class Share(NamedTuple):
     weight: int
 
 
+def quota(total: int, weight: int, weight_sum: int) -> tuple[int, int]:
+    """What `weight` of `weight_sum` takes of `total`: the whole part, and the remainder to rank it.
+
+    Remainders of one total and one sum of weights may be compared with each other.
+    """
+    return divmod(total * weight, weight_sum)
+
+
 def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
     """`total` split over `shares` by weight into integers that sum to `total`.
 
@@ -171,7 +179,7 @@ def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
             raise ValueError(f"nobody to take {total}")
         return [0] * len(shares)
     magnitude = abs(total)
-    quotas = [divmod(magnitude * share.weight, weight_sum) for share in shares]
+    quotas = [quota(magnitude, share.weight, weight_sum) for share in shares]
     left = magnitude - sum(whole for whole, _ in quotas)
     order = sorted(range(len(shares)), key=lambda i: (-quotas[i][1], shares[i].id))
     extra = dict.fromkeys(order[:left], 1)

@@ -136,13 +136,15 @@ class NewEntries:
 
         `answering` names for each client among the accounts the retailer that answers.
         """
-        total = 0
+        sums: dict[str, int] = {}
         for posting in postings:
-            retailer = answering[posting.account] if is_client(posting.account) else NO_RETAILER
-            self.add(posting.account, Entry(money_nano=posting.amount_nano), retailer=retailer)
-            total += posting.amount_nano
+            sums[posting.account] = sums.get(posting.account, 0) + posting.amount_nano
+        total = sum(sums.values())
         if total:
             raise Broken(f"postings in {self._area} sum to {Money(total)}")
+        for account, nano in sums.items():
+            retailer = answering[account] if is_client(account) else NO_RETAILER
+            self.add(account, Entry(money_nano=nano), retailer=retailer)
 
     def write(self) -> int | None:
         """Write the entries under the open epoch and return the epoch; None without an entry."""

@@ -25,6 +25,7 @@ from chaincode.errors import (
     SLOT_INVALID,
     ZONE_STATE,
     ZONE_UNKNOWN,
+    ZONES_TOO_DEEP,
     ZONES_TOO_MANY,
 )
 from chaincode.state import (
@@ -39,6 +40,8 @@ from chaincode.state import (
 from chaincode.units import is_slot_start
 
 ZONES_MAX = 1_000  # zones of one area: its tree is read with every batch of orders
+ZONE_DEPTH_MAX = 8  # levels of a tree: a page of trades names every zone on every path
+PATH_MAX = 2 * ZONE_DEPTH_MAX - 1  # zones on a path: up to the root and down again
 SLOT_S_ALLOWED = (300, 900, 1800, 3600)  # lengths that divide the hour and are used by markets
 
 
@@ -147,11 +150,23 @@ def register_zone(context: Context, arguments: ZoneArguments) -> Accepted:
         raise ZONE_UNKNOWN(zone=arguments.parent)
     if len(area.zones) >= ZONES_MAX:
         raise ZONES_TOO_MANY(limit=ZONES_MAX)
+    depth = 1 + _depth(area, arguments.parent)
+    if depth > ZONE_DEPTH_MAX:
+        raise ZONES_TOO_DEEP(zone=arguments.zone, depth=depth, limit=ZONE_DEPTH_MAX)
     zone = TreeZone(arguments.zone, arguments.parent, arguments.grid_level, paused=False)
     AREAS.put(context, msgspec.structs.replace(area, zones=[*area.zones, zone]), area.area)
     ZONES.put(context, ZoneArea(area=area.area), arguments.zone)
     context.emit("zone_registered", encode(arguments))
     return Accepted(arguments.zone)
+
+
+def _depth(area: Area, zone: str) -> int:
+    """The level of a zone in its tree, 1 for the root."""
+    parents = {one.id: one.parent for one in area.zones}
+    depth, name = 1, parents[zone]
+    while name is not None:
+        depth, name = depth + 1, parents[name]
+    return depth
 
 
 def pause_zone(context: Context, arguments: PauseArguments) -> Accepted:

@@ -19,7 +19,7 @@ import msgspec
 from chaincode.accounts.balances import LaneAccounts
 from chaincode.area.fees import Relation, relation_of
 from chaincode.area.rules import rules_at
-from chaincode.area.zones import ZONES_MAX, get_area, paused_zones
+from chaincode.area.zones import PATH_MAX, get_area, paused_zones
 from chaincode.auctions.mechanisms import MECHANISMS
 from chaincode.auctions.outcome import Outcome, Trade
 from chaincode.clearing.auction_books import AuctionBook, auction_books, path_tariff, top_of
@@ -103,7 +103,7 @@ class MatchedTrade(
     quantity_wh: int
     buy_price: int
     sell_price: int
-    path: Annotated[list[Name], msgspec.Meta(max_length=ZONES_MAX)]
+    path: Annotated[list[Name], msgspec.Meta(max_length=PATH_MAX)]
     relation: Relation
     tariff: int
     buy_cover_nano: int

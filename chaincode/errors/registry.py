@@ -60,6 +60,11 @@ ZONES_TOO_MANY = Refusal(
     "An area has at most {limit} zones.",
     "Open another area, or use fewer zones.",
 )
+ZONES_TOO_DEEP = Refusal(
+    "ZONES_TOO_DEEP",
+    "Zone {zone} would be on level {depth} of its tree; a tree has at most {limit} levels, the root included.",
+    "Register the zone below another parent that is nearer to the root.",
+)
 SLOT_INVALID = Refusal(
     "SLOT_INVALID",
     "No slot of {slot_s} seconds starts at {slot}.",
@@ -89,6 +94,11 @@ METER_UNKNOWN = Refusal(
     "METER_UNKNOWN",
     "Meter {meter} is not certified in slot {slot}.",
     "Choose a slot for which the meter is certified and not retired. Otherwise the DSO has to certify it (register_certified_meter).",
+)
+METERS_TOO_MANY = Refusal(
+    "METERS_TOO_MANY",
+    "Area {area} takes at most {limit} meters, and group {group} by the hash of meters' names is full with {group_limit}.",
+    "Choose another name for the meter, so that it falls into another group. A large area needs a second area.",
 )
 METER_AREA_FIXED = Refusal(
     "METER_AREA_FIXED",

@@ -25,6 +25,7 @@ from chaincode.errors import (
     PARTICIPANT_UNKNOWN,
     ZONE_UNKNOWN,
 )
+from chaincode.metering.meter_counts import count_meter
 from chaincode.metering.meters import (
     AREA_METERS,
     METERS,
@@ -110,8 +111,8 @@ def register_certified_meter(context: Context, arguments: MeterArguments) -> Acc
     if meter.supplies and held_by != arguments.holder:
         meter = put_supply(context, meter, arguments.from_slot, None)
     meter = put_version(context, meter, arguments.from_slot, version)
-    METERS.put(context, meter, arguments.meter)
     _remember_first(context, meter, arguments.from_slot)
+    METERS.put(context, meter, arguments.meter)
     context.emit("meter_registered", encode(msgspec.structs.replace(arguments, hold=None)))
     return Accepted(arguments.meter)
 
@@ -141,5 +142,7 @@ def _holder_at(context: Context, meter: Meter, slot: int) -> str | None:
 
 def _remember_first(context: Context, meter: Meter, from_slot: int) -> None:
     row = AREA_METERS.get(context, meter.area, meter.meter)
+    if row is None:
+        count_meter(context, meter.area, meter.meter)
     if row is None or from_slot < row.from_slot:
         AREA_METERS.put(context, AreaMeter(from_slot=from_slot), meter.area, meter.meter)

@@ -17,11 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from chaincode.state import slot_part
-from chaincode.units import Share, largest_remainder
-
-Weigh = Callable[[int], int]
-"""The weight of a slot, never negative, when energy is spread over the slots of a gap."""
+from chaincode.metering.gaps import Gap
 
 
 class Registers(msgspec.Struct, frozen=True, gc=False):
@@ -68,10 +64,10 @@ class Stretch(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """The weights of slots for the import register and for both others."""
+    """The weighted gaps for the import register and for both others."""
 
-    imports: Weigh
-    exports: Weigh
+    imports: Callable[[range], Gap]
+    exports: Callable[[range], Gap]
 
 
 def stretches(
@@ -121,15 +117,11 @@ def energy_between(
     return Registers(imports, exports, generation if generated else None)
 
 
-def share_of(slot: int, total_wh: int, slots: range, weigh: Weigh) -> int:
+def share_of(slot: int, total_wh: int, slots: range, gap_of: Callable[[range], Gap]) -> int:
     """The part of `total_wh` that `slot` gets when it is spread over `slots` by weight."""
     if len(slots) == 1 or not total_wh:
         return total_wh
-    weights = [weigh(one) for one in slots]
-    if not any(weights):
-        weights = [1] * len(slots)
-    shares = [Share(slot_part(one), weight) for one, weight in zip(slots, weights, strict=True)]
-    return largest_remainder(total_wh, shares)[slots.index(slot)]
+    return gap_of(slots).share(slot, total_wh)
 
 
 def runs_back(points: Sequence[Registers]) -> bool:

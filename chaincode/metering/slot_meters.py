@@ -21,6 +21,7 @@ from chaincode.area.rules import RULES, MarketRules, rules_at
 from chaincode.area.zones import Area
 from chaincode.context import Context
 from chaincode.metering.energies import SlotEnergies
+from chaincode.metering.gaps import gaps_by
 from chaincode.metering.meters import METERS, supplied_at
 from chaincode.metering.registers import Weights
 from chaincode.slots.runs import PAGE_ROWS, cost
@@ -123,8 +124,10 @@ def _weights(context: Context, area: str, slot_s: int) -> Weights:
         weights = profile.imports if imports else profile.exports
         return weight_of(weights, slot, slot_s=slot_s, offset_s=rules.offset_s(slot))
 
-    # A long gap is weighed again for each meter and slot of it.
-    return Weights(cache(partial(weigh, imports=True)), cache(partial(weigh, imports=False)))
+    # Gaps of different meters overlap, so their slots are weighed once.
+    return Weights(
+        gaps_by(cache(partial(weigh, imports=True))), gaps_by(cache(partial(weigh, imports=False)))
+    )
 
 
 class SlotMeters:

@@ -17,6 +17,7 @@ from commonwatt.bench import (
     start,
     write,
 )
+from commonwatt.bench.contract import age, gate, largest, settle
 from commonwatt.bench.fabric.benches import FABRIC_BENCHES
 from commonwatt.bench.figure import Figure
 
@@ -26,7 +27,12 @@ BENCHES: Mapping[str, Callable[[], list[Figure]]] = {
     "clearing-columns": clearing.clearing_columns,
     "clearing-growth": clearing.clearing_growth,
     "ledger-orders": ledger.ledger_orders,
-    "gate": ledger.gate,
+    "gate": gate.gate,
+    "settle": settle.settle,
+    "settle-growth": settle.settle_growth,
+    "correct": settle.correct,
+    "age": age.age,
+    "largest": largest.largest,
     "report": ledger.report,
     "memory": memory.memory,
     "poll": poll.poll,

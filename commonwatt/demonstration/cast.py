@@ -112,6 +112,7 @@ class Cast(msgspec.Struct, frozen=True):
     regulator: PrivateKey
     price_rule: PriceRule = "midpoint"
     lot_wh: int = 1
+    opens_s: int = OPENS_S
 
 
 def make_cast(seed: int, households: int) -> Cast:
@@ -218,7 +219,7 @@ async def found(
     await submit("register_area", AreaArguments(AREA, ROOT, 5, demonstration=True))
     for zone in ZONES:
         await submit("register_zone", ZoneArguments(AREA, zone, ROOT, 7))
-    before_s = first_slot - OPENS_S - FOUNDING_S
+    before_s = first_slot - cast.opens_s - FOUNDING_S
     await submit("set_clock", ClockArguments(AREA, clock.real_anchor, before_s, 1))
     for holder in SEED_HOLDERS:
         anchor = seed_chain(cast, holder, 0).anchor
@@ -244,7 +245,9 @@ async def found(
 def terms(cast: Cast, first_slot: int) -> Iterator[tuple[str, msgspec.Struct, str]]:
     """The terms that hold from the first slot on, and the members that post them."""
     rules = msgspec.structs.replace(
-        market_rules(first_slot - first_slot % 3600 - 86_400), price_rule=cast.price_rule
+        market_rules(first_slot - first_slot % 3600 - 86_400),
+        price_rule=cast.price_rule,
+        opens_s=cast.opens_s,
     )
     yield "set_market_rules", RulesArguments(AREA, first_slot, rules), DSO
     yield "set_fees", FeesArguments(AREA, first_slot, FEES), DSO

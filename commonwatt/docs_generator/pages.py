@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from commonwatt.docs_generator.bounds import bounds_page
 from commonwatt.docs_generator.commands import commands_page
 from commonwatt.docs_generator.keys import keys_page
 from commonwatt.docs_generator.refusals import refusals_page
@@ -19,4 +20,5 @@ def generated_pages() -> Mapping[str, str]:
         "reference/keys.md": keys_page(),
         "reference/commands.md": commands_page(),
         "reference/rights.md": rights_page(),
+        "reference/bounds.md": bounds_page(),
     }

@@ -136,9 +136,9 @@ async def _order_over_graphql(stand: Stand) -> None:
 
         async def missing() -> str:
             orders = stand.selected("SELECT block FROM order_row WHERE client_id = 'visitor-1'")
-            readings = stand.selected("SELECT DISTINCT quality FROM reading WHERE version = 1")
+            readings = stand.selected("SELECT DISTINCT rank FROM reading")
             settled = stand.selected("SELECT slot FROM slot WHERE phase = 'SETTLED'")
-            is_there = orders == [str(placed["block"])] and "measured" in readings and settled
+            is_there = orders == [str(placed["block"])] and "oracle" in readings and settled
             return "" if is_there else f"orders {orders}, readings {readings}, settled {settled}"
 
         await until("the read model", missing, within_s=READY_S)

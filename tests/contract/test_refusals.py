@@ -70,6 +70,7 @@ ELSEWHERE_CODES = {
     "STEPS_TOO_MANY",  # likewise
     "ROWS_TOO_LARGE",  # likewise
     "READING_PURGED",  # no engine purges at once: tests/chaincode/metering/test_reports.py
+    "METERS_TOO_MANY",  # tests/chaincode/metering/test_meter_counts.py: it takes a full group
     "EXCHANGES_TOO_MANY",  # tests/chaincode/metering/test_exchanges.py
     "READS_TOO_MANY",  # these are refused by `Context` itself: tests/chaincode/test_context.py
     "WRITES_TOO_MANY",
@@ -258,8 +259,8 @@ def rules_ahead(market: Market) -> Fault:
     return lambda: set_rules(market, 100)
 
 
-def add_zone(market: Market, number: int) -> None:
-    zone = ZoneArguments(BARE, f"z{number}", "bare-root", 7)
+def add_zone(market: Market, number: int, *, parent: str = "bare-root") -> None:
+    zone = ZoneArguments(BARE, f"z{number}", parent, 7)
     market.submit("register_zone", zone, admin=True)
 
 
@@ -270,6 +271,17 @@ def zones_too_many(market: Market) -> Fault:
 
     market.leap(add_all)
     return lambda: add_zone(market, 999)
+
+
+def zones_too_deep(market: Market) -> Fault:
+    def dig(market: Market) -> None:
+        parent = "bare-root"
+        for number in range(7):
+            add_zone(market, number, parent=parent)
+            parent = f"z{number}"
+
+    market.leap(dig)
+    return lambda: add_zone(market, 7, parent="z6")
 
 
 def transaction_unknown(market: Market) -> Fault:
@@ -324,6 +336,7 @@ SINGLES = {
     "DISPUTE_EXISTS": dispute_exists,
     "RULES_AHEAD": rules_ahead,
     "ZONES_TOO_MANY": zones_too_many,
+    "ZONES_TOO_DEEP": zones_too_deep,
 }
 """Refusals that need a request of a certain size, or something to have happened before."""
 

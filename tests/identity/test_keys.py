@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from hashlib import sha512
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
+from nacl.bindings import crypto_sign_open
+from nacl.exceptions import BadSignatureError
 
 from identity.errors import KeyRefused
 from identity.keys import (
@@ -87,6 +90,11 @@ def torsion() -> list[Point]:
 
 
 SMALL_ORDER = torsion()
+BASE = next(
+    point
+    for parity in (0, 1)
+    if (point := decode(encode_point(4 * pow(5, P - 2, P) % P, parity))) and point[0] % 2 == 0
+)  # RFC 8032 section 5.1: y = 4/5, x even
 
 
 def code_of(algorithm: str, raw: bytes) -> str:
@@ -276,32 +284,51 @@ def test_private_key_survives_its_plain_pkcs8_and_hides_in_text(key: PrivateKey)
 
 
 class Case(NamedTuple):
-    """A case of ed25519-speccheck: what `cryptography` alone says, and what we say with keys."""
+    """A case of ed25519-speccheck: the verdict of each library alone, and ours on the key."""
 
-    library: str  # the library's verdict on the signature, the reference for mixed-order keys
-    key: str  # our verdict on the public key
+    openssl: str
+    libsodium: str
+    key: str
     why: str
 
     @property
     def holds(self) -> bool:
-        return self.library == "holds" and self.key == "taken"
+        return self.libsodium == "holds" and self.key == "taken"
 
 
 # Numbered as in the paper's table 5. A: public key, R: first half of the signature, S: second.
 SPECCHECK = [
-    Case("holds", "KEY_SMALL_ORDER", "A and R small, S = 0: holds for every message"),
-    Case("holds", "KEY_SMALL_ORDER", "A small, R mixed"),
-    Case("holds", "taken", "A mixed, R small: no second message can be found for it"),
-    Case("holds", "taken", "A and R mixed, both equations hold"),
-    Case("fails", "taken", "holds with the cofactor only"),
-    Case("fails", "taken", "holds with the cofactor only, reduced after multiplying by it"),
-    Case("fails", "taken", "S beyond the order"),
-    Case("fails", "taken", "S far beyond the order"),
-    Case("fails", "taken", "R not canonical, hashed as reduced"),
-    Case("fails", "taken", "R not canonical, hashed as written"),
-    Case("fails", "KEY_ENCODING", "A not canonical, hashed as reduced"),
-    Case("holds", "KEY_ENCODING", "A not canonical, hashed as written"),
+    Case("holds", "fails", "KEY_SMALL_ORDER", "A and R small, S = 0: holds for every message"),
+    Case("holds", "fails", "KEY_SMALL_ORDER", "A small, R mixed"),
+    Case("holds", "fails", "taken", "A mixed, R small"),
+    Case("holds", "holds", "taken", "A and R mixed, both equations hold"),
+    Case("fails", "fails", "taken", "holds with the cofactor only"),
+    Case(
+        "fails", "fails", "taken", "holds with the cofactor only, reduced after multiplying by it"
+    ),
+    Case("fails", "fails", "taken", "S beyond the order"),
+    Case("fails", "fails", "taken", "S far beyond the order"),
+    Case("fails", "fails", "taken", "R not canonical, hashed as reduced"),
+    Case("fails", "fails", "taken", "R not canonical, hashed as written"),
+    Case("fails", "fails", "KEY_ENCODING", "A not canonical, hashed as reduced"),
+    Case("holds", "fails", "KEY_ENCODING", "A not canonical, hashed as written"),
 ]
+
+
+def openssl_says(raw: bytes, message: bytes, signature: bytes) -> str:
+    try:
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
+    except InvalidSignature:
+        return "fails"
+    return "holds"
+
+
+def libsodium_says(raw: bytes, message: bytes, signature: bytes) -> str:
+    try:
+        crypto_sign_open(signature + message, raw)
+    except BadSignatureError:
+        return "fails"
+    return "holds"
 
 
 @pytest.mark.parametrize(("number", "case"), list(enumerate(SPECCHECK)), ids=range(len(SPECCHECK)))
@@ -313,13 +340,8 @@ def test_edge_cases_of_ed25519_have_the_outcome_of_their_row(
         bytes.fromhex(given_[name]) for name in ("pub_key", "message", "signature")
     )
 
-    try:
-        Ed25519PublicKey.from_public_bytes(raw).verify(signature, message)
-        library = "holds"
-    except InvalidSignature:
-        library = "fails"
-
-    assert library == case.library
+    assert openssl_says(raw, message, signature) == case.openssl
+    assert libsodium_says(raw, message, signature) == case.libsodium
     assert code_of("Ed25519", raw) == case.key
     assert verify(SignatureCheck("Ed25519", raw, message, signature)) == case.holds
 
@@ -328,6 +350,37 @@ def test_every_edge_case_has_a_row(vectors: Path) -> None:
     cases = json.loads((vectors / "ed25519-speccheck" / "cases.json").read_bytes())
 
     assert len(cases) == len(SPECCHECK)
+
+
+def encoded(point: Point) -> bytes:
+    return encode_point(point[1], point[0] % 2)
+
+
+@pytest.mark.parametrize("nonce", [0, 77])
+def test_signatures_with_parts_of_small_order_hold_as_by_slow_arithmetic(nonce: int) -> None:
+    """RFC 8032 section 5.1.7 without the cofactor: [S]B = R + [h mod L]A, and R not of small order.
+
+    A and R are given each of the eight parts of small order, which only the holder of the key can do.
+    OpenSSL says the same wherever R is not of small order, so members may change the library.
+    """
+    secret = int.from_bytes(sha512(b"a holder").digest(), "little") % L
+    public, nonce_point = times(secret, BASE), times(nonce, BASE)
+    seen: set[tuple[bool, bool, str]] = set()
+    for small_key in SMALL_ORDER:
+        for small_nonce in SMALL_ORDER:
+            raw, r = encoded(add(public, small_key)), encoded(add(nonce_point, small_nonce))
+            for number in range(8):
+                message = bytes([number])
+                h = int.from_bytes(sha512(r + raw + message).digest(), "little") % L
+                s = (nonce + h * secret) % L
+                signature = r + s.to_bytes(32, "little")
+                equal = add(small_nonce, times(h % 8, small_key)) == (0, 1)
+                holds = equal and nonce != 0
+                assert verify(SignatureCheck("Ed25519", raw, message, signature)) == holds
+                openssl = openssl_says(raw, message, signature)
+                assert openssl == ("holds" if equal else "fails")
+                seen.add((equal, holds, openssl))
+    assert seen == {(True, nonce != 0, "holds"), (False, False, "fails")}
 
 
 def test_wycheproof_ed25519_signatures_hold_exactly_where_it_says(vectors: Path) -> None:

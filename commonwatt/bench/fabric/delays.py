@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 from chaincode.area.clock import ClockArguments
 from chaincode.orders.sheets import SheetOrder
-from commonwatt.bench.fabric.market import FabricMarket, at_once, fabric_market
+from commonwatt.bench.contract.admission import at_once
+from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.fabric.network import made_network, open_ledger, profiles, unheard
 from commonwatt.bench.figure import Figure
 from commonwatt.demonstration.cast import AREA, RETAILERS, SLOT_S, found, make_cast

@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from chaincode.orders.sheets import SheetOrder
 from commonwatt.bench.fabric.market import FabricMarket, fabric_market
 from commonwatt.bench.figure import Figure
+from commonwatt.bench.ledger import CORES, bare_rate
 from commonwatt.demonstration.cast import SLOT_S
-from identity.keys import PrivateKey, SignatureCheck
-from identity.verification import Verification
 
 IN_FLIGHT = 8  # with fewer transactions a core is idle while a block is cut; more would only wait
 TRADERS = 1_000
 SLOTS = 12  # per round; every trader places one order in each
 ROUNDS = 5
-ORDERS_MIN = 2_500  # per second
-BARE_CHECKS = 12_000
-MESSAGE_BYTES = 420  # signed bytes of a one-order sheet, about
+RATIO_MIN = 0.2
 
 
 def fabric_orders() -> list[Figure]:
@@ -34,33 +33,31 @@ def fabric_orders() -> list[Figure]:
 async def _fabric_orders() -> list[Figure]:
     rates: list[float] = []
     bare: list[float] = []
-    verification = Verification()
-    try:
-        bare_rate(verification)  # warm up: processes start and load the key
+    with ProcessPoolExecutor(CORES, mp_context=get_context("spawn")) as pool:
+        bare_rate(pool)  # warm up: processes start and load the key
         async with fabric_market(TRADERS) as market:
             for number in range(ROUNDS + 1):
                 tokens = await sheets(market, number)
-                bare.append(await asyncio.to_thread(bare_rate, verification))
+                bare.append(await asyncio.to_thread(bare_rate, pool))
                 began = time.perf_counter()
                 await market.place(tokens, in_flight=IN_FLIGHT)
                 rates.append(len(tokens) / (time.perf_counter() - began))
-    finally:
-        verification.close()
     measured = rates[1:]  # warm up: in the first round every endorser loads every key
-    value = statistics.median(measured)
     verified = statistics.median(bare)
+    ratios = [rate / verified for rate in measured]
+    ratio = statistics.median(ratios)
     return [
         Figure(
             name="fabric-orders",
-            value=value,
-            unit="orders/s",
-            spread=(min(measured), max(measured)),
+            value=ratio,
+            unit="x",
+            spread=(min(ratios), max(ratios)),
             against=(
-                f"{verified:,.0f} bare verifications a second on all cores, {value / verified:.2f} "
-                f"of them orders; {IN_FLIGHT} transactions in flight"
+                f"bare verification on {CORES} cores; {statistics.median(measured):,.0f} orders a "
+                f"second, {IN_FLIGHT} transactions in flight"
             ),
-            reach=f"at least {ORDERS_MIN:,} orders/s",
-            met=value >= ORDERS_MIN,
+            reach=f"at least {RATIO_MIN} x",
+            met=ratio >= RATIO_MIN,
         )
     ]
 
@@ -74,14 +71,3 @@ async def sheets(market: FabricMarket, number: int) -> list[str]:
         for slot in range(first, first + SLOTS * SLOT_S, SLOT_S)
         for home in range(len(market.cast.homes))
     ]
-
-
-def bare_rate(verification: Verification) -> float:
-    """Return the signatures per second that all cores verify while the network is idle."""
-    key = PrivateKey.from_seed(bytes(32))
-    message = bytes(MESSAGE_BYTES)
-    check = SignatureCheck("Ed25519", key.public.raw, message, key.sign(message))
-    began = time.perf_counter()
-    if not all(verification.verify_many([check] * BARE_CHECKS)):
-        raise RuntimeError("a signature of the bench does not hold")
-    return BARE_CHECKS / (time.perf_counter() - began)

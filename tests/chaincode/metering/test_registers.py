@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaincode.metering.gaps import Gap, gaps_by
 from chaincode.metering.registers import (
     Exchange,
     Measured,
     Registers,
-    Weigh,
     Weights,
     energy_between,
     runs_back,
@@ -23,13 +23,9 @@ from chaincode.metering.registers import (
 SLOT_S = 900
 
 
-def weighing(weights: Sequence[int]) -> Weigh:
-    """The weights of the slots from second 0 on."""
-
-    def weigh(slot: int) -> int:
-        return weights[slot // SLOT_S]
-
-    return weigh
+def weighing(weights: Sequence[int]) -> Callable[[range], Gap]:
+    """Gaps with the weights of the slots from second 0 on."""
+    return gaps_by(lambda slot: weights[slot // SLOT_S])
 
 
 EVEN = Weights(weighing([1] * 100), weighing([1] * 100))
@@ -79,6 +75,21 @@ def test_gap_is_spread_by_weight_with_ties_to_the_earlier_slot(
     found = energies(before, after, [], weigh)
     assert [one.import_wh for one in found] == spread_slowly(imports, weights)
     assert [one.export_wh for one in found] == spread_slowly(exports, list(range(len(weights))))
+
+
+@given(
+    total=st.integers(-10_000, 10_000),
+    weights=st.lists(st.integers(0, 2_000), min_size=1, max_size=40),
+)
+def test_negative_energy_is_spread_like_the_same_energy_of_the_other_sign(
+    total: int, weights: list[int]
+) -> None:
+    """An exchange may leave the sum of a stretch below zero."""
+    slots = range(0, len(weights) * SLOT_S, SLOT_S)
+    gap = Gap(slots, lambda slot: weights[slot // SLOT_S])
+    found = [gap.share(slot, total) for slot in slots]
+    assert [abs(one) for one in found] == spread_slowly(abs(total), weights)
+    assert sum(found) == total
 
 
 @given(

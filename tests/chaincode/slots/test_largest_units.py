@@ -5,11 +5,13 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from chaincode.area.zones import AreaName, ZoneArguments
+from chaincode.area.zones import PATH_MAX, ZONE_DEPTH_MAX, AreaName, ZoneArguments
+from chaincode.clearing.run import TRADES, TradePage
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.slots.gate import SlotArguments
 from chaincode.state import Side
+from identity.canonical import encode
 from tests.chaincode.crowd import (
     Household,
     all_postings,
@@ -128,6 +130,44 @@ def test_thousand_zones_without_trades_and_1989_credits_clear() -> None:
     within_room(town)
     assert len(ending_zones(town)) == 1_000
     assert town.refused("fold_accounts", AreaName(AREA)) == "NOTHING_TO_FOLD"
+
+
+def test_trades_on_the_longest_paths_are_settled_and_corrected() -> None:
+    """A page of trades names all zones on their paths, and settling rewrites it each time.
+
+    A mechanism that clears whole trees gives such paths; here they are written into the pages.
+    """
+    town = Town(0, slots=3)
+    settle_in(town, street(1_200), meter=LONG)
+    town.close_gate(SLOT)
+    town.clear(SLOT)
+    path = [f"{LONG}-{number:06d}" for number in range(PATH_MAX)]
+    for key in [key for key in town.view.rows if key.startswith(TRADES.key(AREA))]:
+        page = TRADES.decode(town.view.rows[key])
+        trades = [msgspec.structs.replace(trade, path=path) for trade in page.trades]
+        town.view.rows[key] = encode(TradePage(trades=trades))
+
+    town.at(SLOT + SLOT_S)
+    town.settle(SLOT)
+    put_register(town, meter_number(0, name=LONG), SLOT + SLOT_S, 0, 10)
+    town.run("correct_slot", SLOT, "SETTLED")
+
+    within_room(town)
+    assert [trade.path for trade in ending(town).trades] == [path] * 600
+
+
+def test_a_tree_takes_zones_down_to_its_greatest_depth() -> None:
+    town = Town(0, slots=1)
+    parent = ROOT
+    for level in range(2, ZONE_DEPTH_MAX + 1):
+        zone = ZoneArguments(AREA, f"level-{level}", parent, 7)
+        town.submit("register_zone", zone, DSO, admin=True)
+        parent = zone.zone
+
+    deeper = ZoneArguments(AREA, "deeper", parent, 7)
+    assert town.refused("register_zone", deeper, DSO, admin=True) == "ZONES_TOO_DEEP"
+    beside = ZoneArguments(AREA, "beside", f"level-{ZONE_DEPTH_MAX - 1}", 7)
+    town.submit("register_zone", beside, DSO, admin=True)
 
 
 def ending_zones(town: Town) -> list[str]:

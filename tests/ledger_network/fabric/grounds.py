@@ -53,6 +53,7 @@ T = TypeVar("T")
 CUT_INTERVAL_MS = 50
 HOMES = 4
 FIRST_SLOT = START_S + SLOT_S
+OPENS_S = 86_400
 ENDED_SLOTS = 10  # so many from the first on have ended: their meters may be reported
 # Open, and its gate more than an hour of market time away.
 TRADED_SLOT = FIRST_SLOT + (ENDED_SLOTS + 6) * SLOT_S
@@ -97,7 +98,7 @@ class StandingNetwork:
             version=Contract.version,
             ends_with_us=True,
         )
-        self.cast: Cast = make_cast(1, HOMES)
+        self.cast: Cast = msgspec.structs.replace(make_cast(1, HOMES), opens_s=OPENS_S)
         self._runner = asyncio.Runner()
         self._numbers = itertools.count(time.time_ns() // 1_000_000)
         self._reports = itertools.count()
