@@ -21,9 +21,8 @@ from chaincode.area.rules import RULES, MarketRules, rules_at
 from chaincode.area.zones import Area
 from chaincode.context import Context
 from chaincode.metering.energies import SlotEnergies
-from chaincode.metering.gaps import gaps_by
 from chaincode.metering.meters import METERS, supplied_at
-from chaincode.metering.registers import Weights
+from chaincode.metering.registers import Weights, gaps_by
 from chaincode.slots.runs import PAGE_ROWS, cost
 from chaincode.state import Count, Id, Row, Table, page_part, slot_part
 

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaincode.metering.gaps import Gap, gaps_by
 from chaincode.metering.registers import (
     Exchange,
+    Gap,
     Measured,
     Registers,
     Weights,
     energy_between,
+    gaps_by,
     runs_back,
 )
 
