@@ -78,7 +78,7 @@ FAULTS: Mapping[FaultCode, Fault] = {
     ),
     "METER_SERIAL": Fault(
         "The serial number is not the expected one: this is another meter.",
-        "Register the exchange. The fault lasts until the expected meter answers.",
+        "Have the grid operator record the exchange (exchange_meter). The fault lasts until the expected meter answers.",
         "faulty",
     ),
     "METER_STEP_BACK": Fault(

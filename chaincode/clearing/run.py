@@ -190,6 +190,7 @@ class _Clearing:
 
     def _cover(self, points: int) -> Taken:
         """Build the book, some participants after the others, with a page for each chunk."""
+        quantity_wh = self._quantities()
         covering = Covering(
             self._context,
             area=self._name,
@@ -200,7 +201,7 @@ class _Clearing:
             paused=paused_zones(self._area),
             locks=self._gate.locks,
             books=self._accounts,
-            quantity_wh=(quantity_wh := dict(self._slot.quantity_wh)),
+            quantity_wh=quantity_wh,
             scope=MECHANISMS[self._rules.mechanism].scope,
         )
         left = points
@@ -221,9 +222,16 @@ class _Clearing:
         number = self._slot.book_pages
         BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
         self._progress.chain(encode(page))
+        stored_wh = [quantity_wh.get(zone.id, 0) for zone in self._area.zones]
         self._slot = msgspec.structs.replace(
-            self._slot, book_pages=number + 1, quantity_wh=dict(quantity_wh)
+            self._slot, book_pages=number + 1, quantity_wh=stored_wh
         )
+
+    def _quantities(self) -> dict[str, int]:
+        """The quantity in the book so far, by zone."""
+        zones = self._area.zones
+        stored_wh = self._slot.quantity_wh or [0] * len(zones)
+        return {zone.id: held_wh for zone, held_wh in zip(zones, stored_wh, strict=True) if held_wh}
 
     def _match(self, points: int) -> Taken:
         """Clear book after book; the next transaction repeats a book whose trades do not fit."""

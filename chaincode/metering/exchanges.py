@@ -26,9 +26,8 @@ from chaincode.errors import (
     REPORT_EARLY,
     SLOT_FINAL,
 )
-from chaincode.metering.certified_power import powers_of
 from chaincode.metering.measured import DAYS_KEPT, MeasuredBoundaries
-from chaincode.metering.meters import Meter, get_meter, meter_at
+from chaincode.metering.meters import Meter, get_meter, meter_at, powers_of
 from chaincode.metering.readings import COLLECTION, readings_at
 from chaincode.metering.registers import Exchange, Registers, runs_back
 from chaincode.state import Count, Hex32, Id, Row, Second, Table, encode, slot_part

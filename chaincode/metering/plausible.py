@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from chaincode.context import Context
 from chaincode.errors import READING_BACKWARDS, READING_PURGED
-from chaincode.metering.certified_power import Powers
 from chaincode.metering.exchanges import MeterExchanges
 from chaincode.metering.measured import MeasuredBoundaries
+from chaincode.metering.meters import Powers
 from chaincode.metering.readings import Leaf, readings_at
 from chaincode.metering.registers import Registers, runs_back
 

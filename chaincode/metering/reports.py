@@ -43,9 +43,8 @@ from chaincode.errors import (
     SLOT_FINAL,
     SUPPLY_MISSING,
 )
-from chaincode.metering.certified_power import Powers, powers_of
 from chaincode.metering.measured import MeasuredBoundaries
-from chaincode.metering.meters import METERS, takes_part
+from chaincode.metering.meters import METERS, Powers, powers_of, takes_part
 from chaincode.metering.oracles import NODES_MAX, counting_nodes
 from chaincode.metering.plausible import Neighbours
 from chaincode.metering.readings import (

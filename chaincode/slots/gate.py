@@ -77,7 +77,8 @@ class Slot(Row, frozen=True):
 
     `seed` orders ties; it is None until clearing begins. `withheld` names the seed members that
     revealed nothing. `run` is set while a run is in progress. The page numbers count what clearing
-    and settlement have stored; `quantity_wh` is the quantity in the book per zone.
+    and settlement have stored. `quantity_wh` is the quantity in the book of each zone that the gate
+    record counts, in the order of the area's zones; without their names it stays within what a run may carry.
     """
 
     phase: Phase
@@ -87,8 +88,8 @@ class Slot(Row, frozen=True):
     book_pages: int = 0
     trade_pages: int = 0
     posting_pages: int = 0
-    quantity_wh: Annotated[dict[Name, int], msgspec.Meta(max_length=ZONES_MAX)] = msgspec.field(
-        default_factory=dict[str, int]
+    quantity_wh: Annotated[list[Count], msgspec.Meta(max_length=ZONES_MAX)] = msgspec.field(
+        default_factory=list[int]
     )
 
 

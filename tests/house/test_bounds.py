@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Annotated, Any, cast
@@ -12,10 +13,15 @@ import pytest
 from msgspec import inspect
 
 import chaincode
+from chaincode.accounts.balances import Folding
 from chaincode.contract import TRANSACTIONS
 from chaincode.documents.document import Document
 from chaincode.metering.readings import Leaf, Reading
+from chaincode.slots.gate import Slot
 from chaincode.state import Row, Table
+
+CARRIED_BYTES_MAX = 64 * 1024
+INTEGER_DIGITS = 20  # of any sum of 64 bits, with its sign
 
 
 def unbounded(kind: inspect.Type, path: str, seen: frozenset[type] = frozenset()) -> Iterator[str]:
@@ -109,3 +115,33 @@ def test_all_that_is_carried_is_looked_at() -> None:
 
     assert {"table orders", "commonwatt-sheet+jws", "place_orders()", "table areas"} <= set(names)
     assert len(names) > 60
+
+
+def largest(kind: inspect.Type) -> int:
+    """The most bytes that a value of a type may take as JSON, in names of ASCII characters."""
+    match kind:
+        case inspect.StrType():
+            length = kind.max_length
+            if length is None:
+                length = int(re.findall(r"{(?:\d+,)?(\d+)}", kind.pattern or "")[0])
+            return length + 2
+        case inspect.IntType():
+            return INTEGER_DIGITS
+        case inspect.NoneType():
+            return 4
+        case inspect.LiteralType():
+            return max(len(str(value)) for value in kind.values) + 2
+        case inspect.ListType():
+            return (largest(kind.item_type) + 1) * (kind.max_length or 0) + 2
+        case inspect.UnionType():
+            return max(largest(choice) for choice in kind.types)
+        case inspect.StructType():
+            return 2 + sum(len(f.encode_name) + 4 + largest(f.type) for f in kind.fields)
+        case _:
+            raise AssertionError(f"{type(kind).__name__} is not carried by a run today")
+
+
+@pytest.mark.parametrize("struct", [Slot, Folding], ids=lambda struct: struct.__name__)
+def test_rule_1_3_what_a_run_carries_has_a_bound(struct: type[Row]) -> None:
+    """With quantities by the names of a thousand zones, the row of a slot took 85 KB."""
+    assert largest(inspect.type_info(struct)) <= CARRIED_BYTES_MAX

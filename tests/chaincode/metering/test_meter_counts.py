@@ -36,7 +36,7 @@ def certificate(town: Town, trader: Trader, meter: str) -> MeterArguments:
     )
 
 
-def test_one_meter_more_than_its_group_holds_is_refused() -> None:
+def test_rule_1_5_one_meter_more_than_its_group_holds_is_refused() -> None:
     town = Town(1, slots=1)
     trader = town.traders[0]
     group = group_of("another")

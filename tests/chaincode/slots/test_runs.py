@@ -203,7 +203,7 @@ def test_a_book_of_the_fullest_rows_is_cleared_within_the_limits() -> None:
     assert town.clear(SLOT) > 1
 
     slot = SLOTS.decode(town.view.rows[SLOTS.key(AREA, slot_part(SLOT))])
-    assert sum(slot.quantity_wh.values()) == 250 * 50 * 20
+    assert sum(slot.quantity_wh) == 250 * 50 * 20
 
 
 def test_a_slot_with_every_fee_row_there_may_be_settles_within_the_limits() -> None:

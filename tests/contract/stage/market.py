@@ -73,7 +73,7 @@ from chaincode.slots.gate import (
 )
 from identity.canonical import encode
 from identity.did import did_key
-from ledger_network.port import Member, Receipt
+from ledger_network.port import Conflict, Member, Receipt
 from meter_oracle.agreement.report import make_report, sign_report
 from meter_oracle.peers.ledger_gateway import SignedReport
 from tests.contract.stage.cast import (
@@ -225,22 +225,28 @@ class Market:
         return receipt
 
     def submit_together(self, submissions: Sequence[Submission]) -> None:
-        """Submit several transactions that do not touch each other, at once, in any order."""
+        """Submit several transactions at once, in any order; those that lose a conflict go again."""
 
-        async def submit_all() -> list[Receipt]:
-            return await asyncio.gather(
-                *(
-                    self.ledger.submit(
-                        one.name,
-                        one.arguments,
-                        member=Member(one.member, "admin" if one.admin else "client"),
-                    )
-                    for one in submissions
-                )
-            )
+        async def submit_all(waiting: Sequence[Submission]) -> list[Receipt | Conflict]:
+            return await asyncio.gather(*(self._submit_once(one) for one in waiting))
 
-        for one, receipt in zip(submissions, self.run(submit_all()), strict=True):
-            self._note(one.name, one.arguments, one.member, receipt)
+        waiting = list(submissions)
+        while waiting:
+            lost: list[Submission] = []
+            for one, receipt in zip(waiting, self.run(submit_all(waiting)), strict=True):
+                if isinstance(receipt, Conflict):
+                    lost.append(one)
+                else:
+                    self._note(one.name, one.arguments, one.member, receipt)
+            assert len(lost) < len(waiting), "of transactions that conflict one commits"
+            waiting = lost
+
+    async def _submit_once(self, one: Submission) -> Receipt | Conflict:
+        who = Member(one.member, "admin" if one.admin else "client")
+        try:
+            return await self.ledger.submit(one.name, one.arguments, member=who)
+        except Conflict as conflict:
+            return conflict
 
     def _note(self, name: str, arguments: msgspec.Struct, member: str, receipt: Receipt) -> None:
         """Keep in mind what was paid, which gates closed, and that there are readings."""
