@@ -58,7 +58,11 @@ class EnergyPage(Row, frozen=True):
     energies: Annotated[list[MeterEnergy], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-ENERGIES = Table(58, "energy pages", EnergyPage, ("area", "slot", "page"))
+PAGES_REMEMBERED = 128  # every transaction of a run reads all pages: 66 in the largest area
+
+ENERGIES = Table(
+    58, "energy pages", EnergyPage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED
+)
 
 
 class Supplied(NamedTuple):

@@ -1,10 +1,12 @@
 """Correction of a settled slot: settle it again on the newest readings, post the differences.
 
-A run has three steps, and any member can continue it. READINGS looks for a meter whose reading has
-another version than the one it was settled on; without one the run is refused, and while it looks
-the slot stays SETTLED and takes reports. TRADES computes settled Wh and retired certificates again,
-in match sequence. METERS computes residual supply, surplus and minted certificates again, and
-records the meters with another version; these meters are the causes. The run posts differences of
+A run has three steps, and any member can continue it. READINGS looks for a meter whose energy
+has changed since it was settled; without one the run is refused, and while it looks the slot stays
+SETTLED and takes reports. These meters are the causes and are due. TRADES computes settled Wh and
+retired certificates again, in match sequence, for the trades of meters that are due; where the
+settled Wh of a trade changes, its other meter becomes due too. METERS computes residual supply,
+surplus and minted certificates of the due meters again. What is not due stays as it is and costs
+little. The run posts differences of
 rounded amounts per (account, kind, trade), in further pages; each line names its correction.
 Earlier postings stay.
 
@@ -33,7 +35,7 @@ from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import (
     trader_of,
 )
-from chaincode.clearing.run import TRADES, MatchedTrade, TradePage
+from chaincode.clearing.run import PATH_BYTES, TRADE_BYTES, TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, SLOT_FINAL, Broken
 from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
@@ -56,7 +58,7 @@ from chaincode.slots.gate import (
     SlotAnswer,
     SlotArguments,
 )
-from chaincode.slots.runs import PAGE_ROWS, Step, Taken, advance, begun, slot_in
+from chaincode.slots.runs import PAGE_ROWS, USED_BYTES, Step, Taken, advance, begun, cost, slot_in
 from chaincode.state import (
     Name,
     Row,
@@ -65,6 +67,8 @@ from chaincode.state import (
     page_part,
     slot_part,
 )
+
+PASSED_POINTS = cost(rows=2, keys=2, size=2 * USED_BYTES)  # a trade or a meter that stays as it is
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -146,6 +150,19 @@ def cause_name(correction: int) -> str:
     return f"correction-{correction}"
 
 
+def page_points(trades: Sequence[MatchedTrade]) -> int:
+    """The points of a page of trades that is read, with what is carried of meters, and rewritten."""
+    paths = sum(len(trade.path) for trade in trades)
+    size = len(trades) * TRADE_BYTES + paths * PATH_BYTES
+    return cost(rows=1 + 2 * len(trades), keys=1, size=size)
+
+
+def _settled_wh(at: SettledSlot, trade: MatchedTrade) -> int:
+    if trade.settled_wh is None:
+        raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
+    return trade.settled_wh
+
+
 class _Correcting:
     """One transaction's part of a correction run."""
 
@@ -156,7 +173,9 @@ class _Correcting:
         )
         self._begins = slot.run is None
         self._number = self.at.sums.corrections + 1
-        self._has_cause = run.step != "READINGS" or self._has_stored_cause()
+        stored = self._stored_causes()
+        self.at.metered.mark_due(stored)
+        self._has_cause = bool(stored)
         self._causes: list[Cause] = []
 
     def work(self) -> SlotAnswer:
@@ -182,13 +201,15 @@ class _Correcting:
             return at.store(phase="SETTLED", finished=True)
         return at.store(phase="CORRECTING" if self._has_cause else "SETTLED", finished=False)
 
-    def _has_stored_cause(self) -> bool:
-        """Whether an earlier transaction of this correction has found a cause."""
-        pages = self.at.sums.cause_pages
-        if not pages:
-            return False
-        page = CAUSES.get(self._context, *self.at.names(pages - 1))
-        return page is not None and page.correction == self._number
+    def _stored_causes(self) -> set[str]:
+        """The meters that earlier transactions of this correction have found; the newest pages."""
+        meters: set[str] = set()
+        for number in reversed(range(self.at.sums.cause_pages)):
+            page = CAUSES.get(self._context, *self.at.names(number))
+            if page is None or page.correction != self._number:
+                break
+            meters.update(cause.meter for cause in page.causes)
+        return meters
 
     def _find_causes(self, points: int) -> Taken:
         """Compute the energies again, page by page, and fix those that have changed.
@@ -212,6 +233,7 @@ class _Correcting:
             for old, new in zip(before, now, strict=True):
                 if old != new:
                     self._has_cause = True
+                    at.metered.mark_due([new.meter])
                     self._causes.append(
                         Cause(new.meter, new.import_wh, new.export_wh, old.import_wh, old.export_wh)
                     )
@@ -226,7 +248,10 @@ class _Correcting:
             at.add(cause_pages=1)
 
     def _correct_trades(self, points: int) -> Taken:
-        """Settle the trades again; the run's cursor counts the trades done on its page."""
+        """Settle the trades of due meters again; the run's cursor counts those done on its page.
+
+        The other trades stay as they have settled, and only what they use of their meters counts.
+        """
         at, left = self.at, points
         if not self._has_cause:
             return Taken(0, done=True)
@@ -234,43 +259,65 @@ class _Correcting:
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
-            trades = list(page.trades)
-            done = int(at.run.cursor or 0)
-            while done < len(trades) and (units := at.units(left)):
-                chunk = self._correct_chunk(trades[done : done + units])
-                trades[done : done + len(chunk)] = chunk
-                done += len(chunk)
-                left -= len(chunk) * at.unit_points
+            spent = page_points(page.trades)
+            if spent + at.unit_points > left:
+                at.progress.move(page=number)
+                return Taken(points - left, done=False)
+            trades, done = list(page.trades), int(at.run.cursor or 0)
+            taken = self._correct_page(trades, done, left - spent)
+            left -= spent + taken.points
             if trades != page.trades:
                 TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
-            if done < len(trades):
-                at.progress.move(page=number, cursor=str(done))
+            if not taken.done:
                 return Taken(points - left, done=False)
             at.progress.move(page=number + 1, cursor="")
         return Taken(points - left, done=True)
 
-    def _correct_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+    def _correct_page(self, trades: list[MatchedTrade], first: int, points: int) -> Taken:
+        """Settle trades of a page again in place, from `first` on."""
+        at, left = self.at, points
+        at.metered.carry(m for trade in trades[first:] for m in (trade.sell_meter, trade.buy_meter))
+        due = [trade for trade in trades[first:] if self._is_due(trade)][: at.units(points)]
+        at.metered.load(m for trade in due for m in (trade.sell_meter, trade.buy_meter))
+        for place in range(first, len(trades)):
+            trade = trades[place]
+            is_due = self._is_due(trade)
+            spent = at.unit_points if is_due else PASSED_POINTS
+            if spent > left:
+                at.progress.move(cursor=str(place))
+                return Taken(points - left, done=False)
+            left -= spent
+            if is_due:
+                trades[place] = self._correct_trade(trade)
+            else:
+                settled_wh, retired_wh = _settled_wh(at, trade), trade.retired_wh
+                at.metered.pass_by(
+                    trade.sell_meter, trade.buy_meter, settled_wh=settled_wh, retired_wh=retired_wh
+                )
+        return Taken(points - left, done=True)
+
+    def _is_due(self, trade: MatchedTrade) -> bool:
+        """Whether the energy or an earlier trade of either meter has changed."""
+        metered = self.at.metered
+        return metered.is_due(trade.sell_meter) or metered.is_due(trade.buy_meter)
+
+    def _correct_trade(self, trade: MatchedTrade) -> MatchedTrade:
         at = self.at
-        settled_wh, retired_wh = deliver(at, trades)
-        corrected: list[MatchedTrade] = []
-        for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
-            before_wh = trade.settled_wh
-            if before_wh is None:
-                raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
-            retired_more_wh = certificates_wh - trade.retired_wh
-            if energy_wh != before_wh:
-                before = trade_lines(at, trade, before_wh)
-                after = trade_lines(at, trade, energy_wh)
-                self._post(before, after, answering(at, [trade.buy_meter, trade.sell_meter]))
-            if retired_more_wh:
-                retailer = at.metered.parties[trade.buy_meter].retailer
-                entry = Entry(retired_wh=retired_more_wh)
-                at.entries.add(trader_of(trade.buy), entry, retailer=retailer)
-            at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
-            corrected.append(
-                msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
-            )
-        return corrected
+        (energy_wh,), (certificates_wh,) = deliver(at, [trade])
+        before_wh = _settled_wh(at, trade)
+        retired_more_wh = certificates_wh - trade.retired_wh
+        meters = [trade.buy_meter, trade.sell_meter]
+        if energy_wh != before_wh:
+            before = trade_lines(at, trade, before_wh)
+            after = trade_lines(at, trade, energy_wh)
+            self._post(before, after, answering(at, meters))
+            at.metered.mark_due(meters)
+        if retired_more_wh:
+            retailer = at.metered.parties[trade.buy_meter].retailer
+            entry = Entry(retired_wh=retired_more_wh)
+            at.entries.add(trader_of(trade.buy), entry, retailer=retailer)
+        at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
+        return msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
 
     def _correct_meters(self, points: int) -> Taken:
         at, left = self.at, points
@@ -278,19 +325,25 @@ class _Correcting:
             return Taken(0, done=True)
         for number in range(at.run.page, at.sums.meter_pages):
             page = self._meter_page(number)
-            spent = len(page.meters) * at.unit_points
+            at.metered.carry(meter.meter for meter in page.meters)
+            due = [meter.meter for meter in page.meters if at.metered.is_due(meter.meter)]
+            spent = len(due) * at.unit_points + (len(page.meters) - len(due)) * PASSED_POINTS
             if spent > left:
                 at.progress.move(page=number)
                 return Taken(points - left, done=False)
             left -= spent
-            at.metered.load(meter.meter for meter in page.meters)
+            at.metered.load(due)
             rows = [self._correct_meter(meter) for meter in page.meters]
             if rows != page.meters:
                 METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(number))
         return Taken(points - left, done=True)
 
     def _correct_meter(self, old: MeterSettled) -> MeterSettled:
-        at, new = self.at, settled_meter(self.at, old.meter)
+        at = self.at
+        if not at.metered.is_due(old.meter):
+            at.metered.finish(old.meter)
+            return old
+        new = settled_meter(at, old.meter)
         party = at.metered.parties[old.meter]
         if (new.residual_wh, new.surplus_wh) != (old.residual_wh, old.surplus_wh):
             before, after = (

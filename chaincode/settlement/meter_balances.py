@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import msgspec
+
 from chaincode.area.tariffs import Tariffs
 from chaincode.context import Context
 from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, supplied_at, supply_at
@@ -22,11 +24,15 @@ from chaincode.state import (
 
 
 class Used(Row, frozen=True, gc=False):
-    """The Wh that trades have used of a meter so far in an unfinished run."""
+    """The Wh that trades have used of a meter so far in an unfinished run.
+
+    `due` says that a correction has changed a trade of the meter, so it settles the meter again.
+    """
 
     export_wh: int = 0
     import_wh: int = 0
     certificates_wh: int = 0
+    due: bool = False
 
 
 USED = Table(39, "used energy", Used, ("area", "slot", "meter"))
@@ -54,6 +60,8 @@ class MeteredSlot:
         self._tariffs = tariffs
         self._energies = energies
         self._used: dict[str, Used | None] = {}
+        self._passed: dict[str, Used] = {}
+        self._due: set[str] = set()
         self._measured: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, str] = {}
         self.parties: dict[str, Party] = {}
@@ -75,11 +83,10 @@ class MeteredSlot:
             for name, row in zip(wanted, rows, strict=True)
         }
         self._load_vats(supplies.values())
-        carried = USED.get_many(self._context, [self._names(name) for name in wanted])
-        for name, row, used_row in zip(wanted, rows, carried, strict=True):
+        self.carry(wanted)
+        for name, row in zip(wanted, rows, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
-            self._used[name] = used_row
             self.zones[name] = version.zone
             self._sources[name] = version.source
             energy = self._energies.get(name)
@@ -87,7 +94,7 @@ class MeteredSlot:
                 self.estimated.add(name)
             taken = energy.export_wh, energy.import_wh
             self._measured[name] = taken
-            used = used_row or Used()
+            used = self._passed.pop(name, None) or self._used[name] or Used()
             plant = Generation(name, taken[0], energy.generation_wh, certified=bool(version.source))
             minted_wh = certify([plant]).get(name, 0)
             self.export_wh[name] = taken[0] - used.export_wh
@@ -95,27 +102,70 @@ class MeteredSlot:
             self.minted_wh[name] = minted_wh
             self.live_wh[name] = minted_wh - used.certificates_wh
 
+    def carry(self, meters: Iterable[str]) -> None:
+        """Read what trades have used so far of each of `meters`, unless that is read already."""
+        wanted = [name for name in dict.fromkeys(meters) if name not in self._used]
+        rows = USED.get_many(self._context, [self._names(name) for name in wanted])
+        self._used.update(zip(wanted, rows, strict=True))
+
+    def mark_due(self, meters: Iterable[str]) -> None:
+        """Note that a correction settles these meters again."""
+        self._due.update(meters)
+
+    def is_due(self, meter: str) -> bool:
+        """Whether a correction settles this meter again; the meter must be carried."""
+        used = self._used[meter]
+        return meter in self._due or (used is not None and used.due)
+
+    def pass_by(self, seller: str, buyer: str, *, settled_wh: int, retired_wh: int) -> None:
+        """Count a trade that stays as it has settled; its meters must be carried."""
+        if seller in self.parties:
+            self.export_wh[seller] -= settled_wh
+            self.live_wh[seller] -= retired_wh
+        else:
+            used = self._so_far(seller)
+            self._passed[seller] = msgspec.structs.replace(
+                used,
+                export_wh=used.export_wh + settled_wh,
+                certificates_wh=used.certificates_wh + retired_wh,
+            )
+        if buyer in self.parties:
+            self.import_wh[buyer] -= settled_wh
+        else:
+            used = self._so_far(buyer)
+            self._passed[buyer] = msgspec.structs.replace(
+                used, import_wh=used.import_wh + settled_wh
+            )
+
+    def _so_far(self, meter: str) -> Used:
+        """What trades have used of a meter that is carried and not loaded."""
+        return self._passed.get(meter) or self._used[meter] or Used()
+
     def source(self, meter: str) -> str:
         """The kind of generation behind a loaded meter."""
         return self._sources[meter]
 
     def write(self) -> None:
-        """Write what trades have used of the loaded meters, for the next transaction."""
+        """Write what trades have used of the meters, for the next transaction."""
+        used_now = dict(self._passed)
         for name, (export_wh, import_wh) in self._measured.items():
-            used = Used(
+            used_now[name] = Used(
                 export_wh=export_wh - self.export_wh[name],
                 import_wh=import_wh - self.import_wh[name],
                 certificates_wh=self.minted_wh[name] - self.live_wh[name],
+                due=self.is_due(name),
             )
+        for name, used in used_now.items():
             if used != (self._used[name] or Used()):
                 USED.put(self._context, used, *self._names(name))
                 self._used[name] = used
 
     def finish(self, meter: str) -> None:
-        """Delete what was carried of a loaded meter, which is settled; `write` skips it."""
+        """Delete what was carried of a meter, which is settled; `write` skips it."""
         if self._used[meter] is not None:
             USED.delete(self._context, *self._names(meter))
-        del self._measured[meter]
+        self._measured.pop(meter, None)
+        self._passed.pop(meter, None)
 
     def retailer_of(self, meter: str) -> str | None:
         """The retailer that supplies a meter in this slot; None if it has none then."""

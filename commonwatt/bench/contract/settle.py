@@ -128,14 +128,17 @@ async def _growths(traders: int, rounds: int) -> list[float]:
 
 def correct(traders: int = TRADERS, *, rounds: int = ROUNDS) -> list[Figure]:
     """Compare a correction of 1 % of the meters of a slot with its settlement."""
-    return [
-        _at_most(
-            "correct",
-            asyncio.run(_corrections(traders, rounds)),
-            against=f"settling the slot, for {CORRECTED_PERCENT} % of its {traders:,} meters",
-            reach=CORRECT_REACH,
-        )
-    ]
+    return [correct_figure(asyncio.run(_corrections(traders, rounds)), traders=traders)]
+
+
+def correct_figure(ratios: list[float], *, traders: int) -> Figure:
+    """Return the figure of the corrections of one run."""
+    return _at_most(
+        "correct",
+        ratios,
+        against=f"settling the slot, for {CORRECTED_PERCENT} % of its {traders:,} meters",
+        reach=CORRECT_REACH,
+    )
 
 
 async def _corrections(traders: int, rounds: int) -> list[float]:

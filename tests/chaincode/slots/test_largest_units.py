@@ -5,11 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from chaincode.area.fees import ROWS_MAX
 from chaincode.area.zones import PATH_MAX, ZONE_DEPTH_MAX, AreaName, ZoneArguments
 from chaincode.clearing.run import TRADES, TradePage
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
 from chaincode.orders.order_batch import StoredOrder
+from chaincode.settlement.correction import page_points
+from chaincode.settlement.settled_slot import unit_points
 from chaincode.slots.gate import SlotArguments
+from chaincode.slots.runs import PAGE_ROWS, POINTS
 from chaincode.state import Side
 from identity.canonical import encode
 from tests.chaincode.crowd import (
@@ -154,6 +158,10 @@ def test_trades_on_the_longest_paths_are_settled_and_corrected() -> None:
 
     within_room(town)
     assert [trade.path for trade in ending(town).trades] == [path] * 600
+    assert len(ending(town).meters) == 1_200
+    largest_page = list(ending(town).trades) * 2
+    most_points = page_points(largest_page[:PAGE_ROWS]) + unit_points(ROWS_MAX)
+    assert most_points <= POINTS  # so a correction settles at least one trade of such a page
 
 
 def test_a_tree_takes_zones_down_to_its_greatest_depth() -> None:
