@@ -281,10 +281,13 @@ class Administrator:
             code = market.report(boundary, [leaf], rank=rank, signers=2)
             assert code == "SIGNATURES_FEW"
         elif choice == 3:  # what is known already
-            leaf = market.leaf(meter, boundary, shown)
-            place = meter, boundary
-            assert not market.report(boundary, [leaf], rank=model.ranks[place])
-            assert not market.changed
+            known = model.ranks[meter, boundary]
+            final_s = boundary + model.rules_of(boundary).final_s
+            if known in ("dso", rank) and market.now_s < final_s:
+                assert not market.report(
+                    boundary, [market.leaf(meter, boundary, shown)], rank=known
+                )
+                assert not market.changed
         else:  # below the register before
             earlier = [one for one in boundaries if one < boundary]
             if earlier and not model.exchanged[meter]:
@@ -306,8 +309,10 @@ class Administrator:
         low, high = market.true[meter][boundary - SLOT_S], market.true[meter][boundary]
         shown = (draw.randint(low[0], high[0]), draw.randint(low[1], high[1]))
         code = market.report(boundary, [market.leaf(meter, boundary, shown)], rank="dso")
-        lawful = ("", "READING_REPEATED", "SLOT_FINAL", "READING_BACKWARDS", "SUPPLY_MISSING")
-        assert code in (*lawful, "READING_IMPLAUSIBLE"), code
+        final = market.now_s >= boundary + model.rules_of(boundary).final_s
+        lawful = ("", "READING_REPEATED", "READING_BACKWARDS", "READING_IMPLAUSIBLE")
+        also = ("SLOT_FINAL", "NO_MARKET_RULES") if final else ()
+        assert code in (*lawful, *also), code
 
     # The supplier of last resort
 

@@ -126,15 +126,15 @@ def check_phases(market: Market) -> None:
 
 def check_energy(market: Market, settled: Settled, slots: Iterable[int]) -> None:
     """Settled energies are what the registers say, and certificates are for no more."""
-    model, changed = market.model, set[str]()
+    model, changed = market.model, dict[str, int]()
     for slot in slots:
         if market.phase(slot) != "SETTLED":
             continue
         names = settled.read(slot)
         final_s = slot + SLOT_S + model.rules_of(slot).final_s
         assert names == model.meters_of(slot), "a meter that takes part is not settled"
-        changed.update(names)
         for name in names:
+            changed.setdefault(name, slot)
             place = slot, name
             certificate = model.certificate(name, slot)
             assert certificate is not None
@@ -145,14 +145,14 @@ def check_energy(market: Market, settled: Settled, slots: Iterable[int]) -> None
             assert not (place in settled.estimated and settled.energy[place][1])
             minted_wh = settled.energy[place][1] if certificate.source else 0
             assert settled.minted[place] == minted_wh, "certificates without energy"
-    for name in sorted(changed):
-        _check_stretches(market, settled, name)
+    for name, since in changed.items():
+        _check_stretches(market, settled, name, since)
 
 
-def _check_stretches(market: Market, settled: Settled, meter: str) -> None:
+def _check_stretches(market: Market, settled: Settled, meter: str, since: int) -> None:
     """Between two measured boundaries the slots sum to the difference of the registers."""
     model = market.model
-    for before, after in model.stretches(meter):
+    for before, after in model.stretches(meter, since):
         slots = range(before, after, SLOT_S)
         if market.now_s >= before + SLOT_S + model.rules_of(before).final_s:
             continue  # its first slot is final and changes no more

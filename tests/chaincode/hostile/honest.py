@@ -49,6 +49,10 @@ class Honest:
         """Do everything that is due now."""
         self._post_terms()
         self._place()
+        self.run_slots()
+
+    def run_slots(self) -> None:
+        """Take every step of slots that is due now."""
         self._close_gates()
         self._reveal()
         self._report()
@@ -72,11 +76,22 @@ class Honest:
         self._name_nodes(slot)
         for trader in self.market.town.traders[1:]:
             self._hold_meter(trader, slot)
+        self._unlock()
         for zone in sorted(self.market.model.paused):
             if self.market.random.random() < 0.2:
                 arguments = PauseArguments(zone, "repaired")
                 self._must(self.market.attempt("resume_zone", arguments))
                 self.market.model.paused.discard(zone)
+
+    def _unlock(self) -> None:
+        """The regulator unlocks, after some time, whom it has locked."""
+        market, model = self.market, self.market.model
+        for trader in market.town.traders:
+            if trader.did in model.locked and market.random.random() < 0.1:
+                model.acts += 1
+                arguments = market.town.lock_token(trader, model.acts, lock=False)
+                self._must(market.attempt("record_act", arguments))
+                model.locked.discard(trader.did)
 
     def _post_chain(self, member: str, slot: int) -> None:
         market, model = self.market, self.market.model
@@ -113,7 +128,8 @@ class Honest:
         market, model, meter = self.market, self.market.model, trader.meter
         if model.supply(meter, slot) is not None:
             return
-        if model.certificate(meter, slot) is None:
+        held = model.certificate(meter, slot)
+        if held is None or held.holder != trader.did:
             until_s = market.now_s + 86_400
             hold = Hold(meter=meter, v=1, valid_until_s=until_s, **market.place)
             arguments = MeterArguments(
@@ -238,10 +254,22 @@ class Honest:
         rank = "oracle" if len(nodes) >= 3 else "dso"
         code = market.report(boundary, leaves, rank=rank)
         final_s = boundary + model.rules_of(boundary).final_s
-        lawful = ("SLOT_FINAL",) if market.now_s >= final_s else ()
-        if rank == "dso":
-            lawful = (*lawful, "READING_REPEATED")
+        lawful = ("SLOT_FINAL", "ORACLE_CONFIGURATION") if market.now_s >= final_s else ()
+        if code in ("READING_REPEATED", "READING_BACKWARDS", "READING_IMPLAUSIBLE"):
+            if len(meters) > 1:
+                for meter in meters:
+                    self._read(boundary, [meter])
+                return
+            assert self._is_falsified(meters[0], boundary), code
+            return
         self._must(code, *lawful)
+
+    def _is_falsified(self, meter: str, boundary: int) -> bool:
+        """Whether the DSO has validated something untrue of a meter, here or beside."""
+        line, true = self.market.model.measured[meter], self.market.true[meter]
+        before = max((one for one in line if one < boundary), default=None)
+        after = min((one for one in line if one > boundary), default=None)
+        return any(one in line and line[one] != true[one] for one in (before, boundary, after) if one)
 
     def _counts(self, node: str) -> bool:
         market = self.market
@@ -303,17 +331,16 @@ class Honest:
         """Correct what readings have changed, and end what others have begun."""
         market, model = self.market, self.market.model
         for slot in sorted(market.due_corrections):
-            phase = market.phase(slot)
-            if phase not in ("SETTLED", "CORRECTING"):
-                continue
+            if market.phase(slot) not in ("SETTLED", "CORRECTING"):
+                continue  # it is corrected once it has settled, on whatever it has settled
+            market.due_corrections.discard(slot)
             final_s = slot + SLOT_S + model.rules_of(slot).final_s
             lawful = ["NOTHING_TO_CORRECT"]
             if market.now_s >= final_s and slot not in market.running:
-                lawful.append("SLOT_FINAL")
+                lawful += ["SLOT_FINAL", "NO_MARKET_RULES"]
             ended = self._run("correct_slot", slot, 2 * self._settle_bound(slot), *lawful)
             if ended and market.now_s < final_s:  # a register may have come in the middle of it
                 self._run("correct_slot", slot, 2 * self._settle_bound(slot), *lawful)
-        market.due_corrections.clear()
 
     def _fold(self) -> None:
         market = self.market

@@ -63,8 +63,11 @@ class Machine:
         self._away = self._away - 1 if self._away else 12 * (draw.random() < 0.01)
         if self._away:
             return
-        self._between_left = draw.choice((0, 0, 1, ACTS_BETWEEN_MAX))
+        most = self._between_left = draw.choice((0, 0, 1, ACTS_BETWEEN_MAX))
         self.honest.do_duty()
+        if self._between_left != most:  # what hostile acts have made possible is due now
+            self._between_left = 0
+            self.honest.run_slots()
         self._look()
 
     def _look(self) -> None:

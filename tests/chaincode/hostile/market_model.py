@@ -6,6 +6,7 @@ is locked, which orders stand, which registers are measured, and what each owner
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -131,6 +132,7 @@ class Model:
         self.contents: dict[tuple[int, str], str] = {}
         self.withdrawn: set[tuple[int, str]] = set()
         self.measured: defaultdict[str, dict[int, Shown]] = defaultdict(dict)
+        self.lines: defaultdict[str, list[int]] = defaultdict(list)
         self.ranks: dict[tuple[str, int], str] = {}
         self.exchanged: defaultdict[str, dict[int, Exchanged]] = defaultdict(dict)
         self.worth: Counter[str] = Counter()
@@ -290,10 +292,9 @@ class Model:
 
     def stretch(self, meter: str, slot: int) -> tuple[int, int] | None:
         """The measured boundaries around a slot."""
-        line = self.measured[meter]
-        before = max((boundary for boundary in line if boundary <= slot), default=None)
-        after = min((boundary for boundary in line if boundary > slot), default=None)
-        return None if before is None or after is None else (before, after)
+        line = self.lines[meter]
+        place = bisect_right(line, slot)
+        return (line[place - 1], line[place]) if 0 < place < len(line) else None
 
     def passed(self, meter: str, before: int, after: int) -> Iterator[tuple[range, Shown]]:
         """What each device of a meter counted between two boundaries, with the slots of its time."""
@@ -327,9 +328,10 @@ class Model:
         parts = [energy for _, energy in self.passed(meter, before, after)]
         return sum(part[0] for part in parts), sum(part[1] for part in parts)
 
-    def stretches(self, meter: str) -> Iterator[tuple[int, int]]:
-        """All pairs of measured boundaries between which nothing is measured."""
-        yield from pairwise(sorted(self.measured[meter]))
+    def stretches(self, meter: str, since: int) -> Iterator[tuple[int, int]]:
+        """Pairs of measured boundaries between which nothing is measured, those after `since`."""
+        line = self.lines[meter]
+        yield from pairwise(line[max(0, bisect_right(line, since) - 1) :])
 
     def measure(self, meter: str, boundary: int, shown: Shown, rank: str) -> None:
         """Note a register; what the DSO validates takes the place of what the oracle read."""
@@ -337,6 +339,8 @@ class Model:
         if self.ranks.get(place) in (None, "oracle"):
             known = self.measured[meter].get(boundary)
             assert known in (None, shown) or rank == "dso"
+            if known is None:
+                insort(self.lines[meter], boundary)
             self.measured[meter][boundary] = shown
             self.ranks[place] = rank
 
