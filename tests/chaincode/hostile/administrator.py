@@ -34,6 +34,7 @@ from tests.chaincode.town import (
     OTHER_DSO,
     RETAILERS,
     ROOT,
+    SLOT,
     SLOT_S,
     ZONES,
     key_of,
@@ -45,7 +46,7 @@ OTHER_FEES = (
     FeeRow("grid", DSO, 21_700, 190_000, relation="local"),
     FeeRow("levy", "levy", 9_999, 66_667, supplier=DSO),
 )
-DEAR_FEES = (FeeRow("grid", DSO, 10_000_000, 1_000_000),)
+DEAR_FEES = (FeeRow("grid", DSO, 800_000, 1_000_000),)
 
 
 class Administrator:
@@ -69,7 +70,7 @@ class Administrator:
             seed_deadline_s=draw.choice((10, 60, 300, 900, 1_800)),
             report_deadline_s=report_s,
             final_s=draw.choice((report_s, report_s + 1_800, 4 * 3_600, 4 * 3_600, 400 * DAY_S)),
-            cancel_fee=draw.choice((0, 7_000, 10_000_000)),
+            cancel_fee=draw.choice((0, 7_000, 7_000, 10_000_000)),
             price_band=draw.choice(((-500_000, 4_000_000), (-50_000, 260_000))),
         )
         before, after = model.has_opened(slot), market.now_s >= rules.opening_s(slot)
@@ -111,7 +112,8 @@ class Administrator:
         arguments = CapacityArguments(zone, asked[0], asked[1], slot, "works")
         code = market.attempt("set_zone_capacity", arguments, DSO, admin=True)
         starts, opened = slot % SLOT_S == 0, model.has_opened(slot)
-        lawful = starts and slot > model.closed_slot and (lower or not opened)
+        closed_slot = model.closed_slot if model.closed_slot >= SLOT else 0
+        lawful = starts and slot > closed_slot and (lower or not opened)
         assert (not code) == lawful, f"a capacity, lower: {lower}, opened: {opened}, is {code}"
         if lawful:
             model.capacities[zone].post(slot, (watts[0], watts[1]))
@@ -224,7 +226,7 @@ class Administrator:
     def revoke_node(self) -> None:
         """Revoke one of the oracle's nodes, now or later; as another DSO it may not."""
         market, model, draw = self.market, self.market.model, self.market.random
-        named = model.oracle(max(model.frozen))
+        named = model.oracle(model.newest)
         if named is None or draw.random() < 0.5:  # a set takes an hour to replace
             return
         did = draw.choice(named.nodes)

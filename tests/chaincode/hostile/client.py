@@ -85,8 +85,7 @@ class Client:
     def cancel(self) -> None:
         """Cancel an order, also one that has not come."""
         market, model, draw = self.market, self.market.model, self.market.random
-        slot = draw.choice((self._slot(), *(held.slot for held in self._held[:1])))
-        name = draw.choice(NAMES)
+        slot, name = self._known() or (self._slot(), draw.choice(NAMES))
         until_s = model.gate_s(slot) + draw.choice((0, 0, 0, 0, 900, -7_200))
         token = market.sign(
             market.hostile,
@@ -101,7 +100,7 @@ class Client:
         assert until_s <= model.gate_s(slot)
         orders = model.orders.setdefault(slot, {})
         full = self._full(name)
-        assert (slot, full) not in model.withdrawn
+        assert (slot, full) not in model.withdrawn, "an id is used up twice"
         if (slot, full) not in model.contents:
             model.withdrawn.add((slot, full))
         else:
@@ -111,7 +110,7 @@ class Client:
     def amend(self) -> None:
         """Amend an order, with a revision that is due or not."""
         market, model, draw = self.market, self.market.model, self.market.random
-        slot, name = self._slot(), draw.choice(NAMES)
+        slot, name = self._known() or (self._slot(), draw.choice(NAMES))
         token = market.sign(
             market.hostile,
             AMEND_TYP,
@@ -196,12 +195,28 @@ class Client:
         assert place not in model.contents
         assert place not in model.withdrawn, "a cancelled sheet is placed"
         assert held.slot in model.frozen, "an order for a slot that is not open"
-        assert market.now_s < min(held.valid_until_s, model.gate_s(held.slot))
-        assert held.slot >= model.due
+        until_s = min(held.valid_until_s, model.gate_s(held.slot))
+        assert market.now_s < until_s, "an order is placed too late"
+        assert held.slot >= model.due, "an order is placed too late"
         assert trader.zone not in model.stopped()
         assert trader.did not in model.locked
         model.contents[place] = held.content
         model.orders.setdefault(held.slot, {})[place[1]] = trader.zone
+
+    def _known(self) -> tuple[int, str] | None:
+        """Mostly an order that stands in the book, or a sheet that is held back."""
+        market, draw = self.market, self.market.random
+        opened = [slot for slot in market.model.orders if slot >= market.model.due]
+        own = market.hostile.did + "/"
+        names = [
+            (slot, name.removeprefix(own))
+            for slot in opened
+            for name in market.model.orders[slot]
+            if name.startswith(own)
+        ]
+        held = [(one.slot, one.name) for one in self._held[-2:]]
+        chosen = draw.choice((names, names, held, []))
+        return draw.choice(chosen) if chosen else None
 
     def _full(self, name: str) -> str:
         return f"{self.market.hostile.did}/{name}"
@@ -294,7 +309,8 @@ class Client:
         """Join a retailer, with the number that is due or another; any retailer may try it."""
         market, draw = self.market, self.market.random
         number = self._joins + draw.choice((0, 1, 1, 2))
-        named, carrier = draw.choice(RETAILERS), draw.choice(RETAILERS)
+        named = draw.choice((HOSTILE_RETAILER, HOSTILE_RETAILER, *RETAILERS))
+        carrier = draw.choice((named, named, HOSTILE_RETAILER))
         join = Join(
             number=number,
             retailer=named,

@@ -48,7 +48,9 @@ class Honest:
     def do_duty(self) -> None:
         """Do everything that is due now."""
         self._post_terms()
-        self._place()
+        for trader in self.market.town.traders[1:]:
+            if self.market.random.random() < 0.35:
+                self._place(trader)
         self.run_slots()
 
     def run_slots(self) -> None:
@@ -70,18 +72,30 @@ class Honest:
 
     def _post_terms(self) -> None:
         """Repair for slots that have not opened what others have made unusable."""
-        slot = max(self.market.model.frozen) + SLOT_S
+        slot = self.market.model.newest + SLOT_S
         for member in SEED_MEMBERS:
             self._post_chain(member, slot)
         self._name_nodes(slot)
-        for trader in self.market.town.traders[1:]:
-            self._hold_meter(trader, slot)
+        for trader in self.market.town.traders:
+            if trader is not self.market.hostile or self.market.random.random() < 0.1:
+                self._hold_meter(trader, slot)
         self._unlock()
+        self._credit()
         for zone in sorted(self.market.model.paused):
             if self.market.random.random() < 0.2:
                 arguments = PauseArguments(zone, "repaired")
                 self._must(self.market.attempt("resume_zone", arguments))
                 self.market.model.paused.discard(zone)
+
+    def _credit(self) -> None:
+        """The honest retailer's clients pay in what they have used, after some time."""
+        market = self.market
+        for trader in market.town.traders:
+            if market.retailers[trader.did] == HONEST_RETAILER and market.random.random() < 0.03:
+                payment = market.town.payment(trader, 40_000_000, f"h{market.number()}")
+                self._must(market.attempt("credit_client", payment, HONEST_RETAILER))
+                amounts = {trader.did: 40_000_000, HONEST_RETAILER: -40_000_000}
+                market.model.posted(amounts)
 
     def _unlock(self) -> None:
         """The regulator unlocks, after some time, whom it has locked."""
@@ -157,14 +171,14 @@ class Honest:
 
     # Orders
 
-    def _place(self) -> None:
+    def _place(self, trader: Trader) -> None:
         """A trader orders in an open slot; its order must be taken unless something bars it."""
         market, model = self.market, self.market.model
         draw = market.random
         slots = [slot for slot in model.frozen if slot >= model.due]
-        if not slots or draw.random() < 0.4:
+        if not slots:
             return
-        slot, trader = draw.choice(slots[:3]), draw.choice(market.town.traders[1:])
+        slot = draw.choice(slots[:2])
         side: Side = "buy" if (slot // SLOT_S + (trader.number >> 1)) % 2 else "sell"
         name = f"h{market.number()}"
         price = draw.randrange(90_000, 200_000)
@@ -296,7 +310,7 @@ class Honest:
             awaited = slot not in market.running and market.model.awaits(slot)
             if awaited:
                 code = market.step("clear_slot", slot, HONEST_RETAILER)
-                assert code == "SEEDS_AWAITED"
+                assert code == "SEEDS_AWAITED", "cleared while a seed is awaited"
                 return
             self._run("clear_slot", slot, self._clear_bound(slot))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from chaincode.errors import Broken, Refused
 from tests.chaincode.hostile.administrator import Administrator
 from tests.chaincode.hostile.client import Client
 from tests.chaincode.hostile.facts import (
@@ -24,7 +25,7 @@ from tests.chaincode.hostile.retailer import Retailer
 
 SUMS_EVERY = 25  # rounds after which all terms and all slots that are not final are looked at
 SLOTS_LOOKED_AT = 30
-ACTS_BETWEEN_MAX = 3
+ACTS_BETWEEN_MAX = 5
 
 Act = Callable[[], None]
 
@@ -39,7 +40,10 @@ class Machine:
         self.settled = Settled(market)
         self.kinds: Counter[str] = Counter()
         retailer = Retailer(market)
-        self._any_time = _acts(Client(market), retailer, Administrator(market, retailer))
+        administrator = Administrator(market, retailer)
+        self._any_time = _acts(Client(market), retailer, administrator)
+        self._sudden = (administrator.pause, administrator.resume, administrator.lock,
+                        administrator.validate, retailer.step_due, retailer.pay_out)  # fmt: skip
         self._between_left = 0
         self._away = 0
         self.honest = Honest(market, self._between)
@@ -50,7 +54,7 @@ class Machine:
             self.rounds += 1
             try:
                 self._round()
-            except Exception as error:
+            except (AssertionError, Broken, LookupError, Refused, ValueError) as error:
                 acts = self.market.last_acts()
                 error.add_note(f"seed {self.seed}, round {self.rounds}; the last acts:\n{acts}")
                 raise
@@ -58,12 +62,12 @@ class Machine:
     def _round(self) -> None:
         market, draw = self.market, self.market.random
         market.let_pass(draw.choice((0, 1, 59, 60, 200, 300, 450)))
-        for _ in range(draw.choice((0, 1, 1, 2))):
+        for _ in range(draw.choice((1, 1, 2, 3))):
             self._hostile()
         self._away = self._away - 1 if self._away else 12 * (draw.random() < 0.01)
         if self._away:
             return
-        most = self._between_left = draw.choice((0, 0, 1, ACTS_BETWEEN_MAX))
+        most = self._between_left = draw.choice((0, 1, 2, ACTS_BETWEEN_MAX))
         self.honest.do_duty()
         if self._between_left != most:  # what hostile acts have made possible is due now
             self._between_left = 0
@@ -88,13 +92,17 @@ class Machine:
             self._hostile(in_the_middle=True)
 
     def _hostile(self, *, in_the_middle: bool = False) -> None:
-        act = self.market.random.choice(self._any_time)
+        draw = self.market.random
+        hurries = in_the_middle and draw.random() < 0.4
+        act = draw.choice(self._sudden if hurries else self._any_time)
         name = act.__qualname__
         if in_the_middle and name == "Administrator.set_clock":
             return
         self.market.said(f"-- {name}")
         self.kinds[name] += 1
+        phases = {self.market.phase(slot) for slot in self.market.running}
         act()
+        self.market.seen.update(f"{name} in {phase}" for phase in phases)
 
 
 def _acts(*people: object) -> Sequence[Act]:
@@ -105,4 +113,14 @@ def _acts(*people: object) -> Sequence[Act]:
 
 
 HELPERS = ("dated_slot",)
-OFTEN = {"place": 5, "step_due": 4, "step": 2, "cancel": 2, "amend": 2, "reveal": 3, "lock": 2}
+KINDS = {
+    f"{person.__name__}.{name}"
+    for person in (Client, Retailer, Administrator)
+    for name in vars(person)
+    if name[0] != "_" and name not in HELPERS
+}
+"""Every kind of act."""
+OFTEN = {
+    **{"place": 5, "step_due": 4, "step": 2, "cancel": 2, "amend": 3, "reveal": 3},
+    **{"credit": 3, "pay_out": 3, "post_chain": 2, "accept_supply": 2},
+}

@@ -12,6 +12,7 @@ from random import Random
 
 import msgspec
 
+from chaincode.accounts.statements import FOLD_PAGES, fold_page_part
 from chaincode.area.vat import Vat
 from chaincode.clearing.empty_slots import EmptyGatesArguments
 from chaincode.consortium.organisations import OrganisationArguments
@@ -30,6 +31,7 @@ from chaincode.orders.handlers import TokensAnswer
 from chaincode.orders.sheets import TokensArguments
 from chaincode.settlement.settled_slot import POSTINGS
 from chaincode.slots.draw import SeedArguments
+from chaincode.slots.folding import AccountsFolded
 from chaincode.slots.gate import SLOTS, Slot, SlotAnswer, SlotArguments
 from chaincode.state import page_part, slot_part
 from commonwatt.demonstration.seeded_keys import Draw, SeedChain
@@ -67,7 +69,7 @@ HOSTILE_RETAILER, HONEST_RETAILER = RETAILERS
 TRADERS = 4
 HOSTILE_TRADER = 0
 POWER_W = 2_000
-DEPOSIT_NANO = 60_000_000  # less than some slots cost, so that clients fail
+DEPOSIT_NANO = 150_000_000  # less than some slots cost, so that clients fail
 QUICK = msgspec.structs.replace(
     RULES, opens_s=3_600, seed_deadline_s=120, report_deadline_s=900, final_s=4 * 3_600
 )
@@ -108,6 +110,7 @@ class Market:
         self._told: deque[tuple[int, str, msgspec.Struct | None, str]] = deque(maxlen=KEPT_ACTS)
         self.done: Counter[str] = Counter()
         self.codes: Counter[str] = Counter()
+        self.seen: Counter[str] = Counter()
         self.town = Town(
             TRADERS,
             rules=QUICK,
@@ -247,7 +250,7 @@ class Market:
         self.running.discard(slot)
         if name == "clear_slot":
             assert self.uncleared.pop(0) == slot, "slots are not cleared in their order"
-            check_book(self.town, self.model, slot)
+            self.seen.update(check_book(self.town, self.model, slot))
         elif name == "settle_slot":
             self.unsettled.remove(slot)
             self.settled.append(slot)
@@ -419,6 +422,11 @@ class Market:
                 self._stir(msgspec.json.decode(event.data, type=ReadingsRecorded))
             elif event.name == "meter_exchanged":
                 self._stir(msgspec.json.decode(event.data, type=MeterExchanged))
+            elif event.name == "accounts_folded":
+                folded = msgspec.json.decode(event.data, type=AccountsFolded)
+                key = FOLD_PAGES.key(AREA, fold_page_part(folded.page))
+                lines = FOLD_PAGES.decode(self.town.view.rows[key]).postings
+                self.seen.update(f"folding: {line.kind}" for line in lines)
         self.town.engine.events.clear()
 
     def _stir(self, change: ReadingsRecorded | MeterExchanged) -> None:
@@ -436,5 +444,6 @@ class Market:
             amounts: Counter[str] = Counter()
             for posting in POSTINGS.decode(self.town.view.rows[key]).postings:
                 amounts[posting.account] += posting.amount_nano
+                self.seen[f"{'corrected' if posting.cause else 'settled'}: {posting.kind}"] += 1
             self.model.posted(amounts)
         self._posting_pages[slot] = row.posting_pages

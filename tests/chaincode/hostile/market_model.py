@@ -166,6 +166,11 @@ class Model:
         assert rules is not None
         return rules
 
+    @property
+    def newest(self) -> int:
+        """The last slot that has opened; the one whose gate closed last where none is open."""
+        return max(self.frozen, default=self.closed_slot)
+
     def has_opened(self, slot: int) -> bool:
         """Whether what holds from `slot` on would hold for a slot that has opened."""
         return max(self.frozen, default=0) >= slot

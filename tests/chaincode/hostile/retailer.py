@@ -33,6 +33,7 @@ from tests.chaincode.town import AREA, SLOT, SLOT_S, key_of
 PADDING = {"padding": b"x" * 1_000}
 RUNS = ("clear_slot", "settle_slot", "correct_slot")
 DAY_S = 86_400
+PRICE_MAX = 1_000_000_000
 OWN = HOSTILE_RETAILER
 
 
@@ -123,7 +124,7 @@ class Retailer:
             tip = model.tip(OWN, slot)[1]
             chain = market.chains.get(model.chains[OWN].at(slot) or "")
             if chain is not None and chain.left(tip):
-                seed = chain.before(tip)
+                seed = market.random.choice((chain.before(tip),) * 5 + ("0" * 64,))
         market.reveal(OWN, slot, seed)
 
     # Terms
@@ -131,13 +132,16 @@ class Retailer:
     def set_prices(self) -> None:
         """Residual prices, dear ones too, from some slot on."""
         slot, draw = self.dated_slot(), self.market.random
-        prices = [
-            ResidualPrices(draw.choice((0, 250_000, 10**9, -10**9)), draw.choice((0, 60_000)))
-            for _ in range(draw.choice((1, 2, 100)))
-        ]
+        prices = [self._price() for _ in range(draw.choice((1, 2, 100)))]
         arguments = ResidualArguments(AREA, slot, prices)
         if self._dated("set_residual_prices", arguments, slot, admin=True):
             self.market.model.prices[OWN].post(slot, prices)
+
+    def _price(self) -> ResidualPrices:
+        draw = self.market.random
+        if draw.random() < 0.05:
+            return ResidualPrices(PRICE_MAX, -PRICE_MAX)
+        return ResidualPrices(draw.choice((0, 250_000, 300_000)), draw.choice((0, 60_000)))
 
     def set_vat(self) -> None:
         """Its own VAT."""
@@ -204,8 +208,8 @@ class Retailer:
     def credit(self) -> None:
         """Credit a client, its own or not, much or little, once or twice."""
         market, draw = self.market, self.market.random
-        trader = draw.choice(market.town.traders)
-        amount_nano = draw.choice((1, 1_000_000, 20_000_000, 10**18))
+        trader = draw.choice((*market.town.traders, *market.town.traders[:2]))
+        amount_nano = draw.choice((1, 1_000_000, 20_000_000, 200_000_000, 10**18))
         reference = f"c{market.number()}"
         payment = PaymentArguments(AREA, trader.did, amount_nano, reference)
         if self._payments and draw.random() < 0.3:
@@ -282,7 +286,7 @@ class Retailer:
     def dated_slot(self) -> int:
         """Where a term is dated to: a slot that is open, past, far ahead, next, or no slot."""
         market, draw = self.market, self.market.random
-        newest = max(market.model.frozen)
+        newest = market.model.newest
         return draw.choice((
             newest + SLOT_S, newest + SLOT_S, newest + 2 * SLOT_S, newest + 3 * SLOT_S,
             newest, market.model.due, market.model.due + SLOT_S,
