@@ -182,10 +182,10 @@ class Administrator:
         """Another certificate of a meter: other powers, no source, another holder."""
         market, model, draw = self.market, self.market.model, self.market.random
         trader, slot = draw.choice(market.town.traders[:2]), self._slot()
-        holder = draw.choice((trader, trader, market.hostile))
+        holder = draw.choice((trader, market.hostile))
         powers = draw.choice(((POWER_W, POWER_W), (0, 0), (400, POWER_W)))
         source = draw.choice(("solar", ""))
-        signed = draw.random() < 0.7
+        signed = draw.random() < 0.6
         arguments = MeterArguments(
             meter=trader.meter,
             holder=holder.did,
@@ -339,4 +339,3 @@ class Administrator:
             daily_wh = supply.daily_import_wh
             supplier = Supplier(supply.holder, named, named, daily_wh)
             model.supplies[trader.meter].post(slot, supplier)
-

@@ -163,7 +163,13 @@ class Honest:
             model.certificates[meter].post(slot, certificate)
         retailer = trader.retailer
         consent = SupplyConsent(
-            from_slot=slot, meter=meter, retailer=retailer, v=1, valid_until_s=slot, **market.place
+            daily_import_wh=0,
+            from_slot=slot,
+            meter=meter,
+            retailer=retailer,
+            v=1,
+            valid_until_s=slot,
+            **market.place,
         )
         token = SupplyArguments(market.sign(trader, SUPPLY_TYP, consent))
         self._must(market.attempt("accept_supply", token, retailer))
@@ -283,7 +289,9 @@ class Honest:
         line, true = self.market.model.measured[meter], self.market.true[meter]
         before = max((one for one in line if one < boundary), default=None)
         after = min((one for one in line if one > boundary), default=None)
-        return any(one in line and line[one] != true[one] for one in (before, boundary, after) if one)
+        return any(
+            one in line and line[one] != true[one] for one in (before, boundary, after) if one
+        )
 
     def _counts(self, node: str) -> bool:
         market = self.market
@@ -296,10 +304,10 @@ class Honest:
         for _ in range(bound):
             if not self._must(market.step(name, slot, DSO), *lawful):
                 return False
-            if slot not in market.running:
+            if market.running.get(slot) != name:
                 return True
             self._between()
-            if slot not in market.running and (is_open is None or slot not in is_open):
+            if market.running.get(slot) != name and (is_open is None or slot not in is_open):
                 return True  # others have ended it
         raise AssertionError(f"{name} of {slot - SLOT} has not ended after {bound} steps")
 

@@ -121,6 +121,14 @@ KINDS = {
 }
 """Every kind of act."""
 OFTEN = {
-    **{"place": 5, "step_due": 4, "step": 2, "cancel": 2, "amend": 3, "reveal": 3},
-    **{"credit": 3, "pay_out": 3, "post_chain": 2, "accept_supply": 2},
+    "place": 5,
+    "step_due": 4,
+    "step": 2,
+    "cancel": 2,
+    "amend": 3,
+    "reveal": 3,
+    "credit": 3,
+    "pay_out": 3,
+    "post_chain": 2,
+    "accept_supply": 2,
 }

@@ -61,7 +61,6 @@ from tests.chaincode.town import (
     SLOT_S,
     Town,
     Trader,
-    key_of,
 )
 
 OTHER_ORACLE = "OtherOracle"
@@ -129,7 +128,7 @@ class Market:
         self.uncleared: list[int] = []
         self.unsettled: list[int] = []
         self.settled: list[int] = []
-        self.running: set[int] = set()
+        self.running: dict[int, str] = {}
         self.due_corrections: set[int] = set()
         self.stirred: set[int] = set()
         self.true: defaultdict[str, dict[int, Shown]] = defaultdict(dict)
@@ -244,10 +243,10 @@ class Market:
 
     def _move_on(self, name: str, slot: int) -> None:
         answer = msgspec.json.decode(self.answer, type=SlotAnswer)
-        self.running.add(slot)
+        self.running[slot] = name
         if answer.phase != PHASES_OF[name] or answer.step:
             return
-        self.running.discard(slot)
+        del self.running[slot]
         if name == "clear_slot":
             assert self.uncleared.pop(0) == slot, "slots are not cleared in their order"
             self.seen.update(check_book(self.town, self.model, slot))
@@ -390,9 +389,7 @@ class Market:
             salt="0" * 64,
         )
 
-    def report(
-        self, boundary: int, leaves: Sequence[Leaf], *, rank: str, signers: int = 3
-    ) -> str:
+    def report(self, boundary: int, leaves: Sequence[Leaf], *, rank: str, signers: int = 3) -> str:
         """Report registers as the oracle, or validate them as the DSO; the code."""
         if rank == "dso":
             validated, transient = self.town.validated(boundary, leaves)

@@ -311,4 +311,3 @@ class Retailer:
     ) -> bool:
         """Date a term to a slot; whether it holds now. It must not if the slot has opened."""
         return self.market.date(name, arguments, slot, member, admin=admin)
-

@@ -67,13 +67,19 @@ def play(part: int, rounds: int) -> tuple[Counter[str], Counter[str]]:
     return seen, kinds
 
 
+def play_some() -> None:
+    """Play a few markets; a fault of the contract does not get through them."""
+    for seed in range(10):
+        Machine(seed).play(300)
+
+
 @pytest.mark.parametrize("part", range(PARTS))
 def test_nobody_freezes_tilts_or_drains_the_market(part: int) -> None:
     seen, kinds = play(part, ROUNDS // PARTS)
 
-    assert not KINDS - set(kinds), "some acts were never tried"
-    assert not REFUSED - set(seen), "some refusals were never met"
-    assert not SEEN - set(seen), "the rounds have not met everything"
+    assert not sorted(KINDS - set(kinds)), "some acts were never tried"
+    assert not sorted(REFUSED - set(seen)), "some refusals were never met"
+    assert not sorted(SEEN - set(seen)), "the rounds have not met everything"
 
 
 @pytest.mark.exhaustive
@@ -93,5 +99,4 @@ def test_a_contract_with_a_fault_is_found_out(
     said = fault(monkeypatch)
 
     with pytest.raises(AssertionError, match=said):
-        for seed in range(10):
-            Machine(seed).play(300)
+        play_some()
