@@ -44,9 +44,10 @@ from chaincode.errors import (
     SUPPLY_MISSING,
 )
 from chaincode.metering.measured import MeasuredBoundaries
-from chaincode.metering.meters import METERS, takes_part, versions_from
+from chaincode.metering.meters import METERS, takes_part
 from chaincode.metering.oracles import NODES_MAX, counting_nodes
-from chaincode.metering.plausible import Neighbours, Powers, PowersFrom
+from chaincode.metering.plausible import Neighbours
+from chaincode.metering.powers import Powers, certified_powers
 from chaincode.metering.readings import (
     COLLECTION,
     Leaf,
@@ -260,12 +261,9 @@ def _powers(
             raise METER_AREA_FIXED(meter=name, area=row.area)
         if not takes_part(context, row, boundary, slot_s=area.slot_s):
             raise SUPPLY_MISSING(meter=name, slot=boundary)
-        dated: list[PowersFrom] = []
-        for version in versions_from(context, row, first_s):
-            powers = version.value
-            import_w, export_w = (0, 0) if powers is None else (powers.import_w, powers.export_w)
-            dated.append(PowersFrom(version.from_slot, import_w, export_w))
-        found[name] = Powers(dated, rules.plausible_ppm)
+        found[name] = certified_powers(
+            context, row, first_s=first_s, tolerance_ppm=rules.plausible_ppm
+        )
     return found
 
 

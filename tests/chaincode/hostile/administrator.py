@@ -207,7 +207,7 @@ class Administrator:
             model.certificates[trader.meter].post(slot, certificate)
 
     def exchange_again(self) -> None:
-        """An exchange that is recorded already with other registers, or one that runs back."""
+        """An exchange with other registers than recorded, or with more than a meter can count."""
         market, draw = self.market, self.market.random
         known = [(m, s) for m, line in market.model.exchanged.items() for s in line]
         if known and draw.random() < 0.7:
@@ -216,8 +216,13 @@ class Administrator:
             closing = shown.closing[0], shown.closing[1] + draw.choice((0, 1, 10**6))
             arguments, transient = market.exchange(meter, slot, closing, shown.opening)
         else:
-            meter, slot = market.hostile.meter, market.model.closed_slot + 10 * SLOT_S
-            arguments, transient = market.exchange(meter, slot, (10**9, 10**9), (0, 0))
+            meter = market.hostile.meter
+            measured = market.model.lines[meter][-3:-1]
+            ahead = market.model.closed_slot + 10 * SLOT_S
+            slot = draw.choice((*measured, *measured, ahead))
+            shown = market.model.measured[meter].get(slot, (0, 0))
+            closing = shown[0], shown[1] + 10**6
+            arguments, transient = market.exchange(meter, slot, closing, (0, 0))
         market.attempt("exchange_meter", arguments, DSO, admin=True, transient=transient)
         assert not market.changed
 
@@ -269,7 +274,8 @@ class Administrator:
         boundary = draw.choice(boundaries[-4:])
         shown = model.measured[meter][boundary]
         nodes = model.oracle(boundary)
-        rank = "dso" if nodes is None or set(nodes.nodes) & set(model.revoked) else "oracle"
+        honest = set(market.oracle_keys) - set(model.revoked)
+        rank = "oracle" if nodes is not None and set(nodes.nodes) <= honest else "dso"
         choice = draw.randrange(5)
         if choice == 0:  # ahead of its time, or of no slot
             later = draw.choice((boundary + 40 * SLOT_S, boundary + 1))
@@ -286,6 +292,8 @@ class Administrator:
             known = model.ranks[meter, boundary]
             final_s = boundary + model.rules_of(boundary).final_s
             if known in ("dso", rank) and market.now_s < final_s:
+                other = market.leaf(meter, boundary, (shown[0] + 1, shown[1]))
+                assert market.report(boundary, [other], rank=known) == "READING_REPEATED"
                 assert not market.report(
                     boundary, [market.leaf(meter, boundary, shown)], rank=known
                 )

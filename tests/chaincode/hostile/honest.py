@@ -295,7 +295,8 @@ class Honest:
 
     def _counts(self, node: str) -> bool:
         market = self.market
-        return market.model.revoked.get(node, market.now_s + 1) > market.now_s
+        unrevoked = market.model.revoked.get(node, market.now_s + 1) > market.now_s
+        return unrevoked and node in market.oracle_keys
 
     def _run(self, name: str, slot: int, bound: int, *lawful: str) -> bool:
         """Take steps until a run has ended; whether it has, else a lawful reason not to begin."""

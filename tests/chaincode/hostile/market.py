@@ -400,7 +400,8 @@ class Market:
             self.town.oracle_keys = [
                 self.oracle_keys[did]
                 for did in self.town.oracle.nodes
-                if self.model.revoked.get(did, self.now_s + 1) > self.now_s
+                if did in self.oracle_keys
+                and self.model.revoked.get(did, self.now_s + 1) > self.now_s
             ]
             reported, transient = self.town.report(boundary, leaves, signers=signers)
             code = self.attempt("record_readings", reported, ORACLE, transient=transient)

@@ -17,7 +17,7 @@ from chaincode.metering.readings import COLLECTION
 from chaincode.slots.gate import SlotArguments
 from identity.canonical import encode
 from tests.chaincode.crowd import private_place, put_register
-from tests.chaincode.town import AREA, OTHER_DSO, SLOT, SLOT_S, Town
+from tests.chaincode.town import AREA, ORACLE, OTHER_DSO, SLOT, SLOT_S, Town
 
 METER = "m000"
 NEXT = SLOT + SLOT_S
@@ -52,6 +52,12 @@ def refusal(town: Town, slot: int, closing_wh: int, opening_wh: int) -> str:
         ExchangeArguments(METER, slot),
         transient=registers(closing_wh, opening_wh),
     )
+
+
+def report(town: Town, boundary: int) -> None:
+    """Report that the meter shows 0 Wh."""
+    arguments, transient = town.report(boundary, [town.leaf(METER, boundary)])
+    town.submit("record_readings", arguments, ORACLE, transient=transient)
 
 
 @pytest.fixture
@@ -90,6 +96,37 @@ def test_opening_is_not_above_what_the_new_device_showed(town: Town) -> None:
 
     assert refusal(town, NEXT, 1_000, 1_051) == "READING_BACKWARDS"
     exchange(town, NEXT, 1_000, 1_050)
+
+
+def test_no_device_ran_faster_than_certified(town: Town) -> None:
+    """A meter of 4,000 W takes 1,000 Wh in a slot, with 5 % and two steps of 1 Wh for each reading."""
+    put_register(town, METER, LATE, 1_050, 0)
+
+    assert refusal(town, NEXT, 1_000 + 2_103, 1_000) == "READING_IMPLAUSIBLE"
+    assert refusal(town, LATE - SLOT_S, 1_000 + 10_503, 0) == "READING_IMPLAUSIBLE"
+    exchange(town, NEXT, 1_000 + 2_102, 1_000)
+
+
+def test_new_device_ran_no_faster_than_certified(town: Town) -> None:
+    put_register(town, METER, LATE, 2_000, 0)
+
+    assert refusal(town, LATE - SLOT_S, 1_000, 2_000 - 1_053) == "READING_IMPLAUSIBLE"
+    exchange(town, LATE - SLOT_S, 1_000, 2_000 - 1_052)
+
+
+@pytest.mark.parametrize("first", [SLOT, NEXT])
+def test_registers_measured_later_are_held_against_an_exchange(first: int) -> None:
+    """In whatever order registers at its two ends come, each device is held to its power."""
+    town = Town(1, slots=1)
+    town.at(LATE)
+    exchange(town, SLOT, 10_000, 0)
+    last = NEXT if first == SLOT else SLOT
+
+    report(town, first)
+    arguments, transient = town.report(last, [town.leaf(METER, last)])
+
+    code = town.refused("record_readings", arguments, ORACLE, transient=transient)
+    assert code == "READING_IMPLAUSIBLE"
 
 
 def test_exchanges_around_it_show_what_its_devices_showed(town: Town) -> None:
