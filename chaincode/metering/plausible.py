@@ -67,8 +67,9 @@ class Neighbours:
         sides: list[tuple[Neighbour, list[Stretch]]] = []
         for found in (self._before.get(leaf.meter), self._after.get(leaf.meter)):
             if found is not None:
-                ends = sorted((own, found.measured), key=lambda end: end.boundary)
-                sides.append((found, [*stretches(*ends, found.exchanges, slot_s=self._slot_s)]))
+                first, last = sorted((own, found.measured), key=lambda end: end.boundary)
+                passed = stretches(first, last, found.exchanges, slot_s=self._slot_s)
+                sides.append((found, list(passed)))
         for _, passed in sides:
             require_forwards(leaf.meter, leaf.boundary, passed)
         for found, passed in sides:

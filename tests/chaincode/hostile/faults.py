@@ -55,7 +55,7 @@ def orders_come_after_the_gate(patch: Patch) -> str:
 
     patch.setattr("chaincode.orders.checks.check_gate", anything)
     patch.setattr("chaincode.orders.handlers.require_timely", anything)
-    return "an order is placed too late"
+    return "an order is placed too late|an order that may be placed: False, is PLACED"
 
 
 def a_cancelled_sheet_comes_back(patch: Patch) -> str:

@@ -207,7 +207,8 @@ class Honest:
             or model.supply(trader.meter, slot) is None
         )
         full = code in ("CAPACITY_EXCEEDED", "ORDERS_TOO_MANY")
-        assert (code == "PLACED") == (not barred and not full), code
+        lawful = not barred and not full
+        assert (code == "PLACED") == lawful, f"an order that may be placed: {lawful}, is {code}"
         if code == "PLACED":
             model.orders.setdefault(slot, {})[f"{trader.did}/{name}"] = trader.zone
 
@@ -258,8 +259,10 @@ class Honest:
             self._late += [(meter, boundary) for meter in mute]
             self._read(boundary, [meter for meter in meters if meter not in mute])
             self._unread += SLOT_S
-        if self._late and draw.random() < 0.25:
-            meter, boundary = self._late.pop(draw.randrange(len(self._late)))
+        late = [one for one in self._late if one[1] <= market.now_s]  # a clock may be set back
+        if late and draw.random() < 0.25:
+            meter, boundary = draw.choice(late)
+            self._late.remove((meter, boundary))
             self._read(boundary, [meter])
 
     def _read(self, boundary: int, meters: list[str]) -> None:

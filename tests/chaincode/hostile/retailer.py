@@ -208,7 +208,7 @@ class Retailer:
     def credit(self) -> None:
         """Credit a client, its own or not, much or little, once or twice."""
         market, draw = self.market, self.market.random
-        trader = draw.choice((*market.town.traders, *market.town.traders[:2]))
+        trader = draw.choice((*market.town.traders[:2], market.hostile, *market.town.traders))
         amount_nano = draw.choice((1, 1_000_000, 20_000_000, 200_000_000, 10**18))
         reference = f"c{market.number()}"
         payment = PaymentArguments(AREA, trader.did, amount_nano, reference)
@@ -232,7 +232,8 @@ class Retailer:
         did = market.hostile.did
         reference = f"d{market.number()}"
         free_nano = self._free_nano(did)
-        amount_nano = draw.choice((1, max(1, free_nano), max(1, free_nano + 1), 10**15))
+        more_nano = max(1, free_nano + 1)
+        amount_nano = draw.choice((1, 1, max(1, free_nano), more_nano, more_nano, 10**15))
         payout = Payout(
             amount_nano=amount_nano,
             reference=reference,
