@@ -21,15 +21,15 @@ from chaincode.errors import (
     EXCHANGES_TOO_MANY,
     LEAVES_MISSING,
     LEAVES_UNREADABLE,
-    READING_BACKWARDS,
     READING_PURGED,
     REPORT_EARLY,
     SLOT_FINAL,
 )
 from chaincode.metering.measured import DAYS_KEPT, MeasuredBoundaries
-from chaincode.metering.meters import Meter, get_meter, meter_at, powers_of
+from chaincode.metering.meters import Meter, get_meter, meter_at
+from chaincode.metering.powers import certified_powers, require_forwards, require_power
 from chaincode.metering.readings import COLLECTION, readings_at
-from chaincode.metering.registers import Exchange, Registers, runs_back
+from chaincode.metering.registers import Exchange, Measured, Registers, Stretch
 from chaincode.state import Count, Hex32, Id, Row, Second, Table, encode, slot_part
 from chaincode.units import SECONDS_PER_DAY
 from identity.jws import TokenRefused, decode_payload
@@ -56,16 +56,6 @@ class ExchangeRegisters(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fi
     opening_import_wh: Count
     salt: Hex32
     v: int = 1
-
-    def in_order(self, before: Registers | None, after: Registers | None) -> bool:
-        """Whether no register runs back to the closing or from the opening of this exchange.
-
-        `before` and `after` are what the old and the new device showed at other times.
-        """
-        exchange = self.in_slot(0)
-        old = [exchange.closing] if before is None else [before, exchange.closing]
-        new = [exchange.opening] if after is None else [exchange.opening, after]
-        return not (runs_back(old) or runs_back(new))
 
     def in_slot(self, slot: int) -> Exchange:
         """The exchange, as the energy of slots is computed from it."""
@@ -107,30 +97,12 @@ class MeterExchanged(msgspec.Struct, frozen=True):
     end_s: int | None
 
 
-class _Shown(NamedTuple):
-    """What a device showed at another time, Wh, and the step of that reading."""
-
-    registers: Registers
-    at_s: int
-    resolution_wh: int
-
-
-class _Around(NamedTuple):
-    """The measured boundaries around an exchange, and what the old and the new device showed."""
-
-    before: int | None
-    after: int | None
-    old: _Shown | None
-    new: _Shown | None
-    end_s: int
-
-
 def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
     """Record that a meter's device was replaced; the registers travel as transient data.
 
     The meter's DSO records it, once per slot, until the slot is final. The closing registers may
     not lie below those measured before the slot's end, nor the opening registers above those
-    measured after it, and neither may be farther from those than the certified power allows.
+    measured after it, and neither farther from them than the certified power allows.
     """
     meter, slot = arguments.meter, arguments.slot
     row = get_meter(context, meter, slot)
@@ -147,9 +119,7 @@ def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
             return Accepted(meter)
         raise EXCHANGE_EXISTS(meter=meter, slot=slot)
     _check_time(context, area, slot)
-    around = _devices_around(context, area, meter, slot)
-    _check_registers(context, row, slot, registers, around)
-    before, after = around.before, around.after
+    before, after = _check_registers(context, area, row, registers.in_slot(slot))
     kept = [one for one in slots if one >= slot - DAYS_KEPT * SECONDS_PER_DAY]
     if len(kept) >= EXCHANGES_MAX:
         raise EXCHANGES_TOO_MANY(meter=meter, limit=EXCHANGES_MAX)
@@ -179,8 +149,15 @@ def _check_time(context: Context, area: Area, slot: int) -> None:
         raise SLOT_FINAL(slot=slot, final_s=final_s)
 
 
-def _devices_around(context: Context, area: Area, meter: str, slot: int) -> _Around:
-    """What the old and the new device have shown at other times, and the measured boundaries."""
+def _check_registers(
+    context: Context, area: Area, row: Meter, exchange: Exchange
+) -> tuple[int | None, int | None]:
+    """Hold an exchange against the registers of the same devices; the boundaries around.
+
+    Neither device may run back or move faster than the certified power allows. Registers that are
+    measured later are held against the exchange (`plausible.py`).
+    """
+    slot, meter = exchange.slot, row.meter
     end = slot + area.slot_s
     index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
     index.load([meter], first=slot, last=end)
@@ -189,47 +166,44 @@ def _devices_around(context: Context, area: Area, meter: str, slot: int) -> _Aro
     exchanges.load([meter])
     old = exchanges.between(meter, 0 if before is None else before, slot)
     new = exchanges.between(meter, end, FOR_EVER if after is None else after)
-    first, last = _shown(context, meter, before), _shown(context, meter, after)
-    if old:
-        first = _Shown(old[-1].opening, old[-1].slot, 0 if first is None else first.resolution_wh)
-    if new:
-        closes_s = new[0].slot + area.slot_s
-        last = _Shown(new[0].closing, closes_s, 0 if last is None else last.resolution_wh)
-    return _Around(before, after, first, last, end)
+    shown = {at: _shown(context, meter, at) for at in (before, after) if at is not None}
+    passed: list[Stretch] = []
+    if old or before is not None:
+        start = Measured(old[-1].slot, old[-1].opening) if old else shown[before or 0].measured
+        passed.append(Stretch(start.boundary, slot, exchange.closing.since(start.registers)))
+    if new or after is not None:
+        last = (
+            Measured(new[0].slot + area.slot_s, new[0].closing)
+            if new
+            else shown[after or 0].measured
+        )
+        passed.append(
+            Stretch(slot, last.boundary - area.slot_s, last.registers.since(exchange.opening))
+        )
+    require_forwards(meter, slot, passed)
+    if passed:
+        tolerance_ppm = rules_at(context, area.area, slot).plausible_ppm
+        powers = certified_powers(
+            context, row, first_s=passed[0].first, tolerance_ppm=tolerance_ppm
+        )
+        steps_wh = 2 * max((one.resolution_wh for one in shown.values()), default=1)
+        require_power(meter, passed, powers, slot_s=area.slot_s, steps_wh=steps_wh)
+    return before, after
 
 
-def _check_registers(
-    context: Context, meter: Meter, slot: int, registers: ExchangeRegisters, around: _Around
-) -> None:
-    """Refuse registers that run back, or that moved faster than the certified power allows."""
-    old, new = around.old, around.new
-    if not registers.in_order(old and old.registers, new and new.registers):
-        raise READING_BACKWARDS(meter=meter.meter, boundary=slot)
-    exchange = registers.in_slot(slot)
-    powers = powers_of(
-        context,
-        meter,
-        slot if old is None else old.at_s,
-        rules_at(context, meter.area, slot).plausible_ppm,
-    )
-    if old is not None:
-        passed = exchange.closing.since(old.registers)
-        steps_wh = 2 * old.resolution_wh
-        powers.check(meter.meter, passed, first_s=old.at_s, end_s=around.end_s, steps_wh=steps_wh)
-    if new is not None:
-        passed = new.registers.since(exchange.opening)
-        steps_wh = 2 * new.resolution_wh
-        powers.check(meter.meter, passed, first_s=slot, end_s=new.at_s, steps_wh=steps_wh)
+class _Shown(NamedTuple):
+    """What a device showed at a measured boundary, and its resolution, Wh."""
+
+    measured: Measured
+    resolution_wh: int
 
 
-def _shown(context: Context, meter: str, boundary: int | None) -> _Shown | None:
-    """What was measured at a boundary; None for None."""
-    if boundary is None:
-        return None
+def _shown(context: Context, meter: str, boundary: int) -> _Shown:
+    """The registers at a measured boundary."""
     (reading,) = readings_at(context, [(boundary, meter)])
     if reading is None:
         raise READING_PURGED(meter=meter, boundary=boundary)
-    return _Shown(reading.registers, boundary, reading.leaf.resolution_wh)
+    return _Shown(Measured(boundary, reading.registers), reading.leaf.resolution_wh)
 
 
 class MeterExchanges:

@@ -2,8 +2,8 @@
 
 Rules of the contract: "Registers, not differences", 3. A register is refused if it lies below the
 last measured one before it or above the next one after it, or if it is farther from either than
-the certified power allows in the time between. An exchange in between takes the place of the
-neighbour: the new device counts from its opening registers, the old one to its closing registers.
+the certified power allows in the time between. Where devices were exchanged in between, this holds
+for each of them: the old one counts to its closing registers, the new one from its opening ones.
 """
 
 from __future__ import annotations
@@ -12,20 +12,19 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from chaincode.context import Context
-from chaincode.errors import READING_BACKWARDS, READING_PURGED
+from chaincode.errors import READING_PURGED
 from chaincode.metering.exchanges import MeterExchanges
 from chaincode.metering.measured import MeasuredBoundaries
-from chaincode.metering.meters import Powers
+from chaincode.metering.powers import Powers, require_forwards, require_power
 from chaincode.metering.readings import Leaf, readings_at
-from chaincode.metering.registers import Registers, runs_back
+from chaincode.metering.registers import Exchange, Measured, Stretch, stretches
 
 
 class Neighbour(NamedTuple):
-    """What the device showed at another time, Wh; the time in between runs from first to end."""
+    """A measured register beside the boundary, and the exchanges of devices in between."""
 
-    registers: Registers
-    first_s: int
-    end_s: int
+    measured: Measured
+    exchanges: Sequence[Exchange]
     resolution_wh: int
 
 
@@ -64,22 +63,23 @@ class Neighbours:
 
     def check(self, leaf: Leaf, powers: Powers) -> None:
         """Refuse a leaf that runs back or that moved faster than the certified power allows."""
-        before, after = self._before.get(leaf.meter), self._after.get(leaf.meter)
-        own = leaf.registers
-        line = [
-            *([before.registers] if before else []), own, *([after.registers] if after else [])
-        ]  # fmt: skip
-        if runs_back(line):
-            raise READING_BACKWARDS(meter=leaf.meter, boundary=leaf.boundary)
-        if before is not None:
-            _check_power(leaf, own.since(before.registers), before, powers)
-        if after is not None:
-            _check_power(leaf, after.registers.since(own), after, powers)
+        own = Measured(leaf.boundary, leaf.registers)
+        sides: list[tuple[Neighbour, list[Stretch]]] = []
+        for found in (self._before.get(leaf.meter), self._after.get(leaf.meter)):
+            if found is not None:
+                first, last = sorted((own, found.measured), key=lambda end: end.boundary)
+                passed = stretches(first, last, found.exchanges, slot_s=self._slot_s)
+                sides.append((found, list(passed)))
+        for _, passed in sides:
+            require_forwards(leaf.meter, leaf.boundary, passed)
+        for found, passed in sides:
+            steps_wh = leaf.resolution_wh + found.resolution_wh
+            require_power(leaf.meter, passed, powers, slot_s=self._slot_s, steps_wh=steps_wh)
 
     def first_s(self, meter: str) -> int:
         """The second from which `check` needs the certified powers of a meter."""
         before = self._before.get(meter)
-        return self._boundary if before is None else before.first_s
+        return self._boundary if before is None else before.measured.boundary
 
     def span(self, meters: Iterable[str]) -> tuple[int, int | None]:
         """The slots whose energy the readings of `meters` change: the first, and the end of the last.
@@ -94,26 +94,8 @@ class Neighbours:
         return first, max(after for _, after in ends if after is not None)
 
     def _keep(self, meter: str, boundary: int, leaf: Leaf) -> None:
-        is_before = boundary < self._boundary
         first, end = sorted((boundary, self._boundary))
         exchanges = self._exchanges.between(meter, first, end)
-        if is_before:
-            registers, from_s = leaf.registers, boundary
-            if exchanges:
-                registers, from_s = exchanges[-1].opening, exchanges[-1].slot
-            self._before[meter] = Neighbour(registers, from_s, end, leaf.resolution_wh)
-            return
-        registers, to_s = leaf.registers, boundary
-        if exchanges:
-            registers, to_s = exchanges[0].closing, exchanges[0].slot + self._slot_s
-        self._after[meter] = Neighbour(registers, first, to_s, leaf.resolution_wh)
-
-
-def _check_power(leaf: Leaf, passed: Registers, neighbour: Neighbour, powers: Powers) -> None:
-    powers.check(
-        leaf.meter,
-        passed,
-        first_s=neighbour.first_s,
-        end_s=neighbour.end_s,
-        steps_wh=leaf.resolution_wh + neighbour.resolution_wh,
-    )
+        found = Neighbour(Measured(boundary, leaf.registers), exchanges, leaf.resolution_wh)
+        side = self._before if boundary < self._boundary else self._after
+        side[meter] = found

@@ -44,9 +44,10 @@ from chaincode.errors import (
     SUPPLY_MISSING,
 )
 from chaincode.metering.measured import MeasuredBoundaries
-from chaincode.metering.meters import METERS, Powers, powers_of, takes_part
+from chaincode.metering.meters import METERS, takes_part
 from chaincode.metering.oracles import NODES_MAX, counting_nodes
 from chaincode.metering.plausible import Neighbours
+from chaincode.metering.powers import Powers, certified_powers
 from chaincode.metering.readings import (
     COLLECTION,
     Leaf,
@@ -260,7 +261,9 @@ def _powers(
             raise METER_AREA_FIXED(meter=name, area=row.area)
         if not takes_part(context, row, boundary, slot_s=area.slot_s):
             raise SUPPLY_MISSING(meter=name, slot=boundary)
-        found[name] = powers_of(context, row, first_s, rules.plausible_ppm)
+        found[name] = certified_powers(
+            context, row, first_s=first_s, tolerance_ppm=rules.plausible_ppm
+        )
     return found
 
 

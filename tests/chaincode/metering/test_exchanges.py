@@ -17,7 +17,7 @@ from chaincode.metering.readings import COLLECTION
 from chaincode.slots.gate import SlotArguments
 from identity.canonical import encode
 from tests.chaincode.crowd import private_place, put_register
-from tests.chaincode.town import AREA, OTHER_DSO, SLOT, SLOT_S, Town
+from tests.chaincode.town import AREA, ORACLE, OTHER_DSO, SLOT, SLOT_S, Town
 
 METER = "m000"
 NEXT = SLOT + SLOT_S
@@ -52,6 +52,12 @@ def refusal(town: Town, slot: int, closing_wh: int, opening_wh: int) -> str:
         ExchangeArguments(METER, slot),
         transient=registers(closing_wh, opening_wh),
     )
+
+
+def report(town: Town, boundary: int) -> None:
+    """Report that the meter shows 0 Wh."""
+    arguments, transient = town.report(boundary, [town.leaf(METER, boundary)])
+    town.submit("record_readings", arguments, ORACLE, transient=transient)
 
 
 @pytest.fixture
@@ -114,6 +120,21 @@ def test_rule_6_3_devices_of_other_exchanges_count_from_their_slots(town: Town) 
     assert refusal(town, middle, 7 + 3_153, 4_000 - 3_152) == "READING_IMPLAUSIBLE"
     assert refusal(town, middle, 7 + 3_152, 4_000 - 3_153) == "READING_IMPLAUSIBLE"
     exchange(town, middle, 7 + 3_152, 4_000 - 3_152)
+
+
+@pytest.mark.parametrize("first", [SLOT, NEXT])
+def test_registers_measured_later_are_held_against_an_exchange(first: int) -> None:
+    """In whatever order registers at its two ends come, each device is held to its power."""
+    town = Town(1, slots=1)
+    town.at(LATE)
+    exchange(town, SLOT, 10_000, 0)
+    last = NEXT if first == SLOT else SLOT
+
+    report(town, first)
+    arguments, transient = town.report(last, [town.leaf(METER, last)])
+
+    code = town.refused("record_readings", arguments, ORACLE, transient=transient)
+    assert code == "READING_IMPLAUSIBLE"
 
 
 def test_exchanges_around_it_show_what_its_devices_showed(town: Town) -> None:
