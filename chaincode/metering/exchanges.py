@@ -13,6 +13,7 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from chaincode.area.clock import market_time_s
+from chaincode.area.finality import require_not_final
 from chaincode.area.rules import rules_at
 from chaincode.area.zones import Area, own_area, require_slot_start
 from chaincode.context import Accepted, Context
@@ -23,7 +24,6 @@ from chaincode.errors import (
     LEAVES_UNREADABLE,
     READING_PURGED,
     REPORT_EARLY,
-    SLOT_FINAL,
 )
 from chaincode.metering.measured import DAYS_KEPT, MeasuredBoundaries
 from chaincode.metering.meters import Meter, get_meter, meter_at
@@ -120,6 +120,8 @@ def exchange_meter(context: Context, arguments: ExchangeArguments) -> Accepted:
         raise EXCHANGE_EXISTS(meter=meter, slot=slot)
     _check_time(context, area, slot)
     before, after = _check_registers(context, area, row, registers.in_slot(slot))
+    if before is not None and after is not None:
+        require_not_final(context, area, before)  # the energy of this slot, too, would change
     kept = [one for one in slots if one >= slot - DAYS_KEPT * SECONDS_PER_DAY]
     if len(kept) >= EXCHANGES_MAX:
         raise EXCHANGES_TOO_MANY(meter=meter, limit=EXCHANGES_MAX)
@@ -144,9 +146,7 @@ def _check_time(context: Context, area: Area, slot: int) -> None:
     now_s = market_time_s(context, area.area)
     if now_s < slot:
         raise REPORT_EARLY(boundary=slot, now_s=now_s)
-    final_s = slot + area.slot_s + rules_at(context, area.area, slot).final_s
-    if now_s >= final_s:
-        raise SLOT_FINAL(slot=slot, final_s=final_s)
+    require_not_final(context, area, slot)
 
 
 def _check_registers(

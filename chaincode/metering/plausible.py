@@ -81,6 +81,15 @@ class Neighbours:
         before = self._before.get(meter)
         return self._boundary if before is None else before.measured.boundary
 
+    def first_changed(self, meter: str, *, measured: bool) -> int | None:
+        """The first slot whose measured energy a reading here changes; None if it changes none.
+
+        `measured` says that the meter already has a reading at this boundary. Without one, and
+        without a later one, the slots before the boundary have estimates only.
+        """
+        before, after = self._ends[meter]
+        return before if measured or after is not None else None
+
     def span(self, meters: Iterable[str]) -> tuple[int, int | None]:
         """The slots whose energy the readings of `meters` change: the first, and the end of the last.
 

@@ -22,6 +22,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol
 import msgspec
 
 from chaincode.area.clock import market_time_s
+from chaincode.area.finality import final_at_s, require_not_final
 from chaincode.area.rules import MarketRules, rules_at
 from chaincode.area.zones import Area, get_area, own_area, require_slot_start
 from chaincode.context import Context
@@ -206,7 +207,9 @@ def store_registers(
     """Store the leaves of one boundary that are new at their rank; None if no leaf is new.
 
     A leaf that says the same as the stored one of its rank is passed over. Raises `Refused` if a
-    leaf says something else, comes too early or too late, or is not plausible.
+    leaf says something else, comes too early or too late, or is not plausible. A leaf is too late
+    too if it would move energy that was measured already and a slot of that stretch is final: the
+    energies of the stretch would no longer sum to the difference of its registers.
     """
     boundary = leaves[0].boundary
     index = MeasuredBoundaries(context, COLLECTION, slot_s=area.slot_s)
@@ -220,27 +223,33 @@ def store_registers(
     new = [leaf for leaf in leaves if is_new(leaf, stored, rank)]
     if not new:
         return None
+    _check_time(context, area, boundary)
     rules = rules_at(context, area.area, boundary)
-    _check_time(context, area, rules, boundary)
     firsts_s = {leaf.meter: neighbours.first_s(leaf.meter) for leaf in new}
     powers = _powers(context, area, rules, boundary, firsts_s)
     collection = context.private(COLLECTION)
+    slots_changed: set[int] = set()
     for leaf in new:
         neighbours.check(leaf, powers[leaf.meter])
+        changed = neighbours.first_changed(leaf.meter, measured=leaf.meter in stored)
+        if changed is not None:
+            slots_changed.add(changed)
         reading = ranked(leaf, rank=rank, root=root, before=stored.get(leaf.meter))
         collection.put(reading_key(boundary, leaf.meter), encode(reading))
         if leaf.meter not in stored:
             index.add(leaf.meter, boundary)
+    for slot in sorted(slots_changed):
+        require_not_final(context, area, slot)
     index.write()
     return Stored(len(new), *neighbours.span(leaf.meter for leaf in new))
 
 
-def _check_time(context: Context, area: Area, rules: MarketRules, boundary: int) -> None:
+def _check_time(context: Context, area: Area, boundary: int) -> None:
     """Refuse a boundary that has not come, and one at which every slot is final."""
     now_s = market_time_s(context, area.area)
     if now_s < boundary:
         raise REPORT_EARLY(boundary=boundary, now_s=now_s)
-    final_s = boundary + rules.final_s
+    final_s = final_at_s(context, area, boundary) - area.slot_s
     if now_s >= final_s:
         raise SLOT_FINAL(slot=boundary - area.slot_s, final_s=final_s)
 

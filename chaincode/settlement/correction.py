@@ -29,15 +29,14 @@ import msgspec
 
 from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
-from chaincode.area.clock import market_time_s
-from chaincode.area.rules import rules_at
+from chaincode.area.finality import require_not_final
 from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import (
     trader_of,
 )
 from chaincode.clearing.run import PATH_BYTES, TRADE_BYTES, TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
-from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, SLOT_FINAL, Broken
+from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, Broken
 from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
 from chaincode.settlement.postings import (
     differences,
@@ -119,17 +118,8 @@ def correct_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
         context, area=arguments.area, slot=arguments.slot, phases=("SETTLED", "CORRECTING")
     )
     if slot.phase == "SETTLED":
-        _require_not_final(context, arguments)
+        require_not_final(context, get_area(context, arguments.area), arguments.slot)
     return _Correcting(context, arguments, slot, slot.run or begun("READINGS")).work()
-
-
-def _require_not_final(context: Context, arguments: SlotArguments) -> None:
-    """Refuse a correction that has found no change once nothing of the slot changes any more."""
-    area = get_area(context, arguments.area)
-    rules = rules_at(context, area.area, arguments.slot)
-    final_s = arguments.slot + area.slot_s + rules.final_s
-    if market_time_s(context, area.area) >= final_s:
-        raise SLOT_FINAL(slot=arguments.slot, final_s=final_s)
 
 
 def list_causes(context: Context, arguments: PageArguments) -> CausesAnswer:

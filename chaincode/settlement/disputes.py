@@ -13,8 +13,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from chaincode.area.clock import market_time_s
+from chaincode.area.finality import final_at_s
 from chaincode.area.intents import require_current
-from chaincode.area.rules import rules_at
 from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import trader_of
 from chaincode.clearing.run import trade_at
@@ -114,9 +114,9 @@ def dispute_trade(context: Context, arguments: DisputeArguments) -> DisputeAnswe
 
 def _require_window(context: Context, act: DisputeAct) -> None:
     """Refuse a dispute that is raised after its time."""
-    ends_s = act.slot + get_area(context, act.area).slot_s
-    final_s = rules_at(context, act.area, act.slot).final_at_s(ends_s)
-    until_s = min(ends_s + DISPUTE_WINDOW_S, final_s)
+    area = get_area(context, act.area)
+    ends_s = act.slot + area.slot_s
+    until_s = min(ends_s + DISPUTE_WINDOW_S, final_at_s(context, area, act.slot))
     now_s = market_time_s(context, act.area)
     if now_s >= until_s:
         raise DISPUTE_LATE(slot=act.slot, until_s=until_s, now_s=now_s)

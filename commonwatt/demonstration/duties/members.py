@@ -258,11 +258,11 @@ class MemberDuties:
                 return
 
     async def _correct(self, slot: int) -> None:
-        """Correct a slot; without a reading that is newer there is nothing to do."""
+        """Correct a slot unless nothing has changed, or nothing of it may change any more."""
         try:
             await self._run("correct_slot", slot, "SETTLED", Member(RETAILERS[0]))
         except Refused as refused:
-            if refused.code != "NOTHING_TO_CORRECT":
+            if refused.code not in ("NOTHING_TO_CORRECT", "SLOT_FINAL"):
                 raise
             return
         await self._fold()

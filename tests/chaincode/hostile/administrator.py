@@ -320,6 +320,7 @@ class Administrator:
         shown = (draw.randint(low[0], high[0]), draw.randint(low[1], high[1]))
         code = market.report(boundary, [market.leaf(meter, boundary, shown)], rank="dso")
         final = market.now_s >= boundary + model.rules_of(boundary).final_s
+        final = final or model.moves_final(meter, boundary, market.now_s)
         lawful = ("", "READING_REPEATED", "READING_BACKWARDS", "READING_IMPLAUSIBLE")
         also = ("SLOT_FINAL", "NO_MARKET_RULES") if final else ()
         assert code in (*lawful, *also), code

@@ -278,6 +278,12 @@ class Honest:
         code = market.report(boundary, leaves, rank=rank)
         final_s = boundary + model.rules_of(boundary).final_s
         lawful = ("SLOT_FINAL", "ORACLE_CONFIGURATION") if market.now_s >= final_s else ()
+        moving = [meter for meter in meters if model.moves_final(meter, boundary, market.now_s)]
+        if moving and code == "SLOT_FINAL":
+            rest = [meter for meter in meters if meter not in moving]
+            if rest:
+                self._read(boundary, rest)
+            return
         if code in ("READING_REPEATED", "READING_BACKWARDS", "READING_IMPLAUSIBLE"):
             if len(meters) > 1:
                 for meter in meters:

@@ -338,6 +338,15 @@ class Model:
         line = self.lines[meter]
         yield from pairwise(line[max(0, bisect_right(line, since) - 1) :])
 
+    def moves_final(self, meter: str, boundary: int, now_s: int) -> bool:
+        """Whether a register would move energy that is measured already and in part final."""
+        line = self.lines[meter]
+        place = bisect_right(line, boundary - 1)
+        if place == 0 or place == len(line):
+            return False
+        before = line[place - 1]
+        return now_s >= before + SLOT_S + self.rules_of(before).final_s
+
     def measure(self, meter: str, boundary: int, shown: Shown, rank: str) -> None:
         """Note a register; what the DSO validates takes the place of what the oracle read."""
         place = meter, boundary

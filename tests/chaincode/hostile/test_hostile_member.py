@@ -17,7 +17,7 @@ from tests.chaincode.hostile.machine import KINDS, Machine
 
 ROUNDS = 10_000
 ROUNDS_OF_A_MARKET = 500
-PARTS = 4
+PARTS = 2
 EXHAUSTIVE_PARTS = 40
 UNITS_OF_A_STEP = 2  # in the markets whose runs are cut, so that others act in the middle of them
 SEEDS_OF_A_PART = 1_000

@@ -198,3 +198,10 @@ def test_meter_has_a_bounded_number_of_exchanges(town: Town) -> None:
     code = refusal(town, SLOT + EXCHANGES_MAX * SLOT_S, 1_050, 0)
 
     assert code == "EXCHANGES_TOO_MANY"
+
+
+def test_rule_6_8_no_exchange_moves_energy_into_or_out_of_a_final_slot(town: Town) -> None:
+    put_register(town, METER, LATE, 1_010, 0)
+    town.at(NEXT + town.rules.final_s)
+
+    assert refusal(town, LATE - SLOT_S, 1_010, 1_000) == "SLOT_FINAL"

@@ -392,6 +392,27 @@ class TestTime:
         assert validation_refusal(town, [leaf("m000", import_wh=1_001)]) == "SLOT_FINAL"
         assert record(town, [leaf("m000")]) == 0  # what is known already changes nothing
 
+    def test_rule_6_8_no_reading_moves_energy_into_or_out_of_a_final_slot(self, town: Town) -> None:
+        """900 Wh were spread over three slots; the first is final, so the others keep their part."""
+        third, second = SLOT + 3 * SLOT_S, SLOT + 2 * SLOT_S
+        town.at(third)
+        record(town, [leaf(f"m{number:03d}", third, export_wh=950) for number in range(2)])
+        town.at(END + town.rules.final_s - 1)
+        assert record(town, [leaf("m000", second, export_wh=60)]) == 1
+        town.at(END + town.rules.final_s)
+
+        assert refusal(town, [leaf("m001", second, export_wh=60)], second) == "SLOT_FINAL"
+        late = leaf("m001", third, export_wh=940)
+        arguments, transient = town.validated(third, [late])
+        code = town.refused("record_validated_readings", arguments, transient=transient)
+        assert code == "SLOT_FINAL"
+
+    def test_rule_6_5_first_reading_after_a_long_silence_is_taken(self, town: Town) -> None:
+        later = END + town.rules.final_s
+        town.at(later)
+
+        assert record(town, [leaf("m002", later, export_wh=60)]) == 1
+
     def test_rule_6_8_no_correction_begins_once_the_slot_is_final(self, town: Town) -> None:
         town.close_gate(SLOT)
         town.clear(SLOT)
