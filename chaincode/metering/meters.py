@@ -12,14 +12,13 @@ person a name belongs to, and that link never enters the public state.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
 from chaincode.area.history import needed_slot
 from chaincode.context import Context
-from chaincode.errors import METER_UNKNOWN, READING_IMPLAUSIBLE, SUPPLY_MISSING
-from chaincode.metering.registers import Registers
+from chaincode.errors import METER_UNKNOWN, SUPPLY_MISSING
 from chaincode.state import (
     Dated,
     DatedTable,
@@ -32,7 +31,6 @@ from chaincode.state import (
     at_slot,
     with_version,
 )
-from chaincode.units import Power, times_exceeded
 
 VERSIONS_INLINE = 4  # in a meter's row: what holds now, and a few changes to come
 METERS_REMEMBERED = 4_096  # some 5 MB; meters are read with each order and rarely change
@@ -92,45 +90,6 @@ class AreaMeter(Row, frozen=True):
     from_slot: Second
 
 
-class PowersFrom(NamedTuple):
-    """The certified powers of a meter, W, from a slot on."""
-
-    from_s: int
-    import_w: int
-    export_w: int
-
-
-class Powers(NamedTuple):
-    """The certified powers of a meter, W, each from a slot on, and the tolerance, ppm."""
-
-    versions: Sequence[PowersFrom]
-    tolerance_ppm: int
-
-    def limits_wh(self, first_s: int, end_s: int) -> tuple[int, int]:
-        """The import and export that are certified for the time from `first_s` to `end_s`."""
-        import_ws = export_ws = 0
-        ends = [*(version.from_s for version in self.versions[1:]), end_s]
-        for version, version_end_s in zip(self.versions, ends, strict=True):
-            seconds = max(0, min(end_s, version_end_s) - max(first_s, version.from_s))
-            import_ws += version.import_w * seconds
-            export_ws += version.export_w * seconds
-        return Power(import_ws).over(1).wh, Power(export_ws).over(1).wh
-
-    def check(
-        self, meter: str, passed: Registers, *, first_s: int, end_s: int, steps_wh: int
-    ) -> None:
-        """Refuse more than the certified energy, the rule's tolerance and `steps_wh`.
-
-        The last is one step of each of the two readings.
-        """
-        limits_wh = self.limits_wh(first_s, end_s)
-        for energy_wh, limit_wh in zip(
-            (passed.import_wh, passed.export_wh), limits_wh, strict=True
-        ):
-            if times_exceeded(energy_wh - steps_wh, limit_wh, self.tolerance_ppm):
-                raise READING_IMPLAUSIBLE(meter=meter, energy_wh=energy_wh, limit_wh=limit_wh)
-
-
 class OlderCertificate(Row, frozen=True):
     """A certificate that a meter's row no longer holds; None where the meter was retired."""
 
@@ -180,16 +139,6 @@ def versions_from(
             if begins <= first_slot:
                 break
     return [*reversed(older), *meter.versions]
-
-
-def powers_of(context: Context, meter: Meter, first_s: int, tolerance_ppm: int) -> Powers:
-    """The powers of a meter from `first_s` on; a meter that is retired has none."""
-    dated: list[PowersFrom] = []
-    for version in versions_from(context, meter, first_s):
-        powers = version.value
-        import_w, export_w = (0, 0) if powers is None else (powers.import_w, powers.export_w)
-        dated.append(PowersFrom(version.from_slot, import_w, export_w))
-    return Powers(dated, tolerance_ppm)
 
 
 def supply_at(context: Context, meter: Meter, slot: int) -> Supply | None:
