@@ -163,8 +163,8 @@ class Stand:
                         return leaves
         raise AssertionError("the ledger's events end")
 
-    async def first_reported(self, count: int) -> int:
-        """The first boundary of which one report brings `count` readings.
+    async def first_reported(self, count: int, *, after_s: int = 0) -> int:
+        """The first boundary after `after_s` of which one report brings `count` readings.
 
         On a machine that stands still at a boundary its readings are lost, as they are in a market.
         """
@@ -173,7 +173,7 @@ class Stand:
                 for event in happened.events:
                     if event.name == "readings_recorded":
                         recorded = msgspec.json.decode(event.data, type=ReadingsRecorded)
-                        if recorded.recorded == count:
+                        if recorded.recorded == count and recorded.boundary > after_s:
                             return recorded.boundary
         raise AssertionError("the ledger's events end")
 

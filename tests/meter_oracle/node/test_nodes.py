@@ -40,14 +40,17 @@ def on_stand(folder: Path, scene: Callable[[Stand], Awaitable[None]]) -> None:
 def test_each_boundary_is_reported_once_and_its_registers_have_run_on(tmp_path: Path) -> None:
     async def scene(made: Stand) -> None:
         async with made.running(made.setups(0, 1, 2, 3)):
-            first = await made.recorded(boundary(0), METERS)
-            second = await made.recorded(boundary(1), METERS)
+            first_s = await made.first_reported(METERS)
+            second_s = await made.first_reported(METERS, after_s=first_s)
+            first = await made.recorded(first_s, METERS)
+            second = await made.recorded(second_s, METERS)
+        hours = (second_s - first_s) / 3_600
         for place, meter in enumerate(sorted(first)):
             power_w = 700 + 10 * place
-            assert abs(second[meter].import_wh - first[meter].import_wh - power_w / 4) <= 3
+            assert abs(second[meter].import_wh - first[meter].import_wh - power_w * hours) <= 3
             assert second[meter].export_wh == first[meter].export_wh
         assert len({leaf.salt for leaf in (*first.values(), *second.values())}) == 2 * METERS
-        [signers] = await made.signers(boundary(0))
+        [signers] = await made.signers(first_s)
         assert len(signers) >= 3
         assert not made.states(0) & {"disagrees", "equivocates", "clock"}
 
