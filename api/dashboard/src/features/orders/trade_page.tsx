@@ -47,13 +47,15 @@ export function TradePage() {
   const [slot, setSlot] = useState<number | null>(null);
   const now = live.now();
   const first = firstSlotOf(meters);
-  const open = live.market.openSlots.filter((each) => each.gate > now && first !== null && each.start >= first);
+  const all = live.market.openSlots.filter((each) => each.gate > now);
+  const open = all.filter((each) => first !== null && each.start >= first);
   const unhurried = open.find((each) => (each.gate - now) / live.market.rate >= READING_S) ?? open[0];
   const terms = open.find((each) => each.start === slot) ?? unhurried;
+  const watched = terms ?? all[0]; // others trade before a newcomer can
   const meter = meters[0];
   const zone = meter?.zone ?? "";
   const here = slotOf(now, live.market.slotS);
-  const book = useAsk<{ book: Book }>(BOOK, terms ? { slot: terms.start, zone } : null);
+  const book = useAsk<{ book: Book }>(BOOK, watched ? { slot: watched.start, zone } : null);
   const history = useAsk<{ prices: PricePoint[] }>(HISTORY, {
     zone,
     from: here - 48 * live.market.slotS,
@@ -91,9 +93,9 @@ export function TradePage() {
       <Card
         title="Wanted and offered"
         span={7}
-        aside={terms ? range(terms.start, live.market.slotS, live.zone) : undefined}
+        aside={watched ? range(watched.start, live.market.slotS, live.zone) : undefined}
       >
-        {terms && (
+        {watched && (
           <Shown asked={book} tall>
             {(data) => <DepthChart book={data.book} />}
           </Shown>
