@@ -138,7 +138,9 @@ async def _order_over_graphql(stand: Stand) -> None:
             orders = stand.selected("SELECT block FROM order_row WHERE client_id = 'visitor-1'")
             readings = stand.selected("SELECT DISTINCT rank FROM reading")
             settled = stand.selected("SELECT slot FROM slot WHERE phase = 'SETTLED'")
-            is_there = orders == [str(placed["block"])] and "oracle" in readings and settled
+            # The row's block is that of its last change, and the order may have traded by now.
+            is_placed = [int(block) >= placed["block"] for block in orders] == [True]
+            is_there = is_placed and "oracle" in readings and settled
             return "" if is_there else f"orders {orders}, readings {readings}, settled {settled}"
 
         await until("the read model", missing, within_s=READY_S)

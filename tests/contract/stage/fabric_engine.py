@@ -309,7 +309,15 @@ class TestedFabric:
                 await self._ledger.submit(call.name, call.arguments, member=member)
             return await self._ledger.commit(endorsed, member=Member(first.member))
 
-        return await self._same(here(), lambda: self._twin.overtake(clock, first, *others))
+        def there() -> Coroutine[Any, Any, Receipt]:
+            return self._twin.overtake(clock, first, *others)
+
+        try:
+            return await self._same(here(), there)
+        except Conflict as failure:
+            # Here the others were committed all the same, and the first met them on both.
+            await self._require(there, fault(failure))
+            raise
 
     async def check_end(self) -> None:
         """Both ledgers have the same state."""
