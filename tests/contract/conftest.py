@@ -46,14 +46,8 @@ def open_market(engine: Engine, foundings: Foundings) -> Generator[Opener]:
 
     def open_one(rules: Rules | None = None, *, prepare: Prepare | None = None) -> Market:
         rules = rules or Rules()
-        founded = foundings.of(engine, rules, prepare)
-        market = Market(engine, rules, founded or foundings.of(engine, rules))
+        market = Market(engine, rules, foundings.of(engine, rules, prepare))
         opened.append(market)
-        if founded is None:
-            foundings.keep(engine, market)
-            if prepare is not None:
-                prepare(market)
-                foundings.keep(engine, market, prepare)
         return market
 
     yield open_one

@@ -157,9 +157,7 @@ def test_rule_1_6_each_part_of_a_slots_life_may_be_another_members_work(
 @pytest.fixture
 def large_market(open_market: Opener) -> Market:
     """A market whose book takes more than one transaction."""
-    market = open_market()
-    place_large_book(market)
-    return market
+    return open_market(prepare=place_large_book)
 
 
 def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> None:

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 from tests.contract.stage.cast import Engine, Rules
-from tests.contract.stage.copying import LIST_ROWS, NoArguments, Rows
 from tests.contract.stage.market import Market, Opener
-
-
-def rows(market: Market) -> Rows:
-    """All public rows, those beside the state hash too."""
-    return market.ask(LIST_ROWS, NoArguments(), Rows)
 
 
 def admit(market: Market) -> None:
@@ -29,7 +23,7 @@ def test_copy_has_every_row_of_a_market_founded_under_another_name(
     try:
         admit(founded)
 
-        assert rows(copy) == rows(founded)
+        assert copy.all_rows() == founded.all_rows()
         assert copy.states("S") == founded.states("S") == {"s": "LISTED"}
         founded.check_end()
     finally:
@@ -38,7 +32,7 @@ def test_copy_has_every_row_of_a_market_founded_under_another_name(
 
 def test_what_a_scenario_does_is_not_in_the_next_copy(open_market: Opener) -> None:
     first = open_market(prepare=admit)
-    begun = rows(first)
+    begun = first.all_rows()
     first.cancel("S", "s")
     first.place("""
         who  id  side  price   wh
@@ -48,7 +42,7 @@ def test_what_a_scenario_does_is_not_in_the_next_copy(open_market: Opener) -> No
 
     second = open_market(prepare=admit)
 
-    assert rows(second) == begun
+    assert second.all_rows() == begun
     assert second.account("S").worth_nano == first.account("S").worth_nano
     second.clear()
 
@@ -59,7 +53,7 @@ def test_leap_ends_as_the_same_transactions_do_one_by_one(open_market: Opener) -
     far.leap(admit)
     admit(near)
 
-    assert rows(far) == rows(near)
+    assert far.all_rows() == near.all_rows()
     far.clear()
     near.clear()
     assert far.state_hash() == near.state_hash()

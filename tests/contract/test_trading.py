@@ -278,18 +278,22 @@ def test_book_stays_within_what_a_clearing_can_count(open_market: Opener) -> Non
 
     184 orders of 25 MWh a slot fit under a band as wide as rules may set it, two more do not.
     """
-    market = open_market(market_rules(price_band=(0, 1_000_000_000)))
     wh, per_trader = 25_000_000, 31
-    for number in range(6):
-        name = f"S{number}"
-        market.trader(name, power_w=100_000_000, deposit_nano=0)
-        more = [f"{name}-{place}" for place in range(1, per_trader)]
-        market.meters(*more, holder=name, power_w=100_000_000)
-    for number in range(6):
-        name = f"S{number}"
-        more = [f"{name}-{place}" for place in range(1, per_trader)]
-        rows = [f"{name} s{place} sell 5 {wh} {meter}" for place, meter in enumerate([name, *more])]
-        market.place("\n".join(["who id side price wh meter", *rows]))
+
+    def offer_all(market: Market) -> None:
+        meters = {
+            name: [name, *(f"{name}-{place}" for place in range(1, per_trader))]
+            for name in [f"S{number}" for number in range(6)]
+        }
+        for name, (_, *more) in meters.items():
+            market.trader(name, power_w=100_000_000, deposit_nano=0)
+            market.meters(*more, holder=name, power_w=100_000_000)
+        for name, own in meters.items():
+            rows = [f"{name} s{place} sell 5 {wh} {meter}" for place, meter in enumerate(own)]
+            market.place("\n".join(["who id side price wh meter", *rows]))
+
+    market = open_market(market_rules(price_band=(0, 1_000_000_000)))
+    market.leap(offer_all)
 
     market.clear()
 
@@ -304,16 +308,17 @@ def test_order_beyond_the_bound_of_a_clearing_is_left_out_and_says_so(
 ) -> None:
     # Aim: total quantity x band width stays below 2^62. The widest band leaves 4.6 GWh to a zone;
     # meters of 100 MW may ask for 25 MWh a slot each, at a limit of 0, which needs no cover.
-    market = open_market(market_rules(price_band=(-500_000_000, 500_000_000)))
     names = [f"B{number:03d}" for number in range(186)]
-    at_once = 31
-    for start in range(0, len(names), at_once):
-        some = names[start : start + at_once]
-        market.traders(*some, power_w=100_000_000, deposit_nano=0)
-    for start in range(0, len(names), at_once):
-        some = names[start : start + at_once]
-        rows = "\n".join(f"{name} b buy 0 25000000" for name in some)
-        market.place(f"who id side price wh\n{rows}")
+
+    def ask_for_all(market: Market) -> None:
+        market.traders(*names, power_w=100_000_000, deposit_nano=0)
+        for start in range(0, len(names), 31):
+            some = names[start : start + 31]
+            rows = "\n".join(f"{name} b buy 0 25000000" for name in some)
+            market.place(f"who id side price wh\n{rows}")
+
+    market = open_market(market_rules(price_band=(-500_000_000, 500_000_000)))
+    market.leap(ask_for_all)
 
     market.clear()
 

@@ -99,13 +99,14 @@ from tests.contract.stage.cast import (
     rows_of,
     seeds,
 )
-from tests.contract.stage.copying import LIST_ROWS, WRITE_ROWS, NoArguments, Rows
+from tests.contract.stage.copying import LIST_ROWS, WRITE_ROWS, FromKey, Rows
 from tests.contract.stage.tokens import Tokens, order_of
 
 T = TypeVar("T")
 Prepare: TypeAlias = "Callable[[Market], object]"
 
 RUN_TRANSACTIONS_MAX = 100  # of a scenario's run; more means that it does not end
+ADMITTED_HERE_MAX = 4  # clients whose admission takes less than a copy of the market
 POWER_W = 40_000  # 10,000 Wh a slot either way
 END = SLOT + SLOT_S
 PRIVATE_WRITES = ("record_readings", "record_validated_readings", "exchange_meter")
@@ -158,20 +159,24 @@ class Founded(NamedTuple):
 
 
 class Foundings:
-    """The markets that were founded on each engine, by their rules and by what prepared them."""
+    """The markets that were founded, by their rules and by what prepared them."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[type[Engine], bytes, Prepare | None], Founded] = {}
+        self._kept: dict[tuple[bytes, Prepare | None], Founded] = {}
 
-    def of(self, engine: Engine, rules: Rules, prepare: Prepare | None = None) -> Founded | None:
-        """How such a market begins, None before the first one."""
-        return self._kept.get((type(engine), msgspec.json.encode(rules), prepare))
-
-    def keep(self, engine: Engine, market: Market, prepare: Prepare | None = None) -> None:
-        """Let other markets begin as this one is now, unless they begin so already."""
-        key = (type(engine), msgspec.json.encode(market.rules), prepare)
+    def of(self, engine: Engine, rules: Rules, prepare: Prepare | None = None) -> Founded:
+        """How such a market begins. The first time, the quick engine founds and prepares it."""
+        key = (msgspec.json.encode(rules), prepare)
         if key not in self._kept:
-            self._kept[key] = market.as_founded()
+            begins = None if prepare is None else self.of(engine, rules)
+            market = Market(engine.quick, rules, begins)
+            try:
+                if prepare is not None:
+                    prepare(market)
+                self._kept[key] = market.as_founded()
+            finally:
+                market.close()
+        return self._kept[key]
 
 
 class Market:
@@ -275,12 +280,21 @@ class Market:
     def as_founded(self) -> Founded:
         """This market as others may begin."""
         assert not self._has_readings, "readings are private values, which are not copied"
-        state = self.ask(LIST_ROWS, NoArguments(), Rows)
-        return Founded(state, self.state_hash(), self._memory())
+        return Founded(self.all_rows(), self.state_hash(), self._memory())
+
+    def all_rows(self) -> Rows:
+        """All public rows, those beside the state hash too."""
+        page = self.ask(LIST_ROWS, FromKey(), Rows)
+        rows = page.rows
+        while page.next_key is not None:
+            page = self.ask(LIST_ROWS, FromKey(page.next_key), Rows)
+            rows |= page.rows
+        return Rows(rows)
 
     def begin_as(self, founded: Founded) -> None:
         """Take on the state and the memory of another market, whose rows replace the own ones."""
-        self.submit(WRITE_ROWS, founded.state, admin=True)
+        for part in founded.state.parts():
+            self.submit(WRITE_ROWS, part, admin=True)
         assert self.state_hash() == founded.state_hash
         self._remember(founded.memory)
 
@@ -384,7 +398,19 @@ class Market:
         power_w: int = POWER_W,
         deposit_nano: int = DEPOSIT_NANO,
     ) -> None:
-        """Admit several clients alike."""
+        """Admit several clients alike, many of them on the quick engine."""
+
+        def admit(market: Market) -> None:
+            market.admit(names, zone=zone, power_w=power_w, deposit_nano=deposit_nano)
+
+        is_quick = self._engine.quick is self._engine
+        if is_quick or self._has_readings or len(names) <= ADMITTED_HERE_MAX:
+            admit(self)
+        else:
+            self.leap(admit)
+
+    def admit(self, names: Sequence[str], *, zone: str, power_w: int, deposit_nano: int) -> None:
+        """Let clients join, their meters be registered and supplied, and their money be paid in."""
         dids = {name: did_of(name) for name in names}
         self._names.update({did: name for name, did in dids.items()})
         admissions = [ParticipantArguments(self.tokens.join(name)) for name in names]

@@ -13,7 +13,7 @@ import msgspec
 from chaincode.area.rule_changes import RulesArguments
 from chaincode.orders.sheets import Step
 from tests.contract.stage.cast import AREA, SLOT, SLOT_S
-from tests.contract.stage.market import Market
+from tests.contract.stage.market import Market, Opener
 from tests.contract.stage.tokens import order_of
 
 GOOD: list[Step] = [(100_000, 1)]
@@ -85,9 +85,9 @@ def _sheet(market: Market, trader: str, name: str, steps: list[Step], slots: Seq
     return market.tokens.sheet(trader, orders)
 
 
-def test_small_tokens_on_full_rows_are_answered_as_far_as_they_fit(market: Market) -> None:
+def test_small_tokens_on_full_rows_are_answered_as_far_as_they_fit(open_market: Opener) -> None:
     """Each of 264 tokens rewrites a row of 20 kB; together that is more than a transaction writes."""
-    fill_rows(market)
+    market = open_market(prepare=fill_rows)
     ask = market.tokens.sheet
     large = ask(TRADERS[0], [order_of("last", "buy", GOOD * 20, slot=slot) for slot in SLOTS])
     assert market.codes([large]) == ["ROWS_TOO_LARGE"]  # its trader's own orders fill these rows

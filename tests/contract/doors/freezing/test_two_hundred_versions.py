@@ -54,7 +54,7 @@ def test_the_next_price_vat_status_and_capacity_after_two_hundred_are_taken(
 
 def test_sixty_versions_of_four_hundred_fee_rows_fit(market: Market) -> None:
     market.trader("B")
-    post_fees(market)  # more than one transaction could copy
+    market.leap(post_fees)
     grid = FeesArguments(AREA, SLOT + SLOT_S, [FeeRow("grid", DSO, 1_000)])
     market.submit("set_fees", grid, admin=True)
 

@@ -36,8 +36,7 @@ def resume(market: Market, zone: str) -> None:
 def test_door_15_dso_pauses_a_zone_and_has_a_trader_locked_in_the_middle_of_a_clearing(
     open_market: Opener,
 ) -> None:
-    market = open_market()
-    place_large_book(market)
+    market = open_market(prepare=place_large_book)
     market.close_gate()
     assert market.clear_part() == "CLEARING"
 
