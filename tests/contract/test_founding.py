@@ -7,8 +7,9 @@ from tests.contract.stage.market import Market, Opener
 
 
 def admit(market: Market) -> None:
-    """Admit S and B and let S offer."""
-    market.traders("S", "B")
+    """Admit S and B by transactions of their own and let S offer."""
+    market.trader("S")
+    market.trader("B")
     market.place("""
         who  id  side  price   wh
         S    s   sell  100000  500

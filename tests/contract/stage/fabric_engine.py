@@ -44,7 +44,7 @@ Begins: TypeAlias = Callable[[], Coroutine[Any, Any, A]]
 YEARS_S = 9_000_000_000  # a scenario's clock is set by hand, so peers have to take any time
 READY_S = 60.0
 EVENTS_S = 20.0
-AGREED_AT_ONCE = 8  # their approvals share blocks
+AGREED_AT_ONCE = 16  # their approvals share blocks
 CONSORTIUM = f"""
 name: suite
 fabric: 3.1.1

@@ -106,7 +106,6 @@ T = TypeVar("T")
 Prepare: TypeAlias = "Callable[[Market], object]"
 
 RUN_TRANSACTIONS_MAX = 100  # of a scenario's run; more means that it does not end
-ADMITTED_HERE_MAX = 4  # clients whose admission takes less than a copy of the market
 POWER_W = 40_000  # 10,000 Wh a slot either way
 END = SLOT + SLOT_S
 PRIVATE_WRITES = ("record_readings", "record_validated_readings", "exchange_meter")
@@ -398,13 +397,12 @@ class Market:
         power_w: int = POWER_W,
         deposit_nano: int = DEPOSIT_NANO,
     ) -> None:
-        """Admit several clients alike, many of them on the quick engine."""
+        """Admit several clients alike, on the quick engine if that is another one."""
 
         def admit(market: Market) -> None:
             market.admit(names, zone=zone, power_w=power_w, deposit_nano=deposit_nano)
 
-        is_quick = self._engine.quick is self._engine
-        if is_quick or self._has_readings or len(names) <= ADMITTED_HERE_MAX:
+        if self._engine.quick is self._engine or self._has_readings:
             admit(self)
         else:
             self.leap(admit)
