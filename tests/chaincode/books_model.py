@@ -58,6 +58,10 @@ class Books:
         self.metered_export_wh = 0
         self.seen: Counter[str] = Counter()
         self.corrections: Counter[int] = Counter()
+        self._fold_pages: dict[str, bytes] = {}
+        self._posted_by_folding: Counter[str] = Counter()
+        self._folded = 0  # of the model's; their sums are in `_moved`
+        self._moved: Counter[str] = Counter()
 
     def paid(self, trader: Trader, amount_nano: int, reference: str) -> None:
         """A payment was taken; it waits to be folded."""
@@ -213,15 +217,28 @@ class Books:
                 for client, value in self._under(CLAIM_SUMS.key(AREA, retailer, ""))
             }
             assert sums == self.money.held_by(retailer)
-        posted: Counter[str] = Counter()
-        for _, value in self._under(FOLD_PAGES.key(AREA, "")):
-            for posting in FOLD_PAGES.decode(value).postings:
-                posted[posting.account] += posting.amount_nano
-        moved: Counter[str] = Counter()
-        for client, retailer, amount in self.money.folded:
-            moved[client] += amount
-            moved[retailer] -= amount
+        self._read_fold_pages()
+        for client, retailer, amount in self.money.folded[self._folded :]:
+            self._moved[client] += amount
+            self._moved[retailer] -= amount
+        self._folded = len(self.money.folded)
+        posted, moved = self._posted_by_folding, self._moved
         assert {k: v for k, v in posted.items() if v} == {k: v for k, v in moved.items() if v}
+
+    def _read_fold_pages(self) -> None:
+        """Add what the pages post that are new or have changed since the last check."""
+        pages = dict(self._under(FOLD_PAGES.key(AREA, "")))
+        assert pages.keys() >= self._fold_pages.keys()
+        for key, value in pages.items():
+            before = self._fold_pages.get(key)
+            if value == before:
+                continue
+            for posting in FOLD_PAGES.decode(value).postings:
+                self._posted_by_folding[posting.account] += posting.amount_nano
+            if before is not None:
+                for posting in FOLD_PAGES.decode(before).postings:
+                    self._posted_by_folding[posting.account] -= posting.amount_nano
+        self._fold_pages = pages
 
     def _note(self, postings: Iterable[Posting], cause: str) -> None:
         for posting in postings:
