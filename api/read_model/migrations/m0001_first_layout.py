@@ -5,6 +5,8 @@ from __future__ import annotations
 from tortoise import fields, migrations
 from tortoise.indexes import Index
 from tortoise.migrations import operations as ops
+from tortoise.migrations.schema_editor.base import BaseSchemaEditor
+from tortoise.migrations.schema_generator.state import State
 
 
 class Migration(migrations.Migration):
@@ -15,7 +17,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Account",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("owner", fields.CharField(max_length=128)),
                 ("balance_nano", fields.BigIntField(default=0)),
@@ -24,6 +31,7 @@ class Migration(migrations.Migration):
                 ("live_wh", fields.BigIntField(default=0)),
                 ("retired_wh", fields.BigIntField(default=0)),
                 ("block", fields.BigIntField()),
+                ("claims_nano", fields.BigIntField(default=0)),
             ],
             options={
                 "table": "account",
@@ -46,6 +54,7 @@ class Migration(migrations.Migration):
                 ("real_anchor_s", fields.BigIntField()),
                 ("market_anchor_s", fields.BigIntField()),
                 ("rate", fields.IntField()),
+                ("demonstration", fields.BooleanField(default=False)),
             ],
             options={
                 "table": "area",
@@ -58,7 +67,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Certificate",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("meter", fields.CharField(max_length=128)),
@@ -82,7 +96,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Checkpoint",
             fields=[
-                ("id", fields.IntField(primary_key=True, generated=False)),
+                ("id", fields.IntField(primary_key=True, unique=True, db_index=True)),
                 ("block", fields.BigIntField()),
                 ("place", fields.IntField()),
                 ("hash", fields.CharField(max_length=64)),
@@ -101,9 +115,38 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.CreateModel(
+            name="Claim",
+            fields=[
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                ("area", fields.CharField(max_length=128)),
+                ("retailer", fields.CharField(max_length=128)),
+                ("client", fields.CharField(max_length=128)),
+                ("amount_nano", fields.BigIntField(default=0)),
+                ("block", fields.BigIntField()),
+            ],
+            options={
+                "table": "claim",
+                "app": "read_model",
+                "unique_together": (("area", "client", "retailer"),),
+                "pk_attr": "id",
+                "table_description": "What a retailer has paid for a client and not got back yet.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
             name="MarketRules",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("rules", fields.TextField(unique=False)),
@@ -120,17 +163,22 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Meter",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("meter", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("area", fields.CharField(max_length=128)),
                 ("holder", fields.CharField(max_length=128)),
-                ("retailer", fields.CharField(max_length=128)),
                 ("zone", fields.CharField(max_length=128)),
                 ("grid_level", fields.IntField()),
                 ("import_w", fields.BigIntField()),
                 ("export_w", fields.BigIntField()),
                 ("source", fields.TextField(unique=False)),
+                ("retired", fields.BooleanField(default=False)),
             ],
             options={
                 "table": "meter",
@@ -138,19 +186,25 @@ class Migration(migrations.Migration):
                 "unique_together": (("meter", "from_slot"),),
                 "indexes": [Index(fields=["holder"]), Index(fields=["area", "meter"])],
                 "pk_attr": "id",
-                "table_description": "A certified meter from a slot on.",
+                "table_description": "A certified meter from a slot on, or a retired one.",
             },
             bases=["Model"],
         ),
         ops.CreateModel(
             name="MeterHealth",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("meter", fields.CharField(max_length=128)),
                 ("node", fields.CharField(max_length=128)),
                 ("state", fields.CharField(max_length=32)),
                 ("sentence", fields.TextField(unique=False)),
                 ("at_s", fields.BigIntField()),
+                ("said_ms", fields.BigIntField(default=0)),
             ],
             options={
                 "table": "meter_health",
@@ -162,9 +216,36 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.CreateModel(
+            name="OracleSet",
+            fields=[
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                ("area", fields.CharField(max_length=128)),
+                ("from_slot", fields.BigIntField()),
+                ("oracle", fields.TextField(unique=False)),
+            ],
+            options={
+                "table": "oracle_set",
+                "app": "read_model",
+                "unique_together": (("area", "from_slot"),),
+                "pk_attr": "id",
+                "table_description": "An area's oracle nodes from a slot on, as JSON.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
             name="OrderRow",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("trader", fields.CharField(max_length=128)),
@@ -234,7 +315,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Posting",
             fields=[
-                ("sequence", fields.BigIntField(primary_key=True, generated=False)),
+                ("sequence", fields.BigIntField(primary_key=True, unique=True, db_index=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField(null=True)),
                 ("number", fields.IntField()),
@@ -265,7 +346,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Reading",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("meter", fields.CharField(max_length=128)),
                 ("boundary", fields.BigIntField()),
                 ("slot", fields.BigIntField()),
@@ -286,9 +372,36 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.CreateModel(
+            name="RevokedNode",
+            fields=[
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                ("area", fields.CharField(max_length=128)),
+                ("node", fields.CharField(max_length=128)),
+                ("from_s", fields.BigIntField()),
+            ],
+            options={
+                "table": "revoked_node",
+                "app": "read_model",
+                "unique_together": (("area", "node"),),
+                "pk_attr": "id",
+                "table_description": "An oracle node whose signature counts for no slot, from a second of market time on.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
             name="Slot",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("phase", fields.CharField(max_length=8)),
@@ -311,9 +424,61 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
         ops.CreateModel(
+            name="SlotSeed",
+            fields=[
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                ("area", fields.CharField(max_length=128)),
+                ("slot", fields.BigIntField()),
+                ("member", fields.CharField(max_length=128)),
+                ("seed", fields.CharField(null=True, max_length=64)),
+            ],
+            options={
+                "table": "slot_seed",
+                "app": "read_model",
+                "unique_together": (("area", "slot", "member"),),
+                "pk_attr": "id",
+                "table_description": "A member that takes part in the draw of a slot, and its seed once revealed.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
+            name="Supply",
+            fields=[
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
+                ("meter", fields.CharField(max_length=128)),
+                ("from_slot", fields.BigIntField()),
+                ("holder", fields.CharField(max_length=128)),
+                ("retailer", fields.CharField(max_length=128)),
+                ("offtaker", fields.CharField(max_length=128)),
+            ],
+            options={
+                "table": "supply",
+                "app": "read_model",
+                "unique_together": (("meter", "from_slot"),),
+                "pk_attr": "id",
+                "table_description": "Who supplies a meter from a slot on, with empty names where nobody does.",
+            },
+            bases=["Model"],
+        ),
+        ops.CreateModel(
             name="Trade",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("number", fields.IntField()),
@@ -334,6 +499,8 @@ class Migration(migrations.Migration):
                 ("settled_wh", fields.BigIntField(null=True)),
                 ("retired_wh", fields.BigIntField(default=0)),
                 ("disputed", fields.BooleanField(default=False)),
+                ("buyer_disputes", fields.BooleanField(default=False)),
+                ("seller_disputes", fields.BooleanField(default=False)),
                 ("block", fields.BigIntField()),
             ],
             options={
@@ -372,7 +539,12 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="ZonePrice",
             fields=[
-                ("id", fields.BigIntField(primary_key=True)),
+                (
+                    "id",
+                    fields.BigIntField(
+                        generated=True, primary_key=True, unique=True, db_index=True
+                    ),
+                ),
                 ("area", fields.CharField(max_length=128)),
                 ("zone", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
@@ -393,3 +565,24 @@ class Migration(migrations.Migration):
             bases=["Model"],
         ),
     ]
+
+    async def apply(
+        self,
+        state: State,
+        *,
+        dry_run: bool = False,
+        schema_editor: BaseSchemaEditor | None = None,
+        collect_sql: bool = False,
+    ) -> State:
+        """Make all tables without the copies of all models that are taken before each operation.
+
+        A new table needs no state before it, and the copies took most of an API's first start.
+        """
+        if dry_run or collect_sql or schema_editor is None:
+            return await super().apply(
+                state, dry_run=dry_run, schema_editor=schema_editor, collect_sql=collect_sql
+            )
+        for operation in self.operations:
+            operation.state_forward(self.app_label, state)
+            await operation.database_forward(self.app_label, state, state, schema_editor)
+        return state
