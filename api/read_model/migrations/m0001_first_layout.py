@@ -17,12 +17,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Account",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("owner", fields.CharField(max_length=128)),
                 ("balance_nano", fields.BigIntField(default=0)),
@@ -67,12 +62,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Certificate",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("meter", fields.CharField(max_length=128)),
@@ -96,7 +86,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Checkpoint",
             fields=[
-                ("id", fields.IntField(primary_key=True, unique=True, db_index=True)),
+                ("id", fields.IntField(primary_key=True, generated=False)),
                 ("block", fields.BigIntField()),
                 ("place", fields.IntField()),
                 ("hash", fields.CharField(max_length=64)),
@@ -117,12 +107,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Claim",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("retailer", fields.CharField(max_length=128)),
                 ("client", fields.CharField(max_length=128)),
@@ -141,12 +126,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="MarketRules",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("rules", fields.TextField(unique=False)),
@@ -163,12 +143,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Meter",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("meter", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("area", fields.CharField(max_length=128)),
@@ -193,12 +168,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="MeterHealth",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("meter", fields.CharField(max_length=128)),
                 ("node", fields.CharField(max_length=128)),
                 ("state", fields.CharField(max_length=32)),
@@ -218,12 +188,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="OracleSet",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("oracle", fields.TextField(unique=False)),
@@ -240,12 +205,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="OrderRow",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("trader", fields.CharField(max_length=128)),
@@ -315,7 +275,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Posting",
             fields=[
-                ("sequence", fields.BigIntField(primary_key=True, unique=True, db_index=True)),
+                ("sequence", fields.BigIntField(primary_key=True, generated=False)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField(null=True)),
                 ("number", fields.IntField()),
@@ -346,12 +306,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Reading",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("meter", fields.CharField(max_length=128)),
                 ("boundary", fields.BigIntField()),
                 ("slot", fields.BigIntField()),
@@ -374,12 +329,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="RevokedNode",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("node", fields.CharField(max_length=128)),
                 ("from_s", fields.BigIntField()),
@@ -396,12 +346,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Slot",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("phase", fields.CharField(max_length=8)),
@@ -426,12 +371,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="SlotSeed",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("member", fields.CharField(max_length=128)),
@@ -449,12 +389,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Supply",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("meter", fields.CharField(max_length=128)),
                 ("from_slot", fields.BigIntField()),
                 ("holder", fields.CharField(max_length=128)),
@@ -473,12 +408,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="Trade",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
                 ("number", fields.IntField()),
@@ -539,12 +469,7 @@ class Migration(migrations.Migration):
         ops.CreateModel(
             name="ZonePrice",
             fields=[
-                (
-                    "id",
-                    fields.BigIntField(
-                        generated=True, primary_key=True, unique=True, db_index=True
-                    ),
-                ),
+                ("id", fields.BigIntField(primary_key=True)),
                 ("area", fields.CharField(max_length=128)),
                 ("zone", fields.CharField(max_length=128)),
                 ("slot", fields.BigIntField()),
