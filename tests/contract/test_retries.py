@@ -49,7 +49,7 @@ from tests.contract.stage.cast import (
     Rules,
     market_rules,
 )
-from tests.contract.stage.market import Market, Opener, Submission
+from tests.contract.stage.market import Market, Prepare, Opener, Submission
 from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
@@ -101,6 +101,10 @@ class Twice(Market):
         assert code == REPEATED_WITH_A_CODE.get(name, ""), name
         assert self.state_hash() == before, name
         return receipt
+
+    def leap(self, steps: Prepare) -> None:
+        """Leap nowhere: what another engine carries out is not sent twice."""
+        steps(self)
 
     def submit_together(self, submissions: Sequence[Submission]) -> None:
         """Submit one after the other, each twice."""
