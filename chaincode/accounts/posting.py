@@ -18,6 +18,7 @@ ENERGY = "energy"
 RESIDUAL = "residual"
 SURPLUS = "surplus"
 SPREAD = "spread"
+PENALTY = "penalty"
 FEE = "fee"
 VAT = "vat"
 DEFAULT = "default"
@@ -53,6 +54,7 @@ KINDS: tuple[PostingKind, ...] = (
     PostingKind(RESIDUAL, "Residual supply"),
     PostingKind(SURPLUS, "Surplus"),
     PostingKind(SPREAD, "The spread of prices"),
+    PostingKind(PENALTY, "Undelivered energy"),
     PostingKind(FEE, "Grid fees", of_fees=True),
     PostingKind(VAT, "VAT", of_fees=True),
     PostingKind(DEFAULT, "Claims"),

@@ -41,6 +41,7 @@ Limit = Annotated[int, msgspec.Meta(ge=-PRICE_LIMIT_MAX, le=PRICE_LIMIT_MAX)]
 Offset = Annotated[int, msgspec.Meta(ge=-OFFSET_S_MAX, le=OFFSET_S_MAX)]
 Offsets = Annotated[list[tuple[Second, Offset]], msgspec.Meta(min_length=1, max_length=OFFSETS_MAX)]
 CancelFee = Annotated[int, msgspec.Meta(ge=0, le=RATE_MAX)]
+ShortfallPenalty = Annotated[int, msgspec.Meta(ge=0, le=RATE_MAX)]
 LossPrice = Annotated[int, msgspec.Meta(ge=0, le=PRICE_LIMIT_MAX)]
 
 
@@ -50,7 +51,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
     before its start until its gate, `gate_lead_s` before its start. Seed
     members reveal their seeds until `seed_deadline_s` after the gate. `cancel_fee` is micro/kWh on the
-    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated;
+    Wh withdrawn; `shortfall_penalty` is micro/kWh that a seller pays its buyer on Wh that it sold and
+    did not deliver (0: none). From `report_deadline_s` after a slot's end, missing readings are estimated;
     `final_s` after its end nothing of the slot changes any more. A reading may exceed the certified
     energy by `plausible_ppm`. `offsets` are [from second, seconds east of UTC], oldest first.
     """
@@ -67,6 +69,7 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     report_deadline_s: ReportDeadline = 3_600
     final_s: Final = 90 * DAY_S
     cancel_fee: CancelFee = 0
+    shortfall_penalty: ShortfallPenalty = 0
     loss_price: LossPrice | None = None
     firmness: Literal["as_delivered"] = "as_delivered"
     distribution: Literal["trade_order"] = "trade_order"

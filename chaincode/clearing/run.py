@@ -91,7 +91,8 @@ class MatchedTrade(
 
     `buy` and `sell` are order names, with `#k` where the order has several steps. The covers are
     what the trade keeps reserved until it settles. `tariff` is the sum of the path's edge
-    tariffs. `settled_wh` is None until the slot settles. `retired_wh` is the Wh of certificates
+    tariffs. `settled_wh` is None until the slot settles. `undelivered_wh` is the Wh on which the
+    seller pays a penalty, 0 where the rules set none. `retired_wh` is the Wh of certificates
     that the buyer has retired for the trade.
     """
 
@@ -110,6 +111,7 @@ class MatchedTrade(
     sell_cover_nano: int
     settled_wh: int | None = None
     retired_wh: int = 0
+    undelivered_wh: int = 0
 
 
 class TradePage(Row, frozen=True):

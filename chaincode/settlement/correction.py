@@ -41,7 +41,14 @@ from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
 from chaincode.settlement.postings import (
     differences,
 )
-from chaincode.settlement.run import answering, deliver, meter_lines, settled_meter, trade_lines
+from chaincode.settlement.run import (
+    answering,
+    deliver,
+    meter_lines,
+    settled_energy,
+    settled_meter,
+    trade_lines,
+)
 from chaincode.settlement.settled_slot import (
     METER_PAGES,
     SETTLEMENTS,
@@ -145,12 +152,6 @@ def page_points(trades: Sequence[MatchedTrade]) -> int:
     paths = sum(len(trade.path) for trade in trades)
     size = len(trades) * TRADE_BYTES + paths * PATH_BYTES
     return cost(rows=1 + 2 * len(trades), keys=1, size=size)
-
-
-def _settled_wh(at: SettledSlot, trade: MatchedTrade) -> int:
-    if trade.settled_wh is None:
-        raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
-    return trade.settled_wh
 
 
 class _Correcting:
@@ -280,7 +281,7 @@ class _Correcting:
             if is_due:
                 trades[place] = self._correct_trade(trade)
             else:
-                settled_wh, retired_wh = _settled_wh(at, trade), trade.retired_wh
+                settled_wh, retired_wh = settled_energy(at, trade), trade.retired_wh
                 at.metered.pass_by(
                     trade.sell_meter, trade.buy_meter, settled_wh=settled_wh, retired_wh=retired_wh
                 )
@@ -293,21 +294,20 @@ class _Correcting:
 
     def _correct_trade(self, trade: MatchedTrade) -> MatchedTrade:
         at = self.at
-        (energy_wh,), (certificates_wh,) = deliver(at, [trade])
-        before_wh = _settled_wh(at, trade)
-        retired_more_wh = certificates_wh - trade.retired_wh
+        (now,) = deliver(at, [trade])
+        settled_more_wh = settled_energy(at, now) - settled_energy(at, trade)
+        retired_more_wh = now.retired_wh - trade.retired_wh
         meters = [trade.buy_meter, trade.sell_meter]
-        if energy_wh != before_wh:
-            before = trade_lines(at, trade, before_wh)
-            after = trade_lines(at, trade, energy_wh)
-            self._post(before, after, answering(at, meters))
+        if settled_more_wh or now.undelivered_wh != trade.undelivered_wh:
+            self._post(trade_lines(at, trade), trade_lines(at, now), answering(at, meters))
+        if settled_more_wh:
             at.metered.mark_due(meters)
         if retired_more_wh:
             retailer = at.metered.parties[trade.buy_meter].retailer
             entry = Entry(retired_wh=retired_more_wh)
             at.entries.add(trader_of(trade.buy), entry, retailer=retailer)
-        at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
-        return msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+        at.add(settled_wh=settled_more_wh, retired_wh=retired_more_wh)
+        return now
 
     def _correct_meters(self, points: int) -> Taken:
         at, left = self.at, points

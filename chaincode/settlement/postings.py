@@ -18,6 +18,7 @@ import msgspec
 
 from chaincode.accounts.posting import (
     ENERGY,
+    PENALTY,
     RESIDUAL,
     SPREAD,
     SURPLUS,
@@ -134,6 +135,24 @@ def trade_postings(
         in_price = min(row.rate, trade.tariff) if row.kind == KIND_GRID else 0
         _post_fee(postings, buyer.account, row, wh, trade.id, in_price=in_price)
     return postings
+
+
+def penalty_postings(
+    trade: str, *, seller: str, buyer: str, undelivered_wh: int, penalty: int
+) -> list[Posting]:
+    """What a seller's account pays its buyer's on Wh of a trade that it did not deliver.
+
+    `penalty` is in micro/kWh. It is damages and no supply, so it bears no VAT, and none is posted to
+    oneself.
+    """
+    if not undelivered_wh or not penalty or seller == buyer:
+        return []
+    told = Explanation("priced", quantity_wh=_settled_wh(undelivered_wh), rate=penalty)
+    nano = told.amount.nano
+    return [
+        Posting(seller, -nano, PENALTY, told, trade),
+        Posting(buyer, nano, PENALTY, told, trade),
+    ]
 
 
 def residual_postings(

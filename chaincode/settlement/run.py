@@ -3,7 +3,7 @@
 A run has four steps, which use `delivery` and `postings`. READINGS checks that every meter has a
 reading; once the report deadline has passed, a meter without a reading is estimated. While it goes
 on the slot stays CLEARED and takes reports. TRADES computes the settled Wh of each trade in match
-sequence, its legs and fees, and the certificates retired. METERS computes residual supply, surplus
+sequence, its legs, fees and penalty, and the certificates retired. METERS computes residual supply, surplus
 and minted certificates for every meter that takes part in the slot. FEES posts the cancellation fees
 of the book. Covers are released with their trades.
 
@@ -29,10 +29,16 @@ from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS, expected_meters
 from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
-from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
+from chaincode.settlement.delivery import (
+    Obligation,
+    deliver_in_order,
+    retire_in_order,
+    undelivered_in_order,
+)
 from chaincode.settlement.postings import (
     SettledTrade,
     cancellation_postings,
+    penalty_postings,
     residual_postings,
     surplus_postings,
     trade_postings,
@@ -83,14 +89,15 @@ def answering(at: SettledSlot, meters: Sequence[str]) -> Mapping[str, str]:
     return {party.account: party.retailer for party in parties}
 
 
-def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[Posting]:
-    """The postings of a trade with the given settled Wh; the trade's meters must be loaded."""
+def trade_lines(at: SettledSlot, trade: MatchedTrade) -> list[Posting]:
+    """The postings of a settled trade, whose meters must be loaded."""
+    name = str(trade.number)
     seller = at.metered.parties[trade.sell_meter]
     buyer = at.metered.parties[trade.buy_meter]
-    return trade_postings(
+    lines = trade_postings(
         SettledTrade(
-            id=str(trade.number),
-            settled_wh=settled_wh,
+            id=name,
+            settled_wh=settled_energy(at, trade),
             buy_price=trade.buy_price,
             sell_price=trade.sell_price,
             tariff=trade.tariff,
@@ -100,6 +107,22 @@ def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[P
         fees=at.fees[trade.relation, buyer.grid_level],
         billing=at.billing,
     )
+    if trade.undelivered_wh:
+        lines += penalty_postings(
+            name,
+            seller=seller.account,
+            buyer=buyer.account,
+            undelivered_wh=trade.undelivered_wh,
+            penalty=at.rules.shortfall_penalty,
+        )
+    return lines
+
+
+def settled_energy(at: SettledSlot, trade: MatchedTrade) -> int:
+    """The Wh of a trade that has settled; any other trade is `Broken`."""
+    if trade.settled_wh is None:
+        raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
+    return trade.settled_wh
 
 
 def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: int) -> list[Posting]:
@@ -112,13 +135,28 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
     ]
 
 
-def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int], list[int]]:
-    """The settled Wh and retired certificates of the slot's next trades."""
+def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+    """The slot's next trades as they settle now.
+
+    They hold the settled Wh, the certificates retired and, where the rules set a penalty, the Wh on
+    which the seller pays it.
+    """
     metered = at.metered
     metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
     settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
-    return settled_wh, retire_in_order(owed, settled_wh, metered.live_wh)
+    retired_wh = retire_in_order(owed, settled_wh, metered.live_wh)
+    undelivered_wh = [0] * len(owed)
+    if at.rules.shortfall_penalty:
+        undelivered_wh = undelivered_in_order(owed, settled_wh, metered.import_wh)
+    return [
+        msgspec.structs.replace(
+            trade, settled_wh=energy_wh, retired_wh=certificates_wh, undelivered_wh=lacking_wh
+        )
+        for trade, energy_wh, certificates_wh, lacking_wh in zip(
+            trades, settled_wh, retired_wh, undelivered_wh, strict=True
+        )
+    ]
 
 
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
@@ -215,11 +253,11 @@ class _Settling:
 
     def _settle_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
         at = self.at
-        settled_wh, retired_wh = deliver(at, trades)
-        for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
+        settled = deliver(at, trades)
+        for trade in settled:
             retailers = answering(at, [trade.buy_meter, trade.sell_meter])
-            at.post(trade_lines(at, trade, energy_wh), retailers)
-            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=certificates_wh)
+            at.post(trade_lines(at, trade), retailers)
+            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=trade.retired_wh)
             sold = Entry(reserved_nano=-trade.sell_cover_nano)
             for name, meter, entry in (
                 (trade.buy, trade.buy_meter, bought),
@@ -227,13 +265,11 @@ class _Settling:
             ):
                 retailer = at.metered.parties[meter].retailer
                 at.entries.add(trader_of(name), entry, retailer=retailer)
-        at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
-        return [
-            msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
-            for trade, energy_wh, certificates_wh in zip(
-                trades, settled_wh, retired_wh, strict=True
-            )
-        ]
+        at.add(
+            settled_wh=sum(settled_energy(at, trade) for trade in settled),
+            retired_wh=sum(trade.retired_wh for trade in settled),
+        )
+        return settled
 
     def _settle_meters(self, points: int) -> Taken:
         at, left = self.at, points

@@ -49,7 +49,7 @@ from chaincode.state import (
 )
 from chaincode.units import local_hour
 
-LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
+LEG_POSTINGS = 16  # of a trade without its fees: three legs with VAT, spread and penalty
 LEG_ENTRIES = 8  # buyer, seller, their retailers, three suppliers' VAT, the spread
 FEE_POSTINGS = 4  # of a fee row with its VAT
 FEE_ENTRIES = 2  # of a fee row: its payee, and the VAT of its supplier

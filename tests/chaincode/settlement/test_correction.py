@@ -43,7 +43,7 @@ from tests.chaincode.crowd import (
     small_pages,
     without_limits,
 )
-from tests.chaincode.town import AREA, DSO, ORACLE, RETAILERS, SLOT, SLOT_S, Town
+from tests.chaincode.town import AREA, DSO, ORACLE, RETAILERS, RULES, SLOT, SLOT_S, Town
 from tests.chaincode.wording import in_english
 
 MEMBERS = (DSO, *RETAILERS, ORACLE)
@@ -73,8 +73,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def settled_town(households: Sequence[Household]) -> Town:
-    """A town whose first slot has cleared and settled, mute meters on estimates."""
-    town = Town(0, slots=3)
+    """A town whose first slot has cleared and settled, mute meters on estimates.
+
+    Its sellers pay for what they do not deliver.
+    """
+    town = Town(0, rules=msgspec.structs.replace(RULES, shortfall_penalty=30_000), slots=3)
     settle_in(town, households)
     town.close_gate(SLOT)
     town.clear(SLOT)

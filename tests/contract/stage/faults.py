@@ -231,6 +231,8 @@ DATED = (
                 ("ARGUMENTS_INVALID", {"rules": bad})
                 for bad in (
                     rules(cancel_fee=10**8),
+                    rules(shortfall_penalty=10**7 + 1),
+                    rules(shortfall_penalty=-1),
                     rules(opens_s=31 * 86_400),
                     rules(seed_deadline_s=3_601),
                     rules(report_deadline_s=7 * 86_400 + 1),
