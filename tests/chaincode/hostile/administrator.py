@@ -71,7 +71,7 @@ class Administrator:
             report_deadline_s=report_s,
             final_s=draw.choice((report_s, report_s + 1_800, 4 * 3_600, 4 * 3_600, 400 * DAY_S)),
             cancel_fee=draw.choice((0, 7_000, 7_000, 10_000_000)),
-            shortfall_penalty=draw.choice((0, 0, 50_000, 10_000_000)),
+            shortfall_penalty=draw.choice((0, 50_000, 50_000, 10_000_000)),
             price_band=draw.choice(((-500_000, 4_000_000), (-50_000, 260_000))),
         )
         before, after = model.has_opened(slot), market.now_s >= rules.opening_s(slot)

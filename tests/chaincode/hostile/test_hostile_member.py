@@ -45,7 +45,7 @@ SEEN = {
     *("folding: default", "folding: repayment"),
     *(f"settled: {kind}" for kind in ("energy", "residual", "surplus", "penalty", "vat")),
     *("settled: fee:cancel",),
-    *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "penalty", "vat")),
+    *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "vat")),
     *(f"Administrator.pause in {phase}" for phase in ("CLEARING", "SETTLING", "CORRECTING")),
     *(f"Administrator.resume in {phase}" for phase in ("CLEARING", "SETTLING")),
     *(f"Administrator.lock in {phase}" for phase in ("CLEARING", "SETTLING")),

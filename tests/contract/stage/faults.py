@@ -427,6 +427,12 @@ ORDERS = (
         [("ORDERS_TOO_MANY", {"IDS": [f"o{number}" for number in range(47)]})],
     ),
     Ladder(
+        "a participant's orders have too many steps",
+        ladders.sheet,
+        TAKEN | {"IDS": [f"o{number}" for number in range(5)], "STEPS": [(100_000, 1)] * 10},
+        [("SLOT_STEPS_TOO_MANY", {"IDS": [f"o{number}" for number in range(4)]})],
+    ),
+    Ladder(
         "a slot before the rules is ordered",
         ladders.sheet,
         TAKEN | {"area": ELSEWHERE, "meter": "S-elsewhere", "zone": "elsewhere-root", "SLOT": 0},
