@@ -22,7 +22,10 @@ from chaincode.state import DatedTable, Name, Rate, Row, Second
 
 DAY_S = 86_400
 OPENS_S_MAX = 30 * DAY_S
-SEED_DEADLINE_S_MIN = 10  # without time to reveal, every seed would be known before the gate
+CLOCK_WINDOW_S = 60  # how far a member's clock may be off where the network does not say otherwise
+REVEAL_S = 60  # that each seed member has at least, however the clocks of others go
+SEED_DEADLINE_S_MIN = 2 * CLOCK_WINDOW_S + REVEAL_S
+"""A gate may be closed late by a clock that is behind, and the slot be cleared early by one that is ahead."""
 SEED_DEADLINE_S_MAX = 3_600  # the longest slot; `rule_changes.py` compares with the area's slot
 REPORT_DEADLINE_S_MAX = 7 * DAY_S
 FINAL_S_MAX = 400 * DAY_S  # a reading that is found after a year can still correct its slot
@@ -65,7 +68,7 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tie: Literal["draw"] = "draw"
     opens_s: Opens = 86_400
     gate_lead_s: Lead = 300
-    seed_deadline_s: SeedDeadline = 60
+    seed_deadline_s: SeedDeadline = 300
     report_deadline_s: ReportDeadline = 3_600
     final_s: Final = 90 * DAY_S
     cancel_fee: CancelFee = 0

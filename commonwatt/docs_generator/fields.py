@@ -229,7 +229,7 @@ FIELDS: Mapping[str, str] = {
     "seed": "the revealed link of a member's chain; null while it is not revealed",
     "SeedArguments.seed": "the next link of the caller's chain, a pre-image of the tip",
     "Slot.seed": "the gate seed, which orders ties; null until clearing begins",
-    "seed_deadline_s": "seconds after the gate from which anybody may close it without the seed",
+    "seed_deadline_s": "seconds after the gate until which seed members reveal; then anybody may clear without the rest",
     "Gate.seeds": "members whose seeds are awaited, in order of their names",
     "SlotView.seeds": "who takes part in the draw, and what was revealed",
     "sell": "name of the sell order, with `#k` for its step",

@@ -336,9 +336,12 @@ class Town:
         self.at(self.rules.gate_s(slot))
         self.submit("close_gate", SlotArguments(AREA, slot))
         if self.engine.now_s < self.rules.gate_s(slot) + self.rules.seed_deadline_s:
-            seed = self._chain.before(self._tip)
-            self.submit("reveal_seed", SeedArguments(AREA, slot, seed))
-            self._tip = seed
+            self.submit("reveal_seed", SeedArguments(AREA, slot, self.next_seed()))
+
+    def next_seed(self) -> str:
+        """The next link of the DSO's chain."""
+        self._tip = self._chain.before(self._tip)
+        return self._tip
 
     def clear(self, slot: int) -> int:
         """Clear a slot to its end; how many transactions that took."""

@@ -67,7 +67,7 @@ class Administrator:
             QUICK,
             opens_s=draw.choice((1_800, 3_600, 3_600, 5_400, 7_200)),
             gate_lead_s=draw.choice((0, 300, 300, 900, 1_800)),
-            seed_deadline_s=draw.choice((10, 60, 300, 900, 1_800)),
+            seed_deadline_s=draw.choice((180, 240, 300, 900, 1_800)),
             report_deadline_s=report_s,
             final_s=draw.choice((report_s, report_s + 1_800, 4 * 3_600, 4 * 3_600, 400 * DAY_S)),
             cancel_fee=draw.choice((0, 7_000, 7_000, 10_000_000)),

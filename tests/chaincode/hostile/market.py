@@ -72,7 +72,7 @@ DEPOSIT_NANO = 150_000_000  # less than some slots cost, so that clients fail
 QUICK = msgspec.structs.replace(
     RULES,
     opens_s=3_600,
-    seed_deadline_s=120,
+    seed_deadline_s=180,
     shortfall_penalty=50_000,
     report_deadline_s=900,
     final_s=4 * 3_600,

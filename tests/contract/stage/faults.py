@@ -235,6 +235,7 @@ DATED = (
                     rules(shortfall_penalty=-1),
                     rules(opens_s=31 * 86_400),
                     rules(seed_deadline_s=3_601),
+                    rules(seed_deadline_s=179),
                     rules(report_deadline_s=7 * 86_400 + 1),
                     rules(final_s=400 * 86_400 + 1),
                     rules(offsets=[]),
