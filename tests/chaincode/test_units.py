@@ -18,13 +18,10 @@ from chaincode.units import (
     Money,
     Power,
     Price,
-    Share,
     is_slot_start,
-    largest_remainder,
     local_hour,
     price_rate_up,
     rate_half_away,
-    rate_up,
     slot_of,
     times_exceeded,
 )
@@ -143,7 +140,6 @@ def test_rounding_half_away_is_nearest_and_odd(nano: int, rate_ppm: int) -> None
 def test_rounding_up_is_towards_plus_infinity(value: int, rate_ppm: int) -> None:
     exact = ceil(Fraction(value * rate_ppm, PPM))
 
-    assert rate_up(Money(value), rate_ppm) == Money(exact)
     assert price_rate_up(Price(value), rate_ppm) == Price(exact)
 
 
@@ -173,59 +169,6 @@ def test_a_limit_is_exceeded_beyond_its_tolerance_only(
     value: int, limit: int, tolerance_ppm: int, *, exceeded: bool
 ) -> None:
     assert times_exceeded(value, limit, tolerance_ppm) is exceeded
-
-
-def shares(*weights: int) -> list[Share]:
-    """Claimants a, b, c … with the given weights."""
-    return [Share(chr(ord("a") + index), weight) for index, weight in enumerate(weights)]
-
-
-@pytest.mark.parametrize(
-    ("total", "weights", "parts"),
-    [
-        (8000, (5000, 4000), [4444, 3556]),
-        (1001, (500, 300, 200), [501, 300, 200]),
-        (10, (1, 1, 1), [4, 3, 3]),
-        (-10, (1, 1, 1), [-4, -3, -3]),
-        (11, (1, 1, 1), [4, 4, 3]),
-        (0, (1, 2), [0, 0]),
-        (0, (0, 0), [0, 0]),
-        (5, (0, 1, 0), [0, 5, 0]),
-        (0, (), []),
-    ],
-)
-def test_a_total_is_split_by_largest_remainder(
-    total: int, weights: tuple[int, ...], parts: list[int]
-) -> None:
-    assert largest_remainder(total, shares(*weights)) == parts
-
-
-def test_ties_of_remainders_go_to_the_smaller_id_wherever_it_stands() -> None:
-    assert largest_remainder(1, [Share("b", 1), Share("a", 1)]) == [0, 1]
-
-
-def test_a_total_that_nobody_can_take_is_refused() -> None:
-    with pytest.raises(ValueError, match="nobody to take 3"):
-        largest_remainder(3, shares(0, 0))
-
-
-@given(st.integers(-(10**12), 10**12), st.lists(st.integers(0, 10**9), min_size=1, max_size=12))
-def test_shares_sum_to_the_total_and_stay_within_one_of_their_quota(
-    total: int, weights: list[int]
-) -> None:
-    weights[0] += 1
-    claims = shares(*weights)
-
-    parts = largest_remainder(total, claims)
-
-    assert sum(parts) == total
-    for claim, part in zip(claims, parts, strict=True):
-        quota = Fraction(total * claim.weight, sum(weights))
-        assert abs(part - quota) < 1
-    mirrored = largest_remainder(-total, claims)
-    assert mirrored == [-part for part in parts]
-    turned = largest_remainder(total, claims[::-1])
-    assert turned == parts[::-1]
 
 
 @pytest.mark.parametrize(
