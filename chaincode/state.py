@@ -119,11 +119,13 @@ class Table(Generic[R]):
         values = context.get_many([self.key(*parts) for parts in names])
         return [self.found(value) for value in values]
 
-    def put(self, context: Context, row: R, *parts: str) -> None:
-        """Write the row when the transaction commits."""
+    def put(self, context: Context, row: R, *parts: str) -> bytes:
+        """Write the row when the transaction commits; return the bytes that are stored."""
         if type(row) is not self._kind or len(parts) != len(self.parts):
             raise Broken(f"{self.name} takes {self.struct.__name__} by {self.parts}")
-        context.put(self.key(*parts), encode(row))
+        value = encode(row)
+        context.put(self.key(*parts), value)
+        return value
 
     def delete(self, context: Context, *parts: str) -> None:
         """Remove the row when the transaction commits."""

@@ -43,7 +43,6 @@ from chaincode.state import (
     Name,
     Row,
     Table,
-    encode,
     page_part,
     slot_part,
 )
@@ -226,7 +225,6 @@ class SettledSlot:
     def _put_postings(self, postings: list[Posting]) -> None:
         page = PostingPage(postings=postings)
         number = self.slot.posting_pages
-        POSTINGS.put(self.context, page, *self.names(number))
-        self.progress.chain(encode(page))
+        self.progress.chain(POSTINGS.put(self.context, page, *self.names(number)))
         self.slot = msgspec.structs.replace(self.slot, posting_pages=number + 1)
         self.add(postings=len(postings))
