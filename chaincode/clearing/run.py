@@ -118,7 +118,11 @@ class TradePage(Row, frozen=True):
     trades: Annotated[list[MatchedTrade], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))
+PAGES_REMEMBERED = 16  # 10 MB; a run reads a page again in each transaction until it is done
+
+TRADES = Table(
+    44, "trade pages", TradePage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED
+)
 
 
 class SlotCleared(msgspec.Struct, frozen=True):

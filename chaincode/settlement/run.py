@@ -44,6 +44,7 @@ from chaincode.settlement.settled_slot import (
     SettledSlot,
     SlotSettlement,
 )
+from chaincode.settlement.trade_uses import PageUses
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import (
     ENTRY_BYTES,
@@ -113,9 +114,8 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
 
 
 def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int], list[int]]:
-    """The settled Wh and retired certificates of the slot's next trades."""
+    """The settled Wh and retired certificates of the slot's next trades, whose meters are loaded."""
     metered = at.metered
-    metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
     settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
     return settled_wh, retire_in_order(owed, settled_wh, metered.live_wh)
@@ -194,28 +194,49 @@ class _Settling:
         return Taken(points - left, done=False)
 
     def _settle_trades(self, points: int) -> Taken:
+        """Settle the next trades; a page is written when all of its trades are settled."""
         at, left = self.at, points
         for number in range(at.run.page, at.slot.trade_pages):
             at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
-            trades = list(page.trades)
-            done = sum(1 for trade in trades if trade.settled_wh is not None)
+            trades = page.trades
+            uses = PageUses(self._context, *at.names(number))
+            first = done = len(uses.settled_wh)
             while done < len(trades) and (units := at.units(left)):
-                chunk = self._settle_chunk(trades[done : done + units])
-                trades[done : done + len(chunk)] = chunk
+                chunk = trades[done : done + units]
+                self._settle_chunk(chunk, uses)
                 done += len(chunk)
                 left -= len(chunk) * at.unit_points
-            if trades != page.trades:
-                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+            if done == len(trades):
+                self._finish_page(number, trades, uses)
+            if done > first:
+                uses.write()
             if done < len(trades):
                 return Taken(points - left, done=False)
         return Taken(points - left, done=True)
 
-    def _settle_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+    def _finish_page(self, number: int, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
+        settled = [
+            msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+            for trade, energy_wh, certificates_wh in zip(
+                trades, uses.settled_wh, uses.retired_wh, strict=True
+            )
+        ]
+        TRADES.put(self._context, TradePage(trades=settled), *self.at.names(number))
+        uses.settled_wh, uses.retired_wh = [], []
+
+    def _settle_chunk(self, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
         at = self.at
+        at.metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
+        used = {
+            meter: at.metered.used(meter)
+            for trade in trades
+            for meter in (trade.sell_meter, trade.buy_meter)
+        }
         settled_wh, retired_wh = deliver(at, trades)
+        uses.follow(trades, settled_wh, retired_wh, used)
         for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
             retailers = answering(at, [trade.buy_meter, trade.sell_meter])
             at.post(trade_lines(at, trade, energy_wh), retailers)
@@ -228,26 +249,26 @@ class _Settling:
                 retailer = at.metered.parties[meter].retailer
                 at.entries.add(trader_of(name), entry, retailer=retailer)
         at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
-        return [
-            msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
-            for trade, energy_wh, certificates_wh in zip(
-                trades, settled_wh, retired_wh, strict=True
-            )
-        ]
 
     def _settle_meters(self, points: int) -> Taken:
         at, left = self.at, points
-        while units := at.units(left):
+        while units := at.meters(left):
             meters = self._next_meters(units)
             if meters is None:
                 return Taken(points - left, done=True)
-            left -= max(1, len(meters)) * at.unit_points
+            left -= max(1, len(meters)) * at.meter_points
             at.metered.load(meters)
             rows = [self._settle_meter(meter) for meter in meters]
             if rows:
                 page = MeterPage(meters=rows)
                 METER_PAGES.put(self._context, page, *at.names(at.sums.meter_pages))
-                at.add(meter_pages=1)
+                at.add(
+                    meter_pages=1,
+                    residual_wh=sum(row.residual_wh for row in rows),
+                    surplus_wh=sum(row.surplus_wh for row in rows),
+                    minted_wh=sum(row.minted_wh for row in rows),
+                    estimated=sum(row.estimated for row in rows),
+                )
         return Taken(points - left, done=False)
 
     def _settle_meter(self, name: str) -> MeterSettled:
@@ -259,12 +280,6 @@ class _Settling:
         certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
         at.entries.add(party.account, certificates, retailer=party.retailer)
         at.metered.finish(name)
-        at.add(
-            residual_wh=residual_wh,
-            surplus_wh=surplus_wh,
-            minted_wh=minted_wh,
-            estimated=int(meter.estimated),
-        )
         return meter
 
     def _charge_withdrawals(self, points: int) -> Taken:

@@ -50,9 +50,12 @@ from chaincode.units import local_hour
 
 LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
 LEG_ENTRIES = 8  # buyer, seller, their retailers, three suppliers' VAT, the spread
+METER_POSTINGS = 8  # of a meter without its fees: residual supply and surplus, with VAT
+METER_ENTRIES = 5  # holder, retailer, offtaker, and the VAT of the holder and the retailer
 FEE_POSTINGS = 4  # of a fee row with its VAT
 FEE_ENTRIES = 2  # of a fee row: its payee, and the VAT of its supplier
-TRADE_BYTES = 1_200  # of a trade in its page, with a short path
+TRADE_BYTES = 1_360  # of a trade in its page, with a short path, and of what it found used
+METER_BYTES = 400  # of what a slot settles at a meter, in its page
 METER_READS = 14  # of a meter: certificate, readings, what was used, VAT, residual prices
 CHUNK = 250  # trades or meters that are processed together
 
@@ -115,9 +118,9 @@ SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
 
 
 def unit_points(fee_rows: int) -> int:
-    """The points of a trade or a meter to which so many fee rows may apply.
+    """The points of a trade to which so many fee rows may apply.
 
-    A trade loads two meters and writes what it used of them; a meter needs less.
+    A trade loads two meters and writes what it used of them.
     """
     postings = LEG_POSTINGS + FEE_POSTINGS * fee_rows
     entries = LEG_ENTRIES + FEE_ENTRIES * fee_rows
@@ -125,12 +128,20 @@ def unit_points(fee_rows: int) -> int:
     return min(POINTS, cost(rows=2 * METER_READS + entries, keys=2 + entries, size=size))
 
 
+def meter_points(fee_rows: int) -> int:
+    """The points of a meter to whose residual supply so many fee rows may apply."""
+    postings = METER_POSTINGS + FEE_POSTINGS * fee_rows
+    entries = METER_ENTRIES + FEE_ENTRIES * fee_rows
+    size = postings * POSTING_BYTES + entries * ENTRY_BYTES + METER_BYTES + USED_BYTES
+    return min(POINTS, cost(rows=METER_READS + entries, keys=1 + entries, size=size))
+
+
 class SettledSlot:
     """One transaction's work on a slot: its rules and meters, and what it writes.
 
     `cause` names the settlement or the correction in the entries that it appends. `unit_points`
-    are the points of a trade or a meter; they follow from the number of fee rows in the slot.
-    `corrects` says that this is a correction.
+    are the points of a trade and `meter_points` those of a meter; they follow from the number of fee
+    rows in the slot. `corrects` says that this is a correction.
     """
 
     def __init__(
@@ -153,12 +164,16 @@ class SettledSlot:
         self._tariffs = Tariffs(context, area, start)
         hour = local_hour(start, self.rules.offset_s(start))
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
-        self.unit_points = unit_points(max(map(len, self.fees.values())))
+        fee_rows = max(map(len, self.fees.values()))
+        self.unit_points = unit_points(fee_rows)
+        self.meter_points = meter_points(fee_rows)
         number = self.sums.corrections + 1
         cause = correction_cause(start, number) if corrects else settlement_cause(start)
         self.entries = NewEntries(context, area, cause)
         self.energies = SlotMeters(context, area, start, pages=self.sums.energy_pages)
-        self.metered = MeteredSlot(context, area, start, self._tariffs, self.energies)
+        self.metered = MeteredSlot(
+            context, area, start, self._tariffs, self.energies, corrects=corrects
+        )
         self._postings: list[Posting] = []
 
     @property
@@ -172,8 +187,12 @@ class SettledSlot:
         return self.progress.run
 
     def units(self, points: int) -> int:
-        """How many trades or meters the points pay for, at most as many as go together."""
+        """How many trades the points pay for, at most as many as go together."""
         return min(CHUNK, points // self.unit_points)  # house: division, how many fit
+
+    def meters(self, points: int) -> int:
+        """How many meters the points pay for, at most as many as go together."""
+        return min(CHUNK, points // self.meter_points)  # house: division, how many fit
 
     def names(self, page: int) -> tuple[str, str, str]:
         """The parts of the key of a page of this slot."""
@@ -213,7 +232,7 @@ class SettledSlot:
         self.energies.write()
         self.sums = msgspec.structs.replace(self.sums, energy_pages=self.energies.pages, v=2)
         SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
-        self.metered.write()
+        self.metered.write(finished=finished)
 
     def store(self, *, phase: Phase, finished: bool) -> SlotAnswer:
         """Store the slot's phase and where the run continues."""
