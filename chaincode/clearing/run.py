@@ -120,9 +120,7 @@ class TradePage(Row, frozen=True):
 
 PAGES_REMEMBERED = 16  # 10 MB; a run reads a page again in each transaction until it is done
 
-TRADES = Table(
-    44, "trade pages", TradePage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED
-)
+TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED)
 
 
 class SlotCleared(msgspec.Struct, frozen=True):
