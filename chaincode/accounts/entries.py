@@ -137,7 +137,8 @@ class NewEntries:
     def post(self, postings: Iterable[Posting], answering: Mapping[str, str]) -> None:
         """Append what postings move, which must sum to zero.
 
-        `answering` names for each client among the accounts the retailer that answers.
+        `answering` names for each client among the accounts, and for no other account, the retailer
+        that answers.
         """
         sums: dict[str, int] = {}
         for posting in postings:
@@ -148,7 +149,7 @@ class NewEntries:
             raise Broken(f"postings in {self._area} sum to {Money(total)}")
         money_nano = self._money_nano  # integers, because there are many lines for each entry
         for account, nano in sums.items():
-            place = account, answering[account] if is_client(account) else NO_RETAILER
+            place = account, answering.get(account, NO_RETAILER)
             money_nano[place] = money_nano.get(place, 0) + nano
 
     def write(self) -> int | None:

@@ -198,4 +198,4 @@ class SlotMeters:
         self.pages += 1
 
     def _first_name(self, number: int) -> str:
-        return self.page(number)[0].meter
+        return (self._read.get(number) or self.page(number))[0].meter

@@ -37,6 +37,9 @@ class Used(Row, frozen=True, gc=False):
     certificates_wh: int = 0
 
 
+UNUSED = Used()
+
+
 class DuePage(Row, frozen=True):
     """Meters that an unfinished correction settles again, because it has changed a trade of theirs."""
 
@@ -67,7 +70,7 @@ class MeteredSlot:
     ) -> None:
         self._context = context
         self._area = area
-        self._slot = slot
+        self._slot, self._part = slot, slot_part(slot)
         self._tariffs = tariffs
         self._energies = energies
         self._corrects = corrects
@@ -97,6 +100,7 @@ class MeteredSlot:
         }
         self._load_vats(supplies.values())
         self._carry(wanted)
+        plants: list[Generation] = []
         for name, row in zip(wanted, rows, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
@@ -105,15 +109,17 @@ class MeteredSlot:
             energy = self._energies.get(name)
             if energy.estimated:
                 self.estimated.add(name)
-            taken = energy.export_wh, energy.import_wh
-            self._measured[name] = taken
-            used = self._used[name] or Used()
-            plant = Generation(name, taken[0], energy.generation_wh, certified=bool(version.source))
-            minted_wh = certify([plant]).get(name, 0)
-            self.export_wh[name] = taken[0] - used.export_wh
-            self.import_wh[name] = taken[1] - used.import_wh
-            self.minted_wh[name] = minted_wh
-            self.live_wh[name] = minted_wh - used.certificates_wh
+            self._measured[name] = energy.export_wh, energy.import_wh
+            plants.append(
+                Generation(
+                    name, energy.export_wh, energy.generation_wh, certified=bool(version.source)
+                )
+            )
+        minted_wh = certify(plants)
+        for name in wanted:
+            self.minted_wh[name] = minted_wh.get(name, 0)
+            used = self._used[name]
+            self.set_used(name, UNUSED if used is None else used)
 
     def _carry(self, meters: Sequence[str]) -> None:
         """Read what trades have used so far of those of `meters` that are carried."""
@@ -128,7 +134,7 @@ class MeteredSlot:
     def load_due(self, causes: Iterable[str]) -> None:
         """Read which meters the correction settles again besides `causes`."""
         self._due.update(dict.fromkeys(causes))
-        for page, row in DUE.range(self._context, self._area, slot_part(self._slot)):
+        for page, row in DUE.range(self._context, self._area, self._part):
             self._due_pages.append(page)
             self._due.update(dict.fromkeys(row.meters))
 
@@ -156,8 +162,8 @@ class MeteredSlot:
             self.minted_wh[meter] - self.live_wh[meter],
         )
 
-    def set_used(self, meter: str, used: Use) -> None:
-        """Let trades have used so much of a loaded meter that is not carried."""
+    def set_used(self, meter: str, used: Use | Used) -> None:
+        """Let trades have used so much of a loaded meter."""
         export_wh, import_wh = self._measured[meter]
         self.export_wh[meter] = export_wh - used.export_wh
         self.import_wh[meter] = import_wh - used.import_wh
@@ -174,11 +180,14 @@ class MeteredSlot:
         """
         for name in self._measured:
             if self._is_carried(name):
-                used = Used(**self.used(name)._asdict())
-                if used != (self._used[name] or Used()):
+                export_wh, import_wh, certificates_wh = self.used(name)
+                used = Used(
+                    export_wh=export_wh, import_wh=import_wh, certificates_wh=certificates_wh
+                )
+                if used != (self._used[name] or UNUSED):
                     USED.put(self._context, used, *self._names(name))
                     self._used[name] = used
-        names = self._area, slot_part(self._slot)
+        names = self._area, self._part
         if finished:
             for page in self._due_pages:
                 DUE.delete(self._context, *names, page)
@@ -202,7 +211,7 @@ class MeteredSlot:
         return None if supply is None else supply.retailer
 
     def _names(self, meter: str) -> tuple[str, str, str]:
-        return self._area, slot_part(self._slot), meter
+        return self._area, self._part, meter
 
     def _load_vats(self, supplies: Iterable[Supply]) -> None:
         supplied = list(supplies)

@@ -19,6 +19,7 @@ from itertools import islice
 
 import msgspec
 
+from chaincode.accounts.balances import is_client
 from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import market_time_s
@@ -79,9 +80,9 @@ def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
 
 
 def answering(at: SettledSlot, meters: Sequence[str]) -> Mapping[str, str]:
-    """The retailer that answers for each holder of `meters`, which must be loaded."""
+    """The retailer that answers for each client that holds one of `meters`, which must be loaded."""
     parties = [at.metered.parties[meter] for meter in meters]
-    return {party.account: party.retailer for party in parties}
+    return {party.account: party.retailer for party in parties if is_client(party.account)}
 
 
 def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[Posting]:
@@ -229,12 +230,9 @@ class _Settling:
 
     def _settle_chunk(self, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
         at = self.at
-        at.metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
-        used = {
-            meter: at.metered.used(meter)
-            for trade in trades
-            for meter in (trade.sell_meter, trade.buy_meter)
-        }
+        meters = dict.fromkeys(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
+        at.metered.load(meters)
+        used = {meter: at.metered.used(meter) for meter in meters}
         settled_wh, retired_wh = deliver(at, trades)
         uses.follow(trades, settled_wh, retired_wh, used)
         for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
