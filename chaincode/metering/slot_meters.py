@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache, partial
 from operator import attrgetter
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 
@@ -70,49 +70,38 @@ ENERGIES = Table(
 _name = attrgetter("meter")
 
 
-class Supplied(NamedTuple):
-    """A meter, and the daily import in Wh that an estimate of it is a part of."""
-
-    meter: str
-    daily_import_wh: int
-
-
 def energies_now(
-    context: Context, area: Area, slot: int, meters: Sequence[Supplied]
+    context: Context, area: Area, slot: int, meters: Sequence[str]
 ) -> list[MeterEnergy]:
     """The energies of `meters` in a slot by all that is measured now, in the order given."""
-    rules = rules_at(context, area.area, slot)
-    weights = (rules.profile or Profile()).imports
     measure = SlotEnergies(
         context, slot=slot, slot_s=area.slot_s, weights=_weights(context, area.area, area.slot_s)
     )
-    energies: list[MeterEnergy] = []
-    for one, measured in zip(meters, measure.of([one.meter for one in meters]), strict=True):
-        if measured is None:
-            import_wh = estimated_wh(
-                one.daily_import_wh,
-                weights,
-                slot,
-                slot_s=area.slot_s,
-                offset_s=rules.offset_s(slot),
-            )
-            energies.append(MeterEnergy(one.meter, import_wh, 0, estimated=True))
-        else:
-            energies.append(
-                MeterEnergy(
-                    one.meter, measured.import_wh, measured.export_wh, measured.generation_wh
-                )
-            )
-    return energies
+    measured = measure.of(meters)
+    estimates = _estimates(
+        context, area, slot, [m for m, found in zip(meters, measured, strict=True) if found is None]
+    )
+    return [
+        estimates[meter]
+        if found is None
+        else MeterEnergy(meter, found.import_wh, found.export_wh, found.generation_wh)
+        for meter, found in zip(meters, measured, strict=True)
+    ]
 
 
-def supplied(context: Context, slot: int, meters: Sequence[str]) -> list[Supplied]:
-    """The meters with what their supply in `slot` says of their daily import."""
+def _estimates(
+    context: Context, area: Area, slot: int, meters: Sequence[str]
+) -> dict[str, MeterEnergy]:
+    """The energies of meters that measured boundaries do not enclose: a part of a day's import."""
+    rules = rules_at(context, area.area, slot)
+    weights = (rules.profile or Profile()).imports
+    offset_s = rules.offset_s(slot)
     rows = METERS.get_many(context, [(meter,) for meter in meters])
-    found: list[Supplied] = []
+    found: dict[str, MeterEnergy] = {}
     for meter, row in zip(meters, rows, strict=True):
-        supply = supplied_at(context, row, meter, slot)
-        found.append(Supplied(meter, supply.daily_import_wh))
+        daily_wh = supplied_at(context, row, meter, slot).daily_import_wh
+        import_wh = estimated_wh(daily_wh, weights, slot, slot_s=area.slot_s, offset_s=offset_s)
+        found[meter] = MeterEnergy(meter, import_wh, 0, estimated=True)
     return found
 
 

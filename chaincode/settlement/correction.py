@@ -37,7 +37,7 @@ from chaincode.clearing.order_book import (
 from chaincode.clearing.run import PATH_BYTES, TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, Broken
-from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now
 from chaincode.settlement.postings import (
     differences,
 )
@@ -219,9 +219,7 @@ class _Correcting:
                 return Taken(points - left, done=False)
             left -= spent
             meters = [energy.meter for energy in before]
-            now = energies_now(
-                self._context, at.area, at.start, supplied(self._context, at.start, meters)
-            )
+            now = energies_now(self._context, at.area, at.start, meters)
             if now != before:
                 at.energies.replace(number, now)
             for old, new in zip(before, now, strict=True):

@@ -29,7 +29,7 @@ from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS, expected_meters
-from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now
 from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
 from chaincode.settlement.postings import (
     SettledTrade,
@@ -180,9 +180,7 @@ class _Settling:
             if meters is None:
                 return Taken(points - left, done=True)
             left -= max(1, len(meters)) * ENERGY_POINTS
-            energies = energies_now(
-                self._context, at.area, at.start, supplied(self._context, at.start, meters)
-            )
+            energies = energies_now(self._context, at.area, at.start, meters)
             absent = [energy.meter for energy in energies if energy.estimated]
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
