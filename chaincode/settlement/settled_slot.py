@@ -51,7 +51,8 @@ LEG_ENTRIES = 8  # buyer, seller, their retailers, three suppliers' VAT, the spr
 METER_POSTINGS = 8  # of a meter without its fees: residual supply and surplus, with VAT
 METER_ENTRIES = 5  # holder, retailer, offtaker, and the VAT of the holder and the retailer
 FEE_POSTINGS = 4  # of a fee row with its VAT
-LINE_BYTES = 330  # of a line of a slot in its page, at the longest names of its accounts and fees
+LINE_BYTES = 280  # of a line of a slot in its page, at the longest names of clients and members
+FEE_LINE_BYTES = 430  # of a line of a fee, at the longest names of fees and payees
 SUM_BYTES = 440  # of an entry of a slot with its key, at the longest names
 TRADE_BYTES = 1_360  # of a trade in its page, with a short path, and of what it found used
 METER_BYTES = 400  # of what a slot settles at a meter, in its page
@@ -122,16 +123,16 @@ def unit_points(fee_rows: int) -> int:
     A trade loads two meters and writes what it used of them. Entries of the payees of fees are those
     of all trades and meters of a transaction, so they count among what it writes once.
     """
-    postings = LEG_POSTINGS + FEE_POSTINGS * fee_rows
-    size = postings * LINE_BYTES + LEG_ENTRIES * SUM_BYTES + TRADE_BYTES + 2 * USED_BYTES
+    size = LEG_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
+    size += LEG_ENTRIES * SUM_BYTES + TRADE_BYTES + 2 * USED_BYTES
     rows, keys = 2 * METER_READS + LEG_ENTRIES, 2 + LEG_ENTRIES
     return min(POINTS, cost(rows=rows, keys=keys, size=size))
 
 
 def meter_points(fee_rows: int) -> int:
     """The points of a meter to whose residual supply so many fee rows may apply."""
-    postings = METER_POSTINGS + FEE_POSTINGS * fee_rows
-    size = postings * LINE_BYTES + METER_ENTRIES * SUM_BYTES + METER_BYTES + USED_BYTES
+    size = METER_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
+    size += METER_ENTRIES * SUM_BYTES + METER_BYTES + USED_BYTES
     rows, keys = METER_READS + METER_ENTRIES, 1 + METER_ENTRIES
     return min(POINTS, cost(rows=rows, keys=keys, size=size))
 
