@@ -14,7 +14,8 @@ Every other operation raises `TypeError`, so a price is never added to an energy
 this module divides and rounds, with functions whose names say the direction.
 
 State and messages hold plain integers whose names end with the unit; code that computes with such
-integers first turns them into these values.
+integers first turns them into these values. The lines of the books are too many for that: their
+two formulas are functions of plain integers, `priced_nano` and `taxed_nano`.
 """
 
 from __future__ import annotations
@@ -123,18 +124,22 @@ class Power(_Quantity):
         return Energy(self._value * seconds // SECONDS_PER_HOUR)
 
 
-def rate_half_away(amount: Money, rate_ppm: int) -> Money:
-    """`amount` x `rate_ppm` / 10^6, rounded half away from zero, the rounding of VAT."""
-    scaled = abs(amount.nano) * rate_ppm
-    rounded = (2 * scaled + PPM) // (2 * PPM)
-    return Money(rounded if amount.nano >= 0 else -rounded)
+def priced_nano(quantity_wh: int, *, micro_per_kwh: int) -> int:
+    """What energy costs at a price, as Energy x Price, exact."""
+    return quantity_wh * micro_per_kwh
+
+
+def taxed_nano(base_nano: int, *, rate_ppm: int) -> int:
+    """`base_nano` x `rate_ppm` / 10^6, rounded half away from zero, the rounding of VAT."""
+    rounded = (2 * abs(base_nano) * rate_ppm + PPM) // (2 * PPM)
+    return rounded if base_nano >= 0 else -rounded
 
 
 def price_rate_up(price: Price, rate_ppm: int) -> Price:
     """`price` x `rate_ppm` / 10^6, rounded up to whole micro/kWh, for a cover.
 
     Over any split of an energy into whole Wh the result is at least the sum of what
-    `rate_half_away` gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds
+    `taxed_nano` gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds
     the rounding of every part.
     """
     return Price(-(-price.micro_per_kwh * rate_ppm // PPM))

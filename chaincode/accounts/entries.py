@@ -61,6 +61,8 @@ class Entry(Row, frozen=True, gc=False):
         return max(0, -self.money_nano) + max(0, self.reserved_nano)
 
 
+NOTHING = Entry()
+
 EPOCHS = Table(31, "epochs", Epoch, ("area",))
 ENTRIES = Table(35, "entries", Entry, ("area", "epoch", "owner", "cause", "retailer"))
 
@@ -122,6 +124,7 @@ class NewEntries:
         self._area = area
         self._cause = cause
         self._entries: dict[tuple[str, str], Entry] = {}
+        self._money_nano: dict[tuple[str, str], int] = {}
 
     def add(self, owner: str, entry: Entry, *, retailer: str = NO_RETAILER) -> None:
         """Append an entry of `owner`; `retailer` answers for what it takes from a client."""
@@ -134,36 +137,39 @@ class NewEntries:
     def post(self, postings: Iterable[Posting], answering: Mapping[str, str]) -> None:
         """Append what postings move, which must sum to zero.
 
-        `answering` names for each client among the accounts the retailer that answers.
+        `answering` names for each client among the accounts, and for no other account, the retailer
+        that answers.
         """
         sums: dict[str, int] = {}
         for posting in postings:
-            sums[posting.account] = sums.get(posting.account, 0) + posting.amount_nano
+            account = posting.account
+            sums[account] = sums.get(account, 0) + posting.amount_nano
         total = sum(sums.values())
         if total:
             raise Broken(f"postings in {self._area} sum to {Money(total)}")
+        money_nano = self._money_nano  # integers, because there are many lines for each entry
         for account, nano in sums.items():
-            retailer = answering[account] if is_client(account) else NO_RETAILER
-            self.add(account, Entry(money_nano=nano), retailer=retailer)
+            place = account, answering.get(account, NO_RETAILER)
+            money_nano[place] = money_nano.get(place, 0) + nano
 
     def write(self) -> int | None:
         """Write the entries under the open epoch and return the epoch; None without an entry."""
-        places = sorted(place for place, entry in self._entries.items() if entry != Entry())
+        for (owner, retailer), nano in self._money_nano.items():
+            self.add(owner, Entry(money_nano=nano), retailer=retailer)
+        places = sorted(place for place, entry in self._entries.items() if entry != NOTHING)
         if not places:
             return None
         epoch = open_epoch(self._context, self._area)
-        keys = [
-            (self._area, epoch_part(epoch), owner, self._cause, retailer)
-            for owner, retailer in places
-        ]
+        part = epoch_part(epoch)
+        keys = [(self._area, part, owner, self._cause, retailer) for owner, retailer in places]
         held = ENTRIES.get_many(self._context, keys)
         for place, key, before in zip(places, keys, held, strict=True):
             entry = self._entries[place] if before is None else before.plus(self._entries[place])
-            if entry == Entry():  # as if it had been appended in one transaction
+            if entry == NOTHING:  # as if it had been appended in one transaction
                 ENTRIES.delete(self._context, *key)
             else:
                 ENTRIES.put(self._context, entry, *key)
-        self._entries = {}
+        self._entries, self._money_nano = {}, {}
         return epoch
 
 

@@ -120,7 +120,9 @@ class TradePage(Row, frozen=True):
     trades: Annotated[list[MatchedTrade], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))
+PAGES_REMEMBERED = 16  # 10 MB; a run reads a page again in each transaction until it is done
+
+TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED)
 
 
 class SlotCleared(msgspec.Struct, frozen=True):
@@ -222,8 +224,8 @@ class _Clearing:
 
     def _put_book_page(self, page: BookPage, quantity_wh: dict[str, int]) -> None:
         number = self._slot.book_pages
-        BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-        self._progress.chain(encode(page))
+        names = self._name, slot_part(self._start), page_part(number)
+        self._progress.chain(BOOK_PAGES.put(self._context, page, *names))
         stored_wh = [quantity_wh.get(zone.id, 0) for zone in self._area.zones]
         self._slot = msgspec.structs.replace(
             self._slot, book_pages=number + 1, quantity_wh=stored_wh
@@ -288,9 +290,8 @@ class _Clearing:
                 )
                 for place, trade in enumerate(chosen)
             ]
-            page = TradePage(trades=trades)
-            TRADES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-            self._progress.chain(encode(page))
+            names = self._name, slot_part(self._start), page_part(number)
+            self._progress.chain(TRADES.put(self._context, TradePage(trades=trades), *names))
             self._progress.move(page=self._progress.run.page + 1)
             self._slot = msgspec.structs.replace(self._slot, trade_pages=number + 1)
         return Taken(points - left, done=True)

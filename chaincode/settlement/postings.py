@@ -128,7 +128,7 @@ def trade_postings(
         spread = Explanation(
             "priced", quantity_wh=wh, rate=trade.buy_price, in_price=trade.sell_price
         )
-        nano = spread.amount.nano
+        nano = spread.amount_nano
         postings.append(Posting(buyer.retailer, -nano, SPREAD, spread, trade.id))
         postings.append(Posting(SPREAD_ACCOUNT, nano, SPREAD, spread, trade.id))
     for row in fees:
@@ -148,7 +148,7 @@ def penalty_postings(
     if not undelivered_wh or not penalty or seller == buyer:
         return []
     told = Explanation("priced", quantity_wh=_settled_wh(undelivered_wh), rate=penalty)
-    nano = told.amount.nano
+    nano = told.amount_nano
     return [
         Posting(seller, -nano, PENALTY, told, trade),
         Posting(buyer, nano, PENALTY, told, trade),
@@ -253,7 +253,7 @@ def _vat_ppm(billing: Billing, supplier: str) -> int:
 
 def _post_supply(postings: list[Posting], leg: Leg, wh: int, kind: str, trade: str) -> None:
     told = Explanation("priced", quantity_wh=wh, rate=leg.price)
-    nano = told.amount.nano
+    nano = told.amount_nano
     postings.append(Posting(leg.supplier, nano, kind, told, trade))
     postings.append(Posting(leg.customer, -nano, kind, told, trade))
     if leg.vat_ppm:
@@ -270,7 +270,7 @@ def _post_fee(
     in_price: int,
 ) -> None:
     told = Explanation("priced", quantity_wh=wh, rate=row.rate, in_price=in_price)
-    nano, kind = told.amount.nano, fee_kind(row.kind)
+    nano, kind = told.amount_nano, fee_kind(row.kind)
     postings.append(Posting(row.payee, nano, kind, told, trade))
     postings.append(Posting(payer, -nano, kind, told, trade))
     if row.vat_ppm:
@@ -280,7 +280,7 @@ def _post_fee(
 
 def _post_vat(postings: list[Posting], leg: Leg, base_nano: int, kind: str, trade: str) -> None:
     told = Explanation("taxed", base_nano=base_nano, rate=leg.vat_ppm)
-    nano = told.amount.nano
+    nano = told.amount_nano
     if not nano:
         return
     postings.append(Posting(VAT_PREFIX + leg.supplier, nano, kind, told, trade))

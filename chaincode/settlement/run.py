@@ -19,6 +19,7 @@ from itertools import islice
 
 import msgspec
 
+from chaincode.accounts.balances import is_client
 from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import market_time_s
@@ -28,7 +29,7 @@ from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS, expected_meters
-from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now
 from chaincode.settlement.delivery import (
     Obligation,
     deliver_in_order,
@@ -50,6 +51,7 @@ from chaincode.settlement.settled_slot import (
     SettledSlot,
     SlotSettlement,
 )
+from chaincode.settlement.trade_uses import PageUses
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import (
     ENTRY_BYTES,
@@ -84,9 +86,9 @@ def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
 
 
 def answering(at: SettledSlot, meters: Sequence[str]) -> Mapping[str, str]:
-    """The retailer that answers for each holder of `meters`, which must be loaded."""
+    """The retailer that answers for each client that holds one of `meters`, which must be loaded."""
     parties = [at.metered.parties[meter] for meter in meters]
-    return {party.account: party.retailer for party in parties}
+    return {party.account: party.retailer for party in parties if is_client(party.account)}
 
 
 def trade_lines(at: SettledSlot, trade: MatchedTrade) -> list[Posting]:
@@ -136,13 +138,12 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
 
 
 def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
-    """The slot's next trades as they settle now.
+    """The slot's next trades as they settle now; their meters must be loaded.
 
     They hold the settled Wh, the certificates retired and, where the rules set a penalty, the Wh on
     which the seller pays it.
     """
     metered = at.metered
-    metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
     settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
     retired_wh = retire_in_order(owed, settled_wh, metered.live_wh)
@@ -217,9 +218,7 @@ class _Settling:
             if meters is None:
                 return Taken(points - left, done=True)
             left -= max(1, len(meters)) * ENERGY_POINTS
-            energies = energies_now(
-                self._context, at.area, at.start, supplied(self._context, at.start, meters)
-            )
+            energies = energies_now(self._context, at.area, at.start, meters)
             absent = [energy.meter for energy in energies if energy.estimated]
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
@@ -232,28 +231,48 @@ class _Settling:
         return Taken(points - left, done=False)
 
     def _settle_trades(self, points: int) -> Taken:
+        """Settle the next trades; a page is written when all of its trades are settled."""
         at, left = self.at, points
         for number in range(at.run.page, at.slot.trade_pages):
             at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
-            trades = list(page.trades)
-            done = sum(1 for trade in trades if trade.settled_wh is not None)
+            trades = page.trades
+            uses = PageUses(self._context, *at.names(number))
+            first = done = len(uses.settled_wh)
             while done < len(trades) and (units := at.units(left)):
-                chunk = self._settle_chunk(trades[done : done + units])
-                trades[done : done + len(chunk)] = chunk
+                chunk = trades[done : done + units]
+                self._settle_chunk(chunk, uses)
                 done += len(chunk)
                 left -= len(chunk) * at.unit_points
-            if trades != page.trades:
-                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+            if done == len(trades):
+                self._finish_page(number, trades, uses)
+            if done > first:
+                uses.write()
             if done < len(trades):
                 return Taken(points - left, done=False)
         return Taken(points - left, done=True)
 
-    def _settle_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+    def _finish_page(self, number: int, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
+        settled = [
+            msgspec.structs.replace(
+                trade, settled_wh=energy_wh, retired_wh=certificates_wh, undelivered_wh=lacking_wh
+            )
+            for trade, energy_wh, certificates_wh, lacking_wh in zip(
+                trades, uses.settled_wh, uses.retired_wh, uses.undelivered_wh, strict=True
+            )
+        ]
+        TRADES.put(self._context, TradePage(trades=settled), *self.at.names(number))
+        uses.settled_wh, uses.retired_wh, uses.undelivered_wh = [], [], []
+
+    def _settle_chunk(self, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
         at = self.at
+        meters = dict.fromkeys(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
+        at.metered.load(meters)
+        used = {meter: at.metered.used(meter) for meter in meters}
         settled = deliver(at, trades)
+        uses.follow(settled, used)
         for trade in settled:
             retailers = answering(at, [trade.buy_meter, trade.sell_meter])
             at.post(trade_lines(at, trade), retailers)
@@ -269,21 +288,26 @@ class _Settling:
             settled_wh=sum(settled_energy(at, trade) for trade in settled),
             retired_wh=sum(trade.retired_wh for trade in settled),
         )
-        return settled
 
     def _settle_meters(self, points: int) -> Taken:
         at, left = self.at, points
-        while units := at.units(left):
+        while units := at.meters(left):
             meters = self._next_meters(units)
             if meters is None:
                 return Taken(points - left, done=True)
-            left -= max(1, len(meters)) * at.unit_points
+            left -= max(1, len(meters)) * at.meter_points
             at.metered.load(meters)
             rows = [self._settle_meter(meter) for meter in meters]
             if rows:
                 page = MeterPage(meters=rows)
                 METER_PAGES.put(self._context, page, *at.names(at.sums.meter_pages))
-                at.add(meter_pages=1)
+                at.add(
+                    meter_pages=1,
+                    residual_wh=sum(row.residual_wh for row in rows),
+                    surplus_wh=sum(row.surplus_wh for row in rows),
+                    minted_wh=sum(row.minted_wh for row in rows),
+                    estimated=sum(row.estimated for row in rows),
+                )
         return Taken(points - left, done=False)
 
     def _settle_meter(self, name: str) -> MeterSettled:
@@ -295,12 +319,6 @@ class _Settling:
         certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
         at.entries.add(party.account, certificates, retailer=party.retailer)
         at.metered.finish(name)
-        at.add(
-            residual_wh=residual_wh,
-            surplus_wh=surplus_wh,
-            minted_wh=minted_wh,
-            estimated=int(meter.estimated),
-        )
         return meter
 
     def _charge_withdrawals(self, points: int) -> Taken:

@@ -216,9 +216,10 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
         return 0  # a unit may cost all points of a transaction
 
     patch.setattr(settled, "unit_points", points_of)
+    patch.setattr(settled, "meter_points", points_of)
     # A correction takes whole pages of energies, each written by one transaction of the settlement.
     patch.setattr(correction, "ENERGY_POINTS", runs.POINTS // (2 * chunk))
-    patch.setattr(correction, "PASSED_POINTS", unit // 2)
+    patch.setattr(correction, "KEPT_POINTS", unit // 2)
     patch.setattr(correction, "page_points", page_points_of)
 
 

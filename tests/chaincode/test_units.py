@@ -21,8 +21,9 @@ from chaincode.units import (
     is_slot_start,
     local_hour,
     price_rate_up,
-    rate_half_away,
+    priced_nano,
     slot_of,
+    taxed_nano,
     times_exceeded,
 )
 
@@ -121,19 +122,24 @@ def test_power_over_time_is_energy_rounded_down(watts: int, seconds: int, wh: in
     ],
 )
 def test_vat_is_rounded_half_away_from_zero(nano: int, rate_ppm: int, rounded: int) -> None:
-    assert rate_half_away(Money(nano), rate_ppm) == Money(rounded)
+    assert taxed_nano(nano, rate_ppm=rate_ppm) == rounded
 
 
 @given(integers, rates_ppm)
 def test_rounding_half_away_is_nearest_and_odd(nano: int, rate_ppm: int) -> None:
     exact = Fraction(nano * rate_ppm, PPM)
 
-    rounded = rate_half_away(Money(nano), rate_ppm)
+    rounded = taxed_nano(nano, rate_ppm=rate_ppm)
 
-    assert abs(rounded.nano - exact) <= Fraction(1, 2)
-    if abs(rounded.nano - exact) == Fraction(1, 2):
-        assert abs(rounded.nano) > abs(exact)
-    assert rate_half_away(Money(-nano), rate_ppm) == -rounded
+    assert abs(rounded - exact) <= Fraction(1, 2)
+    if abs(rounded - exact) == Fraction(1, 2):
+        assert abs(rounded) > abs(exact)
+    assert taxed_nano(-nano, rate_ppm=rate_ppm) == -rounded
+
+
+@given(integers, integers)
+def test_what_energy_costs_is_the_same_with_and_without_kinds(wh: int, price: int) -> None:
+    assert Money(priced_nano(wh, micro_per_kwh=price)) == Energy(wh) * Price(price)
 
 
 @given(integers, rates_ppm)
@@ -151,7 +157,8 @@ def test_a_price_rounded_up_covers_the_rounded_parts_of_any_split(
 ) -> None:
     cover = Energy(sum(parts_wh)) * price_rate_up(Price(price), rate_ppm)
 
-    posted = sum(rate_half_away(Energy(wh) * Price(price), rate_ppm).nano for wh in parts_wh)
+    priced = [(Energy(wh) * Price(price)).nano for wh in parts_wh]
+    posted = sum(taxed_nano(nano, rate_ppm=rate_ppm) for nano in priced)
 
     assert posted <= cover.nano
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chaincode.accounts.posting import Explanation, Posting
 from chaincode.accounts.statements import SumArguments, Totals
+from chaincode.clearing.run import TRADES
 from chaincode.context import WRITES_MAX
 from chaincode.errors import Refused
 from chaincode.queries.market import (
@@ -20,11 +21,12 @@ from chaincode.queries.market import (
 )
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import Cause, CausesAnswer, SlotCorrected
-from chaincode.settlement.meter_balances import USED
+from chaincode.settlement.meter_balances import DUE, USED
 from chaincode.settlement.postings import (
     differences,
 )
 from chaincode.settlement.settled_slot import MeterSettled, SlotSettlement
+from chaincode.settlement.trade_uses import USES
 from chaincode.slots.gate import (
     PageArguments,
     SlotArguments,
@@ -264,6 +266,20 @@ def test_correction_of_four_thousand_meters_stays_within_the_limits() -> None:
 
     assert town.engine.written_max <= WRITES_MAX
     assert outcome(town) == outcome(from_nothing(households, readings))
+
+
+def test_correction_writes_only_what_differs() -> None:
+    """A correction of one meter wrote and deleted a row for every other meter that trades."""
+    town = settled_town([*street(300), Household(import_wh=10)])
+    put_reading(town, meter_number(300), 17, 0)
+    before = dict(town.view.rows)
+    town.engine.written_max = 0
+
+    assert correct(town) == 1
+
+    changed = {key[:2] for key, value in town.view.rows.items() if before.get(key) != value}
+    assert town.engine.written_max <= 20
+    assert not changed & {TRADES.key("")[:2], USES.key("")[:2], USED.key("")[:2], DUE.key("")[:2]}
 
 
 class TestInTheMiddle:
