@@ -74,12 +74,12 @@ class Outcome(msgspec.Struct, frozen=True):
     reserved: int
 
 
-def settled_town(households: Sequence[Household]) -> Town:
+def settled_town(households: Sequence[Household], *, penalty: int = 0) -> Town:
     """A town whose first slot has cleared and settled, mute meters on estimates.
 
-    Its sellers pay for what they do not deliver.
+    `penalty` is what its sellers pay for what they do not deliver.
     """
-    town = Town(0, rules=msgspec.structs.replace(RULES, shortfall_penalty=30_000), slots=3)
+    town = Town(0, rules=msgspec.structs.replace(RULES, shortfall_penalty=penalty), slots=3)
     settle_in(town, households)
     town.close_gate(SLOT)
     town.clear(SLOT)
@@ -113,14 +113,16 @@ def come_late(town: Town, readings: Sequence[Late]) -> None:
     correct(town)
 
 
-def from_nothing(households: Sequence[Household], readings: Sequence[Late]) -> Town:
+def from_nothing(
+    households: Sequence[Household], readings: Sequence[Late], *, penalty: int = 0
+) -> Town:
     """The reference: the same slot, settled once on the newest readings."""
     newest = list(households)
     for late in readings:
         newest[late.household] = msgspec.structs.replace(
             newest[late.household], import_wh=late.import_wh, export_wh=late.export_wh
         )
-    return settled_town(newest)
+    return settled_town(newest, penalty=penalty)
 
 
 def outcome(town: Town) -> Outcome:
@@ -186,18 +188,18 @@ def some_late(households: int) -> st.SearchStrategy[list[Late]]:
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(households=some_street(), data=st.data())
+@given(households=some_street(), penalty=st.sampled_from([0, 30_000]), data=st.data())
 def test_any_way_to_the_same_readings_ends_in_the_same_books(
-    households: list[Household], data: st.DataObject
+    households: list[Household], penalty: int, data: st.DataObject
 ) -> None:
     """Readings in any order with corrections anywhere between, against one settlement of all."""
     readings = data.draw(some_late(len(households)))
-    town = settled_town(households)
+    town = settled_town(households, penalty=penalty)
     reserved = {name: account.reserved_nano for name, account in ending(town).accounts.items()}
 
     come_late(town, readings)
 
-    assert outcome(town) == outcome(from_nothing(households, readings))
+    assert outcome(town) == outcome(from_nothing(households, readings, penalty=penalty))
     assert sum(posting.amount_nano for posting in all_postings(town)) == 0
     after = {name: account.reserved_nano for name, account in ending(town).accounts.items()}
     assert {**reserved, **after} == after
@@ -208,20 +210,21 @@ def test_any_way_to_the_same_readings_ends_in_the_same_books(
     households=some_street(),
     chunk=st.integers(1, 4),
     page=st.integers(1, 5),
+    penalty=st.sampled_from([0, 30_000]),
     data=st.data(),
 )
 def test_a_correction_ends_alike_wherever_it_is_cut(
-    households: list[Household], chunk: int, page: int, data: st.DataObject
+    households: list[Household], chunk: int, page: int, penalty: int, data: st.DataObject
 ) -> None:
     readings = data.draw(some_late(len(households)))
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch, page)
         with pytest.MonkeyPatch.context() as limits:
             without_limits(limits)
-            whole = settled_town(households)
+            whole = settled_town(households, penalty=penalty)
             come_late(whole, readings)
         cut_after(patch, chunk)
-        town = settled_town(households)
+        town = settled_town(households, penalty=penalty)
         come_late(town, readings)
 
     assert ending(town) == ending(whole)
