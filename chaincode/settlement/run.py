@@ -236,14 +236,14 @@ class _Settling:
         for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
             retailers = answering(at, [trade.buy_meter, trade.sell_meter])
             at.post(trade_lines(at, trade, energy_wh), retailers)
-            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=certificates_wh)
-            sold = Entry(reserved_nano=-trade.sell_cover_nano)
-            for name, meter, entry in (
-                (trade.buy, trade.buy_meter, bought),
-                (trade.sell, trade.sell_meter, sold),
+            for name, meter, cover_nano, retired in (
+                (trade.buy, trade.buy_meter, trade.buy_cover_nano, certificates_wh),
+                (trade.sell, trade.sell_meter, trade.sell_cover_nano, 0),
             ):
                 retailer = at.metered.parties[meter].retailer
-                at.entries.add(trader_of(name), entry, retailer=retailer)
+                at.entries.release(
+                    trader_of(name), cover_nano, retired_wh=retired, retailer=retailer
+                )
         at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
 
     def _settle_meters(self, points: int) -> Taken:
