@@ -178,6 +178,7 @@ class _Settling:
         while left >= READ_ROWS * ENERGY_POINTS:
             meters = self._next_meters(READ_ROWS)
             if meters is None:
+                at.energies.write()
                 return Taken(points - left, done=True)
             left -= max(1, len(meters)) * ENERGY_POINTS
             energies = energies_now(self._context, at.area, at.start, meters)
@@ -194,7 +195,9 @@ class _Settling:
 
     def _settle_trades(self, points: int) -> Taken:
         """Settle the next trades; a page is written when all of its trades are settled."""
-        at, left = self.at, points
+        at, left = self.at, points - self.at.carried_points
+        if left < 0:
+            return Taken(0, done=not at.slot.trade_pages)
         for number in range(at.run.page, at.slot.trade_pages):
             at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
@@ -275,7 +278,6 @@ class _Settling:
         party = at.metered.parties[name]
         certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
         at.entries.add(party.account, certificates, retailer=party.retailer)
-        at.metered.finish(name)
         return meter
 
     def _charge_withdrawals(self, points: int) -> Taken:
