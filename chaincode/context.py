@@ -304,9 +304,10 @@ class Context:
         self._purged[place] = None
 
     def _write(self, key: str, value: bytes | None) -> None:
-        held = _bytes_of(key, self._writes[key]) if key in self._writes else None
+        writes = self._writes
+        held = _bytes_of(key, writes[key]) if key in writes else None
         self._claim(key, value, held=held)
-        self._writes[key] = value
+        writes[key] = value
 
     def _held_private(self, place: PrivateKey) -> int | None:
         if place in self._private:

@@ -152,16 +152,14 @@ class SlotMeters:
             energies = self._read[number] = row.energies
         return energies
 
-    def get(self, meter: str) -> MeterEnergy:
-        """The fixed energy of a meter."""
-        energies = self._new
-        if not energies or meter < energies[0].meter:
-            number = bisect_right(range(self.pages), meter, key=self._first_name) - 1
-            energies = self.page(max(0, number))
+    def place(self, meter: str) -> tuple[int, int]:
+        """The page of a meter whose energy is fixed and written, and the meter's place in it."""
+        number = bisect_right(range(self.pages), meter, key=self._first_name) - 1
+        energies = self.page(max(0, number))
         place = bisect_left(energies, meter, key=_name)
         if place == len(energies) or energies[place].meter != meter:
             raise Broken(f"the energy of meter {meter} in {self._area}, {self._part} is not fixed")
-        return energies[place]
+        return number, place
 
     def add(self, energies: Sequence[MeterEnergy]) -> None:
         """Fix the energies of further meters, whose names follow those that are fixed."""

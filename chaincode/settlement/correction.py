@@ -245,9 +245,11 @@ class _Correcting:
 
         The other trades stay as they have settled. A page without a due trade is only read.
         """
-        at, left = self.at, points
+        at, left = self.at, points - self.at.carried_points
         if not self._has_cause:
             return Taken(0, done=True)
+        if left < 0:
+            return Taken(0, done=not at.slot.trade_pages)
         for number in range(at.run.page, at.slot.trade_pages):
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
@@ -357,7 +359,6 @@ class _Correcting:
         if minted_wh or retired_wh:
             entry = Entry(minted_wh=minted_wh, live_wh=minted_wh - retired_wh)
             at.entries.add(party.account, entry, retailer=party.retailer)
-        at.metered.finish(old.meter)
         at.add(
             residual_wh=new.residual_wh - old.residual_wh,
             surplus_wh=new.surplus_wh - old.surplus_wh,

@@ -1,13 +1,14 @@
 """What the meters of a slot measured, and what is left of that energy as trades are settled.
 
 The energies are those that the settlement has fixed (`slot_meters`). From one transaction of a run to
-the next only what trades have used of each meter is carried on, in a row for each meter. A correction
-carries the meters that are due; of the others it finds beside each trade what was used (`trade_uses`).
+the next only what trades have used of each meter is carried on, in a row for each page of energies. A
+correction carries the meters that are due; of the others it finds beside each trade what was used
+(`trade_uses`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -18,7 +19,7 @@ from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, su
 from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
-from chaincode.settlement.trade_uses import Use
+from chaincode.settlement.trade_uses import Numbers, Use
 from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
     Name,
@@ -29,15 +30,12 @@ from chaincode.state import (
 )
 
 
-class Used(Row, frozen=True, gc=False):
-    """The Wh that trades have used of a meter so far in an unfinished run."""
+class UsedPage(Row, frozen=True):
+    """The Wh that trades have used so far of the meters of an energy page, in the page's order."""
 
-    export_wh: int = 0
-    import_wh: int = 0
-    certificates_wh: int = 0
-
-
-UNUSED = Used()
+    export_wh: Numbers
+    import_wh: Numbers
+    certificates_wh: Numbers
 
 
 class DuePage(Row, frozen=True):
@@ -46,7 +44,7 @@ class DuePage(Row, frozen=True):
     meters: Annotated[list[Name], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-USED = Table(39, "used energy", Used, ("area", "slot", "meter"))
+USED = Table(39, "used energy", UsedPage, ("area", "slot", "page"))
 DUE = Table(64, "due meters", DuePage, ("area", "slot", "page"))
 
 
@@ -74,7 +72,9 @@ class MeteredSlot:
         self._tariffs = tariffs
         self._energies = energies
         self._corrects = corrects
-        self._used: dict[str, Used | None] = {}
+        self._carried: dict[int, tuple[list[int], list[int], list[int]]] = {}
+        self._changed: dict[int, None] = {}
+        self._places: dict[str, tuple[int, int]] = {}
         self._due: dict[str, None] = {}
         self._newly_due: list[str] = []
         self._due_pages: list[str] = []
@@ -99,14 +99,14 @@ class MeteredSlot:
             for name, row in zip(wanted, rows, strict=True)
         }
         self._load_vats(supplies.values())
-        self._carry(wanted)
         plants: list[Generation] = []
         for name, row in zip(wanted, rows, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
             self.zones[name] = version.zone
             self._sources[name] = version.source
-            energy = self._energies.get(name)
+            page, place = self._places[name] = self._energies.place(name)
+            energy = self._energies.page(page)[place]
             if energy.estimated:
                 self.estimated.add(name)
             self._measured[name] = energy.export_wh, energy.import_wh
@@ -116,17 +116,23 @@ class MeteredSlot:
                 )
             )
         minted_wh = certify(plants)
+        self._carry(page for page, _ in map(self._places.__getitem__, wanted))
         for name in wanted:
             self.minted_wh[name] = minted_wh.get(name, 0)
-            used = self._used[name]
-            self.set_used(name, UNUSED if used is None else used)
+            page, place = self._places[name]
+            export_wh, import_wh, certificates_wh = self._carried[page]
+            self.set_used(name, Use(export_wh[place], import_wh[place], certificates_wh[place]))
 
-    def _carry(self, meters: Sequence[str]) -> None:
-        """Read what trades have used so far of those of `meters` that are carried."""
-        self._used.update(dict.fromkeys(meters))
-        carried = [name for name in meters if self._is_carried(name)]
-        rows = USED.get_many(self._context, [self._names(name) for name in carried])
-        self._used.update(zip(carried, rows, strict=True))
+    def _carry(self, pages: Iterable[int]) -> None:
+        """Read what trades have used so far of the meters of some pages."""
+        wanted = [page for page in dict.fromkeys(pages) if page not in self._carried]
+        rows = USED.get_many(self._context, [self._names(page) for page in wanted])
+        for page, row in zip(wanted, rows, strict=True):
+            if row is None:
+                count = len(self._energies.page(page))
+                self._carried[page] = [0] * count, [0] * count, [0] * count
+            else:
+                self._carried[page] = [*row.export_wh], [*row.import_wh], [*row.certificates_wh]
 
     def _is_carried(self, meter: str) -> bool:
         return not self._corrects or meter in self._due
@@ -162,7 +168,7 @@ class MeteredSlot:
             self.minted_wh[meter] - self.live_wh[meter],
         )
 
-    def set_used(self, meter: str, used: Use | Used) -> None:
+    def set_used(self, meter: str, used: Use) -> None:
         """Let trades have used so much of a loaded meter."""
         export_wh, import_wh = self._measured[meter]
         self.export_wh[meter] = export_wh - used.export_wh
@@ -176,33 +182,37 @@ class MeteredSlot:
     def write(self, *, finished: bool) -> None:
         """Write what the next transaction needs: what trades have used, and the meters that are due.
 
-        When the run has ended, the list of the meters that are due is deleted.
+        When the run has ended, both are deleted.
         """
+        if finished:
+            self._forget()
+            return
         for name in self._measured:
             if self._is_carried(name):
-                export_wh, import_wh, certificates_wh = self.used(name)
-                used = Used(
-                    export_wh=export_wh, import_wh=import_wh, certificates_wh=certificates_wh
-                )
-                if used != (self._used[name] or UNUSED):
-                    USED.put(self._context, used, *self._names(name))
-                    self._used[name] = used
-        names = self._area, self._part
-        if finished:
-            for page in self._due_pages:
-                DUE.delete(self._context, *names, page)
-            return
+                page, place = self._places[name]
+                for column, used_wh in zip(self._carried[page], self.used(name), strict=True):
+                    if column[place] != used_wh:
+                        column[place] = used_wh
+                        self._changed[page] = None
+        for page in self._changed:
+            export_wh, import_wh, certificates_wh = self._carried[page]
+            row = UsedPage(
+                export_wh=export_wh, import_wh=import_wh, certificates_wh=certificates_wh
+            )
+            USED.put(self._context, row, *self._names(page))
         for start in range(0, len(self._newly_due), PAGE_ROWS):
-            row = DuePage(meters=self._newly_due[start : start + PAGE_ROWS])
-            page = page_part(len(self._due_pages))
-            DUE.put(self._context, row, *names, page)
-            self._due_pages.append(page)
+            due = DuePage(meters=self._newly_due[start : start + PAGE_ROWS])
+            number = len(self._due_pages)
+            DUE.put(self._context, due, *self._names(number))
+            self._due_pages.append(page_part(number))
 
-    def finish(self, meter: str) -> None:
-        """Delete what was carried of a loaded meter, which is settled; `write` skips it."""
-        if self._used[meter] is not None:
-            USED.delete(self._context, *self._names(meter))
-        del self._measured[meter]
+    def _forget(self) -> None:
+        pages = [self._names(page) for page in range(self._energies.pages)]
+        for names, row in zip(pages, USED.get_many(self._context, pages), strict=True):
+            if row is not None:
+                USED.delete(self._context, *names)
+        for page in self._due_pages:
+            DUE.delete(self._context, self._area, self._part, page)
 
     def retailer_of(self, meter: str) -> str | None:
         """The retailer that supplies a meter in this slot; None if it has none then."""
@@ -210,8 +220,8 @@ class MeteredSlot:
         supply = None if row is None else supply_at(self._context, row, self._slot)
         return None if supply is None else supply.retailer
 
-    def _names(self, meter: str) -> tuple[str, str, str]:
-        return self._area, self._part, meter
+    def _names(self, page: int) -> tuple[str, str, str]:
+        return self._area, self._part, page_part(page)
 
     def _load_vats(self, supplies: Iterable[Supply]) -> None:
         supplied = list(supplies)

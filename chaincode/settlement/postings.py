@@ -252,7 +252,7 @@ def _vat_ppm(billing: Billing, supplier: str) -> int:
 
 
 def _post_supply(postings: list[Posting], leg: Leg, wh: int, kind: str, trade: str) -> None:
-    told = Explanation("priced", quantity_wh=wh, rate=leg.price)
+    told = Explanation("priced", wh, leg.price)
     nano = told.amount_nano
     postings.append(Posting(leg.supplier, nano, kind, told, trade))
     postings.append(Posting(leg.customer, -nano, kind, told, trade))
@@ -269,7 +269,7 @@ def _post_fee(
     *,
     in_price: int,
 ) -> None:
-    told = Explanation("priced", quantity_wh=wh, rate=row.rate, in_price=in_price)
+    told = Explanation("priced", wh, row.rate, in_price)
     nano, kind = told.amount_nano, fee_kind(row.kind)
     postings.append(Posting(row.payee, nano, kind, told, trade))
     postings.append(Posting(payer, -nano, kind, told, trade))
@@ -279,7 +279,7 @@ def _post_fee(
 
 
 def _post_vat(postings: list[Posting], leg: Leg, base_nano: int, kind: str, trade: str) -> None:
-    told = Explanation("taxed", base_nano=base_nano, rate=leg.vat_ppm)
+    told = Explanation("taxed", 0, leg.vat_ppm, 0, base_nano)
     nano = told.amount_nano
     if not nano:
         return

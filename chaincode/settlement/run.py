@@ -216,6 +216,7 @@ class _Settling:
         while left >= READ_ROWS * ENERGY_POINTS:
             meters = self._next_meters(READ_ROWS)
             if meters is None:
+                at.energies.write()
                 return Taken(points - left, done=True)
             left -= max(1, len(meters)) * ENERGY_POINTS
             energies = energies_now(self._context, at.area, at.start, meters)
@@ -232,7 +233,9 @@ class _Settling:
 
     def _settle_trades(self, points: int) -> Taken:
         """Settle the next trades; a page is written when all of its trades are settled."""
-        at, left = self.at, points
+        at, left = self.at, points - self.at.carried_points
+        if left < 0:
+            return Taken(0, done=not at.slot.trade_pages)
         for number in range(at.run.page, at.slot.trade_pages):
             at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
@@ -276,14 +279,14 @@ class _Settling:
         for trade in settled:
             retailers = answering(at, [trade.buy_meter, trade.sell_meter])
             at.post(trade_lines(at, trade), retailers)
-            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=trade.retired_wh)
-            sold = Entry(reserved_nano=-trade.sell_cover_nano)
-            for name, meter, entry in (
-                (trade.buy, trade.buy_meter, bought),
-                (trade.sell, trade.sell_meter, sold),
+            for name, meter, cover_nano, retired_wh in (
+                (trade.buy, trade.buy_meter, trade.buy_cover_nano, trade.retired_wh),
+                (trade.sell, trade.sell_meter, trade.sell_cover_nano, 0),
             ):
                 retailer = at.metered.parties[meter].retailer
-                at.entries.add(trader_of(name), entry, retailer=retailer)
+                at.entries.release(
+                    trader_of(name), cover_nano, retired_wh=retired_wh, retailer=retailer
+                )
         at.add(
             settled_wh=sum(settled_energy(at, trade) for trade in settled),
             retired_wh=sum(trade.retired_wh for trade in settled),
@@ -318,7 +321,6 @@ class _Settling:
         party = at.metered.parties[name]
         certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
         at.entries.add(party.account, certificates, retailer=party.retailer)
-        at.metered.finish(name)
         return meter
 
     def _charge_withdrawals(self, points: int) -> Taken:

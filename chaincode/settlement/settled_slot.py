@@ -32,7 +32,6 @@ from chaincode.slots.gate import Phase, Run, Slot, SlotAnswer
 from chaincode.slots.runs import (
     PAGE_ROWS,
     POINTS,
-    USED_BYTES,
     Progress,
     cost,
     store,
@@ -56,7 +55,10 @@ FEE_LINE_BYTES = 430  # of a line of a fee, at the longest names of fees and pay
 SUM_BYTES = 440  # of an entry of a slot with its key, at the longest names
 TRADE_BYTES = 1_360  # of a trade in its page, with a short path, and of what it found used
 METER_BYTES = 400  # of what a slot settles at a meter, in its page
-METER_READS = 14  # of a meter: certificate, readings, what was used, VAT, residual prices
+METER_READS = 14  # of a meter: certificate, supply, VAT, residual prices
+NAME_BYTES = 70  # of a meter's name among those that are due
+USED_PAGE_BYTES = 3 * 11 * PAGE_ROWS  # three numbers of up to ten digits for each meter of a page
+USED_PAGE_POINTS = cost(rows=1, keys=1, size=USED_PAGE_BYTES)
 CHUNK = 250  # trades or meters that are processed together
 
 
@@ -120,20 +122,20 @@ SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
 def unit_points(fee_rows: int) -> int:
     """The points of a trade to which so many fee rows may apply.
 
-    A trade loads two meters and writes what it used of them. Entries of the payees of fees are those
-    of all trades and meters of a transaction, so they count among what it writes once.
+    A trade loads two meters and may make both of them due. Entries of the payees of fees are those of
+    all trades and meters of a transaction, so they count among what it writes once.
     """
     size = LEG_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
-    size += LEG_ENTRIES * SUM_BYTES + TRADE_BYTES + 2 * USED_BYTES
-    rows, keys = 2 * METER_READS + LEG_ENTRIES, 2 + LEG_ENTRIES
+    size += LEG_ENTRIES * SUM_BYTES + TRADE_BYTES + 2 * NAME_BYTES
+    rows, keys = 2 * METER_READS + LEG_ENTRIES, LEG_ENTRIES
     return min(POINTS, cost(rows=rows, keys=keys, size=size))
 
 
 def meter_points(fee_rows: int) -> int:
     """The points of a meter to whose residual supply so many fee rows may apply."""
     size = METER_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
-    size += METER_ENTRIES * SUM_BYTES + METER_BYTES + USED_BYTES
-    rows, keys = METER_READS + METER_ENTRIES, 1 + METER_ENTRIES
+    size += METER_ENTRIES * SUM_BYTES + METER_BYTES
+    rows, keys = METER_READS + METER_ENTRIES, METER_ENTRIES
     return min(POINTS, cost(rows=rows, keys=keys, size=size))
 
 
@@ -181,6 +183,11 @@ class SettledSlot:
     def billing(self) -> Billing:
         """How the area bills, with the VAT of every party loaded so far."""
         return Billing(vat=self._tariffs.vats, reverse_charge=self.rules.reverse_charge)
+
+    @property
+    def carried_points(self) -> int:
+        """The points of what is carried of all meters, which a transaction with trades may rewrite."""
+        return self.energies.pages * USED_PAGE_POINTS
 
     @property
     def run(self) -> Run:
