@@ -11,3 +11,4 @@ from api.read_model.migrations import m0004_seeds as m0004_seeds
 from api.read_model.migrations import m0005_supply as m0005_supply
 from api.read_model.migrations import m0006_disputes_by_party as m0006_disputes_by_party
 from api.read_model.migrations import m0007_claims as m0007_claims
+from api.read_model.migrations import m0008_wide_money as m0008_wide_money

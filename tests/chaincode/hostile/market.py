@@ -73,7 +73,7 @@ QUICK = msgspec.structs.replace(
     RULES,
     opens_s=3_600,
     seed_deadline_s=180,
-    shortfall_penalty=50_000,
+    shortfall_penalty=20_000,
     report_deadline_s=900,
     final_s=4 * 3_600,
 )
