@@ -207,6 +207,9 @@ class Context:
     def get_many(self, keys: Sequence[str]) -> list[bytes | None]:
         """The values of `keys` in the order asked, own writes included."""
         written = self._writes
+        if written.keys().isdisjoint(keys):
+            self._count_reads(len(keys))
+            return self._view.get_many(keys)
         missing = [key for key in keys if key not in written]
         self._count_reads(len(missing))
         found = dict(zip(missing, self._view.get_many(missing), strict=True))
@@ -301,9 +304,10 @@ class Context:
         self._purged[place] = None
 
     def _write(self, key: str, value: bytes | None) -> None:
-        held = _bytes_of(key, self._writes[key]) if key in self._writes else None
+        writes = self._writes
+        held = _bytes_of(key, writes[key]) if key in writes else None
         self._claim(key, value, held=held)
-        self._writes[key] = value
+        writes[key] = value
 
     def _held_private(self, place: PrivateKey) -> int | None:
         if place in self._private:
@@ -320,8 +324,9 @@ class Context:
             raise Broken(f"a key of {len(key)} characters")
         if held is None and self.writes >= WRITES_MAX:
             raise WRITES_TOO_MANY(count=self.writes + 1, limit=WRITES_MAX)
-        self._bytes += _bytes_of(key, value) - (held or 0)
-        self._check_bytes()
+        self._bytes += len(key) + (len(value) if value else 0) - (held or 0)
+        if self._bytes > BYTES_MAX:
+            raise BYTES_TOO_MANY(count=self._bytes, limit=BYTES_MAX)
 
     def _counted(self, start: str, end: str) -> Iterator[tuple[str, bytes]]:
         for row in self._view.range(start, end):

@@ -50,7 +50,7 @@ from chaincode.state import encode
 
 NAME = "commonwatt"
 VERSION = "1"
-LAYOUT = 3  # the layout of rows; increase it when rows of the last layout cannot be read any more
+LAYOUT = 4  # the layout of rows; increase it when rows of the last layout cannot be read any more
 
 DSO: tuple[OrganisationRole, ...] = ("dso",)
 RETAILER: tuple[OrganisationRole, ...] = ("retailer",)

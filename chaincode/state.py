@@ -116,14 +116,20 @@ class Table(Generic[R]):
 
     def get_many(self, context: Context, names: Sequence[Sequence[str]]) -> list[R | None]:
         """The rows in the order asked; None where a row is absent."""
-        values = context.get_many([self.key(*parts) for parts in names])
-        return [self.found(value) for value in values]
+        prefix, decode = self._prefix, self._decode
+        values = context.get_many([prefix + "/".join(parts) for parts in names])
+        try:
+            return [None if value is None else decode(value) for value in values]
+        except msgspec.ValidationError as error:
+            raise Broken(f"{self.name}: {error}") from None
 
-    def put(self, context: Context, row: R, *parts: str) -> None:
-        """Write the row when the transaction commits."""
+    def put(self, context: Context, row: R, *parts: str) -> bytes:
+        """Write the row when the transaction commits; return the bytes that are stored."""
         if type(row) is not self._kind or len(parts) != len(self.parts):
             raise Broken(f"{self.name} takes {self.struct.__name__} by {self.parts}")
-        context.put(self.key(*parts), encode(row))
+        value = encode(row)
+        context.put(self.key(*parts), value)
+        return value
 
     def delete(self, context: Context, *parts: str) -> None:
         """Remove the row when the transaction commits."""

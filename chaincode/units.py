@@ -14,13 +14,13 @@ Every other operation raises `TypeError`, so a price is never added to an energy
 this module divides and rounds, with functions whose names say the direction.
 
 State and messages hold plain integers whose names end with the unit; code that computes with such
-integers first turns them into these values.
+integers first turns them into these values. The lines of the books are too many for that: their
+two formulas are functions of plain integers, `priced_nano` and `taxed_nano`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 PPM = 1_000_000
 SECONDS_PER_HOUR = 3600
@@ -124,23 +124,22 @@ class Power(_Quantity):
         return Energy(self._value * seconds // SECONDS_PER_HOUR)
 
 
-def rate_half_away(amount: Money, rate_ppm: int) -> Money:
-    """`amount` x `rate_ppm` / 10^6, rounded half away from zero, the rounding of VAT."""
-    scaled = abs(amount.nano) * rate_ppm
-    rounded = (2 * scaled + PPM) // (2 * PPM)
-    return Money(rounded if amount.nano >= 0 else -rounded)
+def priced_nano(quantity_wh: int, *, micro_per_kwh: int) -> int:
+    """What energy costs at a price, as Energy x Price, exact."""
+    return quantity_wh * micro_per_kwh
 
 
-def rate_up(amount: Money, rate_ppm: int) -> Money:
-    """`amount` x `rate_ppm` / 10^6, rounded up, for a cover that must not be too small."""
-    return Money(-(-amount.nano * rate_ppm // PPM))
+def taxed_nano(base_nano: int, *, rate_ppm: int) -> int:
+    """`base_nano` x `rate_ppm` / 10^6, rounded half away from zero, the rounding of VAT."""
+    rounded = (2 * abs(base_nano) * rate_ppm + PPM) // (2 * PPM)
+    return rounded if base_nano >= 0 else -rounded
 
 
 def price_rate_up(price: Price, rate_ppm: int) -> Price:
     """`price` x `rate_ppm` / 10^6, rounded up to whole micro/kWh, for a cover.
 
     Over any split of an energy into whole Wh the result is at least the sum of what
-    `rate_half_away` gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds
+    `taxed_nano` gives for the parts: each part is at least 1 Wh, and rounding up per Wh bounds
     the rounding of every part.
     """
     return Price(-(-price.micro_per_kwh * rate_ppm // PPM))
@@ -151,40 +150,12 @@ def times_exceeded(value: int, limit: int, tolerance_ppm: int) -> bool:
     return value * PPM > limit * (PPM + tolerance_ppm)
 
 
-class Share(NamedTuple):
-    """One claim to a part of a total: an id and a weight (not negative)."""
-
-    id: str
-    weight: int
-
-
 def quota(total: int, weight: int, weight_sum: int) -> tuple[int, int]:
     """What `weight` of `weight_sum` takes of `total`: the whole part, and the remainder to rank it.
 
     Remainders of one total and one sum of weights may be compared with each other.
     """
     return divmod(total * weight, weight_sum)
-
-
-def largest_remainder(total: int, shares: Sequence[Share]) -> list[int]:
-    """`total` split over `shares` by weight into integers that sum to `total`.
-
-    Every share gets the whole part of its quota; the rest is given, one unit each, to the shares
-    with the largest remainders, and ties are broken by id. A negative total is split by magnitude.
-    If the weights sum to 0, `total` must be 0 and every share gets 0.
-    """
-    weight_sum = sum(share.weight for share in shares)
-    if weight_sum == 0:
-        if total:
-            raise ValueError(f"nobody to take {total}")
-        return [0] * len(shares)
-    magnitude = abs(total)
-    quotas = [quota(magnitude, share.weight, weight_sum) for share in shares]
-    left = magnitude - sum(whole for whole, _ in quotas)
-    order = sorted(range(len(shares)), key=lambda i: (-quotas[i][1], shares[i].id))
-    extra = dict.fromkeys(order[:left], 1)
-    parts = [whole + extra.get(i, 0) for i, (whole, _) in enumerate(quotas)]
-    return parts if total >= 0 else [-part for part in parts]
 
 
 def slot_of(second: int, slot_s: int) -> int:

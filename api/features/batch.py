@@ -1,7 +1,7 @@
 """What one transaction of the read model will write: rows in order, and changes of accounts.
 
 Consecutive rows for one table are written by one call. Balances are added up here in Python, where
-an integer never turns into a float.
+an integer has no bound and never turns into a float; the tables hold their money as decimal texts.
 """
 
 from __future__ import annotations
@@ -86,7 +86,9 @@ class Batch:
         held = await _accounts(database, self._gains)
         for key, gain in sorted(self._gains.items()):
             total = held.get(key, Gain()).plus(gain)
-            self.put(PUT_ACCOUNT, (*key, *total, self._blocks[key]))
+            money = (total.balance_nano, total.reserved_nano, total.claims_nano)
+            wh = (total.minted_wh, total.live_wh, total.retired_wh)
+            self.put(PUT_ACCOUNT, (*key, *map(str, money), *wh, self._blocks[key]))
 
     async def write(self, writer: Writer) -> None:
         """Execute all statements in the order in which they were queued."""
@@ -103,7 +105,7 @@ async def _accounts(database: Database, keys: Iterable[AccountKey]) -> dict[Acco
         for start in range(0, len(owners), OWNERS_AT_ONCE):
             some = owners[start : start + OWNERS_AT_ONCE]
             for owner, *amounts in await database.rows(_held(len(some)), area, *some):
-                found[area, owner] = Gain(*amounts)
+                found[area, owner] = Gain(*map(int, amounts))
     return found
 
 

@@ -32,7 +32,7 @@ from api.read_model.statements import MOVE_CHECKPOINT, START_CHECKPOINT
 from chaincode.context import Event
 from ledger_network.port import CommittedEvents, Conflict, Invalid, Ledger, Position, Unknown
 
-LAYOUT = 4  # version of the rows; add one after a change of any projection to rebuild the tables
+LAYOUT = 5  # version of the rows; add one after a change of any projection to rebuild the tables
 WATCH_S = 1.0  # how often to check for a deleted file while there are no events
 AGAIN_S = 0.5  # wait before a ledger or database that cannot be reached is tried again
 LAG_S = 5.0  # a ledger that is behind the checkpoint for longer counts as another ledger

@@ -4,8 +4,8 @@ The tables of meters, their supply and who reads them are in `metering_tables.py
 models here.
 
 All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
-have 64 bits. Money is in nano-currency, so an account can hold some nine thousand million units of
-currency. Tortoise writes the first sentence of a model to the database as a comment; it must not
+have 64 bits. Money is in nano-currency. One line of the books fits into 64 bits; the sums of an
+account may not, so they stand as decimal texts and are added up in Python. Tortoise writes the first sentence of a model to the database as a comment; it must not
 contain a semicolon. JSON is stored as text on SQLite and PostgreSQL alike. An order's `steps` are
 empty if the order has one step, because `limit_price` and `quantity_wh` say the same.
 """
@@ -18,6 +18,7 @@ from tortoise.models import Model
 from api.read_model.slot_tables import NAME_MAX
 
 ORDER_NAME_MAX = 256  # characters of a trader with a client's id
+SUM_CHARACTERS_MAX = 64  # of an account's sum: 10^45 payments of the largest amount
 TABLES = (
     "account",
     "area",
@@ -243,13 +244,13 @@ class Account(Model):
     id = fields.BigIntField(primary_key=True)
     area = fields.CharField(max_length=NAME_MAX)
     owner = fields.CharField(max_length=NAME_MAX)
-    balance_nano = fields.BigIntField(default=0)
-    reserved_nano = fields.BigIntField(default=0)
+    balance_nano = fields.CharField(max_length=SUM_CHARACTERS_MAX, default="0")
+    reserved_nano = fields.CharField(max_length=SUM_CHARACTERS_MAX, default="0")
     minted_wh = fields.BigIntField(default=0)
     live_wh = fields.BigIntField(default=0)
     retired_wh = fields.BigIntField(default=0)
     block = fields.BigIntField()
-    claims_nano = fields.BigIntField(default=0)
+    claims_nano = fields.CharField(max_length=SUM_CHARACTERS_MAX, default="0")
 
     class Meta(Model.Meta):
         """The name and the keys of the table."""

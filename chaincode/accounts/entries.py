@@ -11,7 +11,7 @@ payments belong to no slot and come first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from chaincode.accounts.balances import ACCOUNTS, Account, folding_of, is_client
@@ -60,6 +60,8 @@ class Entry(Row, frozen=True, gc=False):
         """What the entry takes from the free money: money paid and money newly reserved."""
         return max(0, -self.money_nano) + max(0, self.reserved_nano)
 
+
+NOTHING = Entry()
 
 EPOCHS = Table(31, "epochs", Epoch, ("area",))
 ENTRIES = Table(35, "entries", Entry, ("area", "epoch", "owner", "cause", "retailer"))
@@ -121,50 +123,79 @@ class NewEntries:
         self._context = context
         self._area = area
         self._cause = cause
-        self._entries: dict[tuple[str, str], Entry] = {}
+        # The numbers of an entry in the order of its fields, added to for each of many lines.
+        self._sums: dict[tuple[str, str], list[int]] = {}
 
     def add(self, owner: str, entry: Entry, *, retailer: str = NO_RETAILER) -> None:
         """Append an entry of `owner`; `retailer` answers for what it takes from a client."""
-        if is_client(owner) and entry.money_nano and retailer == NO_RETAILER:
-            raise Broken(f"nobody answers for what {owner} may owe")
-        place = owner, retailer
-        held = self._entries.get(place)
-        self._entries[place] = entry if held is None else held.plus(entry)
+        sums = self._sums_of(owner, retailer)
+        sums[0] += entry.money_nano
+        sums[1] += entry.reserved_nano
+        sums[2] += entry.minted_wh
+        sums[3] += entry.live_wh
+        sums[4] += entry.retired_wh
+
+    def release(self, owner: str, reserved_nano: int, *, retired_wh: int, retailer: str) -> None:
+        """Release what was reserved for a trade of `owner`, with what it retires by the trade."""
+        sums = self._sums_of(owner, retailer)
+        sums[1] -= reserved_nano
+        sums[4] += retired_wh
 
     def post(self, postings: Iterable[Posting], answering: Mapping[str, str]) -> None:
         """Append what postings move, which must sum to zero.
 
-        `answering` names for each client among the accounts the retailer that answers.
+        `answering` names for each client among the accounts, and for no other account, the retailer
+        that answers.
         """
-        sums: dict[str, int] = {}
+        moved_nano: dict[str, int] = {}
         for posting in postings:
-            sums[posting.account] = sums.get(posting.account, 0) + posting.amount_nano
-        total = sum(sums.values())
+            account = posting.account
+            moved_nano[account] = moved_nano.get(account, 0) + posting.amount_nano
+        total = sum(moved_nano.values())
         if total:
             raise Broken(f"postings in {self._area} sum to {Money(total)}")
-        for account, nano in sums.items():
-            retailer = answering[account] if is_client(account) else NO_RETAILER
-            self.add(account, Entry(money_nano=nano), retailer=retailer)
+        for account, nano in moved_nano.items():
+            self._sums_of(account, answering.get(account, NO_RETAILER))[0] += nano
 
     def write(self) -> int | None:
         """Write the entries under the open epoch and return the epoch; None without an entry."""
-        places = sorted(place for place, entry in self._entries.items() if entry != Entry())
+        places = sorted(place for place, sums in self._sums.items() if any(sums))
         if not places:
             return None
         epoch = open_epoch(self._context, self._area)
-        keys = [
-            (self._area, epoch_part(epoch), owner, self._cause, retailer)
-            for owner, retailer in places
-        ]
+        part = epoch_part(epoch)
+        keys = [(self._area, part, owner, self._cause, retailer) for owner, retailer in places]
         held = ENTRIES.get_many(self._context, keys)
-        for place, key, before in zip(places, keys, held, strict=True):
-            entry = self._entries[place] if before is None else before.plus(self._entries[place])
-            if entry == Entry():  # as if it had been appended in one transaction
+        for (owner, retailer), key, before in zip(places, keys, held, strict=True):
+            entry = _entry(self._sums[owner, retailer])
+            if is_client(owner) and entry.money_nano and retailer == NO_RETAILER:
+                raise Broken(f"nobody answers for what {owner} may owe")
+            if before is not None:
+                entry = before.plus(entry)
+            if entry == NOTHING:  # as if it had been appended in one transaction
                 ENTRIES.delete(self._context, *key)
             else:
                 ENTRIES.put(self._context, entry, *key)
-        self._entries = {}
+        self._sums = {}
         return epoch
+
+    def _sums_of(self, owner: str, retailer: str) -> list[int]:
+        place = owner, retailer
+        sums = self._sums.get(place)
+        if sums is None:
+            sums = self._sums[place] = [0, 0, 0, 0, 0]
+        return sums
+
+
+def _entry(sums: Sequence[int]) -> Entry:
+    money_nano, reserved_nano, minted_wh, live_wh, retired_wh = sums
+    return Entry(
+        money_nano=money_nano,
+        reserved_nano=reserved_nano,
+        minted_wh=minted_wh,
+        live_wh=live_wh,
+        retired_wh=retired_wh,
+    )
 
 
 def unfolded_epochs(context: Context, area: str) -> range:

@@ -6,24 +6,28 @@ numbers; the dashboard explains the numbers in words.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from chaincode.errors import Broken
 from chaincode.state import DidName, Name
-from chaincode.units import Energy, Money, Price, rate_half_away
+from chaincode.units import priced_nano, taxed_nano
 
 ENERGY = "energy"
 RESIDUAL = "residual"
 SURPLUS = "surplus"
 SPREAD = "spread"
+PENALTY = "penalty"
 FEE = "fee"
 VAT = "vat"
 DEFAULT = "default"
 REPAYMENT = "repayment"
 CREDIT = "credit"
 DEBIT = "debit"
+
+KINDS_REMEMBERED = 1_024  # names of fees with the kinds of their postings
 
 Rule = Literal["priced", "taxed", "cancelled", "carried", "repaid", "corrected"]
 """How an amount is computed:
@@ -53,6 +57,7 @@ KINDS: tuple[PostingKind, ...] = (
     PostingKind(RESIDUAL, "Residual supply"),
     PostingKind(SURPLUS, "Surplus"),
     PostingKind(SPREAD, "The spread of prices"),
+    PostingKind(PENALTY, "Undelivered energy"),
     PostingKind(FEE, "Grid fees", of_fees=True),
     PostingKind(VAT, "VAT", of_fees=True),
     PostingKind(DEFAULT, "Claims"),
@@ -88,20 +93,18 @@ class Explanation(
     base_nano: int = 0
 
     @property
-    def amount(self) -> Money:
+    def amount_nano(self) -> int:
         """The amount that the receiver of the line gets and its payer pays.
 
         Raises `Broken` for a `corrected` line, whose amount also depends on what is due now.
         """
-        match self.rule:
-            case "priced":
-                return Energy(self.quantity_wh) * (Price(self.rate) - Price(self.in_price))
-            case "taxed":
-                return rate_half_away(Money(self.base_nano), self.rate)
-            case "cancelled" | "carried" | "repaid":
-                return Money(self.base_nano)
-            case "corrected":
-                raise Broken("the amount of a correction is a difference")
+        if self.rule == "priced":
+            return priced_nano(self.quantity_wh, micro_per_kwh=self.rate - self.in_price)
+        if self.rule == "taxed":
+            return taxed_nano(self.base_nano, rate_ppm=self.rate)
+        if self.rule == "corrected":
+            raise Broken("the amount of a correction is a difference")
+        return self.base_nano
 
 
 class Posting(
@@ -133,11 +136,13 @@ def kind_of(kind: str) -> PostingKind:
     return row
 
 
+@lru_cache(KINDS_REMEMBERED)
 def fee_kind(fee: str) -> str:
     """The kind of a posting of a fee, by the fee's own name."""
     return f"{FEE}:{fee}"
 
 
+@lru_cache(KINDS_REMEMBERED)
 def fee_vat_kind(fee: str) -> str:
     """The kind of a posting of the VAT on a fee."""
     return f"{VAT}:{fee}"

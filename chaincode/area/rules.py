@@ -22,7 +22,10 @@ from chaincode.state import DatedTable, Name, Rate, Row, Second
 
 DAY_S = 86_400
 OPENS_S_MAX = 30 * DAY_S
-SEED_DEADLINE_S_MIN = 10  # without time to reveal, every seed would be known before the gate
+CLOCK_WINDOW_S = 60  # how far a member's clock may be off where the network does not say otherwise
+REVEAL_S = 60  # that each seed member has at least, however the clocks of others go
+SEED_DEADLINE_S_MIN = 2 * CLOCK_WINDOW_S + REVEAL_S
+"""A gate may be closed late by a clock that is behind, and the slot be cleared early by one that is ahead."""
 SEED_DEADLINE_S_MAX = 3_600  # the longest slot; `rule_changes.py` compares with the area's slot
 REPORT_DEADLINE_S_MAX = 7 * DAY_S
 FINAL_S_MAX = 400 * DAY_S  # a reading that is found after a year can still correct its slot
@@ -41,6 +44,7 @@ Limit = Annotated[int, msgspec.Meta(ge=-PRICE_LIMIT_MAX, le=PRICE_LIMIT_MAX)]
 Offset = Annotated[int, msgspec.Meta(ge=-OFFSET_S_MAX, le=OFFSET_S_MAX)]
 Offsets = Annotated[list[tuple[Second, Offset]], msgspec.Meta(min_length=1, max_length=OFFSETS_MAX)]
 CancelFee = Annotated[int, msgspec.Meta(ge=0, le=RATE_MAX)]
+ShortfallPenalty = Annotated[int, msgspec.Meta(ge=0, le=RATE_MAX)]
 LossPrice = Annotated[int, msgspec.Meta(ge=0, le=PRICE_LIMIT_MAX)]
 
 
@@ -50,7 +54,8 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `price_band` is the [lowest, highest] limit in micro/kWh. A slot takes orders from `opens_s`
     before its start until its gate, `gate_lead_s` before its start. Seed
     members reveal their seeds until `seed_deadline_s` after the gate. `cancel_fee` is micro/kWh on the
-    Wh withdrawn. From `report_deadline_s` after a slot's end, missing readings are estimated;
+    Wh withdrawn; `shortfall_penalty` is micro/kWh that a seller pays its buyer on Wh that it sold and
+    did not deliver (0: none). From `report_deadline_s` after a slot's end, missing readings are estimated;
     `final_s` after its end nothing of the slot changes any more. A reading may exceed the certified
     energy by `plausible_ppm`. `offsets` are [from second, seconds east of UTC], oldest first.
     """
@@ -63,10 +68,11 @@ class MarketRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tie: Literal["draw"] = "draw"
     opens_s: Opens = 86_400
     gate_lead_s: Lead = 300
-    seed_deadline_s: SeedDeadline = 60
+    seed_deadline_s: SeedDeadline = 300
     report_deadline_s: ReportDeadline = 3_600
     final_s: Final = 90 * DAY_S
     cancel_fee: CancelFee = 0
+    shortfall_penalty: ShortfallPenalty = 0
     loss_price: LossPrice | None = None
     firmness: Literal["as_delivered"] = "as_delivered"
     distribution: Literal["trade_order"] = "trade_order"

@@ -184,6 +184,7 @@ class Covering:
         self._hour = local_hour(slot, rules.offset_s(slot))
         self._fees: dict[int, int] = {}
         self._band = rules.price_band
+        self._shortfall_penalty = rules.shortfall_penalty
         self._taken_wh: dict[tuple[str, Side], int] = {}
 
     def take(self, did_from: str, *, rows_max: int, orders_min: int) -> tuple[BookPage, str, int]:
@@ -316,7 +317,7 @@ class Covering:
     def _cover_price(self, side: Side, limit: int, place: _Place) -> int:
         """The cover per Wh: nano per Wh equals micro per kWh."""
         if side == "sell" and limit >= 0:
-            return 0
+            return self._shortfall_penalty
         level = place.meter.grid_level
         if level not in self._fees:
             self._fees[level] = highest_cover(
@@ -328,6 +329,7 @@ class Covering:
             quantity_wh=1,
             fees=self._fees[level],
             vat_ppm=place.vat_ppm,
+            shortfall_penalty=self._shortfall_penalty,
         )
 
 

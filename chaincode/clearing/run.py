@@ -91,7 +91,8 @@ class MatchedTrade(
 
     `buy` and `sell` are order names, with `#k` where the order has several steps. The covers are
     what the trade keeps reserved until it settles. `tariff` is the sum of the path's edge
-    tariffs. `settled_wh` is None until the slot settles. `retired_wh` is the Wh of certificates
+    tariffs. `settled_wh` is None until the slot settles. `undelivered_wh` is the Wh on which the
+    seller pays a penalty, 0 where the rules set none. `retired_wh` is the Wh of certificates
     that the buyer has retired for the trade.
     """
 
@@ -110,6 +111,7 @@ class MatchedTrade(
     sell_cover_nano: int
     settled_wh: int | None = None
     retired_wh: int = 0
+    undelivered_wh: int = 0
 
 
 class TradePage(Row, frozen=True):
@@ -118,7 +120,9 @@ class TradePage(Row, frozen=True):
     trades: Annotated[list[MatchedTrade], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"))
+PAGES_REMEMBERED = 16  # 10 MB; a run reads a page again in each transaction until it is done
+
+TRADES = Table(44, "trade pages", TradePage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED)
 
 
 class SlotCleared(msgspec.Struct, frozen=True):
@@ -220,8 +224,8 @@ class _Clearing:
 
     def _put_book_page(self, page: BookPage, quantity_wh: dict[str, int]) -> None:
         number = self._slot.book_pages
-        BOOK_PAGES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-        self._progress.chain(encode(page))
+        names = self._name, slot_part(self._start), page_part(number)
+        self._progress.chain(BOOK_PAGES.put(self._context, page, *names))
         stored_wh = [quantity_wh.get(zone.id, 0) for zone in self._area.zones]
         self._slot = msgspec.structs.replace(
             self._slot, book_pages=number + 1, quantity_wh=stored_wh
@@ -286,9 +290,8 @@ class _Clearing:
                 )
                 for place, trade in enumerate(chosen)
             ]
-            page = TradePage(trades=trades)
-            TRADES.put(self._context, page, self._name, slot_part(self._start), page_part(number))
-            self._progress.chain(encode(page))
+            names = self._name, slot_part(self._start), page_part(number)
+            self._progress.chain(TRADES.put(self._context, TradePage(trades=trades), *names))
             self._progress.move(page=self._progress.run.page + 1)
             self._slot = msgspec.structs.replace(self._slot, trade_pages=number + 1)
         return Taken(points - left, done=True)

@@ -128,6 +128,11 @@ STEPS_COUNT = Refusal(
     "The order has {count} steps; 1 to {limit} are accepted.",
     "Put further steps into another order.",
 )
+SLOT_STEPS_TOO_MANY = Refusal(
+    "SLOT_STEPS_TOO_MANY",
+    "The participant's open orders would have {count} steps in slot {slot}; at most {limit} are accepted.",
+    "Give the order fewer steps, or cancel another order of the same slot.",
+)
 QUANTITY_BOUNDS = Refusal(
     "QUANTITY_BOUNDS",
     "A step has {quantity_wh} Wh; it needs at least 1 Wh.",

@@ -37,17 +37,24 @@ class SlotEnergies:
         """
         self._exchanges.load(meters)
         places = [(boundary, meter) for boundary in (self._slot, self._end) for meter in meters]
-        found = dict(zip(places, readings_at(self._context, places), strict=True))
+        readings = readings_at(self._context, places)
+        starts, ends = readings[: len(meters)], readings[len(meters) :]
+        found = dict(zip(places, readings, strict=True))
         open_ended = [
             meter
-            for meter in meters
-            if found[self._slot, meter] is None or found[self._end, meter] is None
+            for meter, start, end in zip(meters, starts, ends, strict=True)
+            if start is None or end is None
         ]
         around = self._read_around(open_ended, found)
-        return [
-            self._energy(meter, around.get(meter, (self._slot, self._end)), found)
-            for meter in meters
-        ]
+        energies: list[Registers | None] = []
+        for meter, start, end in zip(meters, starts, ends, strict=True):
+            if start is None or end is None:
+                energies.append(self._energy(meter, around[meter], found))
+            elif self._exchanges.between(meter, self._slot, self._end):
+                energies.append(self._energy(meter, (self._slot, self._end), found))
+            else:  # most meters: the slot is all that lies between the two boundaries
+                energies.append(end.registers.since(start.registers))
+        return energies
 
     def _read_around(
         self, meters: Sequence[str], found: dict[tuple[int, str], Reading | None]

@@ -10,9 +10,11 @@ Rules of the contract: "Registers, not differences", 4, 5 and 7.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache, partial
-from typing import Annotated, NamedTuple
+from operator import attrgetter
+from typing import Annotated
 
 import msgspec
 
@@ -20,6 +22,7 @@ from chaincode.area.profile import Profile, estimated_wh, weight_of
 from chaincode.area.rules import RULES, MarketRules, rules_at
 from chaincode.area.zones import Area
 from chaincode.context import Context
+from chaincode.errors import Broken
 from chaincode.metering.energies import SlotEnergies
 from chaincode.metering.meters import METERS, supplied_at
 from chaincode.metering.registers import Weights, gaps_by
@@ -58,56 +61,47 @@ class EnergyPage(Row, frozen=True):
     energies: Annotated[list[MeterEnergy], msgspec.Meta(max_length=PAGE_ROWS)]
 
 
-PAGES_REMEMBERED = 128  # every transaction of a run reads all pages: 66 in the largest area
+PAGES_REMEMBERED = 128  # trades have meters from everywhere: 66 pages in the largest area
 
 ENERGIES = Table(
     58, "energy pages", EnergyPage, ("area", "slot", "page"), remembered=PAGES_REMEMBERED
 )
 
-
-class Supplied(NamedTuple):
-    """A meter, and the daily import in Wh that an estimate of it is a part of."""
-
-    meter: str
-    daily_import_wh: int
+_name = attrgetter("meter")
 
 
 def energies_now(
-    context: Context, area: Area, slot: int, meters: Sequence[Supplied]
+    context: Context, area: Area, slot: int, meters: Sequence[str]
 ) -> list[MeterEnergy]:
     """The energies of `meters` in a slot by all that is measured now, in the order given."""
-    rules = rules_at(context, area.area, slot)
-    weights = (rules.profile or Profile()).imports
     measure = SlotEnergies(
         context, slot=slot, slot_s=area.slot_s, weights=_weights(context, area.area, area.slot_s)
     )
-    energies: list[MeterEnergy] = []
-    for one, measured in zip(meters, measure.of([one.meter for one in meters]), strict=True):
-        if measured is None:
-            import_wh = estimated_wh(
-                one.daily_import_wh,
-                weights,
-                slot,
-                slot_s=area.slot_s,
-                offset_s=rules.offset_s(slot),
-            )
-            energies.append(MeterEnergy(one.meter, import_wh, 0, estimated=True))
-        else:
-            energies.append(
-                MeterEnergy(
-                    one.meter, measured.import_wh, measured.export_wh, measured.generation_wh
-                )
-            )
-    return energies
+    measured = measure.of(meters)
+    estimates = _estimates(
+        context, area, slot, [m for m, found in zip(meters, measured, strict=True) if found is None]
+    )
+    return [
+        estimates[meter]
+        if found is None
+        else MeterEnergy(meter, found.import_wh, found.export_wh, found.generation_wh)
+        for meter, found in zip(meters, measured, strict=True)
+    ]
 
 
-def supplied(context: Context, slot: int, meters: Sequence[str]) -> list[Supplied]:
-    """The meters with what their supply in `slot` says of their daily import."""
+def _estimates(
+    context: Context, area: Area, slot: int, meters: Sequence[str]
+) -> dict[str, MeterEnergy]:
+    """The energies of meters that measured boundaries do not enclose: a part of a day's import."""
+    rules = rules_at(context, area.area, slot)
+    weights = (rules.profile or Profile()).imports
+    offset_s = rules.offset_s(slot)
     rows = METERS.get_many(context, [(meter,) for meter in meters])
-    found: list[Supplied] = []
+    found: dict[str, MeterEnergy] = {}
     for meter, row in zip(meters, rows, strict=True):
-        supply = supplied_at(context, row, meter, slot)
-        found.append(Supplied(meter, supply.daily_import_wh))
+        daily_wh = supplied_at(context, row, meter, slot).daily_import_wh
+        import_wh = estimated_wh(daily_wh, weights, slot, slot_s=area.slot_s, offset_s=offset_s)
+        found[meter] = MeterEnergy(meter, import_wh, 0, estimated=True)
     return found
 
 
@@ -134,45 +128,61 @@ def _weights(context: Context, area: str, slot_s: int) -> Weights:
 
 
 class SlotMeters:
-    """The fixed energies of a slot: read once per transaction, written in pages."""
+    """The fixed energies of a slot, in pages that are sorted by meter and read when they are needed.
+
+    A meter's page is found by the first names of pages, so a transaction reads the pages of its own
+    meters and few others, however many meters the slot has.
+    """
 
     def __init__(self, context: Context, area: str, slot: int, *, pages: int) -> None:
         self._context = context
         self._area = area
         self._part = slot_part(slot)
         self.pages = pages
+        self._read: dict[int, list[MeterEnergy]] = {}
         self._new: list[MeterEnergy] = []
-        self._by_meter: dict[str, MeterEnergy] = {}
-        for number in range(pages):
-            self._by_meter.update((one.meter, one) for one in self.page(number))
 
     def page(self, number: int) -> list[MeterEnergy]:
         """The energies of a page."""
-        row = ENERGIES.get(self._context, self._area, self._part, page_part(number))
-        return [] if row is None else row.energies
+        energies = self._read.get(number)
+        if energies is None:
+            row = ENERGIES.get(self._context, self._area, self._part, page_part(number))
+            if row is None:
+                raise Broken(f"energy page {number} of {self._area}, {self._part} is gone")
+            energies = self._read[number] = row.energies
+        return energies
 
-    def get(self, meter: str) -> MeterEnergy:
-        """The fixed energy of a meter."""
-        return self._by_meter[meter]
+    def place(self, meter: str) -> tuple[int, int]:
+        """The page of a meter whose energy is fixed and written, and the meter's place in it."""
+        number = bisect_right(range(self.pages), meter, key=self._first_name) - 1
+        energies = self.page(max(0, number))
+        place = bisect_left(energies, meter, key=_name)
+        if place == len(energies) or energies[place].meter != meter:
+            raise Broken(f"the energy of meter {meter} in {self._area}, {self._part} is not fixed")
+        return number, place
 
     def add(self, energies: Sequence[MeterEnergy]) -> None:
-        """Fix the energies of further meters."""
-        self._by_meter.update((one.meter, one) for one in energies)
+        """Fix the energies of further meters, whose names follow those that are fixed."""
         self._new += energies
         while len(self._new) >= PAGE_ROWS:
-            self.replace(self.pages, self._new[:PAGE_ROWS])
-            self.pages += 1
-            del self._new[:PAGE_ROWS]
+            self._append(self._new[:PAGE_ROWS])
+            self._new = self._new[PAGE_ROWS:]
 
     def replace(self, number: int, energies: Sequence[MeterEnergy]) -> None:
         """Write a page."""
-        row = EnergyPage(energies=list(energies))
+        self._read[number] = list(energies)
+        row = EnergyPage(energies=self._read[number])
         ENERGIES.put(self._context, row, self._area, self._part, page_part(number))
-        self._by_meter.update((one.meter, one) for one in energies)
 
     def write(self) -> None:
         """Write the remaining energies, which do not fill a page."""
         if self._new:
-            self.replace(self.pages, self._new)
-            self.pages += 1
+            self._append(self._new)
             self._new = []
+
+    def _append(self, energies: Sequence[MeterEnergy]) -> None:
+        self.replace(self.pages, energies)
+        self.pages += 1
+
+    def _first_name(self, number: int) -> str:
+        return (self._read.get(number) or self.page(number))[0].meter

@@ -15,6 +15,7 @@ from chaincode.errors import (
     QUANTITY_BOUNDS,
     SELF_CROSSING,
     SLOT_NOT_OPEN,
+    SLOT_STEPS_TOO_MANY,
     STEPS_COUNT,
     ZONE_PAUSED,
     ZONE_WRONG,
@@ -23,6 +24,7 @@ from chaincode.metering.meters import MeterVersion
 from chaincode.orders.order_batch import (
     ORDERS_PER_ROW_MAX,
     STEPS_MAX,
+    STEPS_PER_ROW_MAX,
     OrderBatch,
     RowKey,
     SlotTerms,
@@ -66,11 +68,18 @@ def check_gate(terms: SlotTerms, area: str, slot: int) -> None:
 
 
 def check_steps(
-    order: StoredOrder, others: Sequence[StoredOrder], terms: SlotTerms, meter: MeterVersion
+    order: StoredOrder,
+    others: Sequence[StoredOrder],
+    slot: int,
+    terms: SlotTerms,
+    meter: MeterVersion,
 ) -> None:
     """Check an order's steps against the price band, the meter and the trader's other orders."""
     if not 1 <= len(order.steps) <= STEPS_MAX:
         raise STEPS_COUNT(count=len(order.steps), limit=STEPS_MAX)
+    count = len(order.steps) + sum(len(other.steps) for other in others if other.open)
+    if count > STEPS_PER_ROW_MAX:
+        raise SLOT_STEPS_TOO_MANY(slot=slot, count=count, limit=STEPS_PER_ROW_MAX)
     low, high = terms.limit_min, terms.limit_max
     for price, quantity_wh in order.steps:
         if quantity_wh < 1:

@@ -205,7 +205,7 @@ def _place(batch: OrderBatch, token: Opened[Sheet]) -> bool:
             steps=order.steps,
             expires_s=order.expires_s,
         )
-        check_steps(stored, row, terms, meter)
+        check_steps(stored, row, order.slot, terms, meter)
         row.append(stored)
         growth += ORDER_BYTES + STEP_BYTES * len(order.steps)
     last = batch.terms(area, max(order.slot for order in sheet.orders))
@@ -283,7 +283,7 @@ def _amend(batch: OrderBatch, token: Opened[Amend]) -> bool:
     )
     others = [other for other in batch.orders(key) if other.id != amend.id]
     meter = batch.meter_at(order.meter, amend.slot)
-    check_steps(changed, others, terms, meter)
+    check_steps(changed, others, amend.slot, terms, meter)
     require_timely(amend, now_s=terms.now_s, limit_s=terms.gate_s)
     batch.require_room([key], ORDER_BYTES + STEP_BYTES * len(amend.steps))
     given_up_wh = max(0, order.quantity_wh - changed.quantity_wh)

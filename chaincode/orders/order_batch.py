@@ -26,6 +26,7 @@ from chaincode.state import Did, Name, Row, Second, Side, Table, slot_part
 
 STEPS_MAX = 20  # steps of one order
 ORDERS_PER_ROW_MAX = 50  # orders and early cancels of one participant in one slot
+STEPS_PER_ROW_MAX = 50  # steps of its open orders; with the meters of an area they bound a book
 
 ROW_BYTES = 256  # of a row without orders, with its key at the longest names
 ORDER_BYTES = 640  # at most, of an order without its steps; early cancels and changes are smaller

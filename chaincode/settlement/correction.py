@@ -34,22 +34,32 @@ from chaincode.area.zones import get_area
 from chaincode.clearing.order_book import (
     trader_of,
 )
-from chaincode.clearing.run import PATH_BYTES, TRADE_BYTES, TRADES, MatchedTrade, TradePage
+from chaincode.clearing.run import PATH_BYTES, TRADES, MatchedTrade, TradePage
 from chaincode.context import Context
 from chaincode.errors import NOTHING_TO_CORRECT, PAGE_UNKNOWN, Broken
-from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now
 from chaincode.settlement.postings import (
     differences,
 )
-from chaincode.settlement.run import answering, deliver, meter_lines, settled_meter, trade_lines
+from chaincode.settlement.run import (
+    answering,
+    deliver,
+    meter_lines,
+    settled_energy,
+    settled_meter,
+    trade_lines,
+)
 from chaincode.settlement.settled_slot import (
+    METER_BYTES,
     METER_PAGES,
     SETTLEMENTS,
+    TRADE_BYTES,
     MeterPage,
     MeterSettled,
     SettledSlot,
     SlotSettlement,
 )
+from chaincode.settlement.trade_uses import PageUses
 from chaincode.slots.gate import (
     PageArguments,
     Run,
@@ -57,7 +67,7 @@ from chaincode.slots.gate import (
     SlotAnswer,
     SlotArguments,
 )
-from chaincode.slots.runs import PAGE_ROWS, USED_BYTES, Step, Taken, advance, begun, cost, slot_in
+from chaincode.slots.runs import PAGE_ROWS, Step, Taken, advance, begun, cost, slot_in
 from chaincode.state import (
     Name,
     Row,
@@ -67,7 +77,8 @@ from chaincode.state import (
     slot_part,
 )
 
-PASSED_POINTS = cost(rows=2, keys=2, size=2 * USED_BYTES)  # a trade or a meter that stays as it is
+KEPT_POINTS = cost(size=METER_BYTES)  # a meter that stays as it is, in a page that is rewritten
+READ_POINTS = cost(rows=1)  # a page in which nothing is due
 
 
 class Cause(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -141,16 +152,10 @@ def cause_name(correction: int) -> str:
 
 
 def page_points(trades: Sequence[MatchedTrade]) -> int:
-    """The points of a page of trades that is read, with what is carried of meters, and rewritten."""
+    """The points of a page of trades that is read and rewritten, with what its trades found used."""
     paths = sum(len(trade.path) for trade in trades)
     size = len(trades) * TRADE_BYTES + paths * PATH_BYTES
-    return cost(rows=1 + 2 * len(trades), keys=1, size=size)
-
-
-def _settled_wh(at: SettledSlot, trade: MatchedTrade) -> int:
-    if trade.settled_wh is None:
-        raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
-    return trade.settled_wh
+    return cost(rows=2, keys=2, size=size)
 
 
 class _Correcting:
@@ -164,7 +169,7 @@ class _Correcting:
         self._begins = slot.run is None
         self._number = self.at.sums.corrections + 1
         stored = self._stored_causes()
-        self.at.metered.mark_due(stored)
+        self.at.metered.load_due(stored)
         self._has_cause = bool(stored)
         self._causes: list[Cause] = []
 
@@ -191,14 +196,14 @@ class _Correcting:
             return at.store(phase="SETTLED", finished=True)
         return at.store(phase="CORRECTING" if self._has_cause else "SETTLED", finished=False)
 
-    def _stored_causes(self) -> set[str]:
+    def _stored_causes(self) -> list[str]:
         """The meters that earlier transactions of this correction have found; the newest pages."""
-        meters: set[str] = set()
+        meters: list[str] = []
         for number in reversed(range(self.at.sums.cause_pages)):
             page = CAUSES.get(self._context, *self.at.names(number))
             if page is None or page.correction != self._number:
                 break
-            meters.update(cause.meter for cause in page.causes)
+            meters.extend(cause.meter for cause in page.causes)
         return meters
 
     def _find_causes(self, points: int) -> Taken:
@@ -215,15 +220,13 @@ class _Correcting:
                 return Taken(points - left, done=False)
             left -= spent
             meters = [energy.meter for energy in before]
-            now = energies_now(
-                self._context, at.area, at.start, supplied(self._context, at.start, meters)
-            )
+            now = energies_now(self._context, at.area, at.start, meters)
             if now != before:
                 at.energies.replace(number, now)
             for old, new in zip(before, now, strict=True):
                 if old != new:
                     self._has_cause = True
-                    at.metered.mark_due([new.meter])
+                    at.metered.mark_cause(new.meter)
                     self._causes.append(
                         Cause(new.meter, new.import_wh, new.export_wh, old.import_wh, old.export_wh)
                     )
@@ -240,74 +243,85 @@ class _Correcting:
     def _correct_trades(self, points: int) -> Taken:
         """Settle the trades of due meters again; the run's cursor counts those done on its page.
 
-        The other trades stay as they have settled, and only what they use of their meters counts.
+        The other trades stay as they have settled. A page without a due trade is only read.
         """
-        at, left = self.at, points
+        at, left = self.at, points - self.at.carried_points
         if not self._has_cause:
             return Taken(0, done=True)
+        if left < 0:
+            return Taken(0, done=not at.slot.trade_pages)
         for number in range(at.run.page, at.slot.trade_pages):
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
-            spent = page_points(page.trades)
-            if spent + at.unit_points > left:
+            done = int(at.run.cursor or 0)
+            has_due = any(self._is_due(trade) for trade in page.trades[done:])
+            spent = page_points(page.trades) if has_due else READ_POINTS
+            if spent + (at.unit_points if has_due else 0) > left:
                 at.progress.move(page=number)
                 return Taken(points - left, done=False)
-            trades, done = list(page.trades), int(at.run.cursor or 0)
-            taken = self._correct_page(trades, done, left - spent)
-            left -= spent + taken.points
-            if trades != page.trades:
-                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
-            if not taken.done:
-                return Taken(points - left, done=False)
+            left -= spent
+            if has_due:
+                taken = self._correct_page(number, page.trades, done, left)
+                left -= taken.points
+                if not taken.done:
+                    return Taken(points - left, done=False)
             at.progress.move(page=number + 1, cursor="")
         return Taken(points - left, done=True)
 
-    def _correct_page(self, trades: list[MatchedTrade], first: int, points: int) -> Taken:
-        """Settle trades of a page again in place, from `first` on."""
+    def _correct_page(
+        self, number: int, before: Sequence[MatchedTrade], first: int, points: int
+    ) -> Taken:
+        """Settle the due trades of a page again, from `first` on."""
         at, left = self.at, points
-        at.metered.carry(m for trade in trades[first:] for m in (trade.sell_meter, trade.buy_meter))
+        trades = list(before)
+        uses = PageUses(self._context, *at.names(number))
+        old_uses = [*uses.sellers], [*uses.buyers]
         due = [trade for trade in trades[first:] if self._is_due(trade)][: at.units(points)]
         at.metered.load(m for trade in due for m in (trade.sell_meter, trade.buy_meter))
+        done = True
         for place in range(first, len(trades)):
-            trade = trades[place]
-            is_due = self._is_due(trade)
-            spent = at.unit_points if is_due else PASSED_POINTS
-            if spent > left:
-                at.progress.move(cursor=str(place))
-                return Taken(points - left, done=False)
-            left -= spent
-            if is_due:
-                trades[place] = self._correct_trade(trade)
-            else:
-                settled_wh, retired_wh = _settled_wh(at, trade), trade.retired_wh
-                at.metered.pass_by(
-                    trade.sell_meter, trade.buy_meter, settled_wh=settled_wh, retired_wh=retired_wh
-                )
-        return Taken(points - left, done=True)
+            if not self._is_due(trades[place]):
+                continue
+            if at.unit_points > left:
+                at.progress.move(page=number, cursor=str(place))
+                done = False
+                break
+            left -= at.unit_points
+            trades[place] = self._correct_trade(trades[place], uses, place)
+        if trades != before:
+            TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+        if (uses.sellers, uses.buyers) != old_uses:
+            uses.write()
+        return Taken(points - left, done=done)
 
     def _is_due(self, trade: MatchedTrade) -> bool:
         """Whether the energy or an earlier trade of either meter has changed."""
         metered = self.at.metered
         return metered.is_due(trade.sell_meter) or metered.is_due(trade.buy_meter)
 
-    def _correct_trade(self, trade: MatchedTrade) -> MatchedTrade:
+    def _correct_trade(self, trade: MatchedTrade, uses: PageUses, place: int) -> MatchedTrade:
         at = self.at
-        (energy_wh,), (certificates_wh,) = deliver(at, [trade])
-        before_wh = _settled_wh(at, trade)
-        retired_more_wh = certificates_wh - trade.retired_wh
         meters = [trade.buy_meter, trade.sell_meter]
-        if energy_wh != before_wh:
-            before = trade_lines(at, trade, before_wh)
-            after = trade_lines(at, trade, energy_wh)
-            self._post(before, after, answering(at, meters))
+        at.metered.load(meters)
+        for meter, found in zip(meters, (uses.buyers, uses.sellers), strict=True):
+            if at.metered.is_due(meter):
+                found[place] = at.metered.used(meter)
+            else:
+                at.metered.set_used(meter, found[place])
+        (now,) = deliver(at, [trade])
+        settled_more_wh = settled_energy(at, now) - settled_energy(at, trade)
+        retired_more_wh = now.retired_wh - trade.retired_wh
+        if settled_more_wh or now.undelivered_wh != trade.undelivered_wh:
+            self._post(trade_lines(at, trade), trade_lines(at, now), answering(at, meters))
+        if settled_more_wh:
             at.metered.mark_due(meters)
         if retired_more_wh:
             retailer = at.metered.parties[trade.buy_meter].retailer
             entry = Entry(retired_wh=retired_more_wh)
             at.entries.add(trader_of(trade.buy), entry, retailer=retailer)
-        at.add(settled_wh=energy_wh - before_wh, retired_wh=retired_more_wh)
-        return msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
+        at.add(settled_wh=settled_more_wh, retired_wh=retired_more_wh)
+        return now
 
     def _correct_meters(self, points: int) -> Taken:
         at, left = self.at, points
@@ -315,23 +329,23 @@ class _Correcting:
             return Taken(0, done=True)
         for number in range(at.run.page, at.sums.meter_pages):
             page = self._meter_page(number)
-            at.metered.carry(meter.meter for meter in page.meters)
             due = [meter.meter for meter in page.meters if at.metered.is_due(meter.meter)]
-            spent = len(due) * at.unit_points + (len(page.meters) - len(due)) * PASSED_POINTS
+            kept = len(page.meters) - len(due)
+            spent = len(due) * at.meter_points + kept * KEPT_POINTS if due else READ_POINTS
             if spent > left:
                 at.progress.move(page=number)
                 return Taken(points - left, done=False)
             left -= spent
-            at.metered.load(due)
-            rows = [self._correct_meter(meter) for meter in page.meters]
-            if rows != page.meters:
-                METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(number))
+            if due:
+                at.metered.load(due)
+                rows = [self._correct_meter(meter) for meter in page.meters]
+                if rows != page.meters:
+                    METER_PAGES.put(self._context, MeterPage(meters=rows), *at.names(number))
         return Taken(points - left, done=True)
 
     def _correct_meter(self, old: MeterSettled) -> MeterSettled:
         at = self.at
         if not at.metered.is_due(old.meter):
-            at.metered.finish(old.meter)
             return old
         new = settled_meter(at, old.meter)
         party = at.metered.parties[old.meter]
@@ -345,7 +359,6 @@ class _Correcting:
         if minted_wh or retired_wh:
             entry = Entry(minted_wh=minted_wh, live_wh=minted_wh - retired_wh)
             at.entries.add(party.account, entry, retailer=party.retailer)
-        at.metered.finish(old.meter)
         at.add(
             residual_wh=new.residual_wh - old.residual_wh,
             surplus_wh=new.surplus_wh - old.surplus_wh,

@@ -11,7 +11,7 @@ answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -65,6 +65,25 @@ def deliver_in_order(
         import_wh[owed.buyer] = importable_wh - wh
         settled.append(wh)
     return settled
+
+
+def undelivered_in_order(
+    obligations: Sequence[Obligation], settled_wh: Sequence[int], import_wh: Mapping[str, int]
+) -> list[int]:
+    """The Wh per obligation that its buyer could have used and its seller did not deliver.
+
+    That is min(quantity, the buyer's remaining import) - settled, where the remaining import is what
+    the obligation found in match sequence. `import_wh` is what `deliver_in_order` has left of it after
+    the last of the obligations, so they are walked backwards.
+    """
+    found_wh: dict[str, int] = {}
+    undelivered: list[int] = []
+    for owed, delivered_wh in zip(reversed(obligations), reversed(settled_wh), strict=True):
+        left_wh = found_wh.get(owed.buyer, import_wh[owed.buyer])
+        importable_wh = found_wh[owed.buyer] = left_wh + delivered_wh
+        undelivered.append(min(owed.quantity_wh, importable_wh) - delivered_wh)
+    undelivered.reverse()
+    return undelivered
 
 
 def certify(generations: Iterable[Generation]) -> dict[str, int]:

@@ -1,12 +1,15 @@
 """What the meters of a slot measured, and what is left of that energy as trades are settled.
 
 The energies are those that the settlement has fixed (`slot_meters`). From one transaction of a run to
-the next only what trades have used of each meter is carried on, in a row for each meter.
+the next only what trades have used of each meter is carried on, in a row for each page of energies. A
+correction carries the meters that are due; of the others it finds beside each trade what was used
+(`trade_uses`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import msgspec
 
@@ -16,34 +19,41 @@ from chaincode.metering.meters import METERS, MeterVersion, Supply, meter_at, su
 from chaincode.metering.slot_meters import SlotMeters
 from chaincode.settlement.delivery import Generation, certify
 from chaincode.settlement.postings import Party
+from chaincode.settlement.trade_uses import Numbers, Use
+from chaincode.slots.runs import PAGE_ROWS
 from chaincode.state import (
+    Name,
     Row,
     Table,
+    page_part,
     slot_part,
 )
 
 
-class Used(Row, frozen=True, gc=False):
-    """The Wh that trades have used of a meter so far in an unfinished run.
+class UsedPage(Row, frozen=True):
+    """The Wh that trades have used so far of the meters of an energy page, in the page's order."""
 
-    `due` says that a correction has changed a trade of the meter, so it settles the meter again.
-    """
-
-    export_wh: int = 0
-    import_wh: int = 0
-    certificates_wh: int = 0
-    due: bool = False
+    export_wh: Numbers
+    import_wh: Numbers
+    certificates_wh: Numbers
 
 
-USED = Table(39, "used energy", Used, ("area", "slot", "meter"))
+class DuePage(Row, frozen=True):
+    """Meters that an unfinished correction settles again, because it has changed a trade of theirs."""
+
+    meters: Annotated[list[Name], msgspec.Meta(max_length=PAGE_ROWS)]
+
+
+USED = Table(39, "used energy", UsedPage, ("area", "slot", "page"))
+DUE = Table(64, "due meters", DuePage, ("area", "slot", "page"))
 
 
 class MeteredSlot:
     """Readings and parties of the meters that a transaction of a settlement run works on.
 
     `export_wh`, `import_wh` and `live_wh` hold per meter what is left after the trades settled
-    so far. `estimated` holds the meters whose energy is an estimate.
-    `answering` names for each holder of a loaded meter the retailer that answers for it.
+    so far. `estimated` holds the meters whose energy is an estimate. `corrects` says that this is a
+    correction, in which only the meters that are due are carried.
     """
 
     def __init__(
@@ -53,15 +63,21 @@ class MeteredSlot:
         slot: int,
         tariffs: Tariffs,
         energies: SlotMeters,
+        *,
+        corrects: bool,
     ) -> None:
         self._context = context
         self._area = area
-        self._slot = slot
+        self._slot, self._part = slot, slot_part(slot)
         self._tariffs = tariffs
         self._energies = energies
-        self._used: dict[str, Used | None] = {}
-        self._passed: dict[str, Used] = {}
-        self._due: set[str] = set()
+        self._corrects = corrects
+        self._carried: dict[int, tuple[list[int], list[int], list[int]]] = {}
+        self._changed: dict[int, None] = {}
+        self._places: dict[str, tuple[int, int]] = {}
+        self._due: dict[str, None] = {}
+        self._newly_due: list[str] = []
+        self._due_pages: list[str] = []
         self._measured: dict[str, tuple[int, int]] = {}
         self._sources: dict[str, str] = {}
         self.parties: dict[str, Party] = {}
@@ -83,89 +99,120 @@ class MeteredSlot:
             for name, row in zip(wanted, rows, strict=True)
         }
         self._load_vats(supplies.values())
-        self.carry(wanted)
+        plants: list[Generation] = []
         for name, row in zip(wanted, rows, strict=True):
             version = meter_at(self._context, row, name, self._slot)
             self.parties[name] = self._party(version, supplies[name])
             self.zones[name] = version.zone
             self._sources[name] = version.source
-            energy = self._energies.get(name)
+            page, place = self._places[name] = self._energies.place(name)
+            energy = self._energies.page(page)[place]
             if energy.estimated:
                 self.estimated.add(name)
-            taken = energy.export_wh, energy.import_wh
-            self._measured[name] = taken
-            used = self._passed.pop(name, None) or self._used[name] or Used()
-            plant = Generation(name, taken[0], energy.generation_wh, certified=bool(version.source))
-            minted_wh = certify([plant]).get(name, 0)
-            self.export_wh[name] = taken[0] - used.export_wh
-            self.import_wh[name] = taken[1] - used.import_wh
-            self.minted_wh[name] = minted_wh
-            self.live_wh[name] = minted_wh - used.certificates_wh
+            self._measured[name] = energy.export_wh, energy.import_wh
+            plants.append(
+                Generation(
+                    name, energy.export_wh, energy.generation_wh, certified=bool(version.source)
+                )
+            )
+        minted_wh = certify(plants)
+        self._carry(page for page, _ in map(self._places.__getitem__, wanted))
+        for name in wanted:
+            self.minted_wh[name] = minted_wh.get(name, 0)
+            page, place = self._places[name]
+            export_wh, import_wh, certificates_wh = self._carried[page]
+            self.set_used(name, Use(export_wh[place], import_wh[place], certificates_wh[place]))
 
-    def carry(self, meters: Iterable[str]) -> None:
-        """Read what trades have used so far of each of `meters`, unless that is read already."""
-        wanted = [name for name in dict.fromkeys(meters) if name not in self._used]
-        rows = USED.get_many(self._context, [self._names(name) for name in wanted])
-        self._used.update(zip(wanted, rows, strict=True))
+    def _carry(self, pages: Iterable[int]) -> None:
+        """Read what trades have used so far of the meters of some pages."""
+        wanted = [page for page in dict.fromkeys(pages) if page not in self._carried]
+        rows = USED.get_many(self._context, [self._names(page) for page in wanted])
+        for page, row in zip(wanted, rows, strict=True):
+            if row is None:
+                count = len(self._energies.page(page))
+                self._carried[page] = [0] * count, [0] * count, [0] * count
+            else:
+                self._carried[page] = [*row.export_wh], [*row.import_wh], [*row.certificates_wh]
+
+    def _is_carried(self, meter: str) -> bool:
+        return not self._corrects or meter in self._due
+
+    def load_due(self, causes: Iterable[str]) -> None:
+        """Read which meters the correction settles again besides `causes`."""
+        self._due.update(dict.fromkeys(causes))
+        for page, row in DUE.range(self._context, self._area, self._part):
+            self._due_pages.append(page)
+            self._due.update(dict.fromkeys(row.meters))
+
+    def mark_cause(self, meter: str) -> None:
+        """Note that a correction settles a meter again, because its energy has changed."""
+        self._due[meter] = None
 
     def mark_due(self, meters: Iterable[str]) -> None:
-        """Note that a correction settles these meters again."""
-        self._due.update(meters)
+        """Note that a correction settles these meters again, because it has changed a trade."""
+        for meter in meters:
+            if meter not in self._due:
+                self._due[meter] = None
+                self._newly_due.append(meter)
 
     def is_due(self, meter: str) -> bool:
-        """Whether a correction settles this meter again; the meter must be carried."""
-        used = self._used[meter]
-        return meter in self._due or (used is not None and used.due)
+        """Whether a correction settles this meter again."""
+        return meter in self._due
 
-    def pass_by(self, seller: str, buyer: str, *, settled_wh: int, retired_wh: int) -> None:
-        """Count a trade that stays as it has settled; its meters must be carried."""
-        if seller in self.parties:
-            self.export_wh[seller] -= settled_wh
-            self.live_wh[seller] -= retired_wh
-        else:
-            used = self._so_far(seller)
-            self._passed[seller] = msgspec.structs.replace(
-                used,
-                export_wh=used.export_wh + settled_wh,
-                certificates_wh=used.certificates_wh + retired_wh,
-            )
-        if buyer in self.parties:
-            self.import_wh[buyer] -= settled_wh
-        else:
-            used = self._so_far(buyer)
-            self._passed[buyer] = msgspec.structs.replace(
-                used, import_wh=used.import_wh + settled_wh
-            )
+    def used(self, meter: str) -> Use:
+        """What trades have used so far of a loaded meter."""
+        export_wh, import_wh = self._measured[meter]
+        return Use(
+            export_wh - self.export_wh[meter],
+            import_wh - self.import_wh[meter],
+            self.minted_wh[meter] - self.live_wh[meter],
+        )
 
-    def _so_far(self, meter: str) -> Used:
-        """What trades have used of a meter that is carried and not loaded."""
-        return self._passed.get(meter) or self._used[meter] or Used()
+    def set_used(self, meter: str, used: Use) -> None:
+        """Let trades have used so much of a loaded meter."""
+        export_wh, import_wh = self._measured[meter]
+        self.export_wh[meter] = export_wh - used.export_wh
+        self.import_wh[meter] = import_wh - used.import_wh
+        self.live_wh[meter] = self.minted_wh[meter] - used.certificates_wh
 
     def source(self, meter: str) -> str:
         """The kind of generation behind a loaded meter."""
         return self._sources[meter]
 
-    def write(self) -> None:
-        """Write what trades have used of the meters, for the next transaction."""
-        used_now = dict(self._passed)
-        for name, (export_wh, import_wh) in self._measured.items():
-            used_now[name] = Used(
-                export_wh=export_wh - self.export_wh[name],
-                import_wh=import_wh - self.import_wh[name],
-                certificates_wh=self.minted_wh[name] - self.live_wh[name],
-                due=self.is_due(name),
-            )
-        for name, used in used_now.items():
-            if used != (self._used[name] or Used()):
-                USED.put(self._context, used, *self._names(name))
-                self._used[name] = used
+    def write(self, *, finished: bool) -> None:
+        """Write what the next transaction needs: what trades have used, and the meters that are due.
 
-    def finish(self, meter: str) -> None:
-        """Delete what was carried of a meter, which is settled; `write` skips it."""
-        if self._used[meter] is not None:
-            USED.delete(self._context, *self._names(meter))
-        self._measured.pop(meter, None)
-        self._passed.pop(meter, None)
+        When the run has ended, both are deleted.
+        """
+        if finished:
+            self._forget()
+            return
+        for name in self._measured:
+            if self._is_carried(name):
+                page, place = self._places[name]
+                for column, used_wh in zip(self._carried[page], self.used(name), strict=True):
+                    if column[place] != used_wh:
+                        column[place] = used_wh
+                        self._changed[page] = None
+        for page in self._changed:
+            export_wh, import_wh, certificates_wh = self._carried[page]
+            row = UsedPage(
+                export_wh=export_wh, import_wh=import_wh, certificates_wh=certificates_wh
+            )
+            USED.put(self._context, row, *self._names(page))
+        for start in range(0, len(self._newly_due), PAGE_ROWS):
+            due = DuePage(meters=self._newly_due[start : start + PAGE_ROWS])
+            number = len(self._due_pages)
+            DUE.put(self._context, due, *self._names(number))
+            self._due_pages.append(page_part(number))
+
+    def _forget(self) -> None:
+        pages = [self._names(page) for page in range(self._energies.pages)]
+        for names, row in zip(pages, USED.get_many(self._context, pages), strict=True):
+            if row is not None:
+                USED.delete(self._context, *names)
+        for page in self._due_pages:
+            DUE.delete(self._context, self._area, self._part, page)
 
     def retailer_of(self, meter: str) -> str | None:
         """The retailer that supplies a meter in this slot; None if it has none then."""
@@ -173,8 +220,8 @@ class MeteredSlot:
         supply = None if row is None else supply_at(self._context, row, self._slot)
         return None if supply is None else supply.retailer
 
-    def _names(self, meter: str) -> tuple[str, str, str]:
-        return self._area, slot_part(self._slot), meter
+    def _names(self, page: int) -> tuple[str, str, str]:
+        return self._area, self._part, page_part(page)
 
     def _load_vats(self, supplies: Iterable[Supply]) -> None:
         supplied = list(supplies)

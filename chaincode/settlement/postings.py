@@ -18,6 +18,7 @@ import msgspec
 
 from chaincode.accounts.posting import (
     ENERGY,
+    PENALTY,
     RESIDUAL,
     SPREAD,
     SURPLUS,
@@ -127,13 +128,31 @@ def trade_postings(
         spread = Explanation(
             "priced", quantity_wh=wh, rate=trade.buy_price, in_price=trade.sell_price
         )
-        nano = spread.amount.nano
+        nano = spread.amount_nano
         postings.append(Posting(buyer.retailer, -nano, SPREAD, spread, trade.id))
         postings.append(Posting(SPREAD_ACCOUNT, nano, SPREAD, spread, trade.id))
     for row in fees:
         in_price = min(row.rate, trade.tariff) if row.kind == KIND_GRID else 0
         _post_fee(postings, buyer.account, row, wh, trade.id, in_price=in_price)
     return postings
+
+
+def penalty_postings(
+    trade: str, *, seller: str, buyer: str, undelivered_wh: int, penalty: int
+) -> list[Posting]:
+    """What a seller's account pays its buyer's on Wh of a trade that it did not deliver.
+
+    `penalty` is in micro/kWh. It is damages and no supply, so it bears no VAT, and none is posted to
+    oneself.
+    """
+    if not undelivered_wh or not penalty or seller == buyer:
+        return []
+    told = Explanation("priced", quantity_wh=_settled_wh(undelivered_wh), rate=penalty)
+    nano = told.amount_nano
+    return [
+        Posting(seller, -nano, PENALTY, told, trade),
+        Posting(buyer, nano, PENALTY, told, trade),
+    ]
 
 
 def residual_postings(
@@ -233,8 +252,8 @@ def _vat_ppm(billing: Billing, supplier: str) -> int:
 
 
 def _post_supply(postings: list[Posting], leg: Leg, wh: int, kind: str, trade: str) -> None:
-    told = Explanation("priced", quantity_wh=wh, rate=leg.price)
-    nano = told.amount.nano
+    told = Explanation("priced", wh, leg.price)
+    nano = told.amount_nano
     postings.append(Posting(leg.supplier, nano, kind, told, trade))
     postings.append(Posting(leg.customer, -nano, kind, told, trade))
     if leg.vat_ppm:
@@ -250,8 +269,8 @@ def _post_fee(
     *,
     in_price: int,
 ) -> None:
-    told = Explanation("priced", quantity_wh=wh, rate=row.rate, in_price=in_price)
-    nano, kind = told.amount.nano, fee_kind(row.kind)
+    told = Explanation("priced", wh, row.rate, in_price)
+    nano, kind = told.amount_nano, fee_kind(row.kind)
     postings.append(Posting(row.payee, nano, kind, told, trade))
     postings.append(Posting(payer, -nano, kind, told, trade))
     if row.vat_ppm:
@@ -260,8 +279,8 @@ def _post_fee(
 
 
 def _post_vat(postings: list[Posting], leg: Leg, base_nano: int, kind: str, trade: str) -> None:
-    told = Explanation("taxed", base_nano=base_nano, rate=leg.vat_ppm)
-    nano = told.amount.nano
+    told = Explanation("taxed", 0, leg.vat_ppm, 0, base_nano)
+    nano = told.amount_nano
     if not nano:
         return
     postings.append(Posting(VAT_PREFIX + leg.supplier, nano, kind, told, trade))

@@ -3,7 +3,7 @@
 A run has four steps, which use `delivery` and `postings`. READINGS checks that every meter has a
 reading; once the report deadline has passed, a meter without a reading is estimated. While it goes
 on the slot stays CLEARED and takes reports. TRADES computes the settled Wh of each trade in match
-sequence, its legs and fees, and the certificates retired. METERS computes residual supply, surplus
+sequence, its legs, fees and penalty, and the certificates retired. METERS computes residual supply, surplus
 and minted certificates for every meter that takes part in the slot. FEES posts the cancellation fees
 of the book. Covers are released with their trades.
 
@@ -19,6 +19,7 @@ from itertools import islice
 
 import msgspec
 
+from chaincode.accounts.balances import is_client
 from chaincode.accounts.entries import Entry
 from chaincode.accounts.posting import Posting
 from chaincode.area.clock import market_time_s
@@ -28,11 +29,17 @@ from chaincode.consortium.participants import PARTICIPANTS
 from chaincode.context import Context
 from chaincode.errors import READINGS_MISSING, SETTLEMENT_EARLY, Broken
 from chaincode.metering.meters import AREA_METERS, expected_meters
-from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now, supplied
-from chaincode.settlement.delivery import Obligation, deliver_in_order, retire_in_order
+from chaincode.metering.slot_meters import ENERGY_POINTS, energies_now
+from chaincode.settlement.delivery import (
+    Obligation,
+    deliver_in_order,
+    retire_in_order,
+    undelivered_in_order,
+)
 from chaincode.settlement.postings import (
     SettledTrade,
     cancellation_postings,
+    penalty_postings,
     residual_postings,
     surplus_postings,
     trade_postings,
@@ -44,6 +51,7 @@ from chaincode.settlement.settled_slot import (
     SettledSlot,
     SlotSettlement,
 )
+from chaincode.settlement.trade_uses import PageUses
 from chaincode.slots.gate import Run, Slot, SlotAnswer, SlotArguments
 from chaincode.slots.runs import (
     ENTRY_BYTES,
@@ -78,19 +86,20 @@ def settle_slot(context: Context, arguments: SlotArguments) -> SlotAnswer:
 
 
 def answering(at: SettledSlot, meters: Sequence[str]) -> Mapping[str, str]:
-    """The retailer that answers for each holder of `meters`, which must be loaded."""
+    """The retailer that answers for each client that holds one of `meters`, which must be loaded."""
     parties = [at.metered.parties[meter] for meter in meters]
-    return {party.account: party.retailer for party in parties}
+    return {party.account: party.retailer for party in parties if is_client(party.account)}
 
 
-def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[Posting]:
-    """The postings of a trade with the given settled Wh; the trade's meters must be loaded."""
+def trade_lines(at: SettledSlot, trade: MatchedTrade) -> list[Posting]:
+    """The postings of a settled trade, whose meters must be loaded."""
+    name = str(trade.number)
     seller = at.metered.parties[trade.sell_meter]
     buyer = at.metered.parties[trade.buy_meter]
-    return trade_postings(
+    lines = trade_postings(
         SettledTrade(
-            id=str(trade.number),
-            settled_wh=settled_wh,
+            id=name,
+            settled_wh=settled_energy(at, trade),
             buy_price=trade.buy_price,
             sell_price=trade.sell_price,
             tariff=trade.tariff,
@@ -100,6 +109,22 @@ def trade_lines(at: SettledSlot, trade: MatchedTrade, settled_wh: int) -> list[P
         fees=at.fees[trade.relation, buyer.grid_level],
         billing=at.billing,
     )
+    if trade.undelivered_wh:
+        lines += penalty_postings(
+            name,
+            seller=seller.account,
+            buyer=buyer.account,
+            undelivered_wh=trade.undelivered_wh,
+            penalty=at.rules.shortfall_penalty,
+        )
+    return lines
+
+
+def settled_energy(at: SettledSlot, trade: MatchedTrade) -> int:
+    """The Wh of a trade that has settled; any other trade is `Broken`."""
+    if trade.settled_wh is None:
+        raise Broken(f"trade {trade.number} of slot {at.start} has not settled")
+    return trade.settled_wh
 
 
 def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: int) -> list[Posting]:
@@ -112,13 +137,27 @@ def meter_lines(at: SettledSlot, meter: str, *, residual_wh: int, surplus_wh: in
     ]
 
 
-def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> tuple[list[int], list[int]]:
-    """The settled Wh and retired certificates of the slot's next trades."""
+def deliver(at: SettledSlot, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
+    """The slot's next trades as they settle now; their meters must be loaded.
+
+    They hold the settled Wh, the certificates retired and, where the rules set a penalty, the Wh on
+    which the seller pays it.
+    """
     metered = at.metered
-    metered.load(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
     owed = [Obligation(str(t.number), t.sell_meter, t.buy_meter, t.quantity_wh) for t in trades]
     settled_wh = deliver_in_order(owed, metered.export_wh, metered.import_wh)
-    return settled_wh, retire_in_order(owed, settled_wh, metered.live_wh)
+    retired_wh = retire_in_order(owed, settled_wh, metered.live_wh)
+    undelivered_wh = [0] * len(owed)
+    if at.rules.shortfall_penalty:
+        undelivered_wh = undelivered_in_order(owed, settled_wh, metered.import_wh)
+    return [
+        msgspec.structs.replace(
+            trade, settled_wh=energy_wh, retired_wh=certificates_wh, undelivered_wh=lacking_wh
+        )
+        for trade, energy_wh, certificates_wh, lacking_wh in zip(
+            trades, settled_wh, retired_wh, undelivered_wh, strict=True
+        )
+    ]
 
 
 def settled_meter(at: SettledSlot, meter: str) -> MeterSettled:
@@ -177,11 +216,10 @@ class _Settling:
         while left >= READ_ROWS * ENERGY_POINTS:
             meters = self._next_meters(READ_ROWS)
             if meters is None:
+                at.energies.write()
                 return Taken(points - left, done=True)
             left -= max(1, len(meters)) * ENERGY_POINTS
-            energies = energies_now(
-                self._context, at.area, at.start, supplied(self._context, at.start, meters)
-            )
+            energies = energies_now(self._context, at.area, at.start, meters)
             absent = [energy.meter for energy in energies if energy.estimated]
             if absent and not self._may_estimate:
                 raise READINGS_MISSING(
@@ -194,60 +232,85 @@ class _Settling:
         return Taken(points - left, done=False)
 
     def _settle_trades(self, points: int) -> Taken:
-        at, left = self.at, points
+        """Settle the next trades; a page is written when all of its trades are settled."""
+        at, left = self.at, points - self.at.carried_points
+        if left < 0:
+            return Taken(0, done=not at.slot.trade_pages)
         for number in range(at.run.page, at.slot.trade_pages):
             at.progress.move(page=number)
             page = TRADES.get(self._context, *at.names(number))
             if page is None:
                 raise Broken(f"trade page {at.names(number)} is gone")
-            trades = list(page.trades)
-            done = sum(1 for trade in trades if trade.settled_wh is not None)
+            trades = page.trades
+            uses = PageUses(self._context, *at.names(number))
+            first = done = len(uses.settled_wh)
             while done < len(trades) and (units := at.units(left)):
-                chunk = self._settle_chunk(trades[done : done + units])
-                trades[done : done + len(chunk)] = chunk
+                chunk = trades[done : done + units]
+                self._settle_chunk(chunk, uses)
                 done += len(chunk)
                 left -= len(chunk) * at.unit_points
-            if trades != page.trades:
-                TRADES.put(self._context, TradePage(trades=trades), *at.names(number))
+            if done == len(trades):
+                self._finish_page(number, trades, uses)
+            if done > first:
+                uses.write()
             if done < len(trades):
                 return Taken(points - left, done=False)
         return Taken(points - left, done=True)
 
-    def _settle_chunk(self, trades: Sequence[MatchedTrade]) -> list[MatchedTrade]:
-        at = self.at
-        settled_wh, retired_wh = deliver(at, trades)
-        for trade, energy_wh, certificates_wh in zip(trades, settled_wh, retired_wh, strict=True):
-            retailers = answering(at, [trade.buy_meter, trade.sell_meter])
-            at.post(trade_lines(at, trade, energy_wh), retailers)
-            bought = Entry(reserved_nano=-trade.buy_cover_nano, retired_wh=certificates_wh)
-            sold = Entry(reserved_nano=-trade.sell_cover_nano)
-            for name, meter, entry in (
-                (trade.buy, trade.buy_meter, bought),
-                (trade.sell, trade.sell_meter, sold),
-            ):
-                retailer = at.metered.parties[meter].retailer
-                at.entries.add(trader_of(name), entry, retailer=retailer)
-        at.add(settled_wh=sum(settled_wh), retired_wh=sum(retired_wh))
-        return [
-            msgspec.structs.replace(trade, settled_wh=energy_wh, retired_wh=certificates_wh)
-            for trade, energy_wh, certificates_wh in zip(
-                trades, settled_wh, retired_wh, strict=True
+    def _finish_page(self, number: int, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
+        settled = [
+            msgspec.structs.replace(
+                trade, settled_wh=energy_wh, retired_wh=certificates_wh, undelivered_wh=lacking_wh
+            )
+            for trade, energy_wh, certificates_wh, lacking_wh in zip(
+                trades, uses.settled_wh, uses.retired_wh, uses.undelivered_wh, strict=True
             )
         ]
+        TRADES.put(self._context, TradePage(trades=settled), *self.at.names(number))
+        uses.settled_wh, uses.retired_wh, uses.undelivered_wh = [], [], []
+
+    def _settle_chunk(self, trades: Sequence[MatchedTrade], uses: PageUses) -> None:
+        at = self.at
+        meters = dict.fromkeys(meter for t in trades for meter in (t.sell_meter, t.buy_meter))
+        at.metered.load(meters)
+        used = {meter: at.metered.used(meter) for meter in meters}
+        settled = deliver(at, trades)
+        uses.follow(settled, used)
+        for trade in settled:
+            retailers = answering(at, [trade.buy_meter, trade.sell_meter])
+            at.post(trade_lines(at, trade), retailers)
+            for name, meter, cover_nano, retired_wh in (
+                (trade.buy, trade.buy_meter, trade.buy_cover_nano, trade.retired_wh),
+                (trade.sell, trade.sell_meter, trade.sell_cover_nano, 0),
+            ):
+                retailer = at.metered.parties[meter].retailer
+                at.entries.release(
+                    trader_of(name), cover_nano, retired_wh=retired_wh, retailer=retailer
+                )
+        at.add(
+            settled_wh=sum(settled_energy(at, trade) for trade in settled),
+            retired_wh=sum(trade.retired_wh for trade in settled),
+        )
 
     def _settle_meters(self, points: int) -> Taken:
         at, left = self.at, points
-        while units := at.units(left):
+        while units := at.meters(left):
             meters = self._next_meters(units)
             if meters is None:
                 return Taken(points - left, done=True)
-            left -= max(1, len(meters)) * at.unit_points
+            left -= max(1, len(meters)) * at.meter_points
             at.metered.load(meters)
             rows = [self._settle_meter(meter) for meter in meters]
             if rows:
                 page = MeterPage(meters=rows)
                 METER_PAGES.put(self._context, page, *at.names(at.sums.meter_pages))
-                at.add(meter_pages=1)
+                at.add(
+                    meter_pages=1,
+                    residual_wh=sum(row.residual_wh for row in rows),
+                    surplus_wh=sum(row.surplus_wh for row in rows),
+                    minted_wh=sum(row.minted_wh for row in rows),
+                    estimated=sum(row.estimated for row in rows),
+                )
         return Taken(points - left, done=False)
 
     def _settle_meter(self, name: str) -> MeterSettled:
@@ -258,13 +321,6 @@ class _Settling:
         party = at.metered.parties[name]
         certificates = Entry(minted_wh=minted_wh, live_wh=minted_wh - meter.retired_wh)
         at.entries.add(party.account, certificates, retailer=party.retailer)
-        at.metered.finish(name)
-        at.add(
-            residual_wh=residual_wh,
-            surplus_wh=surplus_wh,
-            minted_wh=minted_wh,
-            estimated=int(meter.estimated),
-        )
         return meter
 
     def _charge_withdrawals(self, points: int) -> Taken:

@@ -30,11 +30,8 @@ from chaincode.settlement.postings import (
 )
 from chaincode.slots.gate import Phase, Run, Slot, SlotAnswer
 from chaincode.slots.runs import (
-    ENTRY_BYTES,
     PAGE_ROWS,
     POINTS,
-    POSTING_BYTES,
-    USED_BYTES,
     Progress,
     cost,
     store,
@@ -43,18 +40,25 @@ from chaincode.state import (
     Name,
     Row,
     Table,
-    encode,
     page_part,
     slot_part,
 )
 from chaincode.units import local_hour
 
-LEG_POSTINGS = 14  # of a trade without its fees: three legs with VAT, and the spread
+LEG_POSTINGS = 16  # of a trade without its fees: three legs with VAT, spread and penalty
 LEG_ENTRIES = 8  # buyer, seller, their retailers, three suppliers' VAT, the spread
+METER_POSTINGS = 8  # of a meter without its fees: residual supply and surplus, with VAT
+METER_ENTRIES = 5  # holder, retailer, offtaker, and the VAT of the holder and the retailer
 FEE_POSTINGS = 4  # of a fee row with its VAT
-FEE_ENTRIES = 2  # of a fee row: its payee, and the VAT of its supplier
-TRADE_BYTES = 1_200  # of a trade in its page, with a short path
-METER_READS = 14  # of a meter: certificate, readings, what was used, VAT, residual prices
+LINE_BYTES = 280  # of a line of a slot in its page, at the longest names of clients and members
+FEE_LINE_BYTES = 430  # of a line of a fee, at the longest names of fees and payees
+SUM_BYTES = 440  # of an entry of a slot with its key, at the longest names
+TRADE_BYTES = 1_360  # of a trade in its page, with a short path, and of what it found used
+METER_BYTES = 400  # of what a slot settles at a meter, in its page
+METER_READS = 14  # of a meter: certificate, supply, VAT, residual prices
+NAME_BYTES = 70  # of a meter's name among those that are due
+USED_PAGE_BYTES = 3 * 11 * PAGE_ROWS  # three numbers of up to ten digits for each meter of a page
+USED_PAGE_POINTS = cost(rows=1, keys=1, size=USED_PAGE_BYTES)
 CHUNK = 250  # trades or meters that are processed together
 
 
@@ -116,22 +120,31 @@ SETTLEMENTS = Table(48, "settlements", SlotSettlement, ("area", "slot"))
 
 
 def unit_points(fee_rows: int) -> int:
-    """The points of a trade or a meter to which so many fee rows may apply.
+    """The points of a trade to which so many fee rows may apply.
 
-    A trade loads two meters and writes what it used of them; a meter needs less.
+    A trade loads two meters and may make both of them due. Entries of the payees of fees are those of
+    all trades and meters of a transaction, so they count among what it writes once.
     """
-    postings = LEG_POSTINGS + FEE_POSTINGS * fee_rows
-    entries = LEG_ENTRIES + FEE_ENTRIES * fee_rows
-    size = postings * POSTING_BYTES + entries * ENTRY_BYTES + TRADE_BYTES + 2 * USED_BYTES
-    return min(POINTS, cost(rows=2 * METER_READS + entries, keys=2 + entries, size=size))
+    size = LEG_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
+    size += LEG_ENTRIES * SUM_BYTES + TRADE_BYTES + 2 * NAME_BYTES
+    rows, keys = 2 * METER_READS + LEG_ENTRIES, LEG_ENTRIES
+    return min(POINTS, cost(rows=rows, keys=keys, size=size))
+
+
+def meter_points(fee_rows: int) -> int:
+    """The points of a meter to whose residual supply so many fee rows may apply."""
+    size = METER_POSTINGS * LINE_BYTES + FEE_POSTINGS * fee_rows * FEE_LINE_BYTES
+    size += METER_ENTRIES * SUM_BYTES + METER_BYTES
+    rows, keys = METER_READS + METER_ENTRIES, METER_ENTRIES
+    return min(POINTS, cost(rows=rows, keys=keys, size=size))
 
 
 class SettledSlot:
     """One transaction's work on a slot: its rules and meters, and what it writes.
 
     `cause` names the settlement or the correction in the entries that it appends. `unit_points`
-    are the points of a trade or a meter; they follow from the number of fee rows in the slot.
-    `corrects` says that this is a correction.
+    are the points of a trade and `meter_points` those of a meter; they follow from the number of fee
+    rows in the slot. `corrects` says that this is a correction.
     """
 
     def __init__(
@@ -154,12 +167,16 @@ class SettledSlot:
         self._tariffs = Tariffs(context, area, start)
         hour = local_hour(start, self.rules.offset_s(start))
         self.fees = fees_of_slot(self._tariffs.fee_rows, local_hour=hour)
-        self.unit_points = unit_points(max(map(len, self.fees.values())))
+        fee_rows = max(map(len, self.fees.values()))
+        self.unit_points = unit_points(fee_rows)
+        self.meter_points = meter_points(fee_rows)
         number = self.sums.corrections + 1
         cause = correction_cause(start, number) if corrects else settlement_cause(start)
         self.entries = NewEntries(context, area, cause)
         self.energies = SlotMeters(context, area, start, pages=self.sums.energy_pages)
-        self.metered = MeteredSlot(context, area, start, self._tariffs, self.energies)
+        self.metered = MeteredSlot(
+            context, area, start, self._tariffs, self.energies, corrects=corrects
+        )
         self._postings: list[Posting] = []
 
     @property
@@ -168,13 +185,22 @@ class SettledSlot:
         return Billing(vat=self._tariffs.vats, reverse_charge=self.rules.reverse_charge)
 
     @property
+    def carried_points(self) -> int:
+        """The points of what is carried of all meters, which a transaction with trades may rewrite."""
+        return self.energies.pages * USED_PAGE_POINTS
+
+    @property
     def run(self) -> Run:
         """Where the run continues."""
         return self.progress.run
 
     def units(self, points: int) -> int:
-        """How many trades or meters the points pay for, at most as many as go together."""
+        """How many trades the points pay for, at most as many as go together."""
         return min(CHUNK, points // self.unit_points)  # house: division, how many fit
+
+    def meters(self, points: int) -> int:
+        """How many meters the points pay for, at most as many as go together."""
+        return min(CHUNK, points // self.meter_points)  # house: division, how many fit
 
     def names(self, page: int) -> tuple[str, str, str]:
         """The parts of the key of a page of this slot."""
@@ -214,7 +240,7 @@ class SettledSlot:
         self.energies.write()
         self.sums = msgspec.structs.replace(self.sums, energy_pages=self.energies.pages, v=2)
         SETTLEMENTS.put(self.context, self.sums, self.name, self.part)
-        self.metered.write()
+        self.metered.write(finished=finished)
 
     def store(self, *, phase: Phase, finished: bool) -> SlotAnswer:
         """Store the slot's phase and where the run continues."""
@@ -226,7 +252,6 @@ class SettledSlot:
     def _put_postings(self, postings: list[Posting]) -> None:
         page = PostingPage(postings=postings)
         number = self.slot.posting_pages
-        POSTINGS.put(self.context, page, *self.names(number))
-        self.progress.chain(encode(page))
+        self.progress.chain(POSTINGS.put(self.context, page, *self.names(number)))
         self.slot = msgspec.structs.replace(self.slot, posting_pages=number + 1)
         self.add(postings=len(postings))

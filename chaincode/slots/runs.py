@@ -34,7 +34,6 @@ NO_DIGEST = "0" * 64
 ENTRY_BYTES = 520  # of an entry with its key, at the longest names
 ACCOUNT_BYTES = 400  # of an account with its key
 POSTING_BYTES = 480  # of a line of the books in its page
-USED_BYTES = 260  # of what trades have used of a meter, with its key
 
 
 def cost(*, rows: int = 0, keys: int = 0, size: int = 0) -> int:

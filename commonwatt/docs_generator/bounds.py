@@ -27,6 +27,7 @@ from chaincode.errors import (
     READS_TOO_MANY,
     RULES_AHEAD,
     SEED_MEMBERS_TOO_MANY,
+    SLOT_STEPS_TOO_MANY,
     STEPS_COUNT,
     WRITES_TOO_MANY,
     ZONES_TOO_DEEP,
@@ -37,8 +38,10 @@ from chaincode.metering.exchanges import EXCHANGES_MAX
 from chaincode.metering.meter_counts import GROUP_METERS_MAX, GROUPS, METERS_MAX
 from chaincode.metering.oracles import NODES_MAX
 from chaincode.metering.reports import LEAVES_MAX
-from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX, STEPS_MAX
+from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX, STEPS_MAX, STEPS_PER_ROW_MAX
 from chaincode.orders.sheets import ORDERS_PER_SHEET_MAX
+from chaincode.slots.folding import ENTRY_POINTS
+from chaincode.slots.runs import POINTS
 
 
 class Bound(NamedTuple):
@@ -65,6 +68,9 @@ AREA = (
 SLOT = (
     Bound("orders of one participant in a slot", ORDERS_PER_ROW_MAX, ORDERS_TOO_MANY),
     Bound("steps of one order", STEPS_MAX, STEPS_COUNT),
+    Bound(
+        "steps of one participant's open orders in a slot", STEPS_PER_ROW_MAX, SLOT_STEPS_TOO_MANY
+    ),
     Bound("orders of one sheet", ORDERS_PER_SHEET_MAX, ORDERS_COUNT),
     Bound("tokens that a batch takes", BATCH_TOKENS_MAX, BATCH_FULL),
     Bound("steps that a batch takes", BATCH_STEPS_MAX, BATCH_FULL),
@@ -74,6 +80,45 @@ TRANSACTION = (
     Bound("bytes of arguments, transient data and writes", BYTES_MAX, BYTES_TOO_MANY),
     Bound("keys written", WRITES_MAX, WRITES_TOO_MANY),
     Bound("rows read", READS_MAX, READS_TOO_MANY),
+)
+
+ACCOUNTS_OF_METER = 5  # its holder, its retailer, its offtaker, and the VAT of the first two
+ACCOUNTS_OF_FEE_ROW = 2  # its payee, and the VAT of its supplier
+ACCOUNTS_OF_AREA = 2  # the spread, and the DSO that gets cancellation fees
+FOLDED = POINTS // ENTRY_POINTS  # entries of one transaction
+FOLD_PASSES = 2  # where an owner's entries take more than one transaction, they are read twice
+
+
+class SlotSizes(NamedTuple):
+    """The greatest numbers of a slot, which follow from what admission and placing refuse."""
+
+    orders: int
+    steps: int
+    trades: int
+    entries: int
+
+
+def slot_sizes(*, meters: int, fee_rows: int, orders_each: int, steps_each: int) -> SlotSizes:
+    """Return the greatest numbers of a slot with so many meters and fee rows.
+
+    Only who holds a meter of the area in the slot may have open orders in it, and a meter has one
+    holder. Each trade uses up a step on one side at least. The entries are those that the slot's
+    settlement, or one correction, appends.
+    """
+    steps = meters * steps_each
+    return SlotSizes(
+        orders=meters * orders_each,
+        steps=steps,
+        trades=max(0, steps - 1),
+        entries=meters * ACCOUNTS_OF_METER + fee_rows * ACCOUNTS_OF_FEE_ROW + ACCOUNTS_OF_AREA,
+    )
+
+
+LARGEST = slot_sizes(
+    meters=METERS_MAX,
+    fee_rows=ROWS_MAX,
+    orders_each=ORDERS_PER_ROW_MAX,
+    steps_each=STEPS_PER_ROW_MAX,
 )
 
 HEAD = """\
@@ -91,17 +136,25 @@ TAIL = f"""\
 ## What follows from them
 
 **Participants.** A channel may have any number of participants. In a slot only those can trade that hold a meter
-of the area in that slot, and a meter has one holder. So a slot has at most {METERS_MAX:,} traders,
-{METERS_MAX * ORDERS_PER_ROW_MAX:,} orders and {METERS_MAX * ORDERS_PER_ROW_MAX * STEPS_MAX:,} steps.
+of the area in that slot, and a meter has one holder. So a slot has at most {METERS_MAX:,} traders.
+
+**Orders.** Each of these traders has at most {ORDERS_PER_ROW_MAX} orders, and {STEPS_PER_ROW_MAX} steps in its open
+ones. So a slot has at most {LARGEST.orders:,} orders, {LARGEST.steps:,} steps and {LARGEST.trades:,} trades. Each
+trader fills its own row only: nobody can take the places of others, and no counter makes the orders of a slot
+conflict. A member that clears such a book keeps it in memory as a whole.
 
 **Meters.** One counter of an area's meters would make any two registrations conflict. So meters are counted in
 {GROUPS} groups, by the first byte of the SHA-256 of their names, and each group takes {GROUP_METERS_MAX} meters.
 With names of no special kind the first group is full when an area has about three quarters of its meters; a meter
 with another name then falls into another group.
 
-**Entries.** A settlement or a correction appends at most one entry for each owner and answering retailer.
-Payments append one each, and nobody has to fold them in one transaction. So the number of entries has no bound:
-folding takes a fixed number of them per transaction.
+**Entries.** A settlement or a correction appends at most one entry for each owner and answering retailer. These are
+at most {ACCOUNTS_OF_METER} for each meter, {ACCOUNTS_OF_FEE_ROW} for each fee row and {ACCOUNTS_OF_AREA} for the area:
+{LARGEST.entries:,} entries. A payment appends 2, and a fee for cancelling 1. A transaction folds at least
+{FOLDED // FOLD_PASSES:,} entries, so the entries of such a slot are folded in at most
+{-(-LARGEST.entries * FOLD_PASSES // FOLDED):,} transactions, and one transaction folds what
+{FOLDED // FOLD_PASSES // 2:,} payments have appended. How many entries an epoch has is bounded by the transactions
+that were sent while it was open: nobody can append by payments faster than another member folds.
 """
 
 

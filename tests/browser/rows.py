@@ -124,7 +124,7 @@ class Rows:
             "enrols": is_demonstration,
             "publicBook": is_demonstration,
             "openSlots": [
-                {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000}
+                {"start": s, "gate": s - 900, "priceMin": -500_000, "priceMax": 600_000, "shortfallPenalty": 80_000}
                 for s in starts
             ],
         }  # fmt: skip

@@ -22,6 +22,7 @@ from chaincode.accounts.entries import (
 )
 from chaincode.accounts.posting import Posting
 from chaincode.accounts.statements import FOLD_PAGES, SumArguments, Totals
+from chaincode.area.rules import rules_at
 from chaincode.area.vat import (
     Vat,
 )
@@ -350,6 +351,7 @@ class Books:
         self, slot: int, book: list[BookPage], rows: Mapping[str, list[StoredOrder]]
     ) -> None:
         """Every open order is in the book or left out, as it was placed; nothing else is."""
+        penalty = rules_at(self.town.engine.reading(), AREA, slot).shortfall_penalty
         opened = {f"{did}/{o.id}": o for did, orders in rows.items() for o in orders if o.open}
         entries = {entry.order: entry for page in book for entry in page.entries}
         left_out = [out.order for page in book for out in page.left_out]
@@ -359,6 +361,10 @@ class Books:
             order = opened[name]
             assert (entry.side, entry.meter, entry.zone) == (order.side, order.meter, order.zone)
             assert [(step.price, step.quantity_wh) for step in entry.steps] == order.steps
+            if order.side == "sell":
+                assert [step.cover_price for step in entry.steps] == [
+                    max(0, -price) + penalty for price, _ in order.steps
+                ]
         withdrawn = {f"{did}/{o.id}": o for did, orders in rows.items() for o in orders}
         charged = {w.order: w for page in book for w in page.withdrawals}
         assert set(charged) == {name for name, order in withdrawn.items() if order.withdrawn_wh}
@@ -392,6 +398,7 @@ class Books:
         self, slot: int, trades: list[MatchedTrade], readings: Mapping[str, tuple[int, int]]
     ) -> Case:
         """The slot in the rules' format; each meter is a party of its own there."""
+        context = self.town.engine.reading()
         taxed = Vat("taxable", self.town.vat_ppm)
         parties = {retailer: PartyIn(vat=taxed) for retailer in RETAILERS}
         meters = {
@@ -431,6 +438,7 @@ class Books:
                 for t in trades
             ),
             fees=self.town.fees_at(slot),
+            shortfall_penalty=rules_at(context, AREA, slot).shortfall_penalty,
         )
 
     def _check_postings(

@@ -30,7 +30,7 @@ from chaincode.metering.measured import MeasuredBoundaries
 from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion, Supply
 from chaincode.metering.readings import COLLECTION, Leaf, ranked, reading_key
 from chaincode.orders.order_batch import ORDERS, OrderRow, StoredOrder
-from chaincode.settlement import correction
+from chaincode.settlement import correction, meter_balances
 from chaincode.settlement import run as settlement
 from chaincode.settlement import settled_slot as settled
 from chaincode.settlement.settled_slot import (
@@ -216,15 +216,17 @@ def cut_after(patch: pytest.MonkeyPatch, chunk: int) -> None:
         return 0  # a unit may cost all points of a transaction
 
     patch.setattr(settled, "unit_points", points_of)
+    patch.setattr(settled, "meter_points", points_of)
+    patch.setattr(settled, "USED_PAGE_POINTS", 0)
     # A correction takes whole pages of energies, each written by one transaction of the settlement.
     patch.setattr(correction, "ENERGY_POINTS", runs.POINTS // (2 * chunk))
-    patch.setattr(correction, "PASSED_POINTS", unit // 2)
+    patch.setattr(correction, "KEPT_POINTS", unit // 2)
     patch.setattr(correction, "page_points", page_points_of)
 
 
 def small_pages(patch: pytest.MonkeyPatch, rows: int) -> None:
     """Let trades, postings and carried meters stand in pages of so few rows."""
-    for module in (clearing, correction, slot_meters, settled):
+    for module in (clearing, correction, slot_meters, settled, meter_balances):
         patch.setattr(module, "PAGE_ROWS", rows)
 
 

@@ -352,10 +352,17 @@ class ShadowedTown:
         self.town.set_fees(self._unopened() + slots_ahead * SLOT_S, rows)
         self.events += 1
 
-    def change_rules(self, *, cancel_fee: int, band: tuple[int, int], slots_ahead: int) -> None:
+    def change_rules(
+        self, *, cancel_fee: int, shortfall_penalty: int, band: tuple[int, int], slots_ahead: int
+    ) -> None:
         """Post market rules from a slot on that has not opened, and so has no orders."""
         from_slot = self._unopened() + slots_ahead * SLOT_S
-        rules = msgspec.structs.replace(QUICK_RULES, cancel_fee=cancel_fee, price_band=band)
+        rules = msgspec.structs.replace(
+            QUICK_RULES,
+            cancel_fee=cancel_fee,
+            shortfall_penalty=shortfall_penalty,
+            price_band=band,
+        )
         self.town.submit("set_market_rules", RulesArguments(AREA, from_slot, rules), admin=True)
         self.rules = sorted(
             [*(dated for dated in self.rules if dated[0] != from_slot), (from_slot, rules)],

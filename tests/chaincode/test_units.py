@@ -18,14 +18,12 @@ from chaincode.units import (
     Money,
     Power,
     Price,
-    Share,
     is_slot_start,
-    largest_remainder,
     local_hour,
     price_rate_up,
-    rate_half_away,
-    rate_up,
+    priced_nano,
     slot_of,
+    taxed_nano,
     times_exceeded,
 )
 
@@ -124,26 +122,30 @@ def test_power_over_time_is_energy_rounded_down(watts: int, seconds: int, wh: in
     ],
 )
 def test_vat_is_rounded_half_away_from_zero(nano: int, rate_ppm: int, rounded: int) -> None:
-    assert rate_half_away(Money(nano), rate_ppm) == Money(rounded)
+    assert taxed_nano(nano, rate_ppm=rate_ppm) == rounded
 
 
 @given(integers, rates_ppm)
 def test_rounding_half_away_is_nearest_and_odd(nano: int, rate_ppm: int) -> None:
     exact = Fraction(nano * rate_ppm, PPM)
 
-    rounded = rate_half_away(Money(nano), rate_ppm)
+    rounded = taxed_nano(nano, rate_ppm=rate_ppm)
 
-    assert abs(rounded.nano - exact) <= Fraction(1, 2)
-    if abs(rounded.nano - exact) == Fraction(1, 2):
-        assert abs(rounded.nano) > abs(exact)
-    assert rate_half_away(Money(-nano), rate_ppm) == -rounded
+    assert abs(rounded - exact) <= Fraction(1, 2)
+    if abs(rounded - exact) == Fraction(1, 2):
+        assert abs(rounded) > abs(exact)
+    assert taxed_nano(-nano, rate_ppm=rate_ppm) == -rounded
+
+
+@given(integers, integers)
+def test_what_energy_costs_is_the_same_with_and_without_kinds(wh: int, price: int) -> None:
+    assert Money(priced_nano(wh, micro_per_kwh=price)) == Energy(wh) * Price(price)
 
 
 @given(integers, rates_ppm)
 def test_rounding_up_is_towards_plus_infinity(value: int, rate_ppm: int) -> None:
     exact = ceil(Fraction(value * rate_ppm, PPM))
 
-    assert rate_up(Money(value), rate_ppm) == Money(exact)
     assert price_rate_up(Price(value), rate_ppm) == Price(exact)
 
 
@@ -155,7 +157,8 @@ def test_a_price_rounded_up_covers_the_rounded_parts_of_any_split(
 ) -> None:
     cover = Energy(sum(parts_wh)) * price_rate_up(Price(price), rate_ppm)
 
-    posted = sum(rate_half_away(Energy(wh) * Price(price), rate_ppm).nano for wh in parts_wh)
+    priced = [(Energy(wh) * Price(price)).nano for wh in parts_wh]
+    posted = sum(taxed_nano(nano, rate_ppm=rate_ppm) for nano in priced)
 
     assert posted <= cover.nano
 
@@ -173,59 +176,6 @@ def test_a_limit_is_exceeded_beyond_its_tolerance_only(
     value: int, limit: int, tolerance_ppm: int, *, exceeded: bool
 ) -> None:
     assert times_exceeded(value, limit, tolerance_ppm) is exceeded
-
-
-def shares(*weights: int) -> list[Share]:
-    """Claimants a, b, c … with the given weights."""
-    return [Share(chr(ord("a") + index), weight) for index, weight in enumerate(weights)]
-
-
-@pytest.mark.parametrize(
-    ("total", "weights", "parts"),
-    [
-        (8000, (5000, 4000), [4444, 3556]),
-        (1001, (500, 300, 200), [501, 300, 200]),
-        (10, (1, 1, 1), [4, 3, 3]),
-        (-10, (1, 1, 1), [-4, -3, -3]),
-        (11, (1, 1, 1), [4, 4, 3]),
-        (0, (1, 2), [0, 0]),
-        (0, (0, 0), [0, 0]),
-        (5, (0, 1, 0), [0, 5, 0]),
-        (0, (), []),
-    ],
-)
-def test_a_total_is_split_by_largest_remainder(
-    total: int, weights: tuple[int, ...], parts: list[int]
-) -> None:
-    assert largest_remainder(total, shares(*weights)) == parts
-
-
-def test_ties_of_remainders_go_to_the_smaller_id_wherever_it_stands() -> None:
-    assert largest_remainder(1, [Share("b", 1), Share("a", 1)]) == [0, 1]
-
-
-def test_a_total_that_nobody_can_take_is_refused() -> None:
-    with pytest.raises(ValueError, match="nobody to take 3"):
-        largest_remainder(3, shares(0, 0))
-
-
-@given(st.integers(-(10**12), 10**12), st.lists(st.integers(0, 10**9), min_size=1, max_size=12))
-def test_shares_sum_to_the_total_and_stay_within_one_of_their_quota(
-    total: int, weights: list[int]
-) -> None:
-    weights[0] += 1
-    claims = shares(*weights)
-
-    parts = largest_remainder(total, claims)
-
-    assert sum(parts) == total
-    for claim, part in zip(claims, parts, strict=True):
-        quota = Fraction(total * claim.weight, sum(weights))
-        assert abs(part - quota) < 1
-    mirrored = largest_remainder(-total, claims)
-    assert mirrored == [-part for part in parts]
-    turned = largest_remainder(total, claims[::-1])
-    assert turned == parts[::-1]
 
 
 @pytest.mark.parametrize(

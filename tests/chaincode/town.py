@@ -65,6 +65,7 @@ DSO, OTHER_DSO, RETAILERS, ORACLE = "Dso", "OtherDso", ("R0", "R1"), "Oracle"
 SLOT_S = 900
 SLOT = 1_797_724_800  # 2026-12-20 00:00 UTC, a slot of the rules' own example
 START_S = SLOT - 7_200
+RUN_TRANSACTIONS_MAX = 20_000  # of one run of the largest slot
 OPENS_S = 6_600  # the first slot opens ten minutes after the founding
 RULES = MarketRules(time_zone="UTC", offsets=[(0, 0)], opens_s=OPENS_S, cancel_fee=7_000)
 PRICES = ResidualPrices(import_price=250_000, export_price=60_000)
@@ -171,7 +172,7 @@ class Town:
         self._read_at: dict[str, int] = {}
         self._found()
         self.set_fees(SLOT, fees)
-        self.traders = [self._admit(number, deposit_nano) for number in range(traders)]
+        self.traders = [self.admit(number, deposit_nano) for number in range(traders)]
 
     def submit(
         self,
@@ -335,9 +336,12 @@ class Town:
         self.at(self.rules.gate_s(slot))
         self.submit("close_gate", SlotArguments(AREA, slot))
         if self.engine.now_s < self.rules.gate_s(slot) + self.rules.seed_deadline_s:
-            seed = self._chain.before(self._tip)
-            self.submit("reveal_seed", SeedArguments(AREA, slot, seed))
-            self._tip = seed
+            self.submit("reveal_seed", SeedArguments(AREA, slot, self.next_seed()))
+
+    def next_seed(self) -> str:
+        """The next link of the DSO's chain."""
+        self._tip = self._chain.before(self._tip)
+        return self._tip
 
     def clear(self, slot: int) -> int:
         """Clear a slot to its end; how many transactions that took."""
@@ -360,7 +364,7 @@ class Town:
 
     def run(self, name: str, slot: int, done: str, members: Sequence[str] = (DSO,)) -> int:
         """Continue a run to its end, members taking turns; how many transactions it took."""
-        for count in range(1_000):
+        for count in range(RUN_TRANSACTIONS_MAX):
             answer = self.step(name, slot, members[count % len(members)])
             if answer.phase == done and not answer.step:
                 return count + 1
@@ -470,7 +474,8 @@ class Town:
             vat = VatArguments(AREA, SLOT, "taxable", self.vat_ppm)
             self.submit("set_vat", vat, retailer)
 
-    def _admit(self, number: int, deposit_nano: int) -> Trader:
+    def admit(self, number: int, deposit_nano: int) -> Trader:
+        """Register a trader with a meter and a deposit; it is not listed yet."""
         key = key_of(f"trader {number}")
         trader = Trader(
             number=number,

@@ -10,7 +10,7 @@ from chaincode.orders.sheets import AMEND_TYP, SHEET_TYP
 from identity.canonical import encode
 from identity.jws import sign_compact
 from identity.keys import PrivateKey
-from tests.contract.stage.cast import SLOT, did_of, key_of
+from tests.contract.stage.cast import SLOT, SLOT_S, did_of, key_of
 from tests.contract.stage.market import Market, Opener
 from tests.contract.stage.tokens import order_of
 
@@ -136,14 +136,22 @@ def test_sheet_signed_by_another_is_that_others(seller: Market) -> None:
 
 
 def test_sheet_of_more_than_64_kib_is_unreadable_and_a_full_one_is_taken(seller: Market) -> None:
-    def sheet(orders: int, steps: int) -> str:
+    """The full one has as many orders as a sheet may have, and as many a slot as a trader may."""
+
+    def sheet(steps: int) -> str:
         listed = [
-            order_of(f"o{number:02d}{'x' * 61}", "buy", [(-499_999, 1)] * steps)
-            for number in range(orders)
+            order_of(
+                f"o{number:03d}{'x' * 60}",
+                "buy",
+                [(-499_999, 1)] * steps,
+                slot=SLOT + number // 50 * SLOT_S,
+            )
+            for number in range(200)
         ]
         return seller.tokens.sheet("S", listed)
 
-    full, long = sheet(50, 20), sheet(200, 18)
+    seller.pass_until(seller.rules.market.opening_s(SLOT + 3 * SLOT_S))
+    full, long = sheet(1), sheet(18)
     assert len(full) < 65_536 < len(long)
 
     assert code_of(seller, long) == "SHEET_UNREADABLE"
@@ -165,12 +173,12 @@ def test_batch_with_one_step_too_many_is_refused_and_with_as_many_as_allowed_is_
     seller: Market,
 ) -> None:
     market = seller
-    names = ["T0", "T1"]
+    names = [f"T{number}" for number in range(40)]
     market.traders(*names)
-    fifty = [order_of(f"o{number}", "buy", [(1, 1)] * 20) for number in range(50)]
-    tokens = [market.tokens.sheet(name, fifty) for name in names]
+    five = [order_of(f"o{number}", "buy", [(1, 1)] * 10) for number in range(5)]
+    tokens = [market.tokens.sheet(name, five) for name in names]
 
-    assert market.codes(tokens) == ["PLACED"] * 2  # 2,000 steps
+    assert market.codes(tokens) == ["PLACED"] * 40  # 2,000 steps
 
 
 def test_batch_takes_500_sheets(seller: Market) -> None:

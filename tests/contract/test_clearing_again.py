@@ -187,7 +187,7 @@ def test_large_clearing_goes_on_in_parts_by_any_member(large_market: Market) -> 
     assert phases[-1] == "CLEARED"
     row = market.slot(SLOT).row
     assert row is not None
-    assert row.quantity_wh == [0, 110 * 50 * 20 + 2500, 0]  # of root, east and west
+    assert row.quantity_wh == [0, 110 * 50 + 2500, 0]  # of root, east and west
     matched_wh = sum(view.trade.quantity_wh for view in market.trades(SLOT))
     assert matched_wh == 2500
     (record,) = market.slot(SLOT).zones

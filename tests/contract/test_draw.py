@@ -263,7 +263,7 @@ def gates_that_close_together(open_market: Opener) -> Market:
     """A market in which rules move the gate of the second slot to that of the first one."""
     market = open_market(LATER)
     earlier = msgspec.structs.replace(
-        market.rules.market, opens_s=3_600, gate_lead_s=1_200, seed_deadline_s=10
+        market.rules.market, opens_s=3_600, gate_lead_s=1_200, seed_deadline_s=180
     )
     market.submit("set_market_rules", RulesArguments(AREA, NEXT, earlier), admin=True)
     close(market)
@@ -284,12 +284,15 @@ def test_seeds_of_one_member_are_revealed_in_the_order_of_slots(open_market: Ope
 
 
 def test_rules_that_move_a_gate_forward_leave_time_to_reveal(open_market: Opener) -> None:
-    """Without the first deadline the second seed could only be late, because seeds have an order."""
+    """Both gates close 300 s before the first slot, and the first slot's deadline is 300 s later.
+
+    Without the first deadline the second seed could only be late, because seeds have an order.
+    """
     market = gates_that_close_together(open_market)
     dso = grid_operator(market)
     gates = [market.slot(slot).gate for slot in (SLOT, NEXT)]
 
-    assert [gate and gate.deadline_s for gate in gates] == [SLOT - 240, SLOT - 240]
+    assert [gate and gate.deadline_s for gate in gates] == [SLOT, SLOT]
     dso.reveal(market, SLOT)
     dso.reveal(market, NEXT)
     assert (cleared(market, SLOT).withheld, cleared(market, NEXT).withheld) == ([], [])

@@ -310,7 +310,7 @@ RULES = (
             "from identity import jws",
         ),
         good=(
-            "from chaincode.units import largest_remainder",
+            "from chaincode.units import quota",
             "from chaincode.auctions.uniform import clear",
             "import numpy",
         ),

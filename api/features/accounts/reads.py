@@ -127,7 +127,10 @@ class AccountReads:
     async def account(self, area: str, owner: str) -> AccountRecord:
         """Return an owner's account; without a row, an account of zeros."""
         rows = await self.database.rows(f"{_ACCOUNT} WHERE area = ? AND owner = ?", area, owner)
-        return AccountRecord(*rows[0]) if rows else AccountRecord(area, owner, 0, 0, 0, 0, 0, 0, 0)
+        if not rows:
+            return AccountRecord(area, owner, 0, 0, 0, 0, 0, 0, 0)
+        area, owner, *numbers = rows[0]
+        return AccountRecord(area, owner, *map(int, numbers))
 
     async def postings_of(
         self,

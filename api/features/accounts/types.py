@@ -31,6 +31,7 @@ class PostingKind(Enum):
     RESIDUAL = "RESIDUAL"
     SURPLUS = "SURPLUS"
     SPREAD = "SPREAD"
+    PENALTY = "PENALTY"
     FEE = "FEE"
     VAT = "VAT"
     DEFAULT = "DEFAULT"

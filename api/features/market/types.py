@@ -49,12 +49,16 @@ class SlotPhase(Enum):
 
 @object_type("A slot that takes orders now.")
 class SlotTerms:
-    """A slot that takes orders now, with the end of its gate and the band of limits."""
+    """A slot that takes orders now, with the end of its gate and the band of limits.
+
+    `shortfallPenalty` is what a seller pays its buyer on Wh that it sold and did not deliver; 0: none.
+    """
 
     start: Time = shown(ANYBODY)
     gate: Time = shown(ANYBODY)
     price_min: Price = shown(ANYBODY)
     price_max: Price = shown(ANYBODY)
+    shortfall_penalty: Price = shown(ANYBODY)
 
 
 @object_type("The market that this API serves, and how it is now.")
@@ -361,6 +365,7 @@ def open_slots(
                 gate=Time(rules.gate_s(slot)),
                 price_min=Price(low),
                 price_max=Price(high),
+                shortfall_penalty=Price(rules.shortfall_penalty),
             )
             for slot in range(max(first, from_slot), last + 1, slot_s)[:OPEN_SLOTS_MAX]
         )

@@ -10,8 +10,8 @@ from api.read_model.paging import Where, count_of, key_of, page_of
 from api.read_model.records import Page
 
 _CLIENT = (
-    "SELECT p.did, p.retailer, p.locked, COALESCE(a.balance_nano, 0), "
-    "COALESCE(a.reserved_nano, 0), COALESCE(a.claims_nano, 0), COALESCE(a.minted_wh, 0), "
+    "SELECT p.did, p.retailer, p.locked, COALESCE(a.balance_nano, '0'), "
+    "COALESCE(a.reserved_nano, '0'), COALESCE(a.claims_nano, '0'), COALESCE(a.minted_wh, 0), "
     "COALESCE(a.live_wh, 0), "
     "COALESCE(a.retired_wh, 0), COALESCE(a.block, 0) "
     "FROM participant p LEFT JOIN account a ON a.owner = p.did AND a.area = ?"
@@ -99,7 +99,7 @@ class MemberReads:
             text,
             [area, *where.values],
             first=first,
-            make=lambda row: ClientRecord(row[0], row[1], bool(row[2]), *row[3:]),
+            make=lambda row: ClientRecord(row[0], row[1], bool(row[2]), *map(int, row[3:])),
         )
 
     async def count_clients(self, retailer: str) -> int:

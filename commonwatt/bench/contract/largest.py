@@ -1,9 +1,9 @@
 """Bench of a slot of the largest units: seconds, transactions and the largest of these.
 
 Runs are cut by constants, so a few hundred traders fill transactions as fully as the greatest area
-does. Every unit is as large as the contract takes it: names of 64 characters, as many orders of as
-many steps as a trader may have, and all fee rows, each with its own payee, on every trade and meter.
-Of each trader one step is matched, since every trade is posted in more than a thousand lines.
+does. Every unit is as large as the contract takes it: names of 64 characters, as many orders as a trader
+may have, and all fee rows, each with its own payee, on every trade and meter. Of each trader one
+order is matched, since every trade is posted in more than a thousand lines.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from chaincode.area.fees import ACCOUNT_MAX, KIND_MAX, ROWS_MAX, FeeRow
 from chaincode.area.tariffs import FeesArguments
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
-from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX, STEPS_MAX
+from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
 from chaincode.orders.sheets import SheetOrder, Step
 from commonwatt.bench.contract.trading import (
     TradingMarket,
@@ -35,7 +35,7 @@ REACH_PERCENT = 80
 
 
 class LargestMarket(TradingMarket):
-    """A market whose traders place as many orders as they may, one step of which is matched."""
+    """A market whose traders place as many orders as they may, one of which is matched."""
 
     def orders_of(self, home: int, slot: int, count: int) -> list[SheetOrder]:
         """Return a household's orders, under the longest names."""
@@ -44,9 +44,8 @@ class LargestMarket(TradingMarket):
         first = 90_000 if side == "buy" else 110_000  # micro/kWh: no buyer pays what sellers ask
         orders: list[SheetOrder] = []
         for number in range(count):
-            steps: list[Step] = [(first + away * step, 1) for step in range(STEPS_MAX)]
-            if number == 0:
-                steps[0] = (100_000, 1)  # the step that is matched
+            limit = first + away * number if number else 100_000  # the first one is matched
+            steps: list[Step] = [(limit, 1)]
             name = f"{number:02d}".rjust(NAME_CHARACTERS, "o")
             orders.append(SheetOrder(name, side, slot, steps))
         return orders
@@ -72,7 +71,7 @@ def largest_figure(uses: Sequence[Use], seconds: float, *, traders: int, fee_row
         spread=(min(parts), max(parts)),
         against=(
             f"the limits of a transaction; {traders:,} traders, each with {ORDERS_PER_ROW_MAX} "
-            f"orders of {STEPS_MAX} steps, and {fee_rows} fee rows take {len(runs):,} transactions "
+            f"orders, and {fee_rows} fee rows take {len(runs):,} transactions "
             f"and {seconds:.1f} s from gate to correction; the largest transaction has "
             f"{size:,} bytes, {keys:,} keys, {rows:,} reads"
         ),

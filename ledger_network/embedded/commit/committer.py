@@ -199,6 +199,7 @@ class Committer:
             _answer(proposal, outcome, number, index)
         # Submitters come before followers of the events, whose work would delay the answers.
         self._committed()
+        self._parts.log.digest()
 
     def _validate(self, number: int, batch: Sequence[Proposal]) -> list[Outcome]:
         self._recent.begin_block(number)

@@ -209,6 +209,7 @@ class BlockLog:
     def _open_segment(self) -> None:
         path = self.path_of(self.segment)
         self._digest = sha256()
+        self._undigested: list[bytes] = []
         with path.open("rb") as file:
             while chunk := file.read(_CHUNK):
                 self._digest.update(chunk)
@@ -229,10 +230,16 @@ class BlockLog:
         place = BlockPlace(self.segment, self.size)
         self._disk.append(self._handle, frame)
         self._disk.sync(self._handle)
-        self._digest.update(frame)
+        self._undigested.append(frame)
         block = StoredBlock(number, hash_, self.hash, body, place, self.size + len(frame))
         self.size, self.height, self.hash = block.end, number, hash_
         return block
+
+    def digest(self) -> None:
+        """Take what was appended into the hash of the segment; nobody needs to wait for this."""
+        for frame in self._undigested:
+            self._digest.update(frame)
+        self._undigested.clear()
 
     def undo(self) -> None:
         """Cut off what a failed `append` left; raises `OSError` if that fails too."""
@@ -240,6 +247,7 @@ class BlockLog:
 
     def seal(self) -> None:
         """Close the segment and begin the next, which records length and hash of the closed one."""
+        self.digest()
         sealed = SegmentHeader(
             self.segment + 1, self.height + 1, self.hash, self._digest.digest(), self.size
         )

@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from ledger_network.embedded.log.block import INDEX_BITS
 from ledger_network.embedded.state.state_store import Version
 
-BYTES_MAX = 16 * 1024 * 1024  # of both generations together, including Python's overhead
+BYTES_MAX = 64 * 1024 * 1024  # of both generations together, including Python's overhead
 VALUE_BYTES_MAX = 64 * 1024
 _WEIGHT = 300  # bytes of an entry without its value: key, tuple, integers, the dictionary's slot
 
 
-class Row(NamedTuple):
-    """A value that has been unchanged since block `since`."""
+Row = tuple[bytes | None, int, int]
+"""A value, its version, and the block since which it has been unchanged.
 
-    value: bytes | None
-    version: int
-    since: int
+A plain tuple: Python's collector of cycles goes through named ones again and again.
+"""
 
 
 class HotRows:
@@ -49,14 +47,14 @@ class HotRows:
         unknown: list[int] = []
         for position, key in enumerate(keys):
             row = young.get(key)
-            if row is None and (row := old.get(key)) is not None and row.since <= height:
+            if row is None and (row := old.get(key)) is not None and row[2] <= height:
                 self._keep(key, row)
-            if row is None or row.since > height:
+            if row is None or row[2] > height:
                 unknown.append(position)
                 values.append(None)
             else:
-                values.append(row.value)
-                versions[key] = row.version
+                values.append(row[0])
+                versions[key] = row[1]
         return values, unknown
 
     def learn(self, rows: Iterable[tuple[str, Version]], height: int) -> None:
@@ -65,7 +63,7 @@ class HotRows:
             if height == self._height:
                 for key, (value, version) in rows:
                     since = version >> INDEX_BITS if version else height
-                    self._put(key, Row(value, version, since))
+                    self._put(key, (value, version, since))
 
     def advance(self, writes: Mapping[str, Version], height: int) -> None:
         """Keep the writes of block `height`, which is being applied."""
@@ -73,8 +71,10 @@ class HotRows:
             self._height = height
             for key, (value, version) in writes.items():
                 self._old.pop(key, None)
-                self._young.pop(key, None)
-                self._put(key, Row(value, 0 if value is None else version, height))
+                replaced = self._young.pop(key, None)
+                if replaced is not None:
+                    self._young_bytes -= _bytes_of(replaced)
+                self._put(key, (value, 0 if value is None else version, height))
 
     def _keep(self, key: str, row: Row) -> None:
         with self._lock:
@@ -82,10 +82,14 @@ class HotRows:
                 self._put(key, row)
 
     def _put(self, key: str, row: Row) -> None:
-        size = len(row.value) if row.value else 0
+        size = _bytes_of(row)
         if size > VALUE_BYTES_MAX:
             return
-        self._young_bytes += size + _WEIGHT
+        self._young_bytes += size
         self._young[key] = row
         if self._young_bytes > BYTES_MAX // 2:
             self._old, self._young, self._young_bytes = self._young, {}, 0
+
+
+def _bytes_of(row: Row) -> int:
+    return _WEIGHT + (len(row[0]) if row[0] else 0)

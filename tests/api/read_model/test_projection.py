@@ -11,6 +11,7 @@ import pytest
 
 from api.features.reads import ReadModel, open_read_model
 from api.live.projection import Changed, Projection
+from chaincode.accounts.payments import PaymentArguments
 from chaincode.accounts.statements import AccountAnswer, OwnerArguments
 from chaincode.context import Event
 from chaincode.orders.sheets import TokensArguments
@@ -176,8 +177,31 @@ def test_books_sum_to_zero_and_balances_are_the_sums_of_postings(market: Market,
             )
             booked = {account: int(nano) for account, nano in rows}
             held = await reads.database.rows("SELECT owner, balance_nano FROM account")
-            assert {owner: nano for owner, nano in held if nano or owner in booked} == booked
+            balances = {owner: int(nano) for owner, nano in held}
+            assert {o: nano for o, nano in balances.items() if nano or o in booked} == booked
             assert sum(booked.values()) == 0
+
+    market.run(work())
+
+
+def test_account_beyond_64_bits_is_shown_to_the_last_nano(market: Market, url: str) -> None:
+    """Ten credits of 10^18 nano: no column of 64 bits holds them, and the projection goes on."""
+    market.trader("P", deposit_nano=0)
+    for number in range(10):
+        credit = PaymentArguments(AREA, did_of("P"), 10**18, f"large-{number}")
+        market.submit("credit_client", credit, R1)
+    market.trader("Q", deposit_nano=7)
+
+    async def work() -> None:
+        async with await open_read_model(url) as reads:
+            await Projection(market.ledger, DSO, reads).catch_up()
+            rich, retailer = await reads.account(AREA, did_of("P")), await reads.account(AREA, R1)
+            assert (rich.balance_nano, rich.available_nano) == (10**19, 10**19)
+            assert retailer.balance_nano == -(10**19) - 7
+            clients = await reads.clients(AREA, R1, first=9)
+            balances = {client.did: client.balance_nano for client in clients.rows}
+            assert balances == {did_of("P"): 10**19, did_of("Q"): 7}
+            await compare_accounts(market, reads)
 
     market.run(work())
 

@@ -31,9 +31,20 @@ SEEN = {
     *("PLACED", "EXISTS", "AMENDED", "CANCELLED", "ID_USED", "CAPACITY_EXCEEDED", "SELF_CROSSING"),
     *("PRICE_BAND", "GATE_CLOSED", "TRADER_LOCKED", "AMENDED_ALREADY", "REVISION_WRONG"),
     *("out: EXPIRED", "out: LOCKED", "out: ZONE_PAUSED", "out: NO_COVER"),
-    *("energy", "residual", "surplus", "vat", "fee:grid", "fee:loss", "fee:levy", "fee:cancel"),
+    *(
+        "energy",
+        "residual",
+        "surplus",
+        "penalty",
+        "vat",
+        "fee:grid",
+        "fee:loss",
+        "fee:levy",
+        "fee:cancel",
+    ),
     *("default", "repayment", "PAYOUT_WAITS", "FUNDS_INSUFFICIENT"),
-    *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "vat", "fee:grid")),
+    *(f"corrected: {kind}" for kind in ("energy", "residual", "surplus", "penalty", "vat")),
+    "corrected: fee:grid",
 }
 
 
@@ -155,6 +166,7 @@ class Chance:
             elif choice < 11:
                 market.change_rules(
                     cancel_fee=draw.choice((0, 5_000, 40_000)),
+                    shortfall_penalty=draw.choice((0, 30_000)),
                     band=draw.choice(BANDS),
                     slots_ahead=draw.randrange(3),
                 )

@@ -46,6 +46,8 @@ OTHER_FEES = (
     FeeRow("grid", DSO, 21_700, 190_000, relation="local"),
     FeeRow("levy", "levy", 9_999, 66_667, supplier=DSO),
 )
+PRICES_OF_FAILING = ((0, 0), (7_000, 20_000), (7_000, 0), (10_000_000, 10_000_000))
+"""Fees for cancelling, and penalties for not delivering."""
 DEAR_FEES = (FeeRow("grid", DSO, 800_000, 1_000_000),)
 
 
@@ -63,14 +65,16 @@ class Administrator:
         market, model, draw = self.market, self.market.model, self.market.random
         slot = self._slot()
         report_s = draw.choice((0, 600, 3_600))
+        fee, penalty = draw.choice(PRICES_OF_FAILING)
         rules = msgspec.structs.replace(
             QUICK,
             opens_s=draw.choice((1_800, 3_600, 3_600, 5_400, 7_200)),
             gate_lead_s=draw.choice((0, 300, 300, 900, 1_800)),
-            seed_deadline_s=draw.choice((10, 60, 300, 900, 1_800)),
+            seed_deadline_s=draw.choice((180, 240, 300, 900, 1_800)),
             report_deadline_s=report_s,
             final_s=draw.choice((report_s, report_s + 1_800, 4 * 3_600, 4 * 3_600, 400 * DAY_S)),
-            cancel_fee=draw.choice((0, 7_000, 7_000, 10_000_000)),
+            cancel_fee=fee,
+            shortfall_penalty=penalty,
             price_band=draw.choice(((-500_000, 4_000_000), (-50_000, 260_000))),
         )
         before, after = model.has_opened(slot), market.now_s >= rules.opening_s(slot)

@@ -67,7 +67,7 @@ class Client:
         lawful = ("STEPS_COUNT", "CAPACITY_EXCEEDED", "STEPS_TOO_MANY", "SHEET_UNREADABLE")
         bars = ("GATE_CLOSED", "SLOT_NOT_OPEN", "ZONE_PAUSED", "TRADER_LOCKED", "ID_USED")
         more = ("QUANTITY_BOUNDS", "PRICE_BAND", "SUPPLY_MISSING", "ORDERS_TOO_MANY")
-        also = ("METER_UNKNOWN", "METER_NOT_HELD", "ORDER_EXPIRED")
+        also = ("SLOT_STEPS_TOO_MANY", "METER_UNKNOWN", "METER_NOT_HELD", "ORDER_EXPIRED")
         assert codes in (*lawful, *bars, *more, *also), codes
 
     def hold_back(self) -> None:

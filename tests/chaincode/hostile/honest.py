@@ -206,7 +206,7 @@ class Honest:
             or trader.did in model.locked
             or model.supply(trader.meter, slot) is None
         )
-        full = code in ("CAPACITY_EXCEEDED", "ORDERS_TOO_MANY")
+        full = code in ("CAPACITY_EXCEEDED", "ORDERS_TOO_MANY", "SLOT_STEPS_TOO_MANY")
         lawful = not barred and not full
         assert (code == "PLACED") == lawful, f"an order that may be placed: {lawful}, is {code}"
         if code == "PLACED":

@@ -70,7 +70,12 @@ HOSTILE_TRADER = 0
 POWER_W = 2_000
 DEPOSIT_NANO = 150_000_000  # less than some slots cost, so that clients fail
 QUICK = msgspec.structs.replace(
-    RULES, opens_s=3_600, seed_deadline_s=120, report_deadline_s=900, final_s=4 * 3_600
+    RULES,
+    opens_s=3_600,
+    seed_deadline_s=180,
+    shortfall_penalty=20_000,
+    report_deadline_s=900,
+    final_s=4 * 3_600,
 )
 CHAIN_LINKS = 150
 KEPT_ACTS = 80

@@ -9,12 +9,13 @@ from chaincode.area.profile import Profile
 from chaincode.area.rules import MarketRules
 from chaincode.area.zones import get_area
 from chaincode.errors import Refused
+from chaincode.metering.meters import METERS
 from chaincode.metering.readings import COLLECTION, reading_key
-from chaincode.metering.slot_meters import ENERGIES, MeterEnergy, Supplied, energies_now
+from chaincode.metering.slot_meters import ENERGIES, MeterEnergy, energies_now
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.settled_slot import MeterSettled
 from chaincode.slots.gate import PageArguments
-from chaincode.state import slot_part
+from chaincode.state import Dated, encode, slot_part
 from tests.chaincode.crowd import (
     Household,
     cut_after,
@@ -62,10 +63,16 @@ def fixed(town: Town) -> list[MeterEnergy]:
 
 def now(town: Town, slot: int, *, daily_import_wh: int = 0) -> MeterEnergy:
     """The energy of the mute meter in a slot by what is measured now."""
+    key = METERS.key(MUTE)
+    row = METERS.decode(town.view.rows[key])
+    supplies = [
+        Dated(held.from_slot, msgspec.structs.replace(held.value, daily_import_wh=daily_import_wh))
+        for held in row.supplies
+        if held.value is not None
+    ]
+    town.view.rows[key] = encode(msgspec.structs.replace(row, supplies=supplies))
     context = writing_context(town)
-    (energy,) = energies_now(
-        context, get_area(context, AREA), slot, [Supplied(MUTE, daily_import_wh)]
-    )
+    (energy,) = energies_now(context, get_area(context, AREA), slot, [MUTE])
     return energy
 
 

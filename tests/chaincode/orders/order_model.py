@@ -19,6 +19,7 @@ from identity.canonical import encode
 
 ORDERS_MAX = 50
 STEPS_MAX = 20
+STEPS_OF_SLOT_MAX = 50
 
 
 class Kept(msgspec.Struct):
@@ -176,6 +177,8 @@ class Orders:
         resting = [other for other in others if other.open]
         if not 1 <= len(steps) <= STEPS_MAX:
             return "STEPS_COUNT"
+        if len(steps) + sum(len(other.steps) for other in resting) > STEPS_OF_SLOT_MAX:
+            return "SLOT_STEPS_TOO_MANY"
         for price, quantity in steps:
             if quantity < 1:
                 return "QUANTITY_BOUNDS"

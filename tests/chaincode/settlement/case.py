@@ -24,11 +24,13 @@ from chaincode.settlement.delivery import (
     certify,
     deliver_in_order,
     retire_in_order,
+    undelivered_in_order,
 )
 from chaincode.settlement.postings import (
     Billing,
     Party,
     SettledTrade,
+    penalty_postings,
     residual_postings,
     surplus_postings,
     totals,
@@ -82,6 +84,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     distribution: Literal["trade_order"] = "trade_order"
     contract_model: Literal["through_retailer"] = "through_retailer"
     reverse_charge: bool = False
+    shortfall_penalty: int = 0
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -139,7 +142,8 @@ def settle_case(case: Case, *, page: int | None = None) -> Result:
         contracts = [Obligation(t.id, t.seller, t.buyer, t.quantity) for t in trades]
         delivered = deliver_in_order(contracts, export_wh, import_wh)
         used = retire_in_order(contracts, delivered, live_wh)
-        for trade, wh, retired_wh in zip(trades, delivered, used, strict=True):
+        lacking = undelivered_in_order(contracts, delivered, import_wh)
+        for trade, wh, retired_wh, lacking_wh in zip(trades, delivered, used, lacking, strict=True):
             settled[trade.id] = wh
             retired[trade.buyer] = retired.get(trade.buyer, 0) + retired_wh
             postings += trade_postings(
@@ -148,6 +152,13 @@ def settle_case(case: Case, *, page: int | None = None) -> Result:
                 buyer=parties[trade.buyer],
                 fees=fees[trade.relation, parties[trade.buyer].grid_level],
                 billing=billing,
+            )
+            postings += penalty_postings(
+                trade.id,
+                seller=trade.seller,
+                buyer=trade.buyer,
+                undelivered_wh=lacking_wh,
+                penalty=case.shortfall_penalty,
             )
     for meter in meters:
         party = parties[meter]

@@ -60,6 +60,7 @@ def settle_slowly(case: Case) -> Books:
         surplus[meter] = _reading(case, meter).export - sold
     for trade in case.trades:
         lines += _trade_lines(case, trade, settled[trade.id])
+        lines += _penalty(case, trade, settled)
     for meter in meters:
         party = case.parties[meter]
         if residual[meter]:
@@ -130,6 +131,18 @@ def _trade_lines(case: Case, trade: TradeIn, wh: int) -> list[Line]:
     spread = wh * (trade.buy_price - trade.sell_price)
     lines += _move(buyer.retailer, "spread", spread, "spread", trade.id)
     return lines + _fees(case, trade.buyer, wh, trade.relation, trade=trade)
+
+
+def _penalty(case: Case, trade: TradeIn, settled: dict[str, int]) -> list[Line]:
+    """ "only where the rule sets `shortfall_penalty`, micro/kWh: the seller pays the buyer on
+    min(contract, buyer's remaining import) - settled" """
+    before = case.trades[: case.trades.index(trade)]
+    imported = sum(settled[t.id] for t in before if t.buyer == trade.buyer)
+    remaining = _reading(case, trade.buyer).import_ - imported
+    lacking = min(trade.quantity, remaining) - settled[trade.id]
+    # The rule: "The outside leg, spread and penalties have none", of VAT.
+    nano = lacking * case.shortfall_penalty
+    return _move(trade.seller, trade.buyer, nano, "penalty", trade.id) if nano else []
 
 
 def _supply(

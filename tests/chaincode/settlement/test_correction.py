@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chaincode.accounts.posting import Explanation, Posting
 from chaincode.accounts.statements import SumArguments, Totals
+from chaincode.clearing.run import TRADES
 from chaincode.context import WRITES_MAX
 from chaincode.errors import Refused
 from chaincode.queries.market import (
@@ -20,11 +21,12 @@ from chaincode.queries.market import (
 )
 from chaincode.queries.meters import MeteredAnswer
 from chaincode.settlement.correction import Cause, CausesAnswer, SlotCorrected
-from chaincode.settlement.meter_balances import USED
+from chaincode.settlement.meter_balances import DUE, USED
 from chaincode.settlement.postings import (
     differences,
 )
 from chaincode.settlement.settled_slot import MeterSettled, SlotSettlement
+from chaincode.settlement.trade_uses import USES
 from chaincode.slots.gate import (
     PageArguments,
     SlotArguments,
@@ -43,7 +45,7 @@ from tests.chaincode.crowd import (
     small_pages,
     without_limits,
 )
-from tests.chaincode.town import AREA, DSO, ORACLE, RETAILERS, SLOT, SLOT_S, Town
+from tests.chaincode.town import AREA, DSO, ORACLE, RETAILERS, RULES, SLOT, SLOT_S, Town
 from tests.chaincode.wording import in_english
 
 MEMBERS = (DSO, *RETAILERS, ORACLE)
@@ -72,9 +74,12 @@ class Outcome(msgspec.Struct, frozen=True):
     reserved: int
 
 
-def settled_town(households: Sequence[Household]) -> Town:
-    """A town whose first slot has cleared and settled, mute meters on estimates."""
-    town = Town(0, slots=3)
+def settled_town(households: Sequence[Household], *, penalty: int = 0) -> Town:
+    """A town whose first slot has cleared and settled, mute meters on estimates.
+
+    `penalty` is what its sellers pay for what they do not deliver.
+    """
+    town = Town(0, rules=msgspec.structs.replace(RULES, shortfall_penalty=penalty), slots=3)
     settle_in(town, households)
     town.close_gate(SLOT)
     town.clear(SLOT)
@@ -108,14 +113,16 @@ def come_late(town: Town, readings: Sequence[Late]) -> None:
     correct(town)
 
 
-def from_nothing(households: Sequence[Household], readings: Sequence[Late]) -> Town:
+def from_nothing(
+    households: Sequence[Household], readings: Sequence[Late], *, penalty: int = 0
+) -> Town:
     """The reference: the same slot, settled once on the newest readings."""
     newest = list(households)
     for late in readings:
         newest[late.household] = msgspec.structs.replace(
             newest[late.household], import_wh=late.import_wh, export_wh=late.export_wh
         )
-    return settled_town(newest)
+    return settled_town(newest, penalty=penalty)
 
 
 def outcome(town: Town) -> Outcome:
@@ -181,18 +188,18 @@ def some_late(households: int) -> st.SearchStrategy[list[Late]]:
 
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-@given(households=some_street(), data=st.data())
+@given(households=some_street(), penalty=st.sampled_from([0, 30_000]), data=st.data())
 def test_any_way_to_the_same_readings_ends_in_the_same_books(
-    households: list[Household], data: st.DataObject
+    households: list[Household], penalty: int, data: st.DataObject
 ) -> None:
     """Readings in any order with corrections anywhere between, against one settlement of all."""
     readings = data.draw(some_late(len(households)))
-    town = settled_town(households)
+    town = settled_town(households, penalty=penalty)
     reserved = {name: account.reserved_nano for name, account in ending(town).accounts.items()}
 
     come_late(town, readings)
 
-    assert outcome(town) == outcome(from_nothing(households, readings))
+    assert outcome(town) == outcome(from_nothing(households, readings, penalty=penalty))
     assert sum(posting.amount_nano for posting in all_postings(town)) == 0
     after = {name: account.reserved_nano for name, account in ending(town).accounts.items()}
     assert {**reserved, **after} == after
@@ -203,20 +210,21 @@ def test_any_way_to_the_same_readings_ends_in_the_same_books(
     households=some_street(),
     chunk=st.integers(1, 4),
     page=st.integers(1, 5),
+    penalty=st.sampled_from([0, 30_000]),
     data=st.data(),
 )
 def test_a_correction_ends_alike_wherever_it_is_cut(
-    households: list[Household], chunk: int, page: int, data: st.DataObject
+    households: list[Household], chunk: int, page: int, penalty: int, data: st.DataObject
 ) -> None:
     readings = data.draw(some_late(len(households)))
     with pytest.MonkeyPatch.context() as patch:
         small_pages(patch, page)
         with pytest.MonkeyPatch.context() as limits:
             without_limits(limits)
-            whole = settled_town(households)
+            whole = settled_town(households, penalty=penalty)
             come_late(whole, readings)
         cut_after(patch, chunk)
-        town = settled_town(households)
+        town = settled_town(households, penalty=penalty)
         come_late(town, readings)
 
     assert ending(town) == ending(whole)
@@ -261,6 +269,20 @@ def test_correction_of_four_thousand_meters_stays_within_the_limits() -> None:
 
     assert town.engine.written_max <= WRITES_MAX
     assert outcome(town) == outcome(from_nothing(households, readings))
+
+
+def test_correction_writes_only_what_differs() -> None:
+    """A correction of one meter wrote and deleted a row for every other meter that trades."""
+    town = settled_town([*street(300), Household(import_wh=10)])
+    put_reading(town, meter_number(300), 17, 0)
+    before = dict(town.view.rows)
+    town.engine.written_max = 0
+
+    assert correct(town) == 1
+
+    changed = {key[:2] for key, value in town.view.rows.items() if before.get(key) != value}
+    assert town.engine.written_max <= 20
+    assert not changed & {TRADES.key("")[:2], USES.key("")[:2], USED.key("")[:2], DUE.key("")[:2]}
 
 
 class TestInTheMiddle:

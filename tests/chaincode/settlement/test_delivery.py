@@ -13,6 +13,7 @@ from chaincode.settlement.delivery import (
     certify,
     deliver_in_order,
     retire_in_order,
+    undelivered_in_order,
 )
 
 
@@ -43,6 +44,19 @@ def test_every_small_slot_of_three_contracts_delivers_all_that_the_order_allows(
                     assert short == 0 or (short > 0 and empty)
                 assert (exported, imported) == (export_wh, import_wh)
                 assert min(*exported.values(), *imported.values()) >= 0
+                lacking = undelivered_in_order(contracts, settled, import_wh)
+                assert lacking == undelivered_by_the_rule(contracts, settled, {"b": b, "c": c})
+
+
+def undelivered_by_the_rule(
+    contracts: list[Obligation], settled: list[int], import_wh: dict[str, int]
+) -> list[int]:
+    """min(contract, buyer's remaining import) - settled, walked forwards."""
+    found: list[int] = []
+    for contract, wh in zip(contracts, settled, strict=True):
+        found.append(min(contract.quantity_wh, import_wh[contract.buyer]) - wh)
+        import_wh[contract.buyer] -= wh
+    return found
 
 
 def test_a_meter_without_a_reading_is_broken_and_never_taken_as_zero() -> None:

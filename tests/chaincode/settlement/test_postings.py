@@ -299,9 +299,22 @@ def test_postings_that_do_not_sum_to_zero_are_broken() -> None:
         ("sell", -3000, 41_280, 200_000, 15_000_000),
     ],
 )
-def test_the_cover_of_5000_wh(side: str, limit: int, fees: int, vat_ppm: int, cover: int) -> None:
+@pytest.mark.parametrize("penalty", [0, 7000])
+def test_the_cover_of_5000_wh(
+    side: str, limit: int, fees: int, vat_ppm: int, cover: int, *, penalty: int
+) -> None:
+    """A sale reserves the penalty at any limit, on top of the rest; a purchase never."""
     assert side in ("buy", "sell")
 
-    reserved = cover_nano(side=side, limit=limit, quantity_wh=5000, fees=fees, vat_ppm=vat_ppm)
+    reserved = cover_nano(
+        side=side,
+        limit=limit,
+        quantity_wh=5000,
+        fees=fees,
+        vat_ppm=vat_ppm,
+        shortfall_penalty=penalty,
+    )
 
+    if side == "sell":
+        cover += 5000 * penalty
     assert reserved == cover

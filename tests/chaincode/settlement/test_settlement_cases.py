@@ -132,6 +132,60 @@ def test_the_example_of_the_format_comes_out_as_printed() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("export", "imports", "lacking"),
+    [
+        (9000, (6000, 4500), {}),  # all delivered
+        (8999, (6000, 4500), {"t2": 1}),
+        (8000, (6000, 4500), {"t2": 1000}),
+        (8000, (6000, 3500), {"t2": 500}),  # the buyer could use 3,500 only, and got 3,000
+        (8000, (6000, 3001), {"t2": 1}),
+        (8000, (6000, 3000), {}),  # the buyer could use no more
+        (8000, (6000, 0), {}),
+        (4999, (6000, 4500), {"t1": 1, "t2": 4000}),
+        (0, (6000, 4500), {"t1": 5000, "t2": 4000}),  # nothing delivered
+        (0, (1, 0), {"t1": 1}),
+        (0, (0, 0), {}),
+    ],
+)
+def test_seller_pays_a_penalty_on_what_its_buyer_could_use_and_did_not_get(
+    export: int, imports: tuple[int, int], lacking: dict[str, int]
+) -> None:
+    first, second = imports
+    readings = {"S": {"export": export}, "B1": {"import": first}, "B2": {"import": second}}
+    case = case_of({**SHORT, "readings": readings, "shortfall_penalty": 80_000})
+
+    result = settle_case(case)
+
+    penalties = [posting for posting in result.postings if posting.kind == "penalty"]
+    buyers = {"t1": "B1", "t2": "B2"}
+    assert [(p.account, p.amount_nano, p.trade) for p in penalties] == [
+        line
+        for trade_id, wh in lacking.items()
+        for line in (
+            ("S", -80_000 * wh, trade_id),
+            (buyers[trade_id], 80_000 * wh, trade_id),
+        )
+    ]
+    assert {in_english(p) for p in penalties} == {f"{wh} Wh x 80000" for wh in lacking.values()}
+    assert result.sum == 0
+
+
+def test_penalty_is_on_what_trades_before_have_left_of_the_buyers_import() -> None:
+    """B imports 6,000 Wh and gets 2,000 in t1, so 4,000 of the 5,000 Wh of t2 could be used."""
+    case = {
+        **SHORT,
+        "trades": [trade("t1", "S", "B1", 2000, 0), trade("t2", "S2", "B1", 5000, 0)],
+        "readings": {"S": {"export": 2000}, "S2": {"export": 1500}, "B1": {"import": 6000}},
+        "parties": {"S": HOUSEHOLD, "S2": HOUSEHOLD, "B1": HOUSEHOLD, "R": {}},
+        "shortfall_penalty": 1,
+    }
+
+    penalties = [p for p in settle_case(case_of(case)).postings if p.kind == "penalty"]
+
+    assert [(p.account, p.amount_nano) for p in penalties] == [("S2", -2500), ("B1", 2500)]
+
+
 def test_trades_of_five_and_four_share_eight_injected_in_order() -> None:
     case = {
         **SHORT,

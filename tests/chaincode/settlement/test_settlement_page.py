@@ -18,4 +18,4 @@ def test_every_worked_slot_of_the_page_has_the_totals_printed_below_it() -> None
         rows = (line.split() for line in worked["totals"].splitlines())
         printed = {account: int(amount) for account, amount in rows}
         assert settle_case(read_case(worked["case"])).totals == printed
-    assert len(found) == 3
+    assert len(found) == 4

@@ -21,6 +21,7 @@ from chaincode.settlement.postings import (
     Party,
     SettledTrade,
     cancellation_postings,
+    penalty_postings,
     residual_postings,
     surplus_postings,
     totals,
@@ -117,6 +118,7 @@ def cases(draw: st.DrawFn) -> Case:
         fees=draw(fee_tables),
         time_zone=draw(st.sampled_from(["UTC", "Europe/Vienna"])),
         reverse_charge=draw(st.booleans()),
+        shortfall_penalty=draw(st.sampled_from([0, 1, 80_000, 10_000_000])),
     )
 
 
@@ -177,6 +179,26 @@ def test_energy_money_and_certificates_are_conserved(case: Case) -> None:
     assert_retired_within_what_each_plant_minted(case, result)
 
 
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_a_penalty_leaves_everything_else_of_a_slot_as_it_is(case: Case) -> None:
+    """What a seller pays on undelivered Wh goes to its buyer, and moves no Wh and no other line."""
+    without = settle_case(msgspec.structs.replace(case, shortfall_penalty=0))
+
+    result = settle_case(case)
+
+    penalties = [posting for posting in result.postings if posting.kind == "penalty"]
+    others = tuple(posting for posting in result.postings if posting.kind != "penalty")
+    assert others == without.postings
+    assert sum(posting.amount_nano for posting in penalties) == 0
+    trades = {trade.id: trade for trade in case.trades}
+    for posting in penalties:
+        trade, wh = trades[posting.trade], posting.explanation.quantity_wh
+        assert 0 < wh <= trade.quantity - result.settled[trade.id]
+        paid = posting.account == trade.seller
+        assert posting.amount_nano == (-wh if paid else wh) * case.shortfall_penalty
+
+
 def assert_retired_within_what_each_plant_minted(case: Case, result: Result) -> None:
     """A buyer retires all it was delivered, unless its sellers' plants minted less."""
     for meter in METERS:
@@ -223,7 +245,14 @@ def test_the_cover_of_a_purchase_is_never_less_than_it_costs(
     fees = highest_cover(rows, grid_level=LEVEL, local_hour=HOUR)
     vat_ppm = vat.rate_ppm if vat.status == "taxable" else 0
 
-    cover = cover_nano(side="buy", limit=limit, quantity_wh=quantity_wh, fees=fees, vat_ppm=vat_ppm)
+    cover = cover_nano(
+        side="buy",
+        limit=limit,
+        quantity_wh=quantity_wh,
+        fees=fees,
+        vat_ppm=vat_ppm,
+        shortfall_penalty=0,
+    )
 
     cost = 0
     for trade, relation in matched:
@@ -240,7 +269,9 @@ def test_the_cover_of_a_purchase_is_not_more_than_the_dearest_trade_and_its_roun
 ) -> None:
     billing = Billing({"rs": Vat(), "rb": Vat("taxable", vat_ppm)})
     fees = highest_cover(rows, grid_level=LEVEL, local_hour=HOUR)
-    cover = cover_nano(side="buy", limit=limit, quantity_wh=wh, fees=fees, vat_ppm=vat_ppm)
+    cover = cover_nano(
+        side="buy", limit=limit, quantity_wh=wh, fees=fees, vat_ppm=vat_ppm, shortfall_penalty=0
+    )
 
     dearest = 0
     for level in (3, 5, 7):
@@ -254,20 +285,32 @@ def test_the_cover_of_a_purchase_is_not_more_than_the_dearest_trade_and_its_roun
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.data(), vats, prices)
+@given(st.data(), vats, prices, st.integers(0, 500_000))
 def test_the_cover_of_a_sale_is_never_less_than_it_costs(
-    data: st.DataObject, vat: Vat, limit: int
+    data: st.DataObject, vat: Vat, limit: int, penalty: int
 ) -> None:
+    """Of each trade some Wh are delivered, and a penalty is due on others."""
     matched = data.draw(fills(limit, "sell"))
     billing = Billing({"rs": vat, "rb": vat})
     seller = msgspec.structs.replace(SELLER, vat=vat)
-    quantity_wh = sum(trade.settled_wh for trade, _ in matched)
+    lacking_wh = [data.draw(energies) for _ in matched]
+    quantity_wh = sum(trade.settled_wh for trade, _ in matched) + sum(lacking_wh)
 
-    cover = cover_nano(side="sell", limit=limit, quantity_wh=quantity_wh, fees=0, vat_ppm=0)
+    cover = cover_nano(
+        side="sell",
+        limit=limit,
+        quantity_wh=quantity_wh,
+        fees=0,
+        vat_ppm=0,
+        shortfall_penalty=penalty,
+    )
 
     cost = 0
-    for trade, _ in matched:
+    for (trade, _), wh in zip(matched, lacking_wh, strict=True):
         posted = trade_postings(trade, seller=seller, buyer=BUYER, fees=[], billing=billing)
+        posted += penalty_postings(
+            trade.id, seller="seller", buyer="buyer", undelivered_wh=wh, penalty=penalty
+        )
         cost -= totals(posted).get("seller", 0)
     assert cover >= max(0, cost)
 
@@ -287,6 +330,7 @@ def test_every_set_of_postings_sums_to_zero(
         residual_postings(party, wh, fees=applying, billing=billing),
         surplus_postings(party, wh),
         cancellation_postings("buyer", dso="dso", cancelled_wh=wh, fee_nano=abs(price)),
+        penalty_postings("t", seller="s", buyer="buyer", undelivered_wh=wh, penalty=abs(price)),
     )
 
     for postings in sets:

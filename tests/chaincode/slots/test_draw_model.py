@@ -23,7 +23,7 @@ from tests.chaincode.town import AREA, DSO, OTHER_DSO, RETAILERS, RULES, SLOT, S
 
 MEMBERS = (DSO, OTHER_DSO, *RETAILERS)
 SLOTS = [SLOT + number * SLOT_S for number in range(12)]
-EARLY = msgspec.structs.replace(RULES, opens_s=3_000, gate_lead_s=1_200, seed_deadline_s=300)
+EARLY = msgspec.structs.replace(RULES, opens_s=3_000, gate_lead_s=1_200, seed_deadline_s=180)
 FIRST = msgspec.structs.replace(RULES, opens_s=1_800, seed_deadline_s=900)
 STEPS = 160
 ZEROS = bytes(32)

@@ -2,19 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
-from chaincode.area.fees import ROWS_MAX
+from chaincode.accounts.entries import ENTRIES, Entry, correction_cause, epoch_part
+from chaincode.accounts.posting import (
+    RESIDUAL,
+    SURPLUS,
+    VAT,
+    Explanation,
+    Posting,
+    fee_kind,
+    fee_vat_kind,
+)
+from chaincode.area.fees import ACCOUNT_MAX, KIND_MAX, ROWS_MAX
+from chaincode.area.tariffs import PRICE_MAX
 from chaincode.area.zones import PATH_MAX, ZONE_DEPTH_MAX, AreaName, ZoneArguments
 from chaincode.clearing.run import TRADES, TradePage
 from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
 from chaincode.orders.order_batch import StoredOrder
-from chaincode.settlement.correction import page_points
-from chaincode.settlement.settled_slot import unit_points
+from chaincode.settlement.correction import cause_name, page_points
+from chaincode.settlement.postings import VAT_PREFIX
+from chaincode.settlement.settled_slot import (
+    FEE_LINE_BYTES,
+    LINE_BYTES,
+    SUM_BYTES,
+    unit_points,
+)
 from chaincode.slots.gate import SlotArguments
 from chaincode.slots.runs import PAGE_ROWS, POINTS
 from chaincode.state import Side
+from chaincode.units import INT64_SAFE
 from identity.canonical import encode
 from tests.chaincode.crowd import (
     Household,
@@ -28,6 +48,8 @@ from tests.chaincode.crowd import (
 )
 from tests.chaincode.town import AREA, DSO, ROOT, SLOT, SLOT_S, ZONES, Town
 
+TRADES_MAX = 9_999_999  # of a slot, far more than its meters place orders
+PER_SLOT_WH_MAX = 10**12  # far more than a certified power gives in a slot
 LONG = "n" * 57  # with a number behind it a name of 64 characters
 
 
@@ -70,6 +92,39 @@ def trade_and_settle(count: int) -> Town:
     town.run("correct_slot", SLOT, "SETTLED")
     town.fold()
     return town
+
+
+def test_lines_and_entries_of_a_slot_are_no_longer_than_their_points_say() -> None:
+    """The longest names that a line or an entry of a settlement or a correction can bear."""
+    client, member = "did:key:z" + "1" * 64, "n" * 64
+    payee, kind = "p" * ACCOUNT_MAX, "\U0001d538" * KIND_MAX  # of four bytes each
+    nano, wh = -(INT64_SAFE - 1), PER_SLOT_WH_MAX
+
+    def longest(accounts: Sequence[str], kinds: Sequence[str]) -> int:
+        """The bytes of the longest line with one of these accounts and kinds, and its comma."""
+        told = (
+            (Explanation("priced", wh, -PRICE_MAX, -PRICE_MAX), ""),
+            (Explanation("taxed", 0, 1_000_000, 0, nano), ""),
+            (Explanation("cancelled", wh, 0, 0, nano), ""),
+            (Explanation("corrected", 0, 0, 0, nano), cause_name(999_999)),
+        )
+        lines = [
+            Posting(account, nano, named, explanation, f"{TRADES_MAX}", cause)
+            for account in accounts
+            for named in kinds
+            for explanation, cause in told
+        ]
+        return 1 + max(len(encode(line)) for line in lines)
+
+    of_fees = fee_kind(kind), fee_vat_kind(kind)
+    assert longest([client, VAT_PREFIX + member], [RESIDUAL, SURPLUS, VAT]) <= LINE_BYTES
+    assert longest([client, VAT_PREFIX + payee], of_fees) <= FEE_LINE_BYTES
+    amounts = Entry(money_nano=nano, reserved_nano=nano, minted_wh=wh, live_wh=wh, retired_wh=wh)
+    keys = [
+        ENTRIES.key("a" * 64, epoch_part(1), owner, correction_cause(SLOT, 999_999), member)
+        for owner in (VAT_PREFIX + payee, client)
+    ]
+    assert max(len(key) + len(encode(amounts)) for key in keys) <= SUM_BYTES
 
 
 def test_slot_of_meters_with_the_longest_names_is_settled_and_corrected() -> None:

@@ -231,8 +231,11 @@ DATED = (
                 ("ARGUMENTS_INVALID", {"rules": bad})
                 for bad in (
                     rules(cancel_fee=10**8),
+                    rules(shortfall_penalty=10**7 + 1),
+                    rules(shortfall_penalty=-1),
                     rules(opens_s=31 * 86_400),
                     rules(seed_deadline_s=3_601),
+                    rules(seed_deadline_s=179),
                     rules(report_deadline_s=7 * 86_400 + 1),
                     rules(final_s=400 * 86_400 + 1),
                     rules(offsets=[]),
@@ -423,6 +426,12 @@ ORDERS = (
         ladders.sheet,
         TAKEN | {"IDS": [f"o{number}" for number in range(48)], "STEPS": [(100_000, 1)]},
         [("ORDERS_TOO_MANY", {"IDS": [f"o{number}" for number in range(47)]})],
+    ),
+    Ladder(
+        "a participant's orders have too many steps",
+        ladders.sheet,
+        TAKEN | {"IDS": [f"o{number}" for number in range(5)], "STEPS": [(100_000, 1)] * 10},
+        [("SLOT_STEPS_TOO_MANY", {"IDS": [f"o{number}" for number in range(4)]})],
     ),
     Ladder(
         "a slot before the rules is ordered",

@@ -9,20 +9,18 @@ from tests.contract.stage.tokens import order_of
 
 
 def place_large_book(market: Market) -> None:
-    """Place the most orders of the most steps with the longest names.
+    """Place the most orders with the longest names.
 
-    110 participants with 50 orders of 20 steps are some 5 MB of book, more than one transaction
-    may write; the seller S trades with some of them.
+    110 participants with 50 orders each are more of a book than one transaction takes; the seller S
+    trades with some of them.
     """
     names = [f"B{number:03d}" for number in range(110)]
     tokens: list[str] = []
     market.traders(*names, deposit_nano=MILLION)
     for name in names:
-        orders = [
-            order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)] * 20) for number in range(50)
-        ]
+        orders = [order_of(f"{number:02d}{'x' * 62}", "buy", [(1000, 1)]) for number in range(50)]
         tokens.append(market.tokens.sheet(name, orders))
-    batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, len(tokens), 2)]
+    batches = [TokensArguments(tokens[start : start + 20]) for start in range(0, len(tokens), 20)]
     market.traders("S")
     market.open()
     market.submit_together([Submission("place_orders", batch, R1) for batch in batches])

@@ -21,7 +21,7 @@ const METER = `id zone retailer offtaker retired holder importPower exportPower 
   health { state sentence at }`;
 const START = `query Start {
   market { area channel contract currency timeZone slotS marketTime rate engine writable sentence block blockTime
-    demonstration enrols publicBook openSlots { start gate priceMin priceMax } }
+    demonstration enrols publicBook openSlots { start gate priceMin priceMax shortfallPenalty } }
   viewer { did role member name retailer zone locked meters { ${METER} } }
 }`;
 

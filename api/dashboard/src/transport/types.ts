@@ -30,6 +30,8 @@ export interface SlotTerms {
   gate: number;
   priceMin: number;
   priceMax: number;
+  /** What a seller pays on energy that it sold and did not deliver; 0: nothing. */
+  shortfallPenalty: number;
 }
 export interface Meter {
   id: string;
@@ -145,7 +147,7 @@ export interface Balance {
   retired: number;
   block: number;
 }
-export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "FEE" | "VAT" | "DEFAULT" | "REPAYMENT" | "CREDIT" | "DEBIT";
+export type PostingKind = "ENERGY" | "RESIDUAL" | "SURPLUS" | "SPREAD" | "PENALTY" | "FEE" | "VAT" | "DEFAULT" | "REPAYMENT" | "CREDIT" | "DEBIT";
 export type PostingRule = "PRICED" | "TAXED" | "CANCELLED" | "CARRIED" | "REPAID" | "CORRECTED" | "PAID";
 /** What an amount is computed from; the rule says which of the numbers count. */
 export interface PostingExplanation {

@@ -15,7 +15,7 @@ from tests.api.served_market import SLOT, served
 from tests.api.traded_slot import SELL, place, sheet
 
 RULES = market_rules(START_S)
-MARKET = "{ market { timeZone openSlots { start gate priceMin priceMax } } }"
+MARKET = "{ market { timeZone openSlots { start gate priceMin priceMax shortfallPenalty } } }"
 
 
 def test_market_names_its_first_slot_before_that_begins_and_takes_orders_for_it(
@@ -35,6 +35,7 @@ def test_market_names_its_first_slot_before_that_begins_and_takes_orders_for_it(
         assert {(slot["priceMin"], slot["priceMax"]) for slot in market["openSlots"]} == {
             (low, high)
         }
+        assert {slot["shortfallPenalty"] for slot in market["openSlots"]} == {0}
         assert placed["code"] == "PLACED"
 
     asyncio.run(story())
@@ -42,15 +43,17 @@ def test_market_names_its_first_slot_before_that_begins_and_takes_orders_for_it(
 
 def test_each_slot_is_named_by_the_rules_that_hold_for_it() -> None:
     """The later rules close gates half an hour before, so the first slot of theirs is closed already."""
-    later = msgspec.structs.replace(RULES, gate_lead_s=1_800, price_band=(0, 1))
+    later = msgspec.structs.replace(
+        RULES, gate_lead_s=1_800, price_band=(0, 1), shortfall_penalty=80_000
+    )
     change = SLOT + SLOT_S
 
     named = open_slots([Dated(SLOT, RULES), Dated(change, later)], now_s=START_S, slot_s=SLOT_S)
 
-    terms = {int(slot.start): (slot.gate, slot.price_max) for slot in named}
-    assert terms[SLOT] == (SLOT - 300, RULES.price_band[1])
+    terms = {int(slot.start): (slot.gate, slot.price_max, slot.shortfall_penalty) for slot in named}
+    assert terms[SLOT] == (SLOT - 300, RULES.price_band[1], 0)
     assert change not in terms
-    assert terms[change + SLOT_S] == (change + SLOT_S - 1_800, 1)
+    assert terms[change + SLOT_S] == (change + SLOT_S - 1_800, 1, 80_000)
     assert list(terms) == sorted(terms)
 
 

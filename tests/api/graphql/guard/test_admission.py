@@ -26,7 +26,7 @@ SCHEMA = market_schema()
 STEPS_MAX = 200_000  # lines of Python; to parse 800 tokens takes 120,000 of them
 HOUSEHOLD_PAGE = """
 query Home($from: Time!, $to: Time!, $zone: ID!) {
-  market { area currency slotS marketTime rate block blockTime openSlots { start gate priceMin priceMax } }
+  market { area currency slotS marketTime rate block blockTime openSlots { start gate priceMin priceMax shortfallPenalty } }
   viewer { did role name zone retailer meters { id importPower exportPower lastReading { slot import quality } } }
   prices(zone: $zone, from: $from, to: $to) { ...point }
   myTrades(first: 100) {

@@ -62,7 +62,10 @@ STEPS: list[Step] = [(-400_000 - step, 1_000) for step in range(20)]
 
 
 def fill_rows(market: Market) -> None:
-    """Give each of three traders 49 orders in each of 88 slots; the first has more steps."""
+    """Give each of three traders 49 orders in each of 88 slots; the first has more steps.
+
+    Each order is cancelled, because open orders may not have so many steps; its row keeps it.
+    """
     for name in TRADERS:
         market.trader(name, power_w=40_000_000, deposit_nano=0)
     rules = msgspec.structs.replace(market.rules.market, opens_s=DAY_S)
@@ -75,6 +78,11 @@ def fill_rows(market: Market) -> None:
         assert market.codes(halves) == ["PLACED"] * 2
         whole = [_sheet(market, trader, name, STEPS[:11], SLOTS) for trader in others]
         assert market.codes(whole) == ["PLACED"] * 2
+        cancels = [market.tokens.cancel(who, name, slot=slot) for who in TRADERS for slot in SLOTS]
+        while cancels:
+            codes = market.codes(cancels, name="cancel_orders")
+            assert set(codes) <= {"CANCELLED", "BATCH_FULL"}
+            cancels = [t for t, code in zip(cancels, codes, strict=True) if code == "BATCH_FULL"]
 
 
 def _sheet(market: Market, trader: str, name: str, steps: list[Step], slots: Sequence[int]) -> str:

@@ -101,7 +101,7 @@ def test_door_20_clock_set_a_month_ahead_stops_no_trade(market: Market) -> None:
     assert market.codes(two_sheets(market, future)) == ["PLACED", "PLACED"]
     market.clock.now_s += SLOT_S
     market.submit("close_gate", SlotArguments(AREA, future))
-    market.clock.now_s += 60
+    market.clock.now_s += market.rules.market.seed_deadline_s
     market.clear(future)
 
     assert market.traded(SLOT) == ["B/b S/s 500 100000"]

@@ -50,7 +50,7 @@ def test_door_15_dso_pauses_a_zone_and_has_a_trader_locked_in_the_middle_of_a_cl
     assert sum(view.trade.quantity_wh for view in market.trades()) == 2_500
     row = market.slot().row
     assert row is not None
-    assert row.quantity_wh == [0, 110 * 50 * 20 + 2_500, 0]  # of root, east and west
+    assert row.quantity_wh == [0, 110 * 50 + 2_500, 0]  # of root, east and west
 
 
 def test_door_15_dso_pauses_a_zone_between_gate_and_clearing(market: Market) -> None:

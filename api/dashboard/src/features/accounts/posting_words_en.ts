@@ -22,6 +22,10 @@ export const ENGLISH: PostingWords = {
       name: "Price difference",
       meaning: "The buyer pays more than the seller receives. The difference pays for the grid between their zones.",
     },
+    PENALTY: {
+      name: "Undelivered energy",
+      meaning: "Energy that was sold and used but not delivered. The seller pays the buyer for it, without VAT.",
+    },
     FEE: { name: "Fee", meaning: "A fee of the area's price sheet." },
     VAT: { name: "VAT", meaning: "Value added tax on the energy." },
     DEFAULT: {

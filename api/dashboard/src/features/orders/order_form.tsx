@@ -151,6 +151,12 @@ export function OrderForm(props: {
           props.last !== null && priceText === null ? " The last price is filled in." : ""
         }`}
       />
+      {side === "SELL" && terms.shortfallPenalty > 0 && (
+        <p class="hint">
+          You pay the buyer {price(terms.shortfallPenalty, live.currency)} for energy that you sell and do not deliver.
+          This amount is reserved when the slot is cleared.
+        </p>
+      )}
 
       <details class="more">
         <summary>More choices</summary>

@@ -27,6 +27,7 @@ test("a calculation is shown with the units that people read", () => {
     [{ quantity: 420, rate: 118_000 }, "0.42 kWh × 11.80 ct/kWh"],
     [{ quantity: 420, rate: -18_000 }, "0.42 kWh × −1.80 ct/kWh"],
     [{ kind: "SPREAD", quantity: 420, rate: 124_000, inPrice: 118_000 }, "0.42 kWh × (12.40 ct/kWh − 11.80 ct/kWh)"],
+    [{ kind: "PENALTY", quantity: 300, rate: 80_000 }, "0.3 kWh × 8.00 ct/kWh"],
     [
       { kind: "FEE", fee: "grid", quantity: 130, rate: 18_000, inPrice: 6_000 },
       "0.13 kWh × 1.20 ct/kWh; the fee is 1.80 ct/kWh, of which 0.60 ct/kWh was part of the price already",
