@@ -49,7 +49,7 @@ from tests.contract.stage.cast import (
     Rules,
     market_rules,
 )
-from tests.contract.stage.market import Market, Prepare, Opener, Submission
+from tests.contract.stage.market import Market, Opener, Prepare, Submission
 from tests.contract.stage.tokens import order_of
 
 NEXT = SLOT + SLOT_S
