@@ -94,6 +94,18 @@ def test_service_has_no_privileges(name: str) -> None:
     assert not {"privileged", "cap_add", "devices", "network_mode", "pid", "ipc"} & set(service)
 
 
+GO_NODES = [name for name, it in SERVICES.items() if "GOMEMLIMIT" in it.get("environment", {})]
+
+
+def test_node_collects_memory_before_its_container_is_full() -> None:
+    kinds = {name.partition("-")[0].rstrip("0123456789") for name in GO_NODES}
+
+    assert kinds == {"peer", "orderer"}
+    for name in GO_NODES:
+        limit = SERVICES[name]["environment"]["GOMEMLIMIT"].removesuffix("MiB")
+        assert 0 < int(limit) * 2**20 < int(SERVICES[name]["mem_limit"].removesuffix("g")) * 10**9
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_service_is_given_its_own_folder_to_read_and_its_own_volume(name: str) -> None:
     binds = [mount for mount in SERVICES[name]["volumes"] if mount["type"] == "bind"]
