@@ -16,20 +16,16 @@ import msgspec
 import pytest
 
 from chaincode.contract import NAME, Contract
-from chaincode.orders.order_batch import ORDERS_PER_ROW_MAX
-from chaincode.orders.sheets import TokensArguments
 from chaincode.slots.gate import SlotArguments
 from ledger_network.embedded.recovery.export import export
 from ledger_network.embedded.recovery.rebuild import rebuild
 from ledger_network.embedded.recovery.verify import verify
-from tests.contract.stage.cast import AREA, MEMBERS, MILLION, R1, SLOT, WEST, Clock, Rules
+from tests.contract.stage.cast import AREA, MEMBERS, R1, SLOT, WEST, Clock, Rules
 from tests.contract.stage.embedded_engine import CHANNEL, SEED, EmbeddedEngine, TestedEmbedded
 from tests.contract.stage.held import HeldContract
-from tests.contract.stage.market import Market, Submission
-from tests.contract.stage.tokens import order_of
+from tests.contract.stage.large_book import place_large_book
+from tests.contract.stage.market import Market
 from tests.ledger_network.embedded.workbench import UnsyncedDisk
-
-CROWD, STEPS = 110, 20  # traders, and steps of each of their orders
 
 
 class History(NamedTuple):
@@ -133,21 +129,6 @@ SHORT_STEPS: dict[str, Callable[[Market], object]] = {
 SHORT = History(("S1", "S2", "B1", "B2", "W"), SHORT_STEPS)
 
 
-def crowded_orders(market: Market) -> None:
-    """A book that is more than one transaction may write, and thousands of trades."""
-    crowd = [f"B{number:03d}" for number in range(CROWD)]
-    market.traders(*crowd, "S", deposit_nano=MILLION)
-    market.open()
-    names = [f"{number:02d}{'x' * 62}" for number in range(ORDERS_PER_ROW_MAX)]
-    tokens = [
-        market.tokens.sheet(who, [order_of(name, "buy", [(1000, 1)] * STEPS) for name in names])
-        for who in crowd
-    ]
-    batches = [TokensArguments(tokens[start : start + 2]) for start in range(0, CROWD, 2)]
-    market.submit_together([Submission("place_orders", batch, R1) for batch in batches])
-    market.place("who id side price wh\nS s sell 1000 10000")
-
-
 def begin_clearing(market: Market) -> None:
     """The first transaction of clearing, which is not the last."""
     market.close_gate()
@@ -161,7 +142,7 @@ def begin_settling(market: Market) -> None:
 
 
 CROWDED_STEPS: dict[str, Callable[[Market], object]] = {
-    "orders": crowded_orders,
+    "orders": place_large_book,
     "clearing begun": begin_clearing,
     "cleared": Market.clear,
     "reported": lambda market: market.report("meter import export\nS 0 10000"),
