@@ -20,16 +20,16 @@ def join(page: Page, address: str) -> None:
     trade.click()
 
 
-def place(
-    page: Page, *, side: str, kwh: str, price: str, button: str, further: bool = False
-) -> None:
-    """An order, two slots further away where asked; it stands when this returns."""
+def place(page: Page, *, side: str, kwh: str, price: str, button: str, further: int = 0) -> None:
+    """An order, so many slots further away; it stands when this returns."""
     page.get_by_role("radio", name=side).check()
     page.get_by_label("How much").fill(kwh)
     page.get_by_label(re.compile("(Lowest|Highest) price")).fill(price)
     if further:
-        page.get_by_text("More choices", exact=True).click()
-        page.get_by_label("Time of delivery").select_option(index=2)
+        choice = page.get_by_label("Time of delivery")
+        if not choice.is_visible():
+            page.get_by_text("More choices", exact=True).click()
+        choice.select_option(index=further)
     page.get_by_role("button", name=button).click()
     verb = f"{side} up to {kwh}"
     expect(page.locator(".placed")).to_contain_text(verb, timeout=30_000)

@@ -43,16 +43,20 @@ def market(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[st
 
 
 def test_newcomer_sells_buys_is_metered_and_paid(browser: Browser, market: str) -> None:
-    """First load to changed balance; the sale and the purchase lie in slots of their own."""
+    """First load to changed balance. A home gives energy in some slots and takes it in others, so
+    that sales and purchases lie in slots by turns.
+    """
     page = browser.new_page()
     join(page, market)
 
     place(page, side="Sell", kwh="0.2", price="-20", button="Sign and offer")
-    place(page, side="Buy", kwh="0.2", price="60", button="Sign and ask", further=True)
+    place(page, side="Buy", kwh="0.2", price="60", button="Sign and ask", further=1)
+    place(page, side="Sell", kwh="0.2", price="-20", button="Sign and offer", further=2)
 
-    for side in ("Sell", "Buy"):
-        order = page.locator(".orders > li", has_text=side)
-        expect(order.get_by_label("State: Settled")).to_be_visible(timeout=SETTLED_DEADLINE_MS)
+    for side, count in (("Sell", 2), ("Buy", 1)):
+        orders = page.locator(".orders > li", has_text=side)
+        settled = orders.get_by_label("State: Settled")
+        expect(settled).to_have_count(count, timeout=SETTLED_DEADLINE_MS)
     page.goto(f"{market}/#/statements?show=postings")
     expect(page.locator("summary", has_text="Energy").first).to_be_visible()
     balance = page.locator(".figure", has_text="Balance").locator("dd")

@@ -33,7 +33,9 @@ from tests.commonwatt.wiring.stranger import (
 SPEED = 450  # a slot in two seconds
 LASTS_S = 400  # all tests of this module together
 SLOT_S = 900
-SELLS = 3  # slots to sell in: where the machine stands still at a boundary one is not metered
+# One side in each of some slots: a home gives energy in some and takes it in others, and where the
+# machine stands still at a boundary a slot is not metered.
+SIDES = ("sell", "buy", "sell", "buy")
 QUANTITY_WH = 60  # less than the homes of a zone take
 CHEAP, DEAR = -200_000, 600_000  # micro-currency per kWh; homes stay between
 PHASES = ("OPEN", "CLOSED", "CLEARING", "CLEARED", "SETTLING", "SETTLED")
@@ -99,11 +101,10 @@ def story(market: RunningMarket, schema: GraphQLSchema) -> Story:
     others_home, home = join(second), join(first)
     with first.watching(**WATCHED) as watch:
         watch.until(lambda: bool(watch.told["balance"]))
-        slots = [home["fromSlot"] + number * SLOT_S for number in range(SELLS + 1)]
+        slots = [home["fromSlot"] + number * SLOT_S for number in range(len(SIDES))]
         orders: dict[int, str] = {}
-        for slot in slots:
+        for slot, side in zip(slots, SIDES, strict=True):
             until_open(first, slot)
-            side = "sell" if slot < slots[-1] else "buy"
             placed = place(first, home, side, slot)
             place(second, others_home, side, slot)
             (orders[slot],) = placed["orders"]
@@ -158,7 +159,7 @@ def is_settled(told: Mapping[str, list[Row]], slot: int) -> bool:
 
 
 def test_order_is_listed_once_its_block_is_read(story: Story) -> None:
-    sides = ["SELL"] * SELLS + ["BUY"]
+    sides = [side.upper() for side in SIDES]
 
     assert [(each["slot"], each["id"]) for each in story.listed] == list(story.orders.items())
     assert [each["side"] for each in story.listed] == sides
@@ -180,7 +181,7 @@ def test_orders_are_matched_whole_delivered_and_settled_trade_by_trade(story: St
         assert order["matched"] == QUANTITY_WH
         assert sum(trade["quantity"] for trade in own) == QUANTITY_WH
         assert sum(trade["settled"] for trade in own) == order["settled"]
-    assert any(order["settled"] > 0 for order in orders[:SELLS])
+    assert any(order["settled"] > 0 for order in orders)
 
 
 def test_account_is_the_sum_of_its_lines_from_the_deposit_on(story: Story) -> None:
