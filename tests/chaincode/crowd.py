@@ -24,7 +24,7 @@ from chaincode.clearing.order_book import BOOK_PAGES
 from chaincode.clearing.records import CLEARINGS
 from chaincode.clearing.run import TRADES, MatchedTrade
 from chaincode.consortium.participants import PARTICIPANTS, Participant
-from chaincode.context import Caller, Context, PrivateKey
+from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX, Caller, Context, PrivateKey
 from chaincode.metering import slot_meters
 from chaincode.metering.measured import MeasuredBoundaries
 from chaincode.metering.meters import AREA_METERS, METERS, AreaMeter, Meter, MeterVersion, Supply
@@ -308,3 +308,14 @@ def writing_context(town: Town) -> Context:
         arguments_bytes=0,
         writes=True,
     )
+
+
+def within_room(town: Town) -> None:
+    """Require that no transaction has come near a limit."""
+    engine = town.engine
+    for used, limit in (
+        (engine.written_max, WRITES_MAX),
+        (engine.reads_max, READS_MAX),
+        (engine.bytes_max, BYTES_MAX),
+    ):
+        assert used * 10 <= limit * 8

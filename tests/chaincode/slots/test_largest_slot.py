@@ -21,7 +21,7 @@ from chaincode.area.tariffs import FeesArguments
 from chaincode.area.zones import ZONES_MAX, ZoneArguments
 from chaincode.clearing.order_book import BOOK_PAGES, BookEntry
 from chaincode.clearing.run import CHUNK_ORDERS
-from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
+from chaincode.context import READS_MAX
 from chaincode.metering import meter_counts
 from chaincode.metering.certification import MeterArguments
 from chaincode.metering.meter_counts import METERS_MAX
@@ -39,6 +39,7 @@ from tests.chaincode.crowd import (
     order,
     put_register,
     settle_in,
+    within_room,
 )
 from tests.chaincode.town import AREA, DSO, ROOT, RULES, SLOT, SLOT_S, ZONES, Town, Trader
 
@@ -254,13 +255,7 @@ def test_rule_1_5_largest_slot_ends(meters: int) -> None:
     assert town.correct(SLOT)
     town.fold()
 
-    engine = town.engine
-    for used, limit in (
-        (engine.written_max, WRITES_MAX),
-        (engine.reads_max, READS_MAX),
-        (engine.bytes_max, BYTES_MAX),
-    ):
-        assert used * 10 <= limit * 8
+    within_room(town)
     end = ending(town)
     assert len(book_of(town)) == meters * ORDERS_PER_ROW_MAX == meters * STEPS_PER_ROW_MAX
     assert len(end.trades) == meters // 2

@@ -21,7 +21,6 @@ from chaincode.area.fees import ACCOUNT_MAX, KIND_MAX, ROWS_MAX
 from chaincode.area.tariffs import PRICE_MAX
 from chaincode.area.zones import PATH_MAX, ZONE_DEPTH_MAX, AreaName, ZoneArguments
 from chaincode.clearing.run import TRADES, TradePage
-from chaincode.context import BYTES_MAX, READS_MAX, WRITES_MAX
 from chaincode.orders.order_batch import StoredOrder
 from chaincode.settlement.correction import cause_name, page_points
 from chaincode.settlement.postings import VAT_PREFIX
@@ -45,23 +44,13 @@ from tests.chaincode.crowd import (
     put_reading,
     put_register,
     settle_in,
+    within_room,
 )
 from tests.chaincode.town import AREA, DSO, ROOT, SLOT, SLOT_S, ZONES, Town
 
 TRADES_MAX = 9_999_999  # of a slot, far more than its meters place orders
 PER_SLOT_WH_MAX = 10**12  # far more than a certified power gives in a slot
 LONG = "n" * 57  # with a number behind it a name of 64 characters
-
-
-def within_room(town: Town) -> None:
-    """No transaction has come near a limit."""
-    engine = town.engine
-    for used, limit in (
-        (engine.written_max, WRITES_MAX),
-        (engine.reads_max, READS_MAX),
-        (engine.bytes_max, BYTES_MAX),
-    ):
-        assert used * 10 <= limit * 8
 
 
 def street(count: int) -> list[Household]:
