@@ -5,9 +5,10 @@ models here.
 
 All rows except those of `MeterHealth` follow from the ledger's events and can be rebuilt. Integers
 have 64 bits. Money is in nano-currency. One line of the books fits into 64 bits; the sums of an
-account may not, so they stand as decimal texts and are added up in Python. Tortoise writes the first sentence of a model to the database as a comment; it must not
-contain a semicolon. JSON is stored as text on SQLite and PostgreSQL alike. An order's `steps` are
-empty if the order has one step, because `limit_price` and `quantity_wh` say the same.
+account may not, so they are stored as decimal texts and added up in Python. Tortoise writes the first
+sentence of a model to the database as a comment; it must not contain a semicolon. JSON is stored as
+text on SQLite and PostgreSQL alike. An order's `steps` are empty if the order has one step, because
+`limit_price` and `quantity_wh` say the same.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from chaincode.state import DatedTable, Name, Rate, Row, Second
 DAY_S = 86_400
 OPENS_S_MAX = 30 * DAY_S
 CLOCK_WINDOW_S = 60  # how far a member's clock may be off where the network does not say otherwise
-REVEAL_S = 60  # that each seed member has at least, however the clocks of others go
+REVEAL_S = 60  # each seed member has at least so long to reveal, however the clocks of others run
 SEED_DEADLINE_S_MIN = 2 * CLOCK_WINDOW_S + REVEAL_S
 """A gate may be closed late by a clock that is behind, and the slot be cleared early by one that is ahead."""
 SEED_DEADLINE_S_MAX = 3_600  # the longest slot; `rule_changes.py` compares with the area's slot
